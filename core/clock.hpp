@@ -1,0 +1,24 @@
+// Time as the library measures it: the monotonic clock, in nanoseconds. The server core never reads
+// it: every input brings its `now` along.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace steward::core {
+
+using Time = std::chrono::steady_clock::time_point;
+using Duration = std::chrono::steady_clock::duration;
+// nullopt: never.
+using Deadline = std::optional<Time>;
+
+// Now plus `wait`, without overflow for "forever" durations such as hours::max().
+template <class Rep, class Period>
+Deadline deadline_after(std::chrono::duration<Rep, Period> wait) {
+  // A century is beyond any wait, and far from the end of the clock.
+  constexpr std::chrono::hours kForever{24 * 365 * 100};
+  if (wait >= kForever) return std::nullopt;
+  return std::chrono::steady_clock::now() + std::chrono::ceil<Duration>(wait);
+}
+
+}  // namespace steward::core

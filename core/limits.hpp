@@ -1,0 +1,44 @@
+// Every limit of the library, in one place. Each has a test at it and one past it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace steward::core {
+
+// What a server grants; ManagerOptions::limits changes them. Past a limit a call gets Overloaded
+// and changes nothing, unless a line says otherwise.
+struct Limits {
+  std::size_t message_bytes = 64U << 20U;           // one frame; past it the session is closed
+  std::size_t calls_in_flight = 1024;               // a session; its client waits
+  std::size_t parked_calls = 1'000'000;             // of all sessions
+  std::size_t reply_store_bytes = 64U << 20U;       // kept for retries, a session
+  std::size_t unsent_bytes = 64U << 20U;            // a session that does not read; past it: closed
+  std::chrono::seconds unsent_time{60};             // likewise
+  std::size_t sessions = 16'384;                    // refused with the reason
+  std::size_t handshakes = 256;                     // pending; the oldest is dropped
+  std::chrono::seconds handshake_time{3};
+  std::size_t objects = 10'000'000;
+  std::chrono::seconds claim_lease{60};             // of a handle in flight
+  std::size_t claim_leases = 10'000;                // a session
+  std::size_t name_bytes = 255;                     // of a named object; past it: BadCall
+  std::size_t memory = 0;                           // bytes of all objects; 0: no limit
+};
+
+// Nesting of one value; past it: BadCall. Fixed: it bounds recursion on both sides of the wire.
+inline constexpr std::size_t kValueDepth = 64;
+// A frame wraps values into envelopes, argument lists and snapshots of containers.
+inline constexpr std::size_t kFrameDepth = kValueDepth + 8;
+
+inline constexpr std::size_t kTypeNameBytes = 255;
+inline constexpr std::size_t kMethodNameBytes = 255;
+inline constexpr std::size_t kAddressBytes = 255;
+inline constexpr std::size_t kAddressesInToken = 4;
+inline constexpr std::size_t kErrorTextBytes = 4096;  // longer texts are cut
+
+// What a remote session that stays silent may still keep, and how often it speaks up.
+inline constexpr std::chrono::seconds kSessionLease{15};
+inline constexpr std::chrono::seconds kSessionRenewal{5};
+
+}  // namespace steward::core

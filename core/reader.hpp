@@ -1,0 +1,74 @@
+// Reads MessagePack that a stranger may have written. Nothing is trusted: every length is compared
+// with the bytes that are there before anything is allocated, and nesting is bounded.
+//
+// Thread safety: none; one reader, one thread. A reader that has thrown must not be used again.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <steward/core/errors.hpp>
+
+namespace steward::core {
+
+enum class Kind : std::uint8_t {
+  nil, boolean, integer, natural, real, string, bytes, array, map, extension
+};
+
+std::string_view kind_name(Kind kind);
+
+// A cursor over bytes that it does not own; views that it returns live as long as those.
+// All functions throw BadCall if the next item is of another kind, truncated or malformed.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : begin_(bytes.data()), at_(begin_),
+                                            end_(begin_ + bytes.size()) {}
+
+  bool done() const { return at_ == end_; }
+  std::size_t remaining() const { return static_cast<std::size_t>(end_ - at_); }
+  std::size_t position() const { return static_cast<std::size_t>(at_ - begin_); }
+  // Kind::natural stands for integers above the largest std::int64_t only.
+  Kind peek() const;
+
+  bool nil_if_next();  // takes a nil and says true, or leaves what is there
+  void nil();
+  bool boolean();
+  std::int64_t integer();
+  std::uint64_t natural();  // any non-negative integer
+  double real();            // float 32 and 64
+  std::string_view string();
+  std::string_view bytes();
+  struct Extension {
+    std::int8_t type;
+    std::string_view payload;
+  };
+  Extension extension();
+  // The count, which is at most the number of bytes that remain (for a map half of it).
+  std::size_t array();
+  std::size_t map();
+  // Throws unless the array has exactly `count` elements.
+  void array_of(std::size_t count);
+
+  // Passes over one whole item, however nested (at most `depth` containers deep), without
+  // recursion, and returns its bytes.
+  std::string_view skip(std::size_t depth);
+
+  // Throws BadCall if anything follows.
+  void finish() const;
+
+ private:
+  std::uint8_t tag() const;
+  std::uint64_t take_big_endian(std::size_t size);
+  std::string_view take(std::size_t size);
+  std::size_t checked_count(std::uint64_t count, std::size_t items_each) const;
+  [[noreturn]] void wrong_kind(std::string_view wanted) const;
+
+  const char* begin_;
+  const char* at_;
+  const char* end_;
+};
+
+// Throws BadCall unless `bytes` are exactly one well-formed item, nested at most `depth` deep.
+void check_one_item(std::string_view bytes, std::size_t depth);
+
+}  // namespace steward::core

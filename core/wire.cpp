@@ -1,0 +1,301 @@
+#include <steward/core/wire.hpp>
+
+#include <algorithm>
+
+#include <steward/core/limits.hpp>
+#include <steward/core/writer.hpp>
+
+namespace steward::core {
+namespace {
+
+// More than a session may have in flight is never listed.
+constexpr std::size_t kSeqsInEnvelope = 65'536;
+
+Writer begin(std::string& out, Envelope kind, std::size_t fields) {
+  Writer writer(out);
+  writer.array(2 + fields);
+  writer.natural(kProtocolVersion);
+  writer.natural(static_cast<std::uint64_t>(kind));
+  return writer;
+}
+
+void write_seqs(Writer& writer, const std::vector<Seq>& seqs) {
+  writer.array(seqs.size());
+  for (const Seq seq : seqs) writer.natural(seq);
+}
+
+std::vector<Seq> read_seqs(Reader& reader) {
+  const std::size_t count = reader.array();
+  if (count > kSeqsInEnvelope) throw BadCall("malformed message: too many call numbers");
+  std::vector<Seq> seqs;
+  for (std::size_t i = 0; i < count; ++i) seqs.push_back(reader.natural());
+  return seqs;
+}
+
+void require_fields(const OpenEnvelope& envelope, std::size_t least) {
+  if (envelope.fields < least) throw BadCall("malformed message: fields are missing");
+}
+
+template <class Id>
+Id read_id(Reader& reader) {
+  const auto id = Id::from(reader.bytes());
+  if (!id) throw BadCall("malformed message: an identity is not 16 bytes");
+  return *id;
+}
+
+std::string read_blob(Reader& reader) {
+  const std::string_view bytes = reader.bytes();
+  if (bytes.size() > 256) throw BadCall("malformed message: a key field is too long");
+  return std::string(bytes);
+}
+
+// Extras are for what comes later: an unknown one is passed over.
+void read_extras(Reader& reader, Call& call) {
+  if (reader.nil_if_next()) return;
+  const std::size_t count = reader.map();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (reader.string() == "post") {
+      call.post = reader.boolean();
+    } else {
+      reader.skip(kFrameDepth);
+    }
+  }
+}
+
+Call read_call(Reader& reader) {
+  reader.array_of(7);
+  Call call;
+  call.seq = reader.natural();
+  call.thread = reader.natural();
+  if (!reader.nil_if_next()) call.wait_ms = reader.natural();
+  call.object = ObjectId{reader.natural()};
+  if (reader.peek() == Kind::string) {
+    const std::string_view name = reader.string();
+    if (name.size() > kMethodNameBytes) throw BadCall("a method's name is too long");
+    call.method = name;
+  } else {
+    const std::uint64_t index = reader.natural();
+    if (index > UINT32_MAX) throw BadCall("a method's index is too large");
+    call.method = static_cast<std::uint32_t>(index);
+  }
+  if (reader.peek() != Kind::array) throw BadCall("a call's arguments must be a list");
+  call.args = reader.skip(kFrameDepth);
+  read_extras(reader, call);
+  return call;
+}
+
+Reply read_reply(Reader& reader) {
+  reader.array_of(3);
+  Reply reply;
+  reply.seq = reader.natural();
+  const std::uint64_t code = reader.natural();
+  if (code > UINT8_MAX) throw BadCall("malformed message: an error code is too large");
+  reply.code = static_cast<ErrorCode>(code);
+  reply.payload = reader.skip(kFrameDepth);
+  return reply;
+}
+
+}  // namespace
+
+OpenEnvelope open_envelope(std::string_view frame) {
+  Reader reader(frame);
+  const std::size_t fields = reader.array();
+  if (fields < 2) throw BadCall("malformed message: no version and kind");
+  const std::uint64_t version = reader.natural();
+  if (version != kProtocolVersion) {
+    throw BadCall("the other side speaks protocol version " + std::to_string(version) +
+                  ", this one " + std::to_string(kProtocolVersion));
+  }
+  const std::uint64_t kind = reader.natural();
+  if (kind < 1 || kind > static_cast<std::uint64_t>(Envelope::unknown_session)) {
+    throw BadCall("malformed message: unknown kind " + std::to_string(kind));
+  }
+  return {static_cast<Envelope>(kind), fields - 2, reader};
+}
+
+std::string encode(const Hello& hello) {
+  std::string out;
+  Writer writer = begin(out, Envelope::hello, 6);
+  writer.bytes(hello.ticket);
+  if (hello.session) {
+    writer.bytes(hello.session->view());
+  } else {
+    writer.nil();
+  }
+  writer.bytes(hello.nonce);
+  writer.bytes(hello.proof);
+  write_seqs(writer, hello.incomplete);
+  writer.natural(hello.first_incomplete);
+  return out;
+}
+
+Hello decode_hello(OpenEnvelope envelope) {
+  require_fields(envelope, 6);
+  Reader& reader = envelope.body;
+  Hello hello;
+  hello.ticket = read_blob(reader);
+  if (!reader.nil_if_next()) hello.session = read_id<SessionId>(reader);
+  hello.nonce = read_blob(reader);
+  hello.proof = read_blob(reader);
+  hello.incomplete = read_seqs(reader);
+  hello.first_incomplete = reader.natural();
+  return hello;
+}
+
+std::string encode(const Welcome& welcome) {
+  std::string out;
+  Writer writer = begin(out, Envelope::welcome, 6);
+  writer.bytes(welcome.session.view());
+  writer.bytes(welcome.secret);
+  writer.bytes(welcome.incarnation.view());
+  writer.bytes(welcome.proof);
+  writer.natural(welcome.message_bytes);
+  writer.natural(welcome.calls_in_flight);
+  return out;
+}
+
+Welcome decode_welcome(OpenEnvelope envelope) {
+  require_fields(envelope, 6);
+  Reader& reader = envelope.body;
+  Welcome welcome;
+  welcome.session = read_id<SessionId>(reader);
+  welcome.secret = read_blob(reader);
+  welcome.incarnation = read_id<Incarnation>(reader);
+  welcome.proof = read_blob(reader);
+  welcome.message_bytes = reader.natural();
+  welcome.calls_in_flight = reader.natural();
+  return welcome;
+}
+
+std::string encode_unknown_connection(std::string_view challenge) {
+  std::string out;
+  begin(out, Envelope::unknown_connection, 1).bytes(challenge);
+  return out;
+}
+
+std::string encode_unknown_session(std::string_view reason) {
+  std::string out;
+  begin(out, Envelope::unknown_session, 1).bytes(reason.substr(0, 256));
+  return out;
+}
+
+std::string decode_text(OpenEnvelope envelope) {
+  require_fields(envelope, 1);
+  return read_blob(envelope.body);
+}
+
+std::string encode_renew() {
+  std::string out;
+  begin(out, Envelope::renew, 0);
+  return out;
+}
+
+std::string encode_bye() {
+  std::string out;
+  begin(out, Envelope::bye, 0);
+  return out;
+}
+
+std::string encode_seqs(Envelope kind, const std::vector<Seq>& seqs) {
+  std::string out;
+  Writer writer = begin(out, kind, 1);
+  write_seqs(writer, seqs);
+  return out;
+}
+
+std::vector<Seq> decode_seqs(OpenEnvelope envelope) {
+  require_fields(envelope, 1);
+  return read_seqs(envelope.body);
+}
+
+void append_call(std::string& out, const Call& call) {
+  Writer writer(out);
+  writer.array(7);
+  writer.natural(call.seq);
+  writer.natural(call.thread);
+  if (call.wait_ms) {
+    writer.natural(*call.wait_ms);
+  } else {
+    writer.nil();
+  }
+  writer.natural(number(call.object));
+  if (const auto* name = std::get_if<std::string_view>(&call.method)) {
+    writer.string(*name);
+  } else {
+    writer.natural(std::get<std::uint32_t>(call.method));
+  }
+  writer.raw(call.args);
+  writer.map(call.post ? 1 : 0);
+  if (call.post) {
+    writer.string("post");
+    writer.boolean(true);
+  }
+}
+
+std::string encode_calls(Seq first_incomplete, const std::vector<std::string_view>& calls) {
+  std::string out;
+  Writer writer = begin(out, Envelope::calls, 2);
+  writer.natural(first_incomplete);
+  writer.array(calls.size());
+  for (const std::string_view call : calls) writer.raw(call);
+  return out;
+}
+
+Calls decode_calls(OpenEnvelope envelope) {
+  require_fields(envelope, 2);
+  Reader& reader = envelope.body;
+  Calls calls;
+  calls.first_incomplete = reader.natural();
+  const std::size_t count = reader.array();
+  calls.calls.reserve(std::min<std::size_t>(count, 1024));
+  for (std::size_t i = 0; i < count; ++i) calls.calls.push_back(read_call(reader));
+  return calls;
+}
+
+void append_reply(std::string& out, const Reply& reply) {
+  Writer writer(out);
+  writer.array(3);
+  writer.natural(reply.seq);
+  writer.natural(static_cast<std::uint64_t>(reply.code));
+  writer.raw(reply.payload);
+}
+
+void append_error(std::string& out, Seq seq, ErrorCode code, std::string_view text,
+                  std::string_view type_name) {
+  Writer writer(out);
+  writer.array(3);
+  writer.natural(seq);
+  writer.natural(static_cast<std::uint64_t>(code));
+  writer.array(2);
+  writer.string(text.substr(0, kErrorTextBytes));
+  writer.string(type_name.substr(0, kTypeNameBytes));
+}
+
+std::string encode_replies(const std::vector<std::string_view>& replies) {
+  std::string out;
+  Writer writer = begin(out, Envelope::replies, 1);
+  writer.array(replies.size());
+  for (const std::string_view reply : replies) writer.raw(reply);
+  return out;
+}
+
+std::vector<Reply> decode_replies(OpenEnvelope envelope) {
+  require_fields(envelope, 1);
+  Reader& reader = envelope.body;
+  const std::size_t count = reader.array();
+  std::vector<Reply> replies;
+  replies.reserve(std::min<std::size_t>(count, 1024));
+  for (std::size_t i = 0; i < count; ++i) replies.push_back(read_reply(reader));
+  return replies;
+}
+
+ErrorPayload decode_error(std::string_view payload) {
+  Reader reader(payload);
+  reader.array_of(2);
+  ErrorPayload error;
+  error.text = reader.string();
+  error.type_name = reader.string();
+  return error;
+}
+
+}  // namespace steward::core
