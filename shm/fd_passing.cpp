@@ -1,0 +1,96 @@
+#include <steward/shm/fd_passing.hpp>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace steward::shm {
+namespace {
+
+using Control = std::array<char, CMSG_SPACE(sizeof(int) * kMaxFdsPerMessage)>;
+
+[[noreturn]] void fail(const char* what, int error = errno) {
+  throw std::system_error(error, std::generic_category(), what);
+}
+
+std::vector<UniqueFd> take_fds(msghdr& header) {
+  std::vector<UniqueFd> fds;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd;
+      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
+      fds.emplace_back(fd);
+    }
+  }
+  return fds;
+}
+
+}  // namespace
+
+void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds) {
+  if (fds.size() > kMaxFdsPerMessage) fail("too many descriptors in one message", EINVAL);
+  iovec data{const_cast<char*>(bytes.data()), bytes.size()};
+  msghdr header{};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  alignas(cmsghdr) Control control{};
+  if (!fds.empty()) {
+    const std::size_t size = sizeof(int) * fds.size();
+    header.msg_control = control.data();
+    header.msg_controllen = CMSG_SPACE(size);
+    cmsghdr* part = CMSG_FIRSTHDR(&header);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(part), fds.data(), size);
+  }
+  for (;;) {
+    if (::sendmsg(socket, &header, MSG_NOSIGNAL) >= 0) return;
+    if (errno != EINTR) fail("cannot send a message with descriptors");
+  }
+}
+
+Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait) {
+  FdMessage message;
+  message.bytes.resize(max_bytes);
+  iovec data{message.bytes.data(), message.bytes.size()};
+  alignas(cmsghdr) Control control{};
+  msghdr header{};
+  header.msg_iov = &data;
+  header.msg_iovlen = 1;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  const int flags = MSG_CMSG_CLOEXEC | (wait == Wait::none ? MSG_DONTWAIT : 0);
+  ssize_t size;
+  do {
+    size = ::recvmsg(socket, &header, flags);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0 && wait == Wait::none && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    return {std::nullopt, true};
+  }
+  if (size < 0 && errno == ECONNRESET) return {};
+  if (size < 0) fail("cannot receive a message with descriptors");
+  message.fds = take_fds(header);
+  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    fail("a message with descriptors was cut", EMSGSIZE);
+  }
+  if (size == 0) return {};
+  message.bytes.resize(static_cast<std::size_t>(size));
+  return {std::move(message), false};
+}
+
+SocketPair seqpacket_pair() {
+  std::array<int, 2> fds{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()) != 0) {
+    fail("cannot make a pair of sockets");
+  }
+  return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+}  // namespace steward::shm

@@ -1,0 +1,47 @@
+// Sends and receives messages that carry open file descriptors over Unix SOCK_SEQPACKET sockets
+// (SCM_RIGHTS).
+//
+// Thread safety: as the socket calls beneath; a message is sent and received whole.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::shm {
+
+// At most this many descriptors travel in one message (the kernel's limit is 253).
+inline constexpr std::size_t kMaxFdsPerMessage = 16;
+
+struct FdMessage {
+  std::string bytes;
+  std::vector<UniqueFd> fds;  // close-on-exec
+};
+
+// Sends the bytes (at least one) and duplicates of the descriptors as one message. Throws
+// std::system_error; a peer that is gone is EPIPE, never SIGPIPE.
+void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {});
+
+enum class Wait { block, none };
+
+// The next message, of at most `max_bytes`; nullopt at the end of the stream (bytes of a real
+// message are never empty), or with Wait::none when nothing is there (would_block says which).
+// A message that was cut, or that brought more descriptors than allowed, throws std::system_error
+// (EMSGSIZE) and what it brought is closed.
+struct Received {
+  std::optional<FdMessage> message;
+  bool would_block = false;
+};
+Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait = Wait::block);
+
+// A connected pair, close-on-exec.
+struct SocketPair {
+  UniqueFd a;
+  UniqueFd b;
+};
+SocketPair seqpacket_pair();
+
+}  // namespace steward::shm

@@ -1,0 +1,44 @@
+#include <steward/shm/pidfd.hpp>
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string>
+#include <system_error>
+
+namespace steward::shm {
+
+UniqueFd pidfd_of(pid_t pid) {
+  // By number: <sys/pidfd.h> lacks extern "C" in glibc 2.36. Close-on-exec by definition.
+  const long fd = ::syscall(SYS_pidfd_open, pid, 0U);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), "cannot open a pidfd");
+  return UniqueFd(static_cast<int>(fd));
+}
+
+std::optional<pid_t> pid_of(int pidfd) {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd));
+  std::string field;
+  while (info >> field) {
+    long pid = 0;
+    if (field == "Pid:" && info >> pid) {
+      return pid > 0 ? std::optional(static_cast<pid_t>(pid)) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+bool has_ended(int pidfd) {
+  pollfd entry{pidfd, POLLIN, 0};
+  return ::poll(&entry, 1, 0) > 0;
+}
+
+bool send_signal(int pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0U) == 0) return true;
+  if (errno == ESRCH) return false;
+  throw std::system_error(errno, std::generic_category(), "cannot send a signal");
+}
+
+}  // namespace steward::shm

@@ -1,0 +1,25 @@
+// Processes by descriptor: a pidfd names one process for ever, a pid may be used again.
+#pragma once
+
+#include <optional>
+
+#include <sys/types.h>
+
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::shm {
+
+// A descriptor of the process that is readable once it has ended. Throws std::system_error (ESRCH:
+// there is no such process).
+UniqueFd pidfd_of(pid_t pid);
+
+// The pid that a pidfd stands for, from its fdinfo; nullopt if it is no pidfd or has ended.
+std::optional<pid_t> pid_of(int pidfd);
+
+// Whether the process has ended.
+bool has_ended(int pidfd);
+
+// Sends a signal; false if the process has ended already. Throws std::system_error.
+bool send_signal(int pidfd, int signal);
+
+}  // namespace steward::shm
