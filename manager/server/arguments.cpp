@@ -1,0 +1,119 @@
+#include <steward/manager/server/arguments.hpp>
+
+#include <steward/core/limits.hpp>
+
+namespace steward::server {
+
+Arguments::Arguments(std::string_view encoded, core::Travel& travel)
+    : reader_(encoded), travel_(&travel), count_(reader_.array()) {}
+
+void Arguments::next() {
+  if (taken_ == count_) {
+    throw BadCall("too few arguments: " + std::to_string(count_));
+  }
+  ++taken_;
+}
+
+void Arguments::explain(const BadCall& error) const {
+  throw BadCall("argument " + std::to_string(taken_) + ": " + error.what());
+}
+
+bool Arguments::nil_or_missing() {
+  if (!more()) return true;
+  if (!reader_.nil_if_next()) return false;
+  ++taken_;
+  return true;
+}
+
+bool Arguments::take_bool() {
+  next();
+  try {
+    return reader_.boolean();
+  } catch (const BadCall& error) {
+    explain(error);
+  }
+}
+
+std::int64_t Arguments::take_integer() {
+  next();
+  try {
+    return reader_.integer();
+  } catch (const BadCall& error) {
+    explain(error);
+  }
+}
+
+std::uint64_t Arguments::take_natural() {
+  next();
+  try {
+    return reader_.natural();
+  } catch (const BadCall& error) {
+    explain(error);
+  }
+}
+
+double Arguments::take_real() {
+  next();
+  try {
+    const bool whole = reader_.peek() == core::Kind::integer;
+    return whole ? static_cast<double>(reader_.integer()) : reader_.real();
+  } catch (const BadCall& error) {
+    explain(error);
+  }
+}
+
+std::string_view Arguments::take_string() {
+  next();
+  try {
+    return reader_.string();
+  } catch (const BadCall& error) {
+    explain(error);
+  }
+}
+
+Value Arguments::take_value() {
+  next();
+  try {
+    Value value = core::decode_value(reader_, *travel_);
+    if (value.depth() > core::kValueDepth) {
+      throw BadCall("values are nested more than " + std::to_string(core::kValueDepth) + " deep");
+    }
+    return value;
+  } catch (const BadCall& error) {
+    explain(error);
+  }
+}
+
+std::vector<Value> Arguments::take_list() {
+  next();
+  try {
+    const std::size_t size = reader_.array();
+    std::vector<Value> items;
+    for (std::size_t i = 0; i < size; ++i) {
+      items.push_back(core::decode_value(reader_, *travel_));
+      if (items.back().depth() > core::kValueDepth) {
+        throw BadCall("values are nested more than " + std::to_string(core::kValueDepth) +
+                      " deep");
+      }
+    }
+    return items;
+  } catch (const BadCall& error) {
+    explain(error);
+  }
+}
+
+std::string_view Arguments::take_encoded() {
+  next();
+  return reader_.skip(core::kFrameDepth);
+}
+
+Arguments Arguments::take_arguments() { return {take_encoded(), *travel_}; }
+
+void Arguments::finish() const {
+  if (more()) {
+    throw BadCall("too many arguments: " + std::to_string(count_) + ", expected " +
+                  std::to_string(taken_));
+  }
+}
+
+}  // namespace steward::server

@@ -1,0 +1,42 @@
+#include <steward/manager/server/class.hpp>
+
+#include <stdexcept>
+
+namespace steward::server {
+
+void Registry::add(Class description) {
+  if (find(description.name) != nullptr) {
+    throw std::logic_error("class '" + std::string(description.name) + "' is registered twice");
+  }
+  classes_.push_back(std::make_unique<const Class>(std::move(description)));
+  by_name_.emplace(classes_.back()->name, classes_.back().get());
+}
+
+const Class* Registry::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+const Method* Registry::find(const Class& type, const core::MethodKey& key) {
+  if (const auto* index = std::get_if<std::uint32_t>(&key)) {
+    return *index < type.methods.size() ? &type.methods[*index] : nullptr;
+  }
+  // Tables are short: a scan beats a hash.
+  const std::string_view name = std::get<std::string_view>(key);
+  for (const Method& method : type.methods) {
+    if (method.name == name) return &method;
+  }
+  return nullptr;
+}
+
+core::Token Saver::outgoing(const core::Reference& reference) {
+  core::Token token = reference.token();
+  token.addresses.clear();
+  return token;
+}
+
+core::ReferencePtr Saver::incoming(core::Token token) {
+  return std::make_shared<const core::Reference>(std::move(token));
+}
+
+}  // namespace steward::server

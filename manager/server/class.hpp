@@ -1,0 +1,171 @@
+// A class of managed objects as the core sees it: a name, a constructor, a table of methods. Templates
+// at the rim (method<&List::append>), a plain table in the middle.
+//
+//   Class list_class() {
+//     return {"list", create<ListObject>,
+//             {method<&ListObject::append>("append"), method<&ListObject::at>("at"), ...}};
+//   }
+//
+// A const member function is a read: it changes nothing, not even statistics. A member function whose
+// first parameter is Call& may park (return kParked), own, hand over. Parameters are whatever
+// Arguments::take reads; results: void, bool, integers, double, std::string, Value, Outcome,
+// std::optional<T> (which travels as a list of none or one), std::vector<Value>.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <steward/manager/server/arguments.hpp>
+#include <steward/manager/server/object.hpp>
+
+namespace steward::server {
+
+struct Method {
+  std::string_view name;
+  // Exactly one of the two is set.
+  Value (*read)(const Object&, Arguments&) = nullptr;
+  Outcome (*write)(Object&, Call&, Arguments&) = nullptr;
+  bool is_read() const { return read != nullptr; }
+};
+
+struct Class {
+  std::string_view name;  // the typeid; of static storage
+  std::unique_ptr<Object> (*create)(const Environment&, Arguments&);
+  std::vector<Method> methods;
+};
+
+// The classes of one server, looked up by name; methods by name or index.
+class Registry {
+ public:
+  void add(Class description);
+  const Class* find(std::string_view name) const;
+  // nullptr: the class has no such method.
+  static const Method* find(const Class& type, const core::MethodKey& key);
+  // In order of registration.
+  const std::vector<std::unique_ptr<const Class>>& classes() const { return classes_; }
+
+ private:
+  std::vector<std::unique_ptr<const Class>> classes_;
+  std::unordered_map<std::string_view, const Class*> by_name_;
+};
+
+// The built-in classes: list, dict, queue, lock, ...
+Registry builtin_classes();
+
+namespace detail {
+
+template <class T>
+Value to_value(T result) {
+  if constexpr (std::constructible_from<Value, T> && !requires { result.has_value(); }) {
+    return Value(std::move(result));
+  } else {
+    Value::List items;
+    if (result) items.emplace_back(*std::move(result));
+    return Value(std::move(items));
+  }
+}
+
+template <class M>
+struct MemberFunction;
+template <class C, class R, class... A>
+struct MemberFunction<R (C::*)(A...)> {
+  using Self = C;
+  using Result = R;
+  using Parameters = std::tuple<std::decay_t<A>...>;
+  static constexpr bool kConst = false;
+  static constexpr bool kWithCall = false;
+};
+template <class C, class R, class... A>
+struct MemberFunction<R (C::*)(Call&, A...)> {
+  using Self = C;
+  using Result = R;
+  using Parameters = std::tuple<std::decay_t<A>...>;
+  static constexpr bool kConst = false;
+  static constexpr bool kWithCall = true;
+};
+template <class C, class R, class... A>
+struct MemberFunction<R (C::*)(A...) const> {
+  using Self = C;
+  using Result = R;
+  using Parameters = std::tuple<std::decay_t<A>...>;
+  static constexpr bool kConst = true;
+  static constexpr bool kWithCall = false;
+};
+
+// Braces evaluate left to right.
+template <class... T>
+std::tuple<T...> take_all(Arguments& arguments, std::type_identity<std::tuple<T...>>) {
+  std::tuple<T...> taken{arguments.take<T>()...};
+  arguments.finish();
+  return taken;
+}
+
+template <class Result, class F>
+Outcome run(F&& call) {
+  if constexpr (std::is_void_v<Result>) {
+    call();
+    return Outcome(Value());
+  } else if constexpr (std::same_as<Result, Outcome>) {
+    return call();
+  } else {
+    return Outcome(to_value<Result>(call()));
+  }
+}
+
+template <auto M>
+Value read(const Object& object, Arguments& arguments) {
+  using F = MemberFunction<decltype(M)>;
+  auto taken = take_all(arguments, std::type_identity<typename F::Parameters>());
+  const auto& self = static_cast<const typename F::Self&>(object);
+  return std::move(run<typename F::Result>([&] {
+                     return std::apply(
+                         [&](auto&... args) { return (self.*M)(std::move(args)...); }, taken);
+                   }).result());
+}
+
+template <auto M>
+Outcome write(Object& object, Call& call, Arguments& arguments) {
+  using F = MemberFunction<decltype(M)>;
+  auto taken = take_all(arguments, std::type_identity<typename F::Parameters>());
+  auto& self = static_cast<typename F::Self&>(object);
+  return run<typename F::Result>([&] {
+    return std::apply(
+        [&](auto&... args) {
+          if constexpr (F::kWithCall) {
+            return (self.*M)(call, std::move(args)...);
+          } else {
+            return (self.*M)(std::move(args)...);
+          }
+        },
+        taken);
+  });
+}
+
+}  // namespace detail
+
+template <auto M>
+Method method(std::string_view name) {
+  if constexpr (detail::MemberFunction<decltype(M)>::kConst) {
+    static_assert(!std::same_as<typename detail::MemberFunction<decltype(M)>::Result, Outcome>,
+                  "a read cannot park");
+    return {name, &detail::read<M>, nullptr};
+  } else {
+    return {name, nullptr, &detail::write<M>};
+  }
+}
+
+// For classes whose constructor takes (const Environment&, Arguments&) and finishes the arguments.
+template <class C>
+std::unique_ptr<Object> create(const Environment& environment, Arguments& arguments) {
+  auto object = std::make_unique<C>(environment, arguments);
+  arguments.finish();
+  return object;
+}
+
+}  // namespace steward::server
