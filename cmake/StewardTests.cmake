@@ -1,0 +1,60 @@
+# Tests of a room, and of what must not compile.
+include(GoogleTest)
+
+# steward_tests(<name> ROOMS <room>... [USES <target>...])
+#
+# One executable <name>_tests from every .cpp file of this directory (not below it), linked to the
+# rooms given, what these may see, and nothing else. Without a .cpp file there is no executable. A
+# main() among the files takes the place of GoogleTest's.
+function(steward_tests name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "ROOMS;USES")
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  list(TRANSFORM arg_ROOMS PREPEND steward_)
+
+  add_executable(${name}_tests ${sources})
+  target_link_libraries(${name}_tests PRIVATE ${arg_ROOMS} ${arg_USES}
+    GTest::gmock GTest::gtest GTest::gtest_main)
+  # A process for each test: one that crashes or hangs takes no other along, and each may start
+  # processes from a program that is still single-threaded. PRE_TEST asks for the names when ctest
+  # runs, so that building never runs anything.
+  gtest_discover_tests(${name}_tests
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    TEST_PREFIX ${name}.
+    PROPERTIES TIMEOUT ${STEWARD_TEST_TIMEOUT})
+endfunction()
+
+# steward_compile_fail(<name> <source.cpp> CASE <n> EXPECT "<regex>")
+#
+# Passes if <source.cpp> does not compile with -DCASE=<n> and the compiler says what <regex>
+# matches. With -DCASE=0 the same file must compile: that is a test too, and without it the others
+# do not run, so that none of them passes because of a mere slip.
+function(steward_compile_fail name source)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "CASE;EXPECT" "")
+  cmake_path(ABSOLUTE_PATH source NORMALIZE)
+  cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests
+    OUTPUT_VARIABLE control)
+  set(control compile_fail.control:${control})
+
+  set(compile ${CMAKE_COMMAND}
+    -DCOMPILER=${CMAKE_CXX_COMPILER}
+    -DSOURCE=${source}
+    -DINCLUDES=$<JOIN:$<TARGET_PROPERTY:steward,INTERFACE_INCLUDE_DIRECTORIES>,|>
+    -DDEFINITIONS=$<JOIN:$<TARGET_PROPERTY:steward,INTERFACE_COMPILE_DEFINITIONS>,|>)
+  set(script -P ${PROJECT_SOURCE_DIR}/cmake/compile_fail.cmake)
+
+  get_property(known GLOBAL PROPERTY ${control})
+  if(NOT known)
+    set_property(GLOBAL PROPERTY ${control} TRUE)
+    add_test(NAME ${control} COMMAND ${compile} -DCASE=0 ${script})
+    set_tests_properties(${control} PROPERTIES
+      FIXTURES_SETUP ${control} TIMEOUT ${STEWARD_TEST_TIMEOUT})
+  endif()
+  add_test(NAME compile_fail.${name}
+    COMMAND ${compile} -DCASE=${arg_CASE} "-DEXPECT=${arg_EXPECT}" ${script})
+  set_tests_properties(compile_fail.${name} PROPERTIES
+    FIXTURES_REQUIRED ${control} TIMEOUT ${STEWARD_TEST_TIMEOUT})
+endfunction()

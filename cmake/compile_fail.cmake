@@ -1,0 +1,26 @@
+# Compiles SOURCE with -DCASE=<CASE>. CASE 0 must compile; any other must not, and the compiler's
+# words must match EXPECT. Run by the tests that steward_compile_fail() makes.
+cmake_minimum_required(VERSION 3.25)
+
+string(REPLACE "|" ";" INCLUDES "${INCLUDES}")
+string(REPLACE "|" ";" DEFINITIONS "${DEFINITIONS}")
+list(TRANSFORM INCLUDES PREPEND -I)
+list(TRANSFORM DEFINITIONS PREPEND -D)
+
+# One language and no colour: EXPECT matches what the compiler says in plain English.
+set(ENV{LC_ALL} C)
+execute_process(
+  COMMAND ${COMPILER} -std=c++20 -fsyntax-only -w -fdiagnostics-color=never
+    -DCASE=${CASE} ${INCLUDES} ${DEFINITIONS} ${SOURCE}
+  RESULT_VARIABLE result
+  ERROR_VARIABLE words)
+
+if(CASE EQUAL 0)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "The positive control (CASE 0) does not compile:\n${words}")
+  endif()
+elseif(result EQUAL 0)
+  message(FATAL_ERROR "CASE ${CASE} compiles, and must not.")
+elseif(NOT words MATCHES "${EXPECT}")
+  message(FATAL_ERROR "CASE ${CASE} does not compile, but nothing matches\n  ${EXPECT}\nin\n${words}")
+endif()

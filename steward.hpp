@@ -1,0 +1,3 @@
+#pragma once
+
+// Everything of Steward: #include <steward/steward.hpp>.
