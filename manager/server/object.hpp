@@ -78,8 +78,8 @@ class Call : public Context {
   // Parks this call: the method returns kParked, and somebody else's call answers it, or its
   // deadline, cancellation or session's end does (Object::forget). Throws Overloaded.
   virtual ParkId park() = 0;
-  // Whether the caller's wait is over already (a wait of 0 ms): park() would only time out.
-  virtual bool may_wait() const = 0;
+  // Whether the call carries a deadline: park() then ends at the latest with it.
+  virtual bool timed() const = 0;
 
  protected:
   ~Call() = default;

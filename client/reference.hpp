@@ -1,0 +1,30 @@
+// Reference: a session's share in one object. When the last proxy that holds it is gone, the session
+// drops it, without waiting for the network.
+#pragma once
+
+#include <memory>
+
+#include <steward/client/options.hpp>
+#include <steward/client/session.hpp>
+#include <steward/core/token.hpp>
+
+namespace steward::client {
+
+// The session that calls to this reference's object go through. Usually the one that made it; after
+// a fork, the child's own session, on which the object is claimed first. A plain core::Reference (a
+// token that was merely decoded) is claimed likewise, at its first use.
+// Throws StaleHandle if `reference` is null or the object is gone, Disconnected if its manager is.
+SessionPtr session_of(const core::ReferencePtr& reference);
+
+// A reference that this process owns for a token from anywhere: connects to its manager if there is
+// no session yet, and claims the object.
+core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options = {});
+
+// Connects to the manager at this address ("ipc://...", later "tcp://...").
+SessionPtr connect(const std::string& address, const ConnectOptions& options = {});
+
+// For what is private to its owner: a session over a transport that exists already (tests).
+SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
+                        std::vector<std::string> addresses, const ConnectOptions& options = {});
+
+}  // namespace steward::client

@@ -1,0 +1,91 @@
+// Session: this process's standing with one manager. Sends calls, awaits replies, keeps what must
+// be sent again after a broken connection, and owns references. One per process and manager.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <steward/client/options.hpp>
+#include <steward/client/transport.hpp>
+#include <steward/core/clock.hpp>
+#include <steward/core/token.hpp>
+#include <steward/core/value.hpp>
+#include <steward/core/wire.hpp>
+
+namespace steward::client {
+
+// What a call does to its object: it decides what may be repeated, and what a deadline means.
+enum class Effect : std::uint8_t {
+  read,    // changes nothing: may be repeated on a new session
+  change,  // takes effect once; past the deadline its outcome is unknown to the caller
+  take,    // hands something over (get, lock): past the deadline it is cancelled, and what was
+           // already given goes back: "timed out" then means "not taken"
+  offer,   // puts something in (put_for): only the server's word makes it "not done"
+};
+
+struct CallOptions {
+  Effect effect = Effect::change;
+  core::Deadline deadline = std::nullopt;
+  // Send an ack before the caller sees the result (a queue's items).
+  bool confirm = false;
+  // What the caller is told in error texts: "list#3.pop".
+  std::string_view object_type = {};
+};
+
+class Reference;
+
+// Thread safety: everything may be called from any thread; after a fork, a child's calls go to a
+// session of its own (see state.hpp), never here. Ownership: held by shared_ptr by the references
+// made through it and by the Manager.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  virtual ~Session() = default;
+
+  // One call, start to end. `args` is a MessagePack array, encoded under travel(). Returns the
+  // encoded result; nullopt: the deadline passed and the call (Effect::take or offer) was not done.
+  // Throws what the method threw, TimeoutError (read, change), Disconnected, OutcomeUnknown,
+  // StaleHandle, Overloaded (too large a message).
+  virtual std::optional<std::string> call(core::ObjectId object, std::string_view method,
+                                          std::string_view args, const CallOptions& options) = 0;
+
+  // A call that nobody waits for; an error it meets is thrown by this thread's next call.
+  virtual void post(core::ObjectId object, std::string_view method, std::string_view args) = 0;
+
+  // The rules for handles inside arguments to, and results from, this session's manager: install
+  // with core::TravelScope around packing arguments and unpacking results.
+  virtual core::Travel& travel() = 0;
+
+  // A reference that the manager granted to this session (a token inside a result).
+  virtual core::ReferencePtr adopt(core::Token token) = 0;
+  // Asks the manager for a reference to the object of this token, which is of this incarnation.
+  virtual core::ReferencePtr claim(const core::Token& token) = 0;
+
+  virtual const core::Incarnation& incarnation() const = 0;
+  // As the manager's handles carry them; the first one is where this session connected.
+  virtual const std::vector<std::string>& addresses() const = 0;
+  // The manager's process if it runs on this host, else 0.
+  virtual pid_t server_pid() const = 0;
+  // A number for the calling thread: small, per process, never reused.
+  static core::ThreadNumber thread_number();
+
+  // Says goodbye and waits for the answer, at most `wait`. Later calls throw Disconnected.
+  virtual void end(core::Duration wait) = 0;
+
+  // The locks that threads of this process hold through this session: what makes an unlock that
+  // need not wait possible. Keyed by object and thread.
+  struct Hold {
+    std::uint64_t token = 0;
+    bool previous_owner_died = false;
+    std::uint64_t depth = 0;  // of an RLock; 0: not held
+  };
+  virtual Hold hold(core::ObjectId lock) const = 0;  // of the calling thread
+  virtual void note_hold(core::ObjectId lock, const Hold& hold) = 0;  // depth 0 forgets
+};
+
+using SessionPtr = std::shared_ptr<Session>;
+
+}  // namespace steward::client
