@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/limits.hpp>
 #include <steward/core/token.hpp>
 
 namespace steward {
@@ -243,8 +244,9 @@ class Reader;
 class Travel;
 class Writer;
 
-// Throws BadCall if the value is nested deeper than kValueDepth.
-void encode_value(Writer& out, const Value& value, Travel& travel);
+// Throws BadCall if the value is nested deeper than `depth` allows.
+void encode_value(Writer& out, const Value& value, Travel& travel,
+                  std::size_t depth = kValueDepth);
 // Iterative; throws BadCall on anything malformed, nested too deep, with a key twice in one map or
 // of an unknown extension type.
 Value decode_value(Reader& in, Travel& travel);

@@ -1,4 +1,6 @@
 // Values as MessagePack, both ways.
+#include <algorithm>
+
 #include <steward/core/limits.hpp>
 #include <steward/core/reader.hpp>
 #include <steward/core/travel.hpp>
@@ -8,7 +10,7 @@
 namespace steward::core {
 namespace {
 
-// Depth was checked: recursion is bounded by kValueDepth.
+// Depth was checked: recursion is bounded.
 void encode(Writer& out, const Value& value, Travel& travel) {
   switch (value.kind()) {
     case ValueKind::nil: return out.nil();
@@ -72,9 +74,9 @@ Value decode_scalar(Reader& in, Kind kind, Travel& travel) {
 
 }  // namespace
 
-void encode_value(Writer& out, const Value& value, Travel& travel) {
-  if (value.depth() > kValueDepth) {
-    throw BadCall("a value is nested more than " + std::to_string(kValueDepth) + " deep");
+void encode_value(Writer& out, const Value& value, Travel& travel, std::size_t depth) {
+  if (value.depth() > depth) {
+    throw BadCall("a value is nested more than " + std::to_string(depth) + " deep");
   }
   encode(out, value, travel);
 }

@@ -104,8 +104,9 @@ class Core {
   std::size_t number_of_sessions() const;
   std::size_t number_parked() const;
 
+  class Impl;  // core_impl.hpp: for the core's own files
+
  private:
-  class Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -12,8 +12,10 @@
 
 #include <steward/core/auth.hpp>
 #include <steward/core/clock.hpp>
+#include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
+#include <steward/core/writer.hpp>
 
 namespace steward::server {
 

@@ -1,0 +1,163 @@
+#include <steward/manager/server/core.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <steward/manager/server/core_impl.hpp>
+
+namespace steward::server {
+
+Core::Core(Identity identity, const Registry& registry, core::Limits limits)
+    : impl_(std::make_unique<Impl>(std::move(identity), registry, limits)) {}
+
+Core::~Core() = default;
+
+void Core::apply(const Input& input, core::Time now, Outputs& outputs) {
+  impl_->now = now;
+  impl_->outputs = &outputs;
+  struct Apply {
+    Impl& core;
+    void operator()(const input::SessionOpened& input) { core.opened(input); }
+    void operator()(const input::SessionEnded& input) { core.ended(input); }
+    void operator()(const input::SessionResumed& input) { core.resumed(input); }
+    void operator()(const input::Request& input) { core.request(input); }
+    void operator()(const input::Tick&) { core.tick(); }
+    void operator()(const input::LimitsChanged& input) { core.limits = input.limits; }
+  };
+  std::visit(Apply{*impl_}, input);
+  impl_->collect();
+  impl_->outputs = nullptr;
+}
+
+bool Core::answer(const input::Request& request, core::Time, Outputs& outputs) const {
+  return impl_->answer(request, outputs);
+}
+
+core::Deadline Core::next_deadline() const { return impl_->next_deadline(); }
+std::string Core::save() const { return impl_->save(); }
+const Identity& Core::identity() const { return impl_->identity; }
+const core::Limits& Core::limits() const { return impl_->limits; }
+std::size_t Core::number_of_objects() const { return impl_->objects.size(); }
+std::size_t Core::number_of_sessions() const { return impl_->sessions.size(); }
+std::size_t Core::number_parked() const { return impl_->parked.size(); }
+
+std::optional<std::string> Core::secret_of(const core::SessionId& id) const {
+  const Session* session = std::as_const(impl_->sessions).find(id);
+  if (session == nullptr) return std::nullopt;
+  return session->secret;
+}
+
+Core::Impl::Impl(Identity who, const Registry& classes, core::Limits given)
+    : identity(std::move(who)), registry(classes), environment{identity.seed}, limits(given),
+      objects(identity.incarnation, identity.addresses) {}
+
+void Core::Impl::opened(const input::SessionOpened& input) {
+  if (sessions.find(input.session) == nullptr) sessions.open(input.session, input.secret);
+}
+
+// In this order: what waits is forgotten, what was handed over and not confirmed goes back (last
+// first, so that a queue has its old order again), what is owned is given up, references go.
+void Core::Impl::ended(const input::SessionEnded& input) {
+  Session* session = sessions.find(input.session);
+  if (session == nullptr) return;
+  while (!session->parked.empty()) drop_parked(session->parked.begin()->second);
+  while (!session->unconfirmed.empty()) take_back(*session, session->unconfirmed.rbegin()->first);
+  end_ownership(*session, input.ending);
+  sessions.close(session->number);
+}
+
+void Core::Impl::resumed(const input::SessionResumed& input) {
+  Session* session = sessions.find(input.session);
+  if (session == nullptr) return;
+  std::vector<ParkId> given_up;
+  for (const auto& [seq, id] : session->parked) {
+    if (std::ranges::find(input.incomplete, seq) == input.incomplete.end()) given_up.push_back(id);
+  }
+  for (const ParkId id : given_up) drop_parked(id);
+}
+
+void Core::Impl::request(const input::Request& input) {
+  Session* session = sessions.find(input.session);
+  if (session == nullptr) return;
+  try {
+    const core::OpenEnvelope envelope = core::open_envelope(input.frame);
+    switch (envelope.kind) {
+      case core::Envelope::calls: calls(*session, core::decode_calls(envelope)); return;
+      case core::Envelope::ack:
+        for (const core::Seq seq : core::decode_seqs(envelope)) confirm(*session, seq);
+        return;
+      case core::Envelope::cancel:
+        for (const core::Seq seq : core::decode_seqs(envelope)) cancel(*session, seq);
+        return;
+      default: throw BadCall("this envelope is not for the core");
+    }
+  } catch (const BadCall&) {
+    outputs->violations.push_back(input.session);
+  }
+}
+
+bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
+  const Session* session = sessions.find(input.session);
+  if (session == nullptr) return false;
+  const std::size_t before = out.replies.size();
+  try {
+    const core::OpenEnvelope envelope = core::open_envelope(input.frame);
+    if (envelope.kind != core::Envelope::calls) return false;
+    for (const core::Call& call : core::decode_calls(envelope).calls) {
+      if (answer_call(*session, call, out)) continue;
+      out.replies.resize(before);
+      return false;
+    }
+    return true;
+  } catch (const BadCall&) {
+    out.replies.resize(before);
+    return false;  // apply will say what is wrong with it
+  }
+}
+
+void Core::Impl::tick() {
+  while (const auto id = parked.expired(now)) {
+    forget(*id);
+    fail_parked(*id, core::ErrorCode::timed_out, "timed out");
+  }
+  leases.end_expired(now);
+}
+
+core::Deadline Core::Impl::next_deadline() const {
+  const core::Deadline calls = parked.next_deadline();
+  const core::Deadline claims = leases.next_deadline();
+  if (!calls || !claims) return calls ? calls : claims;
+  return std::min(*calls, *claims);
+}
+
+void Core::Impl::collect() {
+  while (auto gone = objects.take_unreferenced()) {
+    for (const ParkId id : gone->entry.object->waiting()) {
+      fail_parked(id, core::ErrorCode::stale_handle, "the object was destroyed");
+    }
+    // Sessions may still list the id as owned or unconfirmed: it is never used again, and passed
+    // over then.
+  }
+}
+
+std::string Core::Impl::save() const {
+  constexpr std::uint64_t kVersion = 1;
+  std::string state;
+  Saver out(state);
+  out.number(kVersion);
+  out.writer().bytes(identity.incarnation.view());
+  out.number(identity.started_unix_ms);
+  out.number(fencing_tokens);
+  objects.save(out);
+  out.writer().map(names.size());
+  for (const auto& [name, reference] : names) {
+    out.writer().string(name);
+    out.number(core::number(reference->token().object));
+  }
+  leases.save(out);
+  sessions.save(out);
+  parked.save(out);
+  return state;
+}
+
+}  // namespace steward::server

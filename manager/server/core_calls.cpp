@@ -1,0 +1,354 @@
+// How the core serves one call, and how calls end.
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <limits>
+#include <new>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/manager/server/core_impl.hpp>
+
+namespace steward::server {
+namespace {
+
+// Longer waits than a century are as good as none, and would overflow the clock.
+constexpr std::uint64_t kLongestWaitMs = 1000ULL * 3600 * 24 * 365 * 100;
+
+core::Deadline deadline_of(const core::Call& call, core::Time now) {
+  if (!call.wait_ms || *call.wait_ms > kLongestWaitMs) return std::nullopt;
+  return now + std::chrono::milliseconds(static_cast<std::int64_t>(*call.wait_ms));
+}
+
+std::string method_name(const core::MethodKey& key) {
+  if (const auto* name = std::get_if<std::string_view>(&key)) return std::string(*name);
+  return fmt::format("method {}", std::get<std::uint32_t>(key));
+}
+
+template <class Exception>
+bool matches(core::ErrorCode code, CallError& error) {
+  try {
+    throw;
+  } catch (const Exception& exception) {
+    error = {code, exception.what(), {}};
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
+
+CallError current_error() {
+  using Matcher = bool (*)(core::ErrorCode, CallError&);
+  struct Row {
+    Matcher matches;
+    core::ErrorCode code;
+  };
+  static constexpr Row rows[] = {
+      {matches<BadCall>, core::ErrorCode::bad_call},
+      {matches<core::OutOfRange>, core::ErrorCode::out_of_range},
+      {matches<StaleHandle>, core::ErrorCode::stale_handle},
+      {matches<Closed>, core::ErrorCode::closed},
+      {matches<NotOwner>, core::ErrorCode::not_owner},
+      {matches<Poisoned>, core::ErrorCode::poisoned},
+      {matches<BrokenBarrier>, core::ErrorCode::broken_barrier},
+      {matches<Overloaded>, core::ErrorCode::overloaded},
+      {matches<std::bad_alloc>, core::ErrorCode::overloaded},
+  };
+  CallError error;
+  for (const Row& row : rows) {
+    if (row.matches(row.code, error)) return error;
+  }
+  try {
+    throw;
+  } catch (const std::exception& exception) {
+    return {core::ErrorCode::bad_call, std::string("internal error: ") + exception.what(), {}};
+  } catch (...) {
+    return {core::ErrorCode::bad_call, "internal error", {}};
+  }
+}
+
+core::Token Core::Impl::Incoming::outgoing(const core::Reference& reference) {
+  return reference.token();
+}
+
+core::ReferencePtr Core::Impl::Incoming::incoming(core::Token token) {
+  if (token.incarnation != core_.identity.incarnation) {
+    return std::make_shared<const core::Reference>(std::move(token));
+  }
+  if (core::ReferencePtr reference = core_.objects.reference(token.object)) return reference;
+  throw StaleHandle(core::describe(token) + " no longer exists");
+}
+
+// A handle in a result is a reference for the session that gets it. Between the two ends of a
+// session addresses go without saying.
+class Core::Impl::Granting final : public core::Travel {
+ public:
+  Granting(Impl& core, Session& session) : core_(core), session_(session) {}
+
+  core::Token outgoing(const core::Reference& reference) override {
+    core::Token token = reference.token();
+    if (token.incarnation != core_.identity.incarnation) return token;
+    token.addresses.clear();
+    Session::Grant& grant = session_.grants[token.object];
+    if (grant.count++ == 0) grant.reference = core_.objects.reference(token.object);
+    return token;
+  }
+  core::ReferencePtr incoming(core::Token) override { return nullptr; }
+
+ private:
+  Impl& core_;
+  Session& session_;
+};
+
+// What the object that serves (or ends) a call may do.
+class Core::Impl::Serving final : public Call {
+ public:
+  Serving(Impl& core, core::ObjectId object, std::string_view type) : core_(core), object_(object),
+                                                                      type_(type) {}
+  Serving(Impl& core, core::ObjectId object, std::string_view type, const Session& session,
+          const core::Call& call, std::string_view method)
+      : Serving(core, object, type) {
+    key_ = {session.number, call.seq};
+    thread_ = call.thread;
+    method_ = method;
+    deadline_ = deadline_of(call, core.now);
+  }
+
+  core::Time now() const override { return core_.now; }
+  void answer(ParkId id, Value result) override { core_.answer_parked(id, result); }
+  void fail(ParkId id, core::ErrorCode code, std::string text) override {
+    core_.fail_parked(id, code, text);
+  }
+  CallKey caller_of(ParkId id) const override { return core_.parked.find(id)->key; }
+  void hand_over(CallKey key) override {
+    core_.sessions.find(key.session)->unconfirmed.insert_or_assign(key.seq, object_);
+  }
+  void own(SessionNumber number) override {
+    if (Session* session = core_.sessions.find(number)) ++session->owned[object_];
+  }
+  void disown(SessionNumber number) override {
+    Session* session = core_.sessions.find(number);
+    if (session == nullptr) return;
+    const auto owned = session->owned.find(object_);
+    if (owned != session->owned.end() && --owned->second == 0) session->owned.erase(owned);
+  }
+  std::uint64_t next_fencing_token() override {
+    return (core_.identity.started_unix_ms << 20U) + ++core_.fencing_tokens;
+  }
+
+  CallKey key() const override { return key_; }
+  Owner owner() const override { return {key_.session, thread_}; }
+  bool timed() const override { return deadline_.has_value(); }
+  ParkId park() override {
+    if (core_.parked.size() >= core_.limits.parked_calls) {
+      throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
+    }
+    const ParkId id = core_.parked.add({key_, object_, type_, method_, deadline_});
+    core_.sessions.find(key_.session)->parked.emplace(key_.seq, id);
+    return id;
+  }
+
+ private:
+  Impl& core_;
+  const core::ObjectId object_;
+  const std::string_view type_;
+  CallKey key_;
+  core::ThreadNumber thread_ = 0;
+  std::string_view method_;
+  core::Deadline deadline_;
+};
+
+std::string Core::Impl::error_text(core::ObjectId object, std::string_view type,
+                                   std::string_view method, std::string_view text) {
+  if (object == core::kManagerObject) return fmt::format("manager.{}: {}", method, text);
+  return fmt::format("{}#{}.{}: {}", type, core::number(object), method, text);
+}
+
+void Core::Impl::send(Session& session, core::Seq seq, std::string bytes, bool keep) {
+  auto reply = std::make_shared<const std::string>(std::move(bytes));
+  if (keep) session.store(seq, reply);
+  outputs->replies.push_back({session.id, std::move(reply)});
+}
+
+void Core::Impl::reply(Session& session, core::Seq seq, const Value& result, bool keep) {
+  std::string bytes;
+  core::Writer writer(bytes);
+  writer.array(3);
+  writer.natural(seq);
+  writer.natural(static_cast<std::uint64_t>(core::ErrorCode::ok));
+  Granting granting(*this, session);
+  core::encode_value(writer, result, granting, core::kFrameDepth);
+  send(session, seq, std::move(bytes), keep);
+}
+
+void Core::Impl::reply_error(Session& session, core::Seq seq, const CallError& error, bool keep) {
+  std::string bytes;
+  core::append_error(bytes, seq, error.code, error.text, error.type_name);
+  send(session, seq, std::move(bytes), keep);
+}
+
+void Core::Impl::calls(Session& session, const core::Calls& frame) {
+  if (frame.first_incomplete > session.first_incomplete) {
+    session.first_incomplete = frame.first_incomplete;
+    session.prune_replies(frame.first_incomplete);
+    while (!session.unconfirmed.empty() &&
+           session.unconfirmed.begin()->first < frame.first_incomplete) {
+      confirm(session, session.unconfirmed.begin()->first);
+    }
+  }
+  for (const core::Call& call : frame.calls) serve(session, call);
+}
+
+void Core::Impl::serve(Session& session, const core::Call& call) {
+  // A retry? Then its answer is known, or it waits in its old place.
+  if (call.seq < session.first_incomplete || session.parked.contains(call.seq)) return;
+  if (const auto stored = session.replies.find(call.seq); stored != session.replies.end()) {
+    if (!stored->second->empty()) outputs->replies.push_back({session.id, stored->second});
+    return;
+  }
+
+  CallError error;
+  std::string_view type = "manager";
+  std::string method = method_name(call.method);
+  bool change = true;
+  const bool done = guarded(error, [&] {
+    if (session.reply_bytes > limits.reply_store_bytes) {
+      change = false;
+      throw Overloaded(fmt::format("{} bytes of replies wait for this client", session.reply_bytes));
+    }
+    Incoming incoming(*this);
+    Arguments arguments(call.args, incoming);
+    if (call.object == core::kManagerObject) {
+      const Value result = serve_manager(session, method, arguments);
+      if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
+      return reply(session, call.seq, result, true);
+    }
+    const ObjectTable::Entry* entry = objects.find(call.object);
+    if (entry == nullptr) {
+      type = "object";
+      throw StaleHandle("the object no longer exists");
+    }
+    type = entry->type->name;
+    const Method* found = Registry::find(*entry->type, call.method);
+    if (found == nullptr) throw BadCall(fmt::format("a {} has no such method", type));
+    method = found->name;
+    if (found->is_read()) {
+      change = false;
+      const Value result = found->read(*entry->object, arguments);
+      change = result.has_proxies();
+      return reply(session, call.seq, result, change);
+    }
+    Serving serving(*this, call.object, type, session, call, found->name);
+    Outcome outcome = found->write(objects.change(call.object), serving, arguments);
+    if (outcome.parked()) return;
+    if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
+    reply(session, call.seq, outcome.result(), true);
+  });
+  if (done) return;
+  error.text = error_text(call.object, type, method, error.text);
+  reply_error(session, call.seq, error, change);
+}
+
+bool Core::Impl::answer_call(const Session& session, const core::Call& call, Outputs& out) const {
+  if (call.object == core::kManagerObject || call.post) return false;
+  if (session.parked.contains(call.seq) || session.replies.contains(call.seq)) return false;
+  const ObjectTable::Entry* entry = objects.find(call.object);
+  if (entry == nullptr) return false;
+  const Method* method = Registry::find(*entry->type, call.method);
+  if (method == nullptr || !method->is_read()) return false;
+  std::string bytes;
+  CallError error;
+  const bool done = guarded(error, [&] {
+    Incoming incoming(*this);
+    Arguments arguments(call.args, incoming);
+    const Value result = method->read(*entry->object, arguments);
+    if (result.has_proxies()) return;
+    core::Writer writer(bytes);
+    writer.array(3);
+    writer.natural(call.seq);
+    writer.natural(static_cast<std::uint64_t>(core::ErrorCode::ok));
+    core::encode_value(writer, result, incoming, core::kFrameDepth);
+  });
+  if (!done) {
+    bytes.clear();
+    const std::string text = error_text(call.object, entry->type->name, method->name, error.text);
+    core::append_error(bytes, call.seq, error.code, text);
+  }
+  if (bytes.empty()) return false;
+  out.replies.push_back({session.id, std::make_shared<const std::string>(std::move(bytes))});
+  return true;
+}
+
+void Core::Impl::answer_parked(ParkId id, const Value& result) {
+  const ParkedCall call = parked.take(id);
+  Session& session = *sessions.find(call.key.session);
+  session.parked.erase(call.key.seq);
+  reply(session, call.key.seq, result, true);
+}
+
+void Core::Impl::fail_parked(ParkId id, core::ErrorCode code, std::string_view text) {
+  const ParkedCall call = parked.take(id);
+  Session& session = *sessions.find(call.key.session);
+  session.parked.erase(call.key.seq);
+  const std::string full = error_text(call.object, call.type, call.method, text);
+  reply_error(session, call.key.seq, {code, full, {}}, true);
+}
+
+void Core::Impl::forget(ParkId id) {
+  const ParkedCall& call = *parked.find(id);
+  if (objects.find(call.object) == nullptr) return;
+  Serving context(*this, call.object, call.type);
+  objects.change(call.object).forget(id, context);
+}
+
+void Core::Impl::drop_parked(ParkId id) {
+  forget(id);
+  const ParkedCall call = parked.take(id);
+  sessions.find(call.key.session)->parked.erase(call.key.seq);
+}
+
+void Core::Impl::confirm(Session& session, core::Seq seq) {
+  const auto node = session.unconfirmed.extract(seq);
+  if (node.empty()) return;
+  const ObjectTable::Entry* entry = objects.find(node.mapped());
+  if (entry == nullptr) return;
+  Serving context(*this, node.mapped(), entry->type->name);
+  objects.change(node.mapped()).confirmed({session.number, seq}, context);
+}
+
+void Core::Impl::take_back(Session& session, core::Seq seq) {
+  const auto node = session.unconfirmed.extract(seq);
+  if (node.empty()) return;
+  const ObjectTable::Entry* entry = objects.find(node.mapped());
+  if (entry == nullptr) return;
+  Serving context(*this, node.mapped(), entry->type->name);
+  objects.change(node.mapped()).returned({session.number, seq}, context);
+}
+
+// The caller does not wait any more. A call that is parked ends here, with a word that it was not
+// done; what was handed over already goes back.
+void Core::Impl::cancel(Session& session, core::Seq seq) {
+  if (const auto waiting = session.parked.find(seq); waiting != session.parked.end()) {
+    const ParkId id = waiting->second;
+    forget(id);
+    fail_parked(id, core::ErrorCode::timed_out, "cancelled");
+    return;
+  }
+  take_back(session, seq);
+}
+
+void Core::Impl::end_ownership(Session& session, Ending ending) {
+  while (!session.owned.empty()) {
+    const core::ObjectId id = session.owned.begin()->first;
+    session.owned.erase(session.owned.begin());
+    const ObjectTable::Entry* entry = objects.find(id);
+    if (entry == nullptr) continue;
+    Serving context(*this, id, entry->type->name);
+    objects.change(id).session_ended(session.number, ending, context);
+  }
+}
+
+}  // namespace steward::server

@@ -1,0 +1,50 @@
+#include <steward/manager/server/leases.hpp>
+
+namespace steward::server {
+
+bool Leases::add(const core::Nonce& nonce, core::ReferencePtr object, SessionNumber by,
+                 core::Time end) {
+  if (!leases_.try_emplace(nonce, Lease{std::move(object), by, end}).second) return false;
+  by_end_.emplace(end, nonce);
+  ++counts_[by];
+  return true;
+}
+
+bool Leases::end(const core::Nonce& nonce) {
+  const auto found = leases_.find(nonce);
+  if (found == leases_.end()) return false;
+  by_end_.erase({found->second.end, nonce});
+  const auto count = counts_.find(found->second.by);
+  if (--count->second == 0) counts_.erase(count);
+  leases_.erase(found);
+  return true;
+}
+
+void Leases::end_expired(core::Time now) {
+  while (!by_end_.empty() && by_end_.begin()->first <= now) {
+    const core::Nonce nonce = by_end_.begin()->second;
+    end(nonce);
+  }
+}
+
+std::size_t Leases::count_of(SessionNumber session) const {
+  const auto found = counts_.find(session);
+  return found == counts_.end() ? 0 : found->second;
+}
+
+core::Deadline Leases::next_deadline() const {
+  if (by_end_.empty()) return std::nullopt;
+  return by_end_.begin()->first;
+}
+
+void Leases::save(Saver& out) const {
+  out.writer().array(leases_.size());
+  for (const auto& [nonce, lease] : leases_) {
+    out.writer().bytes(nonce.view());
+    out.number(core::number(lease.object->token().object));
+    out.number(static_cast<std::uint64_t>(lease.by));
+    out.writer().integer(lease.end.time_since_epoch().count());
+  }
+}
+
+}  // namespace steward::server

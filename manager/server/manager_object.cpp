@@ -1,0 +1,177 @@
+// The manager object, number 0: makes, names, finds and counts the others.
+#include <array>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/manager/server/core_impl.hpp>
+
+namespace steward::server {
+namespace {
+
+using Impl = Core::Impl;
+
+core::Nonce take_nonce(Arguments& arguments) {
+  const auto nonce = core::Nonce::from(arguments.take<Value>().bytes());
+  if (!nonce) throw BadCall("a nonce must be 16 bytes");
+  return *nonce;
+}
+
+core::ReferencePtr existing(const Impl& core, core::ObjectId id) {
+  if (core::ReferencePtr reference = core.objects.reference(id)) return reference;
+  throw StaleHandle(fmt::format("object #{} no longer exists", core::number(id)));
+}
+
+// Opens the object of this name, or makes it.
+Value create(Impl& core, Session&, Arguments& arguments) {
+  const auto type_name = arguments.take<std::string_view>();
+  const auto name = arguments.take<std::optional<std::string>>();
+  Arguments init = arguments.take_arguments();
+  arguments.finish();
+  if (name && (name->empty() || name->size() > core.limits.name_bytes)) {
+    throw BadCall(fmt::format("an object's name has 1 to {} bytes, not {}", core.limits.name_bytes,
+                              name->size()));
+  }
+  if (name) {
+    if (const auto found = core.names.find(*name); found != core.names.end()) {
+      const core::Token& token = found->second->token();
+      if (token.type == type_name) return Value::of_reference(found->second);
+      throw BadCall(fmt::format("'{}' is a {}, not a {}", *name, token.type, type_name));
+    }
+  }
+  const Class* type = core.registry.find(type_name);
+  if (type == nullptr) throw BadCall(fmt::format("there is no class '{}'", type_name));
+  if (core.objects.size() >= core.limits.objects) {
+    throw Overloaded(fmt::format("{} objects exist, the limit", core.objects.size()));
+  }
+  core::ReferencePtr reference = core.objects.add(*type, type->create(core.environment, init));
+  if (name) core.names.emplace(*name, reference);
+  return Value::of_reference(std::move(reference));
+}
+
+Value claim(Impl& core, Session&, Arguments& arguments) {
+  const core::ObjectId id{arguments.take<std::uint64_t>()};
+  core::ReferencePtr reference = existing(core, id);
+  // A lease that is spent or over makes this a plain claim.
+  if (const auto nonce = arguments.take<std::optional<Value>>()) {
+    if (const auto lease = core::Nonce::from(nonce->bytes())) core.leases.end(*lease);
+  }
+  arguments.finish();
+  return Value::of_reference(std::move(reference));
+}
+
+Value lease(Impl& core, Session& session, Arguments& arguments) {
+  const core::ObjectId id{arguments.take<std::uint64_t>()};
+  const core::Nonce nonce = take_nonce(arguments);
+  arguments.finish();
+  if (core.leases.count_of(session.number) >= core.limits.claim_leases) {
+    throw Overloaded(
+        fmt::format("{} handles of this client travel unclaimed, the limit", core.limits.claim_leases));
+  }
+  if (!core.leases.add(nonce, existing(core, id), session.number,
+                       core.now + core.limits.claim_lease)) {
+    throw BadCall("this nonce is in use");
+  }
+  return {};
+}
+
+Value revoke(Impl& core, Session&, Arguments& arguments) {
+  const core::Nonce nonce = take_nonce(arguments);
+  arguments.finish();
+  return core.leases.end(nonce);
+}
+
+Value drop(Impl&, Session& session, Arguments& arguments) {
+  for (const Value& item : arguments.take<std::vector<Value>>()) {
+    const Value::List& pair = item.list();
+    if (pair.size() != 2) throw BadCall("expected pairs of object and count");
+    const auto grant = session.grants.find(core::ObjectId{pair[0].natural()});
+    const std::uint64_t count = pair[1].natural();
+    if (grant == session.grants.end()) continue;
+    if (grant->second.count > count) {
+      grant->second.count -= count;
+    } else {
+      session.grants.erase(grant);
+    }
+  }
+  arguments.finish();
+  return {};
+}
+
+Value remove(Impl& core, Session&, Arguments& arguments) {
+  const auto name = arguments.take<std::string_view>();
+  arguments.finish();
+  const auto found = core.names.find(name);
+  if (found == core.names.end()) return false;
+  core.names.erase(found);
+  return true;
+}
+
+Value number_of_objects(Impl& core, Session&, Arguments& arguments) {
+  arguments.finish();
+  return core.objects.size();
+}
+
+Value objects(Impl& core, Session&, Arguments& arguments) {
+  arguments.finish();
+  Value::List handles;
+  for (const core::ObjectId id : core.objects.ids()) {
+    if (auto reference = core.objects.reference(id)) {
+      handles.push_back(Value::of_reference(std::move(reference)));
+    }
+  }
+  return handles;
+}
+
+Value debug_info(Impl& core, Session&, Arguments& arguments) {
+  arguments.finish();
+  std::string text = fmt::format("{} objects, {} sessions, {} parked calls\n", core.objects.size(),
+                                 core.sessions.size(), core.parked.size());
+  for (const core::ObjectId id : core.objects.ids()) {
+    const ObjectTable::Entry& entry = *core.objects.find(id);
+    fmt::format_to(std::back_inserter(text), "  {}#{}: {} references, version {}, {} waiting\n",
+                   entry.type->name, core::number(id), entry.reference.use_count(), entry.version,
+                   entry.object->waiting().size());
+  }
+  for (const auto& [name, reference] : core.names) {
+    fmt::format_to(std::back_inserter(text), "  '{}' is {}\n", name,
+                   core::describe(reference->token()));
+  }
+  for (const auto& [number, session] : core.sessions.all()) {
+    fmt::format_to(std::back_inserter(text),
+                   "  session {}: {} references, {} parked, {} unconfirmed, {} stored replies\n",
+                   static_cast<std::uint64_t>(number), session.grants.size(),
+                   session.parked.size(), session.unconfirmed.size(), session.replies.size());
+  }
+  return text;
+}
+
+Value shutdown(Impl& core, Session&, Arguments& arguments) {
+  arguments.finish();
+  core.outputs->shutdown = true;
+  return {};
+}
+
+struct ManagerMethod {
+  std::string_view name;
+  Value (*serve)(Impl&, Session&, Arguments&);
+};
+
+constexpr std::array kMethods{
+    ManagerMethod{"create", create},   ManagerMethod{"claim", claim},
+    ManagerMethod{"lease", lease},     ManagerMethod{"revoke", revoke},
+    ManagerMethod{"drop", drop},       ManagerMethod{"remove", remove},
+    ManagerMethod{"objects", objects}, ManagerMethod{"number_of_objects", number_of_objects},
+    ManagerMethod{"shutdown", shutdown}, ManagerMethod{"debug_info", debug_info},
+};
+
+}  // namespace
+
+Value Core::Impl::serve_manager(Session& session, std::string_view method, Arguments& arguments) {
+  for (const ManagerMethod& entry : kMethods) {
+    if (entry.name == method) return entry.serve(*this, session, arguments);
+  }
+  throw BadCall("the manager has no such method");
+}
+
+}  // namespace steward::server

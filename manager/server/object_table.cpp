@@ -1,0 +1,82 @@
+#include <steward/manager/server/object_table.hpp>
+
+#include <algorithm>
+
+#include <steward/core/errors.hpp>
+
+namespace steward::server {
+
+class ObjectTable::CountedReference final : public core::Reference {
+ public:
+  CountedReference(core::Token token, std::shared_ptr<Released> released)
+      : Reference(std::move(token)), released_(std::move(released)) {}
+  ~CountedReference() override { released_->ids.push_back(token_.object); }
+
+ private:
+  std::shared_ptr<Released> released_;
+};
+
+ObjectTable::ObjectTable(core::Incarnation incarnation, std::vector<std::string> addresses)
+    : incarnation_(incarnation), addresses_(std::move(addresses)) {}
+
+ObjectTable::~ObjectTable() {
+  std::vector<core::ObjectId> order = ids();
+  for (auto id = order.rbegin(); id != order.rend(); ++id) entries_.erase(*id);
+}
+
+core::ReferencePtr ObjectTable::add(const Class& type, std::unique_ptr<Object> object) {
+  const core::ObjectId id{++last_id_};
+  core::Token token{incarnation_, id, std::string(type.name), 0, addresses_, std::nullopt};
+  auto reference = std::make_shared<const CountedReference>(std::move(token), released_);
+  entries_.emplace(id, Entry{std::move(object), &type, reference, ++last_version_});
+  return reference;
+}
+
+const ObjectTable::Entry* ObjectTable::find(core::ObjectId id) const {
+  const auto found = entries_.find(id);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+core::ReferencePtr ObjectTable::reference(core::ObjectId id) const {
+  const Entry* entry = find(id);
+  return entry == nullptr ? nullptr : entry->reference.lock();
+}
+
+Object& ObjectTable::change(core::ObjectId id) {
+  Entry& entry = entries_.at(id);
+  entry.version = ++last_version_;
+  return *entry.object;
+}
+
+std::optional<ObjectTable::Unreferenced> ObjectTable::take_unreferenced() {
+  if (released_->ids.empty()) return std::nullopt;
+  const core::ObjectId id = released_->ids.back();
+  released_->ids.pop_back();
+  auto node = entries_.extract(id);
+  if (node.empty()) return take_unreferenced();
+  return Unreferenced{id, std::move(node.mapped())};
+}
+
+std::vector<core::ObjectId> ObjectTable::ids() const {
+  std::vector<core::ObjectId> ids;
+  ids.reserve(entries_.size());
+  for (const auto& [id, entry] : entries_) ids.push_back(id);
+  std::ranges::sort(ids);
+  return ids;
+}
+
+void ObjectTable::save(Saver& out) const {
+  out.number(last_id_);
+  out.number(last_version_);
+  const std::vector<core::ObjectId> order = ids();
+  out.writer().array(order.size());
+  for (const core::ObjectId id : order) {
+    const Entry& entry = *find(id);
+    out.number(core::number(id));
+    out.writer().string(entry.type->name);
+    out.number(entry.version);
+    entry.object->save(out);
+  }
+}
+
+}  // namespace steward::server

@@ -1,0 +1,78 @@
+// The object table: which objects exist, and how often each is referred to.
+//
+// Counting is ownership: every holder of an object (a session's grant, a name, a lease, a Value inside
+// another object) holds the same core::ReferencePtr. When the last copy goes, the object's id is put on
+// a list, and the core destroys it at the end of the input, one by one, never inside another method.
+//
+// Thread safety: none; part of the core.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <steward/core/ids.hpp>
+#include <steward/core/token.hpp>
+#include <steward/manager/server/class.hpp>
+#include <steward/manager/server/object.hpp>
+
+namespace steward::server {
+
+class ObjectTable {
+ public:
+  struct Entry {
+    std::unique_ptr<Object> object;
+    const Class* type = nullptr;
+    std::weak_ptr<const core::Reference> reference;
+    std::uint64_t version = 0;  // of the last change, see change()
+  };
+
+  ObjectTable(core::Incarnation incarnation, std::vector<std::string> addresses);
+  ObjectTable(const ObjectTable&) = delete;
+  ObjectTable& operator=(const ObjectTable&) = delete;
+  // Destroys the objects in reverse order of creation.
+  ~ObjectTable();
+
+  // Gives the object an id that was never used and returns its first reference.
+  core::ReferencePtr add(const Class& type, std::unique_ptr<Object> object);
+
+  // nullptr: there is none (any more).
+  const Entry* find(core::ObjectId id) const;
+  // nullptr likewise, also when the object only waits for its destruction.
+  core::ReferencePtr reference(core::ObjectId id) const;
+
+  // The one gate through which objects change: stamps the version that snapshots and watches go by.
+  Object& change(core::ObjectId id);
+
+  // The next object that nobody refers to any more, taken out of the table.
+  struct Unreferenced {
+    core::ObjectId id;
+    Entry entry;
+  };
+  std::optional<Unreferenced> take_unreferenced();
+
+  std::size_t size() const { return entries_.size(); }
+  // In order of creation.
+  std::vector<core::ObjectId> ids() const;
+
+  void save(Saver& out) const;
+
+ private:
+  // Outlives the table while references do.
+  struct Released {
+    std::vector<core::ObjectId> ids;
+  };
+  class CountedReference;
+
+  const core::Incarnation incarnation_;
+  const std::vector<std::string> addresses_;
+  std::uint64_t last_id_ = 0;
+  std::uint64_t last_version_ = 0;
+  std::shared_ptr<Released> released_ = std::make_shared<Released>();
+  std::unordered_map<core::ObjectId, Entry> entries_;
+};
+
+}  // namespace steward::server

@@ -1,0 +1,54 @@
+#include <steward/manager/server/parked_calls.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace steward::server {
+
+ParkId ParkedCalls::add(const ParkedCall& call) {
+  const ParkId id{++last_id_};
+  calls_.emplace(id, call);
+  if (call.deadline) by_deadline_.emplace(*call.deadline, id);
+  return id;
+}
+
+const ParkedCall* ParkedCalls::find(ParkId id) const {
+  const auto found = calls_.find(id);
+  return found == calls_.end() ? nullptr : &found->second;
+}
+
+ParkedCall ParkedCalls::take(ParkId id) {
+  ParkedCall call = std::move(calls_.extract(id).mapped());
+  if (call.deadline) by_deadline_.erase({*call.deadline, id});
+  return call;
+}
+
+core::Deadline ParkedCalls::next_deadline() const {
+  if (by_deadline_.empty()) return std::nullopt;
+  return by_deadline_.begin()->first;
+}
+
+std::optional<ParkId> ParkedCalls::expired(core::Time now) const {
+  if (by_deadline_.empty() || by_deadline_.begin()->first > now) return std::nullopt;
+  return by_deadline_.begin()->second;
+}
+
+void ParkedCalls::save(Saver& out) const {
+  std::vector<ParkId> ids;
+  for (const auto& [id, call] : calls_) ids.push_back(id);
+  std::ranges::sort(ids);
+  out.number(last_id_);
+  out.writer().array(ids.size());
+  for (const ParkId id : ids) {
+    const ParkedCall& call = calls_.at(id);
+    out.number(static_cast<std::uint64_t>(id));
+    out.number(static_cast<std::uint64_t>(call.key.session));
+    out.number(call.key.seq);
+    out.number(core::number(call.object));
+    out.writer().string(call.method);
+    out.writer().boolean(call.deadline.has_value());
+    if (call.deadline) out.writer().integer(call.deadline->time_since_epoch().count());
+  }
+}
+
+}  // namespace steward::server

@@ -1,0 +1,45 @@
+// Calls that wait: one entry each, whatever they wait for. Found by id and by deadline; their objects
+// keep the order of waiting.
+//
+// Thread safety: none; part of the core.
+#pragma once
+
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/ids.hpp>
+#include <steward/manager/server/object.hpp>
+
+namespace steward::server {
+
+struct ParkedCall {
+  CallKey key;
+  core::ObjectId object{};
+  std::string_view type;    // these two of static storage: the registry's
+  std::string_view method;
+  core::Deadline deadline;
+};
+
+class ParkedCalls {
+ public:
+  ParkId add(const ParkedCall& call);
+  const ParkedCall* find(ParkId id) const;
+  // The call must be there.
+  ParkedCall take(ParkId id);
+
+  core::Deadline next_deadline() const;
+  // A call whose deadline is not after `now`, the earliest first.
+  std::optional<ParkId> expired(core::Time now) const;
+
+  std::size_t size() const { return calls_.size(); }
+  void save(Saver& out) const;
+
+ private:
+  std::uint64_t last_id_ = 0;
+  std::unordered_map<ParkId, ParkedCall> calls_;
+  std::set<std::pair<core::Time, ParkId>> by_deadline_;
+};
+
+}  // namespace steward::server

@@ -1,0 +1,67 @@
+// The session table: what the core remembers of each client. Everything that a client owns here is
+// owned by its session, and given back when that ends.
+//
+// Thread safety: none; part of the core.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include <steward/core/ids.hpp>
+#include <steward/core/token.hpp>
+#include <steward/core/wire.hpp>
+#include <steward/manager/server/object.hpp>
+
+namespace steward::server {
+
+// What was answered to a changing call, kept for a retry. Empty bytes: a post that succeeded.
+using StoredReply = std::shared_ptr<const std::string>;
+
+struct Session {
+  SessionNumber number{};
+  core::SessionId id;
+  std::string secret;
+
+  // Calls before this one are complete at the client and will not come again.
+  core::Seq first_incomplete = 1;
+  std::map<core::Seq, StoredReply> replies;
+  std::size_t reply_bytes = 0;
+  std::map<core::Seq, ParkId> parked;
+  // Calls whose answer handed something over that the client has not confirmed.
+  std::map<core::Seq, core::ObjectId> unconfirmed;
+
+  struct Grant {
+    core::ReferencePtr reference;
+    std::uint64_t count = 0;  // handles sent to this client and not yet dropped
+  };
+  std::map<core::ObjectId, Grant> grants;
+  // Objects that this session owns something in (Context::own), and how often.
+  std::map<core::ObjectId, std::uint64_t> owned;
+
+  void store(core::Seq seq, StoredReply reply);
+  // Forgets stored replies of calls before `first`.
+  void prune_replies(core::Seq first);
+};
+
+class Sessions {
+ public:
+  Session& open(const core::SessionId& id, std::string_view secret);
+  Session* find(const core::SessionId& id);
+  const Session* find(const core::SessionId& id) const;
+  Session* find(SessionNumber number);
+  void close(SessionNumber number);
+
+  std::size_t size() const { return by_number_.size(); }
+  // In order of opening.
+  const std::map<SessionNumber, Session>& all() const { return by_number_; }
+  void save(Saver& out) const;
+
+ private:
+  std::uint64_t last_number_ = 0;
+  std::map<SessionNumber, Session> by_number_;
+  std::unordered_map<core::SessionId, SessionNumber> by_id_;
+};
+
+}  // namespace steward::server
