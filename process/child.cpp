@@ -1,0 +1,141 @@
+#include <steward/process/child.hpp>
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/descriptors.hpp>
+#include <steward/process/fork_server.hpp>
+#include <steward/process/status.hpp>
+#include <steward/shm/pidfd.hpp>
+
+namespace steward::process {
+namespace {
+
+// The next message of the channel; nullopt at its end, which a dead fork server also means: some
+// other process may hold the channel open by accident.
+std::optional<Status> next_status(int channel, const Link& link) {
+  wait_readable({channel, link.pidfd.get()}, std::nullopt);
+  return receive_status(channel, shm::Wait::none);
+}
+
+std::string ending(int exit_code) {
+  if (exit_code >= 0) return fmt::format("exit code {}", exit_code);
+  return fmt::format("signal {} ({})", -exit_code, ::strsignal(-exit_code));
+}
+
+[[noreturn]] void throw_lost(const std::string& name, const Link& link) {
+  if (shm::has_ended(link.pidfd.get())) throw_fork_server_ended(name, link);
+  throw WorkerDied(fmt::format("{}: the fork server (pid {}) could not take the request", name,
+                               link.pid));
+}
+
+}  // namespace
+
+struct Child::Impl {
+  std::shared_ptr<const Link> link;
+  shm::UniqueFd channel;
+  shm::UniqueFd pidfd;
+  pid_t pid = 0;
+  std::string confirmation;
+  pid_t creator = ::getpid();
+
+  std::mutex mutex;
+  std::optional<int> exit_code;  // guarded by mutex
+
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    if (creator == ::getpid()) return;
+    // A copy in another process: there the numbers may stand for other files.
+    channel.release();
+    pidfd.release();
+  }
+
+  // The process has ended; the fork server is about to tell how.
+  int collect() {
+    const std::lock_guard hold(mutex);
+    while (!exit_code) {
+      const std::optional<Status> status = next_status(channel.get(), *link);
+      if (!status) {
+        exit_code = kUnknownExitCode;
+      } else if (status->kind == StatusKind::ended) {
+        exit_code = status->value;
+      }
+    }
+    return *exit_code;
+  }
+};
+
+Child::Child() = default;
+Child::Child(Child&&) noexcept = default;
+Child& Child::operator=(Child&&) noexcept = default;
+Child::~Child() = default;
+
+pid_t Child::pid() const { return impl_->pid; }
+int Child::pidfd() const { return impl_->pidfd.get(); }
+const std::string& Child::confirmation() const { return impl_->confirmation; }
+
+bool Child::wait(core::Deadline deadline) const {
+  if (!wait_readable({impl_->pidfd.get()}, deadline)) return false;
+  impl_->collect();
+  return true;
+}
+
+bool Child::running() const { return !shm::has_ended(impl_->pidfd.get()); }
+
+std::optional<int> Child::exit_code() const {
+  if (running()) return std::nullopt;
+  return impl_->collect();
+}
+
+bool Child::signal(int number) const { return shm::send_signal(impl_->pidfd.get(), number); }
+
+void Child::end(std::chrono::milliseconds patience) const {
+  signal(SIGTERM);
+  if (wait(core::deadline_after(patience))) return;
+  signal(SIGKILL);
+  wait();
+}
+
+Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
+                  const std::string& name) {
+  Child child;
+  child.impl_ = std::make_unique<Child::Impl>();
+  bool confirmed = false;
+  while (!confirmed || child.impl_->pid == 0) {
+    std::optional<Status> status = next_status(channel.get(), *link);
+    if (!status) throw_lost(name, *link);
+    switch (status->kind) {
+      case StatusKind::started:
+        child.impl_->pid = status->value;
+        child.impl_->pidfd = std::move(status->fd);
+        break;
+      case StatusKind::confirmed:
+        child.impl_->confirmation = std::move(status->text);
+        confirmed = true;
+        break;
+      case StatusKind::refused:
+        throw_failure(status->text);
+      case StatusKind::not_started:
+        throw std::system_error(status->value, std::generic_category(),
+                                name + ": the fork server cannot fork");
+      case StatusKind::ended:
+        throw WorkerDied(fmt::format("{}: ended before it was up ({})", name,
+                                     ending(status->value)));
+    }
+  }
+  child.impl_->link = std::move(link);
+  child.impl_->channel = std::move(channel);
+  return child;
+}
+
+}  // namespace steward::process

@@ -1,0 +1,63 @@
+// Child: a process that this one had started, seen from here.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <sys/types.h>
+
+#include <steward/core/clock.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::process {
+
+struct Link;
+
+// A started process by its pidfd, and the exit status that the fork server reports. A resource:
+// movable, not copyable; dropping it leaves the process alone. Only the process that got it from
+// launch() may use it.
+//
+// Thread safety: any thread may call any function at any time, but for moving and destruction.
+class Child {
+ public:
+  // What the exit status of a process is taken for if the fork server ended before it could tell:
+  // as in Python.
+  static constexpr int kUnknownExitCode = 255;
+
+  Child();  // stands for no process
+  Child(Child&&) noexcept;
+  Child& operator=(Child&&) noexcept;
+  ~Child();
+  explicit operator bool() const { return impl_ != nullptr; }
+
+  pid_t pid() const;
+  // Readable once the process has ended. Lives as long as this object.
+  int pidfd() const;
+  // What the child gave to ChildContext::confirm.
+  const std::string& confirmation() const;
+
+  // False once the deadline has passed. True: the process has ended, its pidfd is readable and its
+  // exit code is known.
+  bool wait(core::Deadline deadline = std::nullopt) const;
+  bool running() const;
+  // nullopt while the process runs, negative for a signal.
+  std::optional<int> exit_code() const;
+  // False if the process has ended already.
+  bool signal(int number) const;
+  // SIGTERM, and SIGKILL if that has not helped within `patience`; returns when the process is gone.
+  void end(std::chrono::milliseconds patience) const;
+
+ private:
+  friend Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
+                           const std::string& name);
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Reads the status channel of a process that was asked for until it is up. Throws what kept it from
+// coming up: its own error, WorkerDied, or std::system_error (fork failed).
+Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name);
+
+}  // namespace steward::process

@@ -1,0 +1,41 @@
+// ChildContext: what a new process knows of its starter, while it comes up and after.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <steward/process/request.hpp>
+#include <steward/process/status.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::process {
+
+// Given to the entry of a process. Thread safety: none; owner_pidfd() may be used by any thread.
+class ChildContext {
+ public:
+  ChildContext(std::string name, shm::UniqueFd channel, int owner_pidfd,
+               std::unique_ptr<RequestBytes> request);
+
+  const std::string& name() const { return name_; }
+  // Readable once the process that started this one has ended. Stays open for ever.
+  int owner_pidfd() const { return owner_pidfd_; }
+
+  // Tells the starter that this process is up, with a message for it (kStatusTextBytes at most, else
+  // BadCall). The argument bytes end here. A second call does nothing.
+  void confirm(std::string_view message = {});
+  bool confirmed() const { return !channel_; }
+
+  // Tells the starter why this process cannot come up.
+  void refuse(const Failure& failure);
+
+ private:
+  void release();
+
+  std::string name_;
+  shm::UniqueFd channel_;
+  int owner_pidfd_;
+  std::unique_ptr<RequestBytes> request_;
+};
+
+}  // namespace steward::process

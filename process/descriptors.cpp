@@ -1,0 +1,92 @@
+#include <steward/process/descriptors.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <system_error>
+#include <utility>
+
+namespace steward::process {
+namespace {
+
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+void write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
+    if (count < 0 && errno != EINTR) fail("cannot write to a memory file");
+    if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+timespec remaining(core::Time deadline) {
+  const auto left = std::max(deadline - std::chrono::steady_clock::now(), core::Duration::zero());
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+  return {seconds.count(), std::chrono::nanoseconds(left - seconds).count()};
+}
+
+}  // namespace
+
+bool wait_readable(std::initializer_list<int> fds, core::Deadline deadline) {
+  std::vector<pollfd> entries;
+  for (const int fd : fds) entries.push_back({fd, POLLIN, 0});
+  for (;;) {
+    timespec time{};
+    if (deadline) time = remaining(*deadline);
+    const int ready = ::ppoll(entries.data(), entries.size(), deadline ? &time : nullptr, nullptr);
+    if (ready > 0) return true;
+    if (ready == 0) return false;
+    if (errno != EINTR) fail("cannot wait for a descriptor");
+  }
+}
+
+void close_all_except(std::vector<int> keep) {
+  std::sort(keep.begin(), keep.end());
+  unsigned from = 0;
+  for (const int fd : keep) {
+    const auto kept = static_cast<unsigned>(fd);
+    if (kept > from) ::close_range(from, kept - 1, 0);
+    from = kept + 1;
+  }
+  ::close_range(from, std::numeric_limits<unsigned>::max(), 0);
+}
+
+shm::UniqueFd sealed_memory(std::initializer_list<std::string_view> parts) {
+  shm::UniqueFd memory(::memfd_create("steward", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory) fail("cannot make a memory file");
+  for (const std::string_view part : parts) write_all(memory.get(), part);
+  const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  if (::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) fail("cannot seal a memory file");
+  return memory;
+}
+
+Mapping::Mapping(int memory) {
+  struct stat status{};
+  if (::fstat(memory, &status) != 0) fail("cannot read a memory file");
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) return;
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, memory, 0);
+  if (data == MAP_FAILED) fail("cannot map a memory file");
+  bytes_ = {static_cast<const char*>(data), size};
+}
+
+Mapping::Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (!bytes_.empty()) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+}
+
+}  // namespace steward::process

@@ -1,0 +1,39 @@
+// What the kernel offers on descriptors, as this room needs it: waiting for one, closing all but a
+// few, and bytes in a sealed memory file.
+#pragma once
+
+#include <initializer_list>
+#include <string_view>
+#include <vector>
+
+#include <steward/core/clock.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::process {
+
+// Waits until one of the descriptors is readable or hung up; false once the deadline has passed.
+bool wait_readable(std::initializer_list<int> fds, core::Deadline deadline);
+
+// Closes every descriptor of this process that is not in `keep`.
+void close_all_except(std::vector<int> keep);
+
+// A memory file that holds the parts one after the other and can no longer be changed by anybody.
+// Throws std::system_error.
+shm::UniqueFd sealed_memory(std::initializer_list<std::string_view> parts);
+
+// The bytes of a sealed memory file, mapped for reading. Movable, not copyable.
+class Mapping {
+ public:
+  Mapping() = default;
+  explicit Mapping(int memory);  // throws std::system_error
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+  ~Mapping();
+
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  std::string_view bytes_;
+};
+
+}  // namespace steward::process

@@ -1,0 +1,130 @@
+#include <steward/process/request.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include <steward/core/reader.hpp>
+#include <steward/core/writer.hpp>
+
+namespace steward::process {
+namespace {
+
+// Larger requests go through a memory file.
+constexpr std::size_t kInlineBytes = 64U << 10U;
+
+// The descriptors of a message in their order: the channel, then those that the flags announce.
+enum Flag : std::uint32_t {
+  kServer = 1,
+  kMemory = 2,
+  kDirectory = 4,
+  kStandard = 8,  // and the next two bits: descriptors 0, 1, 2
+};
+
+void encode_identity(core::Writer& out, const Identity& identity) {
+  out.string(identity.name);
+  out.string(identity.numbers);
+  out.boolean(identity.daemon);
+  out.string(identity.parent->name());
+  out.integer(identity.parent->pid());
+  out.boolean(identity.parent->daemon());
+}
+
+Identity decode_identity(core::Reader& in) {
+  Identity identity;
+  identity.name = in.string();
+  identity.numbers = in.string();
+  identity.daemon = in.boolean();
+  const std::string parent(in.string());
+  const auto pid = static_cast<pid_t>(in.integer());
+  identity.parent = ProcessInfo(parent, pid, in.boolean());
+  return identity;
+}
+
+// Everything but the arguments, which may be too large to be copied for nothing.
+std::string encode_head(const Request& request) {
+  std::string head;
+  core::Writer out(head);
+  encode_address(out, request.entry);
+  encode_identity(out, request.identity);
+  out.boolean(request.server);
+  out.array(request.environment.size());
+  for (const std::string_view variable : request.environment) out.bytes(variable);
+  return head;
+}
+
+bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+
+}  // namespace
+
+void send_request(int connection, const Request& request, int channel) {
+  const std::string head = encode_head(request);
+  std::uint32_t flags = request.server ? kServer : 0U;
+  std::vector<int> fds{channel};
+  std::string message(sizeof flags, '\0');
+  shm::UniqueFd memory;
+  if (head.size() + request.arguments.size() <= kInlineBytes) {
+    message += head;
+    message += request.arguments;
+  } else {
+    memory = sealed_memory({head, request.arguments});
+    fds.push_back(memory.get());
+    flags |= kMemory;
+  }
+  const shm::UniqueFd directory(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (directory) {
+    fds.push_back(directory.get());
+    flags |= kDirectory;
+  }
+  for (int fd = 0; fd < 3; ++fd) {
+    if (!is_open(fd)) continue;
+    fds.push_back(fd);
+    flags |= kStandard << static_cast<unsigned>(fd);
+  }
+  std::memcpy(message.data(), &flags, sizeof flags);
+  shm::send_with_fds(connection, message, fds);
+}
+
+std::optional<IncomingRequest> receive_request(int connection) {
+  std::uint32_t flags = 0;
+  auto received = shm::receive_with_fds(connection, sizeof flags + kInlineBytes);
+  if (!received.message) return std::nullopt;
+  shm::FdMessage& message = *received.message;
+  if (message.bytes.size() < sizeof flags) throw BadCall("a request to start a process is cut");
+  std::memcpy(&flags, message.bytes.data(), sizeof flags);
+  std::size_t next = 0;
+  const auto take = [&] {
+    if (next == message.fds.size()) throw BadCall("a request to start a process lacks descriptors");
+    return std::move(message.fds[next++]);
+  };
+  IncomingRequest request;
+  request.server = (flags & kServer) != 0;
+  request.channel = take();
+  if ((flags & kMemory) != 0) request.memory = take();
+  if ((flags & kDirectory) != 0) request.directory = take();
+  for (unsigned fd = 0; fd < 3; ++fd) {
+    if ((flags & (kStandard << fd)) != 0) request.standard[fd] = take();
+  }
+  request.bytes = message.bytes.substr(sizeof flags);
+  return request;
+}
+
+RequestBytes::RequestBytes(IncomingRequest& request) : inline_(std::move(request.bytes)) {
+  if (request.memory) mapped_ = Mapping(request.memory.get());
+}
+
+Request RequestBytes::decode() const {
+  const std::string_view bytes = mapped_.bytes().empty() ? inline_ : mapped_.bytes();
+  core::Reader in(bytes);
+  Request request;
+  request.entry = decode_address(in);
+  request.identity = decode_identity(in);
+  request.server = in.boolean();
+  request.environment.resize(in.array());
+  for (std::string_view& variable : request.environment) variable = in.bytes();
+  request.arguments = bytes.substr(in.position());
+  return request;
+}
+
+}  // namespace steward::process

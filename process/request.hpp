@@ -1,0 +1,58 @@
+// What the starter of a process asks of the fork server, and how that travels: one message over the
+// connection, with what is larger than the message in a sealed memory file.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <steward/process/descriptors.hpp>
+#include <steward/process/info.hpp>
+#include <steward/process/module.hpp>
+#include <steward/shm/fd_passing.hpp>
+
+namespace steward::process {
+
+// A request without its descriptors. Views live as long as the bytes that they were read from.
+struct Request {
+  CodeAddress entry;
+  Identity identity;
+  bool server = false;
+  std::vector<std::string_view> environment;  // "NAME=value"
+  std::string_view arguments;
+};
+
+// As the fork server receives it: it looks at no more than `server`, the rest is the child's.
+struct IncomingRequest {
+  bool server = false;
+  std::string bytes;  // of the request, unless they are in `memory`
+  shm::UniqueFd memory;
+  shm::UniqueFd channel;
+  std::optional<shm::UniqueFd> directory;
+  std::optional<shm::UniqueFd> standard[3];  // what the starter has as descriptors 0, 1 and 2
+};
+
+// Sends the request with this process's directory and standard descriptors and the child's end of
+// the status channel. Throws std::system_error (EPIPE: the fork server is gone).
+void send_request(int connection, const Request& request, int channel);
+
+// nullopt at the end of the connection. Throws std::system_error or BadCall on a message that
+// cannot be used; the sender finds its channel closed.
+std::optional<IncomingRequest> receive_request(int connection);
+
+// The bytes of a request in the process that it is for. Movable.
+class RequestBytes {
+ public:
+  RequestBytes() = default;
+  explicit RequestBytes(IncomingRequest& request);
+  Request decode() const;  // throws BadCall
+
+ private:
+  std::string inline_;
+  Mapping mapped_;
+};
+
+}  // namespace steward::process

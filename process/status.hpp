@@ -1,0 +1,53 @@
+// The status channel: what the starter of a process hears about it. One SOCK_SEQPACKET pair a
+// process; the starter reads one end, the fork server and, until it is up, the child write to the
+// other.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <steward/core/errors.hpp>
+#include <steward/shm/fd_passing.hpp>
+
+namespace steward::process {
+
+enum class StatusKind : std::int32_t {
+  started,    // from the fork server: value is the pid, the descriptor a pidfd
+  not_started,  // from the fork server: value is the errno of fork
+  confirmed,  // from the child: it is up; text is its message
+  refused,    // from the child: it cannot come up; text is a packed Failure
+  ended,      // from the fork server, last: value is the exit code, negative for a signal
+};
+
+struct Status {
+  StatusKind kind{};
+  std::int32_t value = 0;
+  std::string text;
+  shm::UniqueFd fd;
+};
+
+// Three messages at most wait in a channel, so that sending never blocks the fork server.
+inline constexpr std::size_t kStatusTextBytes = 32U << 10U;
+
+// Throws std::system_error (EPIPE: the starter no longer listens).
+void send_status(int channel, StatusKind kind, std::int32_t value, std::string_view text = {},
+                 std::optional<int> fd = std::nullopt);
+// nullopt at the end of the channel, or with Wait::none if nothing is there.
+std::optional<Status> receive_status(int channel, shm::Wait wait);
+
+// An exception on its way from the child to the starter, where it becomes the same type again if it
+// is one of ours.
+struct Failure {
+  core::ErrorCode code = core::ErrorCode::remote;
+  std::string text;
+  std::string type;  // "std::out_of_range"
+};
+
+// Of the exception that is being handled.
+Failure current_failure();
+std::string pack_failure(const Failure& failure);
+[[noreturn]] void throw_failure(std::string_view packed);
+
+}  // namespace steward::process

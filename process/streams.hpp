@@ -1,0 +1,19 @@
+// The standard streams around a fork.
+#pragma once
+
+#include <string_view>
+
+namespace steward::process {
+
+// Writes out what standard output and error hold back, in C and in C++, so that it comes before
+// what a new process writes and not a second time from it. Not fflush(nullptr): that waits for a
+// thread that reads standard input.
+void flush_streams() noexcept;
+
+// Forgets input that was read ahead, ends of file and errors: the descriptors are others now.
+void renew_streams() noexcept;
+
+// Writes the whole text to standard error, in one piece if the system lets it.
+void write_error(std::string_view text) noexcept;
+
+}  // namespace steward::process
