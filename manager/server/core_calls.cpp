@@ -27,44 +27,39 @@ std::string method_name(const core::MethodKey& key) {
 }
 
 template <class Exception>
-bool matches(core::ErrorCode code, CallError& error) {
-  try {
-    throw;
-  } catch (const Exception& exception) {
-    error = {code, exception.what(), {}};
-    return true;
-  } catch (...) {
-    return false;
+bool is(const std::exception& exception) {
+  return dynamic_cast<const Exception*>(&exception) != nullptr;
+}
+
+core::ErrorCode code_of(const std::exception& exception) {
+  struct Row {
+    bool (*is)(const std::exception&);
+    core::ErrorCode code;
+  };
+  static constexpr Row rows[] = {
+      {is<BadCall>, core::ErrorCode::bad_call},
+      {is<core::OutOfRange>, core::ErrorCode::out_of_range},
+      {is<StaleHandle>, core::ErrorCode::stale_handle},
+      {is<Closed>, core::ErrorCode::closed},
+      {is<NotOwner>, core::ErrorCode::not_owner},
+      {is<Poisoned>, core::ErrorCode::poisoned},
+      {is<BrokenBarrier>, core::ErrorCode::broken_barrier},
+      {is<Overloaded>, core::ErrorCode::overloaded},
+      {is<std::bad_alloc>, core::ErrorCode::overloaded},
+  };
+  for (const Row& row : rows) {
+    if (row.is(exception)) return row.code;
   }
+  return core::ErrorCode::bad_call;
 }
 
 }  // namespace
 
 CallError current_error() {
-  using Matcher = bool (*)(core::ErrorCode, CallError&);
-  struct Row {
-    Matcher matches;
-    core::ErrorCode code;
-  };
-  static constexpr Row rows[] = {
-      {matches<BadCall>, core::ErrorCode::bad_call},
-      {matches<core::OutOfRange>, core::ErrorCode::out_of_range},
-      {matches<StaleHandle>, core::ErrorCode::stale_handle},
-      {matches<Closed>, core::ErrorCode::closed},
-      {matches<NotOwner>, core::ErrorCode::not_owner},
-      {matches<Poisoned>, core::ErrorCode::poisoned},
-      {matches<BrokenBarrier>, core::ErrorCode::broken_barrier},
-      {matches<Overloaded>, core::ErrorCode::overloaded},
-      {matches<std::bad_alloc>, core::ErrorCode::overloaded},
-  };
-  CallError error;
-  for (const Row& row : rows) {
-    if (row.matches(row.code, error)) return error;
-  }
   try {
     throw;
   } catch (const std::exception& exception) {
-    return {core::ErrorCode::bad_call, std::string("internal error: ") + exception.what(), {}};
+    return {code_of(exception), exception.what(), {}};
   } catch (...) {
     return {core::ErrorCode::bad_call, "internal error", {}};
   }

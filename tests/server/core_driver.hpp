@@ -1,0 +1,178 @@
+// Drives a Core with bytes and a clock of its own, as a server would, and reads its answers.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <steward/core/codec.hpp>
+#include <steward/manager/server/core.hpp>
+
+namespace steward::test {
+
+// Reads handles as plain tokens.
+class TokenTravel final : public core::Travel {
+ public:
+  core::Token outgoing(const core::Reference& reference) override { return reference.token(); }
+  core::ReferencePtr incoming(core::Token token) override {
+    return std::make_shared<const core::Reference>(std::move(token));
+  }
+};
+
+struct Answer {
+  core::ErrorCode code = core::ErrorCode::ok;
+  Value result;
+  std::string text;
+};
+
+template <class... T>
+std::string arguments(const T&... values) {
+  std::string bytes;
+  core::Writer(bytes).array(sizeof...(T));
+  (core::pack(bytes, values), ...);
+  return bytes;
+}
+
+inline server::Identity identity_of_test(std::uint8_t seed = 1) {
+  server::Identity identity;
+  identity.incarnation.bytes[0] = 7;
+  identity.addresses = {"ipc:///test"};
+  identity.started_unix_ms = 1000;
+  identity.seed.bytes.fill(seed);
+  return identity;
+}
+
+class CoreDriver {
+ public:
+  explicit CoreDriver(const server::Registry& registry, core::Limits limits = {},
+                      std::uint8_t seed = 1)
+      : core(identity_of_test(seed), registry, limits) {}
+
+  // A client: its session and the number of its next call.
+  struct Client {
+    core::SessionId session;
+    core::Seq next_seq = 1;
+    core::Seq first_incomplete = 1;
+    core::ThreadNumber thread = 1;
+  };
+
+  Client open() {
+    Client client;
+    client.session.bytes[15] = ++opened_;
+    apply(server::input::SessionOpened{client.session, "secret"});
+    return client;
+  }
+
+  void end(const Client& client, server::Ending ending = server::Ending::died) {
+    apply(server::input::SessionEnded{client.session, ending});
+  }
+
+  // Sends a call and returns its number; the answer, if there is one, is in answers().
+  core::Seq send(Client& client, core::ObjectId object, std::string_view method,
+                 const std::string& args, std::optional<std::uint64_t> wait_ms = {},
+                 bool post = false) {
+    const core::Seq seq = client.next_seq++;
+    request(client, frame(client, seq, object, method, args, wait_ms, post));
+    return seq;
+  }
+
+  // Sends a call that is answered at once.
+  Answer call(Client& client, core::ObjectId object, std::string_view method,
+              const std::string& args) {
+    const core::Seq seq = send(client, object, method, args);
+    return answer(client, seq);
+  }
+
+  core::ObjectId create(Client& client, std::string_view type, const std::string& init,
+                        const Value& name = {}) {
+    std::string args;
+    core::Writer writer(args);
+    writer.array(3);
+    writer.string(type);
+    core::pack(args, name);
+    writer.raw(init);
+    const Answer made = call(client, core::kManagerObject, "create", args);
+    if (made.code != core::ErrorCode::ok) core::throw_error(made.code, made.text);
+    return made.result.reference()->token().object;
+  }
+
+  std::string frame(const Client& client, core::Seq seq, core::ObjectId object,
+                    std::string_view method, const std::string& args,
+                    std::optional<std::uint64_t> wait_ms = {}, bool post = false) {
+    std::string call;
+    core::append_call(call, {seq, client.thread, wait_ms, object, method, args, post});
+    return core::encode_calls(client.first_incomplete, {call});
+  }
+
+  void request(const Client& client, const std::string& bytes) {
+    const server::input::Request input{client.session, bytes};
+    server::Outputs outputs;
+    if (!core.answer(input, now, outputs)) core.apply(input, now, outputs);
+    take(outputs);
+  }
+
+  void acknowledge(const Client& client, core::Seq seq) {
+    request(client, core::encode_seqs(core::Envelope::ack, {seq}));
+  }
+  void cancel(const Client& client, core::Seq seq) {
+    request(client, core::encode_seqs(core::Envelope::cancel, {seq}));
+  }
+
+  void apply(const server::Input& input) {
+    server::Outputs outputs;
+    core.apply(input, now, outputs);
+    take(outputs);
+  }
+
+  void pass(std::chrono::milliseconds time) {
+    now += time;
+    apply(server::input::Tick{});
+  }
+
+  bool answered(const Client& client, core::Seq seq) const {
+    const auto found = answers_.find(client.session);
+    return found != answers_.end() && found->second.contains(seq);
+  }
+
+  // The answer, taken out; a call without one gives an error text that says so.
+  Answer answer(const Client& client, core::Seq seq) {
+    auto& mine = answers_[client.session];
+    const auto found = mine.find(seq);
+    if (found == mine.end()) return {core::ErrorCode::bad_call, {}, "no answer"};
+    Answer answer = std::move(found->second);
+    mine.erase(found);
+    return answer;
+  }
+
+  server::Core core;
+  core::Time now{};
+  bool shutdown = false;
+  std::vector<core::SessionId> violations;
+  // Every reply as it left the core, in order.
+  std::vector<std::string> transcript;
+
+ private:
+  void take(const server::Outputs& outputs) {
+    TokenTravel travel;
+    shutdown = shutdown || outputs.shutdown;
+    violations.insert(violations.end(), outputs.violations.begin(), outputs.violations.end());
+    for (const auto& output : outputs.replies) {
+      transcript.push_back(*output.bytes);
+      const std::string envelope = core::encode_replies({*output.bytes});
+      const core::Reply reply = core::decode_replies(core::open_envelope(envelope)).at(0);
+      Answer answer{reply.code, {}, {}};
+      if (reply.code == core::ErrorCode::ok) {
+        answer.result = core::decode_value(reply.payload, travel);
+      } else {
+        answer.text = core::decode_error(reply.payload).text;
+      }
+      answers_[output.session][reply.seq] = std::move(answer);
+    }
+  }
+
+  std::uint8_t opened_ = 0;
+  std::map<core::SessionId, std::map<core::Seq, Answer>> answers_;
+};
+
+}  // namespace steward::test
