@@ -1,0 +1,214 @@
+// What a process can be told to run: a callable and its arguments as bytes, and the entry that makes
+// them a call again on the other side.
+//
+// A plain function travels as its address, a captureless lambda as nothing, any other function
+// object as what it packs. Parameters keep their declared types: arguments are converted to them
+// (decayed) where they are given, so that a mistake shows there, and a `const Row&` works.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <steward/core/codec.hpp>
+#include <steward/core/limits.hpp>
+#include <steward/process/launch.hpp>
+#include <steward/process/module.hpp>
+
+namespace steward::process {
+
+// A callable with its arguments, until the process that shall run it is up. A resource.
+class Work {
+ public:
+  Work() = default;
+  Work(const Work&) = delete;
+  Work& operator=(const Work&) = delete;
+  virtual ~Work() = default;
+
+  virtual Entry entry() const = 0;
+  // Packs anew at every call: handles inside are good for one trip.
+  virtual std::string pack() const = 0;
+};
+
+template <class... P>
+struct Parameters {};
+
+// The declared parameters of a function or of a class with one call operator; void if they cannot
+// be known (generic lambdas, overloads).
+template <class F>
+struct SignatureOf {
+  using type = void;
+};
+template <class R, class... P, bool nothrow>
+struct SignatureOf<R (*)(P...) noexcept(nothrow)> {
+  using type = Parameters<P...>;
+};
+
+template <class M>
+struct MemberSignature {
+  using type = void;
+};
+template <class R, class C, class... P, bool nothrow>
+struct MemberSignature<R (C::*)(P...) noexcept(nothrow)> {
+  using type = Parameters<P...>;
+};
+template <class R, class C, class... P, bool nothrow>
+struct MemberSignature<R (C::*)(P...) const noexcept(nothrow)> {
+  using type = Parameters<P...>;
+};
+template <class F>
+  requires requires { &F::operator(); }
+struct SignatureOf<F> : MemberSignature<decltype(&F::operator())> {};
+
+template <class F>
+using Sig = typename SignatureOf<F>::type;
+
+template <class F>
+concept FunctionPointer = std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>;
+
+// Nothing to send: another one is as good.
+template <class F>
+concept Captureless =
+    std::is_class_v<F> && std::is_empty_v<F> && std::default_initializable<F>;
+
+// What can be told to run in another process, in its decayed form.
+template <class F>
+concept Target = FunctionPointer<F> || Captureless<F> ||
+                 (std::is_class_v<F> && core::Packable<F> && std::default_initializable<F>);
+
+// While it lives, handles are written without a nonce: whoever packs holds their references until
+// the other side has its own.
+class HeldTravel final : public core::Travel {
+ public:
+  core::Token outgoing(const core::Reference& reference) override { return reference.token(); }
+  core::ReferencePtr incoming(core::Token token) override {
+    return std::make_shared<const core::Reference>(std::move(token));
+  }
+};
+
+template <class T>
+void pack_argument(std::string& out, const T& argument) {
+  if constexpr (core::ProxyType<T>) {
+    HeldTravel held;
+    const core::TravelScope scope(held);
+    core::pack(out, argument);
+  } else {
+    core::pack(out, argument);
+  }
+}
+
+// Throws the BadCall again, with the argument's place in the call.
+[[noreturn]] void refuse_argument(std::string_view process, std::size_t place, const char* why);
+
+template <class T>
+T unpack_argument(core::Reader& in, std::string_view process, std::size_t place) {
+  try {
+    return core::unpack<T>(in.skip(core::kFrameDepth));
+  } catch (const BadCall& error) {
+    refuse_argument(process, place, error.what());
+  }
+}
+
+template <class F>
+void pack_callable(std::string& out, const F& f) {
+  if constexpr (FunctionPointer<F>) {
+    core::Writer writer(out);
+    encode_address(writer, locate_function(f));
+  } else if constexpr (!Captureless<F>) {
+    core::pack(out, f);
+  }
+}
+
+template <class F>
+F unpack_callable(core::Reader& in, std::string_view process) {
+  if constexpr (FunctionPointer<F>) {
+    return reinterpret_cast<F>(resolve(decode_address(in)));
+  } else if constexpr (Captureless<F>) {
+    return F{};
+  } else {
+    return unpack_argument<F>(in, process, 0);
+  }
+}
+
+// The entry of a process that runs F with parameters P.
+template <class F, class... P>
+void run_call(ChildContext& context, std::string_view bytes) {
+  core::Reader in(bytes);
+  F f = unpack_callable<F>(in, context.name());
+  [&]<std::size_t... place>(std::index_sequence<place...>) {
+    // In braces: from left to right.
+    std::tuple<std::decay_t<P>...> arguments{
+        unpack_argument<std::decay_t<P>>(in, context.name(), place + 1)...};
+    context.confirm();
+    std::invoke(f, static_cast<P&&>(std::get<place>(arguments))...);
+  }(std::index_sequence_for<P...>{});
+}
+
+template <class F, class... P>
+class Call final : public Work {
+ public:
+  template <class... Args>
+  explicit Call(F f, Args&&... args) : f_(std::move(f)), arguments_(std::forward<Args>(args)...) {}
+
+  Entry entry() const override { return run_call<F, P...>; }
+
+  std::string pack() const override {
+    std::string out;
+    pack_callable(out, f_);
+    std::apply([&](const auto&... argument) { (pack_argument(out, argument), ...); }, arguments_);
+    return out;
+  }
+
+ private:
+  F f_;
+  std::tuple<std::decay_t<P>...> arguments_;
+};
+
+template <class...>
+inline constexpr bool kNever = false;
+
+// The parameters that a call with these arguments has.
+template <class F, class... Args>
+struct ParametersOf {
+  using type = std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Args>...>, Sig<F>>;
+};
+
+template <class F, class... Args, class... P>
+std::unique_ptr<Work> make_call(Parameters<P...>, F f, Args&&... args) {
+  if constexpr (sizeof...(Args) != sizeof...(P)) {
+    static_assert(kNever<F, Args...>, "the target takes another number of arguments");
+  } else if constexpr (!(core::Packable<std::decay_t<P>> && ...)) {
+    static_assert(kNever<F, P...>,
+                  "a parameter of the target cannot travel to another process: pointers and views "
+                  "never do, a class needs MSGPACK_DEFINE(members...) or to be trivially copyable");
+  } else if constexpr (!(std::convertible_to<Args&&, std::decay_t<P>> && ...)) {
+    static_assert(kNever<Parameters<Args...>, Parameters<P...>>,
+                  "an argument does not convert to the target's parameter");
+  } else if constexpr (!std::invocable<F&, P&&...>) {
+    static_assert(kNever<F, P...>, "the target cannot be called with these arguments");
+  } else {
+    return std::make_unique<Call<F, P...>>(std::move(f), std::forward<Args>(args)...);
+  }
+}
+
+template <class F, class... Args>
+std::unique_ptr<Work> make_work(F&& f, Args&&... args) {
+  using Callable = std::decay_t<F>;
+  if constexpr (!Target<Callable>) {
+    static_assert(kNever<Callable>,
+                  "a process runs a function, a captureless lambda or a packable function object "
+                  "(MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: pass what it "
+                  "captures as arguments");
+  } else {
+    return make_call(typename ParametersOf<Callable, Args...>::type{}, Callable(std::forward<F>(f)),
+                     std::forward<Args>(args)...);
+  }
+}
+
+}  // namespace steward::process

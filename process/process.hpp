@@ -1,0 +1,119 @@
+// Process: runs a function of this program in another process.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <steward/core/clock.hpp>
+#include <steward/process/callable.hpp>
+#include <steward/process/info.hpp>
+#include <steward/process/start_method.hpp>
+
+namespace steward {
+
+struct ProcessOptions {
+  std::string name{};   // empty: "Process-1", "Process-2", ...; in Process-1 "Process-1:1", ...
+  bool daemon = false;  // may have no processes of its own, and is terminated when its starter exits
+  std::optional<StartMethod> start_method{};  // empty: that of set_start_method()
+};
+
+// A function call in a process of its own: Process child(work, numbers, 5); child.start();
+//
+// The target is a function, a captureless lambda or a packable function object, the arguments are
+// proxies and whatever else can be packed. They are converted to the target's parameters at once,
+// copied to the process at start(), and kept here until it has them. What the target returns is
+// dropped; an exception that leaves it is written to standard error and makes the exit code 1.
+//
+// The process has this one's environment, working directory and standard descriptors at start(),
+// default signals and no other descriptors. std::exit() in it runs the handlers and destructors
+// that were registered there, not those of the program it was forked from; of C streams only
+// standard output and error are flushed. It is killed if this process dies.
+//
+// A resource: only moves. The destructor waits for the process to end (a daemon is terminated
+// first); at exit the same is done for what no destructor reached. In a process that did not create
+// the object its destructor does nothing and every other function throws BadCall.
+//
+// Thread safety: join, is_alive, exitcode, terminate and kill may be called by several threads at
+// once; start, close, move and destruction need the object for themselves.
+class Process {
+ public:
+  // Starts the fork server if it is the program's first, so throws BadCall if there are other
+  // threads.
+  template <class F, class... Args>
+    requires(!std::derived_from<std::decay_t<F>, Process> &&
+             !std::same_as<std::decay_t<F>, ProcessOptions>)
+  explicit Process(F&& target, Args&&... args)
+      : Process(process::make_work(std::forward<F>(target), std::forward<Args>(args)...),
+                ProcessOptions{}, Made{}) {}
+
+  template <class F, class... Args>
+  Process(ProcessOptions options, F&& target, Args&&... args)
+      : Process(process::make_work(std::forward<F>(target), std::forward<Args>(args)...),
+                std::move(options), Made{}) {}
+
+  Process(Process&& other) noexcept;
+  Process& operator=(Process&& other) noexcept;  // what stood here ends as by the destructor
+  ~Process();
+
+  // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall (a
+  // second start, a daemon's child, an argument), WorkerDied, std::system_error.
+  void start();
+
+  void join();
+  // False if the process still runs after that time.
+  template <class Rep, class Period>
+  bool join(std::chrono::duration<Rep, Period> timeout) {
+    return join_until(core::deadline_after(timeout));
+  }
+
+  bool is_alive() const;
+  void terminate();  // SIGTERM; does nothing if the process has ended
+  void kill();       // SIGKILL
+  // nullopt before the end, negative for a signal, 1 after an exception. 255 also if the fork server
+  // was killed: nobody knows then.
+  std::optional<int> exitcode() const;
+
+  const std::string& name() const;
+  bool daemon() const;
+  pid_t pid() const;     // BadCall before start()
+  int sentinel() const;  // a descriptor, readable once the process has ended; BadCall before start()
+
+  // Lets go of a process that has ended: nothing but destruction is allowed after it. BadCall if it
+  // still runs.
+  void close();
+
+ private:
+  struct Made {};
+  struct Impl;
+
+  Process(std::unique_ptr<process::Work> work, ProcessOptions options, Made);
+  bool join_until(core::Deadline deadline);
+  Impl& own() const;
+  const process::Child& started(const char* function) const;
+  void finish() noexcept;
+
+  std::unique_ptr<Impl> impl_;
+};
+
+// The process that calls. In the main process the name is "MainProcess".
+ProcessInfo current_process();
+
+// The program that started this process (not the fork server, which is what getppid() names); empty
+// in the main process.
+std::optional<ProcessInfo> parent_process();
+
+// The processes that this one has started and that still run.
+std::vector<ProcessInfo> active_children();
+
+// CPUs that this process may run on, as `nproc` counts them.
+unsigned cpu_count();
+
+}  // namespace steward
