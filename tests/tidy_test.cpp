@@ -1,0 +1,407 @@
+// The architecture as a test: reads every source file and reports what the house does not allow.
+//
+// A rule is a function from files to findings. Each one is tried twice: on the whole tree, which
+// must be clean, and on small samples, of which the bad ones must be reported.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <steward/tests/tidy/source.hpp>
+
+namespace {
+
+using steward::tidy::File;
+using steward::tidy::Include;
+using steward::tidy::Named;
+using steward::tidy::lines;
+using steward::tidy::words;
+using steward::tidy::line_of;
+
+// ---- The tables. They follow the architecture: change both together. ----
+
+struct Room {
+  std::string_view folder;
+  std::string_view sees;  // other rooms; "*" is all of them
+  bool library = true;    // a part of the library, not a user of it
+};
+
+// An inner room stands before the one it lies in.
+constexpr std::array kRooms{
+    Room{"core", ""},
+    Room{"shm", "core"},
+    Room{"process", "core shm"},
+    Room{"client", "core shm"},
+    Room{"proxy", "core client shm"},
+    Room{"engine", "core"},
+    Room{"manager/server", "core shm engine"},
+    Room{"manager", "core shm process client proxy engine manager/server"},
+    Room{"steward.hpp", "*"},
+    Room{"cli", "steward.hpp", false},
+    Room{"examples", "steward.hpp", false},
+    Room{"bench", "steward.hpp", false},
+    Room{"tests", "*", false},
+};
+
+struct Library {
+  std::string_view header;  // how its includes begin
+  std::string_view places;  // files or folders; "core/codec" is also core/codec_map.hpp
+};
+
+// Tests and benchmarks may speak to these directly: as the attacker, or as the peer beside us.
+constexpr std::array kLibraries{
+    Library{"msgpack", "core/codec core/value_adaptor core/value_codec"},
+    Library{"zmq", "client/transport manager/server/listener"},
+    Library{"boost/interprocess", "shm/segment"},
+    Library{"sodium", "core/auth"},
+    Library{"spdlog", "manager/serve"},
+    Library{"CLI/", "cli"},
+    Library{"nlohmann", "cli"},
+};
+
+struct ProcessWide {
+  std::string_view place;
+  int objects_max;
+  std::string_view why;
+};
+
+constexpr std::array kProcessWide{
+    ProcessWide{"client", 1, "sessions by incarnation; leaked at exit"},
+    ProcessWide{"process", 1, "the fork server; leaked at exit"},
+    ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},
+};
+
+constexpr std::string_view kForks = "fork vfork clone clone3 posix_spawn posix_spawnp";
+constexpr std::string_view kSleeps =
+    "sleep sleep_for sleep_until usleep nanosleep clock_nanosleep";
+constexpr std::string_view kLockFree = "shm/ring shm/slab shm/wait";
+constexpr std::size_t kColumnsMax = 100;
+constexpr std::size_t kLinesMax = 600;
+
+// ---- Words and paths ----
+
+constexpr auto npos = std::string::npos;
+
+bool has_word(std::string_view text, std::string_view word) {
+  return std::ranges::count(words(text), word) > 0;
+}
+
+bool lies_in(std::string_view path, std::string_view folder) {
+  return path == folder || path.starts_with(std::string(folder) + '/');
+}
+
+// manager/serve_log.cpp is at manager/serve, manager/server/core.cpp is not.
+bool is_at(std::string_view path, std::string_view place) {
+  if (!path.starts_with(place)) return false;
+  const auto rest = path.substr(place.size());
+  return rest.empty() || rest[0] == '.' || rest[0] == '_' || rest[0] == '/';
+}
+
+bool is_at_one_of(std::string_view path, std::string_view places) {
+  return std::ranges::any_of(words(places), [&](const auto& place) { return is_at(path, place); });
+}
+
+const Room* room_of(std::string_view path) {
+  for (const Room& room : kRooms) {
+    if (lies_in(path, room.folder)) return &room;
+  }
+  return nullptr;
+}
+
+// ---- Source files ----
+
+using Files = std::vector<File>;
+using Findings = std::vector<std::string>;
+
+std::string finding(const File& file, std::size_t line, std::string_view what) {
+  return file.path + ':' + std::to_string(line) + ": " + std::string(what);
+}
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+const Files& tree() {
+  static const Files files = [] {
+    const std::filesystem::path root = STEWARD_SOURCE_DIR;
+    Files out{{"steward.hpp", read(root / "steward.hpp")}};
+    for (const Room& room : kRooms) {
+      if (!is_directory(root / room.folder) || room.folder == "manager/server") continue;
+      for (const auto& entry : std::filesystem::recursive_directory_iterator(root / room.folder)) {
+        const auto& path = entry.path();
+        if (path.extension() != ".hpp" && path.extension() != ".cpp") continue;
+        out.emplace_back(path.lexically_relative(root).generic_string(), read(path));
+      }
+    }
+    return out;
+  }();
+  return files;
+}
+
+// ---- Rules ----
+
+Findings arrows(const Files& files) {
+  constexpr std::string_view kOurs = "steward/";
+  Findings out;
+  for (const File& file : files) {
+    const Room* from = room_of(file.path);
+    for (const Include& include : includes(file)) {
+      if (!include.target.starts_with(kOurs)) continue;
+      const Room* to = room_of(include.target.substr(kOurs.size()));
+      if (to == nullptr) {
+        out.push_back(finding(file, include.line, include.target + " is in no room"));
+      } else if (from != to && from->sees != "*" && !has_word(from->sees, to->folder)) {
+        out.push_back(finding(file, include.line,
+                              std::string(from->folder) + " must not see " + include.target));
+      }
+    }
+  }
+  return out;
+}
+
+Findings outside_libraries(const Files& files) {
+  Findings out;
+  for (const File& file : files) {
+    if (lies_in(file.path, "tests") || lies_in(file.path, "bench")) continue;
+    for (const Include& include : includes(file)) {
+      for (const Library& library : kLibraries) {
+        if (!include.target.starts_with(library.header)) continue;
+        if (is_at_one_of(file.path, library.places)) continue;
+        out.push_back(finding(file, include.line,
+                              include.target + " belongs in " + std::string(library.places)));
+      }
+    }
+  }
+  return out;
+}
+
+Findings quoted_includes(const Files& files) {
+  Findings out;
+  for (const File& file : files) {
+    for (const Include& include : includes(file)) {
+      if (!include.quoted) continue;
+      out.push_back(finding(file, include.line, "write <steward/...> for " + include.target));
+    }
+  }
+  return out;
+}
+
+Findings forks(const Files& files) {
+  Findings out;
+  for (const File& file : files) {
+    if (lies_in(file.path, "process") || lies_in(file.path, "tests")) continue;
+    for (const Named& call : calls(file, kForks)) {
+      out.push_back(finding(file, call.line, call.name + " belongs in process"));
+    }
+  }
+  return out;
+}
+
+Findings sleeps(const Files& files) {
+  Findings out;
+  for (const File& file : files) {
+    if (!lies_in(file.path, "tests")) continue;
+    for (const Named& call : calls(file, kSleeps)) {
+      out.push_back(finding(file, call.line, call.name + " in a test: wait for the event itself"));
+    }
+  }
+  return out;
+}
+
+// `commands` is what the build says that it compiles, the text of compile_commands.json.
+Findings not_built(const Files& files, std::string_view commands) {
+  Findings out;
+  for (const File& file : files) {
+    if (!file.path.ends_with("_test.cpp")) continue;
+    if (commands.find('/' + file.path + '"') != npos) continue;
+    out.push_back(finding(file, 1, "is not built"));
+  }
+  return out;
+}
+
+Findings left_for_now(const Files& files) {
+  constexpr std::string_view kMark = "TODO(" "now)";  // in two, so as not to find itself
+  Findings out;
+  for (const File& file : files) {
+    for (auto at = file.text.find(kMark); at != npos; at = file.text.find(kMark, at + 1)) {
+      out.push_back(finding(file, line_of(file.text, at), kMark));
+    }
+  }
+  return out;
+}
+
+Findings sizes(const Files& files) {
+  Findings out;
+  for (const File& file : files) {
+    std::size_t number = 0;
+    for (const auto& line : lines(file.text)) {
+      ++number;
+      const auto columns =  // characters: all bytes but the later ones of UTF-8
+          std::ranges::count_if(line, [](char c) { return (c & '\xC0') != '\x80'; });
+      if (static_cast<std::size_t>(columns) <= kColumnsMax) continue;
+      out.push_back(finding(file, number, std::to_string(columns) + " columns"));
+    }
+    if (number > kLinesMax) {
+      out.push_back(finding(file, number, "more than " + std::to_string(kLinesMax) + " lines"));
+    }
+  }
+  return out;
+}
+
+Findings banners(const Files& files) {
+  Findings out;
+  for (const File& file : files) {
+    if (!file.path.ends_with(".hpp") || !is_at_one_of(file.path, kLockFree)) continue;
+    for (const std::string banner : {"Thread safety", "Invariants"}) {
+      if (file.text.find(banner) != npos && file.code.find(banner) == npos) continue;
+      out.push_back(finding(file, 1, "opens without the banner " + banner));
+    }
+  }
+  return out;
+}
+
+// Each entry of the table excuses as many objects as it says, and only below its place.
+Findings process_wide_objects(const Files& files) {
+  std::array<int, kProcessWide.size()> excused{};
+  Findings out;
+  for (const File& file : files) {
+    const Room* room = room_of(file.path);
+    if (room == nullptr || !room->library) continue;
+    for (const Named& object : lasting_objects(file)) {
+      std::size_t i = 0;
+      while (i < kProcessWide.size() && !is_at(file.path, kProcessWide[i].place)) ++i;
+      if (i < kProcessWide.size() && excused[i]++ < kProcessWide[i].objects_max) continue;
+      out.push_back(finding(file, object.line, object.name + " lives as long as the process"));
+    }
+  }
+  return out;
+}
+
+// ---- The tree keeps every rule ----
+
+void expect_none(const Findings& findings) {
+  for (const auto& what : findings) ADD_FAILURE() << what;
+}
+
+TEST(Tidy, ReadsTheWholeTree) { EXPECT_GT(tree().size(), 20U); }
+TEST(Tidy, ArrowsPointTheRightWay) { expect_none(arrows(tree())); }
+TEST(Tidy, OutsideLibrariesStayInTheirPlace) { expect_none(outside_libraries(tree())); }
+TEST(Tidy, IncludesHaveOneSpelling) { expect_none(quoted_includes(tree())); }
+TEST(Tidy, OnlyProcessForks) { expect_none(forks(tree())); }
+TEST(Tidy, TestsDoNotSleep) { expect_none(sleeps(tree())); }
+TEST(Tidy, EveryTestFileIsBuilt) { expect_none(not_built(tree(), read(STEWARD_COMMANDS))); }
+TEST(Tidy, NothingIsLeftForNow) { expect_none(left_for_now(tree())); }
+TEST(Tidy, LinesAndFilesAreShort) { expect_none(sizes(tree())); }
+TEST(Tidy, LockFreeFilesSayTheirContract) { expect_none(banners(tree())); }
+TEST(Tidy, NoOtherObjectIsProcessWide) { expect_none(process_wide_objects(tree())); }
+
+// ---- Every rule can fail ----
+
+std::size_t found(Findings (*rule)(const Files&), const std::string& path,
+                  const std::string& text) {
+  return rule({File(path, text)}).size();
+}
+
+TEST(TidyRules, ArrowTheWrongWayIsReported) {
+  EXPECT_EQ(found(arrows, "core/a.hpp", "#include <steward/shm/ring.hpp>\n"), 1U);
+  EXPECT_EQ(found(arrows, "manager/server/a.cpp", "#include <steward/proxy/list.hpp>\n"), 1U);
+  EXPECT_EQ(found(arrows, "manager/server/a.cpp", "#include <steward/manager/serve.hpp>\n"), 1U);
+  EXPECT_EQ(found(arrows, "proxy/a.hpp", "  #  include <steward/process/pool.hpp>\n"), 1U);
+  EXPECT_EQ(found(arrows, "examples/tour/01_a.cpp", "#include <steward/core/value.hpp>\n"), 1U);
+  EXPECT_EQ(found(arrows, "core/a.hpp", "#include <steward/attic/value.hpp>\n"), 1U);
+  EXPECT_EQ(found(arrows, "proxy/a.hpp", "#include <steward/proxy/handle.hpp>\n"), 0U);
+  EXPECT_EQ(found(arrows, "manager/a.hpp", "#include <steward/manager/server/core.hpp>\n"), 0U);
+  EXPECT_EQ(found(arrows, "cli/main.cpp", "#include <steward/steward.hpp>\n"), 0U);
+  EXPECT_EQ(found(arrows, "core/a.hpp", "// #include <steward/shm/ring.hpp>\n"), 0U);
+}
+
+TEST(TidyRules, OutsideLibraryElsewhereIsReported) {
+  EXPECT_EQ(found(outside_libraries, "core/value.hpp", "#include <msgpack.hpp>\n"), 1U);
+  EXPECT_EQ(found(outside_libraries, "client/session.cpp", "#include <zmq.hpp>\n"), 1U);
+  EXPECT_EQ(found(outside_libraries, "manager/server/a.cpp", "#include <spdlog/spdlog.h>\n"), 1U);
+  EXPECT_EQ(found(outside_libraries, "examples/a.cpp", "#include <msgpack.hpp>\n"), 1U);
+  EXPECT_EQ(found(outside_libraries, "manager/serve.cpp", "#include <spdlog/spdlog.h>\n"), 0U);
+  EXPECT_EQ(found(outside_libraries, "core/codec/map.hpp", "#include <msgpack.hpp>\n"), 0U);
+  EXPECT_EQ(found(outside_libraries, "shm/segment_open.cpp",
+                  "#include <boost/interprocess/mapped_region.hpp>\n"), 0U);
+}
+
+TEST(TidyRules, QuotedIncludeIsReported) {
+  EXPECT_EQ(found(quoted_includes, "core/a.cpp", "#include \"a.hpp\"\n"), 1U);
+  EXPECT_EQ(found(quoted_includes, "core/a.cpp", "#include <steward/core/a.hpp>\n"), 0U);
+}
+
+TEST(TidyRules, ForkElsewhereIsReported) {
+  EXPECT_EQ(found(forks, "client/a.cpp", "auto pid = ::fork();\nvfork ();\n"), 2U);
+  EXPECT_EQ(found(forks, "client/a.cpp", "pthread_atfork(f, g, h); a.clone(); // fork()\n"), 0U);
+  EXPECT_EQ(found(forks, "process/a.cpp", "fork();\n"), 0U);
+}
+
+TEST(TidyRules, SleepInATestIsReported) {
+  EXPECT_EQ(found(sleeps, "tests/core/a_test.cpp", "std::this_thread::sleep_for(1s);\n"), 1U);
+  EXPECT_EQ(found(sleeps, "tests/core/a_test.cpp", "int asleep(int); say(\"sleep(1)\");\n"), 0U);
+}
+
+TEST(TidyRules, TestFileThatIsNotBuiltIsReported) {
+  const Files files{{"tests/core/a_test.cpp", ""}, {"tests/core/b_test.cpp", ""}};
+  const auto commands = R"("file": "/somewhere/tests/core/b_test.cpp")";
+  EXPECT_EQ(not_built(files, commands), Findings{"tests/core/a_test.cpp:1: is not built"});
+}
+
+TEST(TidyRules, WorkLeftForNowIsReported) {
+  EXPECT_EQ(found(left_for_now, "core/a.cpp", "// TODO(" "now): this\n"), 1U);
+  EXPECT_EQ(found(left_for_now, "core/a.cpp", "// TODO(perf): this\n"), 0U);
+}
+
+TEST(TidyRules, LongLineOrFileIsReported) {
+  const std::string limit(kColumnsMax, 'x');
+  EXPECT_EQ(found(sizes, "core/a.cpp", limit + "x\n"), 1U);
+  EXPECT_EQ(found(sizes, "core/a.cpp", "\u00e9" + limit.substr(1) + '\n'), 0U);
+  EXPECT_EQ(found(sizes, "core/a.cpp", std::string(kLinesMax + 1, '\n')), 1U);
+  EXPECT_EQ(found(sizes, "core/a.cpp", std::string(kLinesMax, '\n')), 0U);
+}
+
+TEST(TidyRules, LockFreeFileWithoutBannersIsReported) {
+  EXPECT_EQ(found(banners, "shm/ring_view.hpp", "// Thread safety: one of each.\n"), 1U);
+  EXPECT_EQ(found(banners, "shm/wait.hpp", "int thread; // nothing said\n"), 2U);
+  EXPECT_EQ(found(banners, "shm/ring.hpp", "// Thread safety\n// Invariants\n"), 0U);
+  EXPECT_EQ(found(banners, "shm/segment.hpp", ""), 0U);
+}
+
+TEST(TidyRules, ProcessWideObjectIsReported) {
+  const auto objects = [](const std::string& text) {
+    return found(process_wide_objects, "proxy/a.cpp", text);
+  };
+  EXPECT_EQ(objects("namespace a { int count = 0; }"), 1U);
+  EXPECT_EQ(objects("namespace { std::map<int, std::string> names; }"), 1U);
+  EXPECT_EQ(objects("const char* name = \"x\";"), 1U);
+  EXPECT_EQ(objects("thread_local int depth;"), 1U);
+  EXPECT_EQ(objects("State& state() { static State& s = *new State; return s; }"), 1U);
+  EXPECT_EQ(objects("struct A { static inline std::atomic<int> n{0}; };"), 1U);
+  EXPECT_EQ(objects("struct A { static A* only; };\nA* A::only = nullptr;"), 1U);
+  EXPECT_EQ(objects("int f() { return 1; }\nint g{2};\nbool operator==(A a, A b) {}\nint h;"), 2U);
+
+  EXPECT_EQ(objects("namespace a { constexpr int kOne = 1; const std::string kTwo = \"2\"; }"), 0U);
+  EXPECT_EQ(objects("void f(A a = {}, B b = {});\nvoid g() { h([] { return 1; }, 2); }"), 0U);
+  EXPECT_EQ(objects("template <class T> requires requires { T::a; } struct A : B<T> {};"), 0U);
+  EXPECT_EQ(objects("const char* const name = \"x\";"), 0U);
+  EXPECT_EQ(objects("struct A { int a = 0; static int next(); static constexpr int k = 1; };"), 0U);
+  EXPECT_EQ(objects("int f(int a = 1); using A = int; enum class B : int { a, b }; class C;"), 0U);
+  EXPECT_EQ(objects("template <class T> concept D = requires(T t) { t.f(); };"), 0U);
+  EXPECT_EQ(objects("A::A(int b) : b_{b}, c_(b) { int d = 0; if (d) { e(); } else { f(); } }"), 0U);
+}
+
+TEST(TidyRules, OnlyAsManyObjectsAsTheTableSaysAreExcused) {
+  EXPECT_EQ(found(process_wide_objects, "client/state.cpp", "State* state;"), 0U);
+  EXPECT_EQ(found(process_wide_objects, "client/state.cpp", "State* state; int other;"), 1U);
+}
+
+}  // namespace
