@@ -1,0 +1,269 @@
+#include <steward/manager/server/connections.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <steward/core/auth.hpp>
+#include <steward/core/errors.hpp>
+
+namespace steward::server {
+namespace {
+
+// A client whose proofs are wrong again and again has no session here.
+constexpr int kWrongProofsMax = 3;
+// Routes are never used again, so the memory of the ignored ones may be short.
+constexpr std::size_t kIgnoredMax = 4096;
+
+}  // namespace
+
+Connections::Connections(const Core& core, SideDoor* door, Liveness& liveness, Outbox& outbox,
+                         Feed feed, Note note)
+    : core_(core), door_(door), liveness_(liveness), outbox_(outbox), feed_(std::move(feed)),
+      note_(std::move(note)) {}
+
+std::optional<core::SessionId> Connections::session_at(const std::string& route) const {
+  const auto found = by_route_.find(route);
+  if (found == by_route_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<core::SessionId> Connections::sessions() const {
+  std::vector<core::SessionId> all;
+  for (const auto& [session, link] : links_) all.push_back(session);
+  return all;
+}
+
+void Connections::receive(const Arrival& arrival) {
+  if (ignored_.contains(arrival.route)) return;
+  const auto session = session_at(arrival.route);
+  try {
+    const core::OpenEnvelope envelope = core::open_envelope(arrival.frame);
+    if (envelope.kind == core::Envelope::hello) return hello(arrival, core::decode_hello(envelope));
+    if (!session) return challenge(arrival.route);
+    if (envelope.kind == core::Envelope::bye) return bye(arrival.route, *session);
+    request(*session, envelope.kind, arrival.frame);
+  } catch (const BadCall& error) {
+    ++incidents_.malformed;
+    if (session) return close(*session, error.what());
+    ignore(arrival.route, error.what());
+  }
+}
+
+void Connections::request(const core::SessionId& session, core::Envelope kind,
+                          std::string_view frame) {
+  // The welcome has arrived: the ticket has done its work.
+  Link& link = links_.at(session);
+  if (!link.ticket.empty()) by_ticket_.erase(std::exchange(link.ticket, {}));
+  switch (kind) {
+    case core::Envelope::calls:
+    case core::Envelope::ack:
+    case core::Envelope::cancel: feed_(input::Request{session, frame}); return;
+    case core::Envelope::renew: return;  // no lease that it could renew
+    default: throw BadCall("this kind of envelope is not for a server");
+  }
+}
+
+void Connections::hello(const Arrival& arrival, const core::Hello& hello) {
+  if (hello.session) return resume(arrival.route, hello);
+  // A client that never got its welcome asks again, maybe on another connection.
+  if (const auto fresh = by_ticket_.find(hello.ticket); fresh != by_ticket_.end()) {
+    const core::SessionId session = fresh->second;
+    bind(session, arrival.route);
+    return send_welcome(arrival.route, session, *core_.secret_of(session), {});
+  }
+  open(arrival, hello);
+}
+
+void Connections::open(const Arrival& arrival, const core::Hello& hello) {
+  std::optional<Visitor> visitor;
+  if (door_ != nullptr && !arrival.vouched) {
+    visitor = door_->redeem(hello.ticket);
+    if (!visitor) {
+      ++incidents_.forged;
+      return refuse(arrival.route, "the ticket is unknown or was not used in time");
+    }
+  } else if (!arrival.vouched) {
+    return refuse(arrival.route, "nobody gives out tickets here");
+  }
+  if (core_.number_of_sessions() >= core_.limits().sessions) {
+    ++incidents_.refused;
+    return refuse(arrival.route,
+                  fmt::format("the manager has {} sessions, its limit", core_.number_of_sessions()));
+  }
+  // A client may try again on a connection that it has a session on already: that one is over.
+  if (const auto old = session_at(arrival.route)) end(*old, Ending::died);
+
+  const auto session = core::random_id<core::SessionId>();
+  const std::string secret = core::random_bytes(core::kSecretBytes);
+  if (visitor && !liveness_.watch(session, *std::move(visitor))) return;  // dead already
+  feed_(input::SessionOpened{session, secret});
+  links_.emplace(session, Link{{}, hello.ticket});
+  if (!hello.ticket.empty()) by_ticket_.emplace(hello.ticket, session);
+  bind(session, arrival.route);
+  send_welcome(arrival.route, session, secret, {});
+}
+
+void Connections::resume(const std::string& route, const core::Hello& hello) {
+  const core::SessionId& session = *hello.session;
+  const auto secret = core_.secret_of(session);
+  const auto link = links_.find(session);
+  if (!secret || link == links_.end()) return refuse(route, "the manager has no such session");
+
+  const auto asked = challenges_.find(route);
+  if (asked == challenges_.end() || hello.proof.empty()) return challenge(route);
+  const std::string expected =
+      core::session_proof(core::Role::client, *secret, session, asked->second.bytes);
+  if (!core::equal_secrets(expected, hello.proof)) {
+    ++incidents_.forged;
+    if (++asked->second.wrong_proofs < kWrongProofsMax) return challenge(route);
+    return refuse(route, "the proof of the session is wrong");
+  }
+  bind(session, route);
+  feed_(input::SessionResumed{session, hello.incomplete, hello.first_incomplete});
+  send_welcome(route, session, {},
+               core::session_proof(core::Role::server, *secret, session, hello.nonce));
+}
+
+void Connections::bye(const std::string& route, const core::SessionId& session) {
+  end(session, Ending::orderly);
+  outbox_.envelope(route, core::encode_bye());
+}
+
+void Connections::send_welcome(const std::string& route, const core::SessionId& session,
+                               std::string secret, std::string proof) {
+  core::Welcome welcome;
+  welcome.session = session;
+  welcome.secret = std::move(secret);
+  welcome.incarnation = core_.identity().incarnation;
+  welcome.proof = std::move(proof);
+  welcome.message_bytes = core_.limits().message_bytes;
+  welcome.calls_in_flight = core_.limits().calls_in_flight;
+  outbox_.envelope(route, core::encode(welcome));
+}
+
+void Connections::challenge(const std::string& route) {
+  auto found = challenges_.find(route);
+  if (found == challenges_.end()) {
+    if (challenges_.size() >= core_.limits().handshakes) {
+      forget_challenge(std::string(challenged_.front()));
+    }
+    challenged_.push_back(route);
+    found = challenges_.emplace(route, Challenge{{}, 0, std::prev(challenged_.end())}).first;
+  }
+  // A new one each time: a proof that was seen is worth nothing.
+  found->second.bytes = core::random_bytes(core::kChallengeBytes);
+  outbox_.envelope(route, core::encode_unknown_connection(found->second.bytes));
+}
+
+void Connections::forget_challenge(const std::string& route) {
+  const auto found = challenges_.find(route);
+  if (found == challenges_.end()) return;
+  challenged_.erase(found->second.place);
+  challenges_.erase(found);
+}
+
+void Connections::refuse(const std::string& route, std::string_view reason) {
+  forget_challenge(route);
+  outbox_.envelope(route, core::encode_unknown_session(reason));
+}
+
+void Connections::bind(const core::SessionId& session, const std::string& route) {
+  forget_challenge(route);
+  Link& link = links_.at(session);
+  if (link.route == route) return;
+  unbind(link);
+  if (const auto other = by_route_.find(route); other != by_route_.end()) {
+    links_.at(other->second).route.clear();
+  }
+  link.route = route;
+  by_route_.insert_or_assign(route, session);
+}
+
+// What still waits for the old connection is dropped: the client asks again for what it misses.
+void Connections::unbind(Link& link) {
+  if (link.route.empty()) return;
+  outbox_.forget(link.route);
+  by_route_.erase(link.route);
+  link.route.clear();
+}
+
+void Connections::end(const core::SessionId& session, Ending ending) {
+  const auto place = links_.find(session);
+  if (place == links_.end()) return;
+  feed_(input::SessionEnded{session, ending});
+  by_route_.erase(place->second.route);
+  if (!place->second.ticket.empty()) by_ticket_.erase(place->second.ticket);
+  links_.erase(place);
+  liveness_.forget(session);
+}
+
+void Connections::died(const core::SessionId& session) {
+  const auto place = links_.find(session);
+  if (place == links_.end()) return;
+  const std::string route = place->second.route;
+  end(session, Ending::died);
+  if (!route.empty()) outbox_.forget(route);
+}
+
+void Connections::close(const core::SessionId& session, std::string_view reason) {
+  const auto place = links_.find(session);
+  if (place == links_.end()) return;
+  const std::string route = place->second.route;
+  if (note_) {
+    note_(fmt::format("closed the session of process {}: {}", liveness_.pid_of(session), reason));
+  }
+  end(session, Ending::died);
+  if (!route.empty()) ignore(route, reason);
+}
+
+void Connections::ignore(const std::string& route, std::string_view reason) {
+  outbox_.forget(route);
+  refuse(route, reason);
+  if (!ignored_.insert(route).second) return;
+  ignored_order_.push_back(route);
+  if (ignored_order_.size() <= kIgnoredMax) return;
+  ignored_.erase(ignored_order_.front());
+  ignored_order_.pop_front();
+}
+
+void Connections::take(Outputs& outputs) {
+  for (Outputs::Reply& reply : outputs.replies) {
+    const auto place = links_.find(reply.session);
+    // Without a connection there is nobody to tell: the client asks again when it is back.
+    if (place == links_.end() || place->second.route.empty()) continue;
+    outbox_.reply(place->second.route, std::move(reply.bytes));
+  }
+  outputs.replies.clear();
+  for (const core::SessionId& session : std::exchange(outputs.violations, {})) {
+    ++incidents_.malformed;
+    close(session, "malformed message");
+  }
+}
+
+void Connections::look_at_outbox() {
+  for (const std::string& route : outbox_.take_gone()) {
+    if (const auto session = session_at(route)) unbind(links_.at(*session));
+    forget_challenge(route);
+    outbox_.forget(route);
+  }
+  for (const std::string& route : outbox_.take_slow()) {
+    const auto session = session_at(route);
+    if (!session) {
+      outbox_.forget(route);
+      continue;
+    }
+    ++incidents_.slow;
+    close(*session, "the client does not read its replies");
+  }
+}
+
+void Connections::say_goodbye() {
+  for (const auto& [session, link] : links_) {
+    if (!link.route.empty()) outbox_.envelope(link.route, core::encode_bye());
+  }
+}
+
+}  // namespace steward::server

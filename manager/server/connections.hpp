@@ -1,0 +1,114 @@
+// Connections: which session is behind which route. Speaks hello, welcome, unknown_connection and
+// bye; hands everything else to the core under its session. A session outlives its connection: its
+// client comes back on another route and proves that it holds the session's secret.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/ids.hpp>
+#include <steward/core/wire.hpp>
+#include <steward/manager/server/core.hpp>
+#include <steward/manager/server/listener.hpp>
+#include <steward/manager/server/liveness.hpp>
+#include <steward/manager/server/outbox.hpp>
+#include <steward/manager/server/side_door.hpp>
+
+namespace steward::server {
+
+// What went wrong with clients since the start.
+struct Incidents {
+  std::uint64_t malformed = 0;      // sessions or routes closed for what they sent
+  std::uint64_t slow = 0;           // sessions closed for what they did not read
+  std::uint64_t forged = 0;         // wrong proofs and unknown tickets
+  std::uint64_t refused = 0;        // no room for another session
+};
+
+// Thread safety: none; the loop's thread only. Everything given to it must outlive it.
+class Connections {
+ public:
+  // Gives an input to the core. Its views last until this returns.
+  using Feed = std::function<void(const Input&)>;
+  // Told of each session closed for its own fault, and why.
+  using Note = std::function<void(std::string_view)>;
+
+  // `door` may be null: then only peers that the listener vouches for get in.
+  Connections(const Core& core, SideDoor* door, Liveness& liveness, Outbox& outbox, Feed feed,
+              Note note = {});
+  Connections(const Connections&) = delete;
+  Connections& operator=(const Connections&) = delete;
+
+  // The session that frames of this route belong to.
+  std::optional<core::SessionId> session_at(const std::string& route) const;
+
+  void receive(const Arrival& arrival);
+  // The replies of one or more inputs, and what the core objects to.
+  void take(Outputs& outputs);
+
+  // The session's process has ended.
+  void died(const core::SessionId& session);
+  // Connections that the outbox found gone or too slow.
+  void look_at_outbox();
+  // Every client hears that the manager ends.
+  void say_goodbye();
+
+  std::vector<core::SessionId> sessions() const;
+  const Incidents& incidents() const { return incidents_; }
+
+ private:
+  struct Link {
+    std::string route;   // empty: its connection was lost, or is not proven yet
+    std::string ticket;  // that opened it, until the client has shown that it got the welcome
+  };
+  // A connection that has yet to prove which session it is.
+  struct Challenge {
+    std::string bytes;
+    int wrong_proofs = 0;
+    std::list<std::string>::iterator place;
+  };
+
+  void hello(const Arrival& arrival, const core::Hello& hello);
+  void open(const Arrival& arrival, const core::Hello& hello);
+  void resume(const std::string& route, const core::Hello& hello);
+  void bye(const std::string& route, const core::SessionId& session);
+  void request(const core::SessionId& session, core::Envelope kind, std::string_view frame);
+
+  void send_welcome(const std::string& route, const core::SessionId& session, std::string secret,
+                    std::string proof);
+  void challenge(const std::string& route);
+  void forget_challenge(const std::string& route);
+  void refuse(const std::string& route, std::string_view reason);
+  void bind(const core::SessionId& session, const std::string& route);
+  void unbind(Link& link);
+  void end(const core::SessionId& session, Ending ending);
+  // Ends the session and ignores its route from now on: a ROUTER cannot cut a peer.
+  void close(const core::SessionId& session, std::string_view reason);
+  void ignore(const std::string& route, std::string_view reason);
+
+  const Core& core_;
+  SideDoor* const door_;
+  Liveness& liveness_;
+  Outbox& outbox_;
+  const Feed feed_;
+  const Note note_;
+
+  std::unordered_map<core::SessionId, Link> links_;
+  std::unordered_map<std::string, core::SessionId> by_route_;
+  std::unordered_map<std::string, core::SessionId> by_ticket_;
+  std::unordered_map<std::string, Challenge> challenges_;
+  std::list<std::string> challenged_;  // routes, oldest first
+  std::unordered_set<std::string> ignored_;
+  std::deque<std::string> ignored_order_;
+  Incidents incidents_;
+};
+
+}  // namespace steward::server

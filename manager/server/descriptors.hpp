@@ -1,0 +1,15 @@
+// How many descriptors this process may open: a server takes all that it can get, since every
+// client costs three.
+#pragma once
+
+#include <cstddef>
+
+namespace steward::server {
+
+inline constexpr std::size_t kDescriptorsPerSession = 3;  // ZeroMQ's, the side door's, the pidfd
+
+// Raises the soft limit of this process to the hard one and returns it. Throws Overloaded if that
+// is below `floor`.
+std::size_t raise_descriptor_limit(std::size_t floor);
+
+}  // namespace steward::server

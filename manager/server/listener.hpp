@@ -1,0 +1,46 @@
+// Listener: where clients' frames come in and the server's go out. Each connection has a route, an
+// opaque name that the listener gives; who is behind it, Connections finds out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace steward::server {
+
+struct Arrival {
+  std::string route;
+  std::string frame;     // empty: what came was no single frame
+  bool vouched = false;  // the listener knows that this peer may enter: it needs no ticket
+};
+
+enum class Sent {
+  sent,
+  would_block,  // the peer does not read: try again
+  gone,         // there is no such connection any more
+};
+
+// Thread safety: none; the loop's thread only.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+
+  // Descriptors whose readability means that receive() or a send() that would have blocked may do
+  // something now. Edge-triggered: before waiting for them, ask readable().
+  virtual std::vector<int> fds() const = 0;
+  virtual bool readable() = 0;
+
+  // Fills `arrival`, whose strings keep their memory; false: nothing is there.
+  virtual bool receive(Arrival& arrival) = 0;
+  // Takes `frame` (leaves it unspecified) unless it would block.
+  virtual Sent send(const std::string& route, std::string& frame) = 0;
+  // Nothing more will be sent there.
+  virtual void forget(const std::string& route) = 0;
+
+  // As handles carry them.
+  virtual const std::vector<std::string>& addresses() const = 0;
+
+  // Ends all connections. What was sent leaves if its peers read it soon.
+  virtual void close() = 0;
+};
+
+}  // namespace steward::server

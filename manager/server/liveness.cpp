@@ -1,0 +1,60 @@
+#include <steward/manager/server/liveness.hpp>
+
+#include <system_error>
+#include <utility>
+
+#include <steward/shm/fd_passing.hpp>
+#include <steward/shm/pidfd.hpp>
+
+namespace steward::server {
+namespace {
+
+// Nothing is said at the door once the ticket is redeemed: whatever can be read there is the end.
+bool has_hung_up(int socket) {
+  try {
+    return !shm::receive_with_fds(socket, 1, shm::Wait::none).would_block;
+  } catch (const std::system_error&) {
+    return true;
+  }
+}
+
+}  // namespace
+
+Liveness::~Liveness() {
+  while (!visitors_.empty()) forget(core::SessionId(visitors_.begin()->first));
+}
+
+bool Liveness::watch(const core::SessionId& session, Visitor visitor) {
+  if (shm::has_ended(visitor.pidfd.get()) || has_hung_up(visitor.socket.get())) return false;
+  const auto [place, added] = visitors_.emplace(session, std::move(visitor));
+  poller_.add(place->second.socket.get(), [this, session] { look(session); });
+  poller_.add(place->second.pidfd.get(), [this, session] { look(session); });
+  return true;
+}
+
+void Liveness::look(const core::SessionId& session) {
+  const auto place = visitors_.find(session);
+  if (place == visitors_.end()) return;
+  const Visitor& visitor = place->second;
+  if (!shm::has_ended(visitor.pidfd.get()) && !has_hung_up(visitor.socket.get())) return;
+  // Said once: both descriptors stay readable from now on.
+  poller_.remove(visitor.socket.get());
+  poller_.remove(visitor.pidfd.get());
+  dead_.push_back(session);
+}
+
+void Liveness::forget(const core::SessionId& session) {
+  const auto place = visitors_.find(session);
+  if (place == visitors_.end()) return;
+  poller_.remove(place->second.socket.get());
+  poller_.remove(place->second.pidfd.get());
+  left_.push_back(std::move(place->second));
+  visitors_.erase(place);
+}
+
+pid_t Liveness::pid_of(const core::SessionId& session) const {
+  const auto place = visitors_.find(session);
+  return place == visitors_.end() ? 0 : place->second.pid;
+}
+
+}  // namespace steward::server

@@ -1,0 +1,77 @@
+// Outbox: what the server has to say after a batch, gathered until the gate lets it go. All replies
+// of one batch to one session leave as one envelope. What a client does not read waits here, within
+// its budget.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/limits.hpp>
+#include <steward/manager/server/listener.hpp>
+
+namespace steward::server {
+
+// Thread safety: none; the loop's thread only. The listener must outlive it.
+class Outbox {
+ public:
+  Outbox(Listener& listener, core::Limits limits) : listener_(listener), limits_(limits) {}
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+
+  // One encoded reply (core::append_reply). `message_bytes` bounds an envelope: a longer reply
+  // becomes an Overloaded error.
+  void reply(const std::string& route, std::shared_ptr<const std::string> bytes);
+  // One whole envelope, in order with the replies.
+  void envelope(const std::string& route, std::string frame);
+
+  // Sends what was gathered, or keeps it in order behind what waits already.
+  void release(core::Time now);
+  // Tries again what waits.
+  void retry(core::Time now);
+  // Nothing more goes there.
+  void forget(const std::string& route);
+
+  // Routes whose connection was found gone, and those past their budget of bytes or time.
+  std::vector<std::string> take_gone() { return std::exchange(gone_, {}); }
+  std::vector<std::string> take_slow() { return std::exchange(slow_, {}); }
+
+  // When to retry, although the listener shows nothing.
+  core::Deadline next_deadline() const { return next_retry_; }
+
+ private:
+  // To one route, in order: replies, or one envelope.
+  struct Parcel {
+    std::string route;
+    std::vector<std::shared_ptr<const std::string>> replies;
+    std::string frame;
+  };
+  struct Waiting {
+    std::deque<std::string> frames;
+    std::size_t bytes = 0;
+    core::Time since;  // nothing could be sent
+  };
+
+  void send_replies(const Parcel& parcel, core::Time now);
+  void send(const std::string& route, std::string frame, core::Time now);
+  void keep(const std::string& route, std::string frame, core::Time now);
+  // False: it is gone or past its budget, and noted so.
+  bool send_waiting(const std::string& route, Waiting& waiting, core::Time now);
+
+  Listener& listener_;
+  const core::Limits limits_;
+  std::vector<Parcel> gathered_;
+  std::unordered_map<std::string, std::size_t> open_;  // the parcel that more replies go into
+  std::unordered_map<std::string, Waiting> waiting_;
+  core::Deadline next_retry_;
+  std::vector<std::string> gone_;
+  std::vector<std::string> slow_;
+};
+
+}  // namespace steward::server

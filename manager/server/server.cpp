@@ -1,0 +1,225 @@
+#include <steward/manager/server/server.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include <steward/core/auth.hpp>
+#include <steward/manager/server/descriptors.hpp>
+#include <steward/manager/server/input_log.hpp>
+#include <steward/manager/server/listener_zmq.hpp>
+
+namespace steward::server {
+namespace {
+
+// What one pass takes in. More would make the first client in a batch wait for the last.
+constexpr std::size_t kBatchFrames = 256;
+constexpr std::size_t kBatchBytes = 16U << 20U;
+// A frame's memory is kept for the next one up to this size.
+constexpr std::size_t kKeptBytes = 64U << 10U;
+// A manager that could serve only a handful of clients should not start.
+constexpr std::size_t kDescriptorFloor = 128;
+constexpr std::size_t kOwnDescriptors = 64;
+
+Identity new_identity(std::vector<std::string> addresses) {
+  Identity identity;
+  identity.incarnation = core::random_id<core::Incarnation>();
+  identity.addresses = std::move(addresses);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  identity.started_unix_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const std::string seed = core::random_bytes(identity.seed.bytes.size());
+  std::ranges::copy(seed, identity.seed.bytes.begin());
+  return identity;
+}
+
+core::Deadline earlier(core::Deadline a, core::Deadline b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+ServerOptions within(ServerOptions options, std::size_t descriptors) {
+  const std::size_t for_clients = descriptors - std::min(descriptors, kOwnDescriptors);
+  options.limits.sessions =
+      std::min(options.limits.sessions, for_clients / kDescriptorsPerSession);
+  return options;
+}
+
+}  // namespace
+
+Server::Server(Registry classes, ServerOptions options)
+    : Server(std::make_unique<Directory>(), nullptr, std::move(classes),
+             std::move(options), raise_descriptor_limit(kDescriptorFloor)) {}
+
+Server::Server(std::unique_ptr<Listener> listener, Registry classes, ServerOptions options)
+    : Server(nullptr, std::move(listener), std::move(classes), std::move(options),
+             raise_descriptor_limit(kDescriptorFloor)) {}
+
+Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener,
+               Registry classes, ServerOptions options, std::size_t descriptors)
+    : classes_(std::move(classes)),
+      options_(within(std::move(options), descriptors)),
+      engine_(options_.engine != nullptr ? *options_.engine : memory_),
+      directory_(std::move(directory)),
+      listener_(directory_ ? listen_zmq(*directory_, options_.limits) : std::move(listener)),
+      addresses_(listener_->addresses()),
+      core_(std::make_unique<Core>(new_identity(addresses_), classes_, options_.limits)),
+      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!stop_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  now_ = options_.clock();
+  liveness_.emplace(poller_);
+  outbox_.emplace(*listener_, options_.limits);
+  // The door opens last: whoever comes through it is served.
+  if (directory_) {
+    door_.emplace(poller_, options_.clock, directory_->door(),
+                  SideDoor::Invitation{core_->identity().incarnation, addresses_},
+                  options_.limits, descriptors);
+  }
+  connections_.emplace(*core_, door_ ? &*door_ : nullptr, *liveness_, *outbox_,
+                       [this](const Input& input) { feed(input); }, options_.note);
+  for (const int fd : listener_->fds()) {
+    poller_.add(fd, [] {});  // seen by readable()
+  }
+  end_with(stop_.get());
+}
+
+Server::~Server() {
+  try {
+    shut_down();
+  } catch (const std::exception&) {
+    // Clients see the end all the same: their doors close.
+  }
+}
+
+void Server::end_with(int fd) {
+  poller_.add(fd, [this, fd] {
+    poller_.remove(fd);
+    ended_ = true;
+  });
+}
+
+void Server::stop() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
+}
+
+void Server::run() {
+  while (!ended_) step(std::nullopt);
+  shut_down();
+}
+
+void Server::step(std::optional<core::Duration> longest) {
+  wait(longest);
+  collect();
+  // Only now who has died: what a process did before its end is in the batch, or lost with it, and
+  // whoever has seen the end finds it done.
+  poller_.wait(core::Duration::zero());
+  now_ = std::max(now_, options_.clock());
+
+  apply_batch();
+  if (const auto due = core_->next_deadline(); due && *due <= now_) feed(input::Tick{});
+  if (door_) {
+    door_->refuse(core_->number_of_sessions() < options_.limits.sessions
+                      ? ""
+                      : "the manager has as many sessions as it may");
+    door_->tick(now_);
+  }
+  pass_gate();
+  outbox_->retry(now_);
+  // Whom the outbox found gone or too slow: that too changes what others may have.
+  connections_->look_at_outbox();
+  pass_gate();
+}
+
+void Server::wait(std::optional<core::Duration> longest) {
+  if (listener_->readable()) return;
+  const core::Time before = options_.clock();
+  std::optional<core::Duration> patience = longest;
+  if (const auto deadline = next_deadline()) {
+    const core::Duration until = std::max(core::Duration::zero(), *deadline - before);
+    patience = patience ? std::min(*patience, until) : until;
+  }
+  poller_.wait(patience);
+  if (!patience) return;
+  constexpr std::chrono::seconds kStoodStill{1};
+  const core::Duration late = options_.clock() - before - *patience;
+  if (late >= kStoodStill) liveness_->excuse(late);
+}
+
+core::Deadline Server::next_deadline() const {
+  core::Deadline next = earlier(core_->next_deadline(), outbox_->next_deadline());
+  return door_ ? earlier(next, door_->next_deadline()) : next;
+}
+
+void Server::collect() {
+  std::size_t bytes = 0;
+  batch_size_ = 0;
+  while (batch_size_ < kBatchFrames && bytes < kBatchBytes) {
+    if (batch_size_ == batch_.size()) batch_.emplace_back();
+    Arrival& arrival = batch_[batch_size_];
+    if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
+    if (!listener_->receive(arrival)) return;
+    bytes += arrival.frame.size();
+    ++batch_size_;
+  }
+}
+
+// Of a session that has died its own requests are applied first, then its death, then the others'.
+void Server::apply_batch() {
+  std::vector<bool> done(batch_size_);
+  for (const core::SessionId& session : liveness_->take_dead()) {
+    for (std::size_t i = 0; i < batch_size_; ++i) {
+      if (done[i] || connections_->session_at(batch_[i].route) != session) continue;
+      done[i] = true;
+      connections_->receive(batch_[i]);
+    }
+    connections_->died(session);
+  }
+  for (std::size_t i = 0; i < batch_size_; ++i) {
+    if (!done[i]) connections_->receive(batch_[i]);
+  }
+}
+
+void Server::feed(const Input& input) {
+  const auto* request = std::get_if<input::Request>(&input);
+  if (request == nullptr || !core_->answer(*request, now_, outputs_)) {
+    if (engine_.keeps()) inputs_.push_back(encode_input(input, now_));
+    core_->apply(input, now_, outputs_);
+  }
+  if (outputs_.shutdown) ended_ = true;
+  connections_->take(outputs_);
+}
+
+void Server::pass_gate() {
+  if (!inputs_.empty()) {
+    engine_.append(inputs_);
+    inputs_.clear();
+  }
+  outbox_->release(now_);
+  liveness_->close_left();
+}
+
+void Server::shut_down() {
+  if (!listener_) return;
+  ended_ = true;
+  door_.reset();
+  connections_->say_goodbye();
+  pass_gate();
+  for (const int fd : listener_->fds()) poller_.remove(fd);
+  // The last words leave before the doors close.
+  listener_->close();
+  liveness_.reset();
+  connections_.reset();
+  outbox_.reset();
+  listener_.reset();
+  core_.reset();
+  directory_.reset();
+}
+
+}  // namespace steward::server

@@ -1,0 +1,104 @@
+// Server: the manager's one loop on its one thread. Collects a batch of what clients sent, looks who
+// is still alive, applies the batch to the core, lets the engine keep it, and only then releases what
+// follows from it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/limits.hpp>
+#include <steward/engine/engine.hpp>
+#include <steward/engine/memory.hpp>
+#include <steward/manager/server/class.hpp>
+#include <steward/manager/server/connections.hpp>
+#include <steward/manager/server/core.hpp>
+#include <steward/manager/server/directory.hpp>
+#include <steward/manager/server/listener.hpp>
+#include <steward/manager/server/liveness.hpp>
+#include <steward/manager/server/outbox.hpp>
+#include <steward/manager/server/poller.hpp>
+#include <steward/manager/server/side_door.hpp>
+
+namespace steward::server {
+
+struct ServerOptions {
+  core::Limits limits = {};
+  Clock clock = std::chrono::steady_clock::now;
+  // Told in a sentence of what an operator should know: a client cut off, and why.
+  std::function<void(std::string_view)> note = {};
+  // nullptr: memory. Must outlive the server.
+  engine::Engine* engine = nullptr;
+};
+
+// A resource. Thread safety: one thread constructs, runs and destroys it; stop() may be called by
+// any thread and by signal handlers.
+class Server {
+ public:
+  // With a directory of its own, a ZeroMQ socket and a side door in it; clients may connect when
+  // this returns. Throws std::system_error, Overloaded (descriptors).
+  explicit Server(Registry classes, ServerOptions options = {});
+  // Over a listener that exists already, without a side door: who the listener vouches for gets in.
+  Server(std::unique_ptr<Listener> listener, Registry classes, ServerOptions options = {});
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  // As after a shutdown call: clients are told, and nothing stays behind.
+  ~Server();
+
+  const std::vector<std::string>& addresses() const { return addresses_; }
+  // Until run() has returned.
+  const Core& core() const { return *core_; }
+  const Incidents& incidents() const { return connections_->incidents(); }
+  std::size_t visitors_pending() const { return door_ ? door_->pending() : 0; }
+
+  // Ends the loop once this is readable: an owner's pidfd, a signalfd. Borrowed.
+  void end_with(int fd);
+
+  // Serves until somebody called stop() or shutdown, or end_with() says so; then shuts down.
+  void run();
+  // One pass of the loop, which waits at most `longest` for something to do (nullopt: for ever).
+  void step(std::optional<core::Duration> longest);
+  bool ended() const { return ended_; }
+  void stop();
+
+ private:
+  Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener, Registry classes,
+         ServerOptions options, std::size_t descriptors);
+
+  void wait(std::optional<core::Duration> longest);
+  void collect();
+  void apply_batch();
+  void feed(const Input& input);
+  void pass_gate();
+  core::Deadline next_deadline() const;
+  void shut_down();
+
+  // In an order that destroys users before what they use.
+  const Registry classes_;
+  const ServerOptions options_;
+  engine::Memory memory_;
+  engine::Engine& engine_;
+  std::unique_ptr<Directory> directory_;
+  std::unique_ptr<Listener> listener_;
+  const std::vector<std::string> addresses_;
+  std::unique_ptr<Core> core_;
+  Poller poller_;
+  std::optional<SideDoor> door_;
+  std::optional<Liveness> liveness_;
+  std::optional<Outbox> outbox_;
+  std::optional<Connections> connections_;
+
+  shm::UniqueFd stop_;
+  bool ended_ = false;
+  core::Time now_;
+  std::vector<Arrival> batch_;  // only the first batch_size_ count; the others keep their memory
+  std::size_t batch_size_ = 0;
+  Outputs outputs_;
+  std::vector<std::string> inputs_;  // of this batch, if the engine keeps them
+};
+
+}  // namespace steward::server

@@ -1,0 +1,225 @@
+#include <steward/manager/server/side_door.hpp>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include <steward/core/auth.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/reader.hpp>
+#include <steward/core/wire.hpp>
+#include <steward/core/writer.hpp>
+#include <steward/shm/fd_passing.hpp>
+#include <steward/shm/pidfd.hpp>
+
+namespace steward::server {
+namespace {
+
+constexpr int kBacklog = 1024;
+constexpr std::size_t kKnockBytes = 64;
+// A full batch of visitors must not keep the loop from everybody else.
+constexpr int kAcceptsPerRound = 64;
+// Out of descriptors, a listening socket stays readable: looking away keeps the loop from spinning.
+constexpr std::chrono::milliseconds kPause{100};
+// Kept free, for this process's own files and for libzmq, which aborts when accept() finds none.
+constexpr std::size_t kReservedDescriptors = 32;
+
+shm::UniqueFd listening_socket(const std::string& path) {
+  shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    throw std::system_error(ENAMETOOLONG, std::generic_category(), path);
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (!socket ||
+      ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(socket.get(), kBacklog) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot listen at " + path);
+  }
+  return socket;
+}
+
+std::optional<ucred> credentials_of(int socket) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return std::nullopt;
+  return credentials;
+}
+
+std::string answer(const std::string& ticket, const SideDoor::Invitation& invitation) {
+  std::string bytes;
+  core::Writer writer(bytes);
+  writer.array(4);
+  writer.natural(core::kProtocolVersion);
+  writer.bytes(ticket);
+  writer.bytes(invitation.incarnation.view());
+  writer.array(invitation.addresses.size());
+  for (const std::string& address : invitation.addresses) writer.string(address);
+  return bytes;
+}
+
+std::string refusal(std::string_view reason) {
+  std::string bytes;
+  core::Writer writer(bytes);
+  writer.array(3);
+  writer.natural(core::kProtocolVersion);
+  writer.nil();
+  writer.string(reason);
+  return bytes;
+}
+
+bool is_knock(std::string_view bytes) {
+  try {
+    core::Reader reader(bytes);
+    reader.array_of(2);
+    if (reader.natural() != core::kProtocolVersion || reader.string() != "door") return false;
+    reader.finish();
+    return true;
+  } catch (const BadCall&) {
+    return false;
+  }
+}
+
+// False: the peer is gone, or does not read even this.
+bool try_send(int socket, std::string_view bytes, const std::vector<int>& fds) {
+  try {
+    shm::send_with_fds(socket, bytes, fds);
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+SideDoor::SideDoor(Poller& poller, Clock clock, const std::string& path, Invitation invitation,
+                   core::Limits limits, std::size_t descriptors)
+    : poller_(poller),
+      clock_(std::move(clock)),
+      socket_(listening_socket(path)),
+      own_pidfd_(shm::pidfd_of(::getpid())),
+      invitation_(std::move(invitation)),
+      limits_(limits),
+      descriptors_(descriptors) {
+  listen();
+}
+
+SideDoor::~SideDoor() {
+  while (!pending_.empty()) drop(pending_.begin());
+  poller_.remove(socket_.get());
+}
+
+void SideDoor::listen() {
+  closed_until_.reset();
+  poller_.add(socket_.get(), [this] { accept(); });
+}
+
+void SideDoor::accept() {
+  for (int round = 0; round < kAcceptsPerRound; ++round) {
+    shm::UniqueFd socket(
+        ::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (socket) {
+      add(std::move(socket));
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      poller_.remove(socket_.get());
+      closed_until_ = clock_() + kPause;
+      return;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
+      return;
+    }
+  }
+}
+
+void SideDoor::add(shm::UniqueFd socket) {
+  // The kernel gives the lowest number that is free: a high one says how many are open.
+  if (static_cast<std::size_t>(socket.get()) + kReservedDescriptors >= descriptors_) {
+    try_send(socket.get(), refusal("the manager has no descriptors left"), {});
+    ++turned_away_;
+    return;
+  }
+  const auto credentials = credentials_of(socket.get());
+  if (!credentials || credentials->uid != ::geteuid()) {
+    try_send(socket.get(), refusal("another user's manager"), {});
+    ++turned_away_;
+    return;
+  }
+  if (pending_.size() >= limits_.handshakes) drop(pending_.begin());
+  const int fd = socket.get();
+  const core::Time deadline = clock_() + limits_.handshake_time;
+  pending_.push_back({{std::move(socket), {}, credentials->pid}, {}, deadline});
+  const Place place = std::prev(pending_.end());
+  poller_.add(fd, [this, place] { serve(place); });
+}
+
+std::string SideDoor::objection(Place place, const std::string& bytes,
+                                std::vector<shm::UniqueFd>& fds) const {
+  if (!is_knock(bytes) || fds.size() != 1) return "this is no knock at a manager's side door";
+  if (shm::pid_of(fds[0].get()) != place->visitor.pid) return "the pidfd is not the caller's own";
+  return refusal_;
+}
+
+void SideDoor::serve(Place place) {
+  const int socket = place->visitor.socket.get();
+  shm::Received received;
+  try {
+    received = shm::receive_with_fds(socket, kKnockBytes, shm::Wait::none);
+  } catch (const std::system_error&) {
+    return drop(place);
+  }
+  if (received.would_block) return;
+  // Gone, or more talk before its ticket was redeemed.
+  if (!received.message || !place->ticket.empty()) return drop(place);
+
+  auto& [bytes, fds] = *received.message;
+  const std::string reason = objection(place, bytes, fds);
+  if (!reason.empty()) {
+    try_send(socket, refusal(reason), {});
+    return drop(place);
+  }
+  place->visitor.pidfd = std::move(fds[0]);
+  place->ticket = core::random_bytes(core::kChallengeBytes);
+  place->deadline = clock_() + limits_.handshake_time;
+  pending_.splice(pending_.end(), pending_, place);
+  tickets_.emplace(place->ticket, place);
+  if (!try_send(socket, answer(place->ticket, invitation_), {own_pidfd_.get()})) drop(place);
+}
+
+void SideDoor::drop(Place place) {
+  ++turned_away_;
+  tickets_.erase(place->ticket);
+  poller_.remove(place->visitor.socket.get());
+  pending_.erase(place);
+}
+
+std::optional<Visitor> SideDoor::redeem(std::string_view ticket) {
+  const auto found = tickets_.find(std::string(ticket));
+  if (found == tickets_.end()) return std::nullopt;
+  const Place place = found->second;
+  Visitor visitor = std::move(place->visitor);
+  poller_.remove(visitor.socket.get());
+  tickets_.erase(found);
+  pending_.erase(place);
+  return visitor;
+}
+
+void SideDoor::tick(core::Time now) {
+  while (!pending_.empty() && pending_.front().deadline <= now) drop(pending_.begin());
+  if (closed_until_ && *closed_until_ <= now) listen();
+}
+
+core::Deadline SideDoor::next_deadline() const {
+  if (pending_.empty()) return closed_until_;
+  const core::Time oldest = pending_.front().deadline;
+  return closed_until_ ? std::min(*closed_until_, oldest) : oldest;
+}
+
+}  // namespace steward::server

@@ -1,0 +1,95 @@
+// The side door: a Unix socket beside the manager's ZeroMQ socket, for what only a Unix socket can
+// do. The kernel says who knocks, both sides pass their pidfds, and the visitor gets a ticket for
+// its hello. A visitor that redeems it stays connected: see Liveness.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/ids.hpp>
+#include <steward/core/limits.hpp>
+#include <steward/manager/server/poller.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::server {
+
+// A process that came through the door.
+struct Visitor {
+  shm::UniqueFd socket;  // closed by whoever of the two ends first
+  shm::UniqueFd pidfd;
+  pid_t pid = 0;
+};
+
+// Thread safety: none; the loop's thread only. The poller must outlive it. Nothing that a peer does
+// or leaves undone blocks it or costs more than that peer's own connection.
+class SideDoor {
+ public:
+  // What a visitor is told beside its ticket.
+  struct Invitation {
+    core::Incarnation incarnation;
+    std::vector<std::string> addresses;
+  };
+
+  // Listens at `path`, in a directory that only this user may enter. `descriptors` is how many the
+  // process may have open. Throws std::system_error.
+  SideDoor(Poller& poller, Clock clock, const std::string& path, Invitation invitation,
+           core::Limits limits, std::size_t descriptors);
+  SideDoor(const SideDoor&) = delete;
+  SideDoor& operator=(const SideDoor&) = delete;
+  ~SideDoor();
+
+  // A ticket is good once, for a while.
+  std::optional<Visitor> redeem(std::string_view ticket);
+
+  // Visitors are turned away with this reason from now on; empty: they are let in.
+  void refuse(std::string reason) { refusal_ = std::move(reason); }
+
+  // Turns away who has taken too long, and listens again after a lack of descriptors.
+  void tick(core::Time now);
+  core::Deadline next_deadline() const;
+
+  // Visitors who have no session yet.
+  std::size_t pending() const { return pending_.size(); }
+  std::uint64_t turned_away() const { return turned_away_; }
+
+ private:
+  struct Pending {
+    Visitor visitor;
+    std::string ticket;  // empty: has not spoken yet
+    core::Time deadline;
+  };
+  using Place = std::list<Pending>::iterator;
+
+  void listen();
+  void accept();
+  void add(shm::UniqueFd socket);
+  void serve(Place place);
+  // What the visitor must show; empty: nothing is missing.
+  std::string objection(Place place, const std::string& bytes,
+                        std::vector<shm::UniqueFd>& fds) const;
+  void drop(Place place);
+
+  Poller& poller_;
+  const Clock clock_;
+  const shm::UniqueFd socket_;
+  const shm::UniqueFd own_pidfd_;
+  const Invitation invitation_;
+  const core::Limits limits_;
+  const std::size_t descriptors_;
+
+  std::string refusal_;
+  core::Deadline closed_until_;   // descriptors ran out
+  std::list<Pending> pending_;    // in order of their deadlines
+  std::unordered_map<std::string, Place> tickets_;
+  std::uint64_t turned_away_ = 0;
+};
+
+}  // namespace steward::server
