@@ -151,6 +151,7 @@ class CoreDriver {
   std::vector<core::SessionId> violations;
   // Every reply as it left the core, in order.
   std::vector<std::string> transcript;
+  std::size_t successes = 0;
 
  private:
   void take(const server::Outputs& outputs) {
@@ -164,6 +165,7 @@ class CoreDriver {
       Answer answer{reply.code, {}, {}};
       if (reply.code == core::ErrorCode::ok) {
         answer.result = core::decode_value(reply.payload, travel);
+        ++successes;
       } else {
         answer.text = core::decode_error(reply.payload).text;
       }

@@ -1,0 +1,127 @@
+// A server that stops or dies never makes a client hang.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/steward.hpp>
+
+#include "eventually.hpp"
+
+namespace steward::test {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+std::filesystem::path directory_of(const Manager& manager) {
+  std::string path = manager.address().substr(std::string("ipc://").size());
+  return std::filesystem::path(path.substr(0, path.find('?'))).parent_path();
+}
+
+TEST(ServerDeath, AStoppedServerEndsCallsAtTheirDeadline) {
+  Manager manager;
+  const List<int> list = manager.list<int>({1});
+  const Queue<int> queue = manager.queue<int>();
+  const Lock lock = manager.lock();
+  ASSERT_EQ(::kill(manager.pid(), SIGSTOP), 0);
+  const auto start = steady_clock::now();
+  EXPECT_THROW(list.with_timeout(50ms).size(), TimeoutError);
+  EXPECT_THROW(list.with_timeout(50ms).append(2), TimeoutError);
+  EXPECT_EQ(queue.get_for(50ms), std::nullopt);
+  EXPECT_FALSE(lock.try_lock_for(50ms));
+  EXPECT_GE(steady_clock::now() - start, 200ms);
+  ASSERT_EQ(::kill(manager.pid(), SIGCONT), 0);
+  // What was given up stays given up: the lock is free, the queue has what is put.
+  EXPECT_TRUE(lock.try_lock());
+  lock.unlock();
+  queue.put(5);
+  EXPECT_EQ(queue.get(), 5);
+}
+
+TEST(ServerDeath, AKilledServerEndsEveryCallAtOnce) {
+  Manager manager;
+  const List<int> list = manager.list<int>({1});
+  const Queue<int> queue = manager.queue<int>();
+  const Lock lock = manager.lock();
+  lock.lock();
+  std::vector<std::thread> threads;
+  std::atomic<int> ended = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      EXPECT_THROW(
+          {
+            if (i % 2 == 0) {
+              queue.get();
+            } else {
+              lock.lock();
+            }
+          },
+          Disconnected);
+      ++ended;
+    });
+  }
+  ASSERT_TRUE(eventually(
+      [&] { return manager.debug_info().find("4 parked calls") != std::string::npos; }));
+  const auto directory = directory_of(manager);
+  ASSERT_TRUE(std::filesystem::exists(directory));
+  ASSERT_EQ(::kill(manager.pid(), SIGKILL), 0);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ended, 4);
+  EXPECT_THROW(list.size(), Disconnected);
+  EXPECT_THROW(list.append(1), Disconnected);
+  EXPECT_THROW(manager.list<int>(), Disconnected);
+}
+
+TEST(ServerDeath, AManagerLeavesNothingBehind) {
+  std::filesystem::path directory;
+  pid_t pid = 0;
+  {
+    Manager manager;
+    directory = directory_of(manager);
+    pid = manager.pid();
+    EXPECT_TRUE(std::filesystem::exists(directory));
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory));
+  EXPECT_TRUE(eventually([&] { return ::kill(pid, 0) != 0; }));
+}
+
+TEST(ServerDeath, AKilledServersDirectoryIsRemovedByItsOwner) {
+  std::filesystem::path directory;
+  {
+    Manager manager;
+    directory = directory_of(manager);
+    ::kill(manager.pid(), SIGKILL);
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory));
+}
+
+TEST(ServerDeath, TheServerOfAKilledOwnerEndsByItself) {
+  Manager manager;
+  const Queue<std::string> queue = manager.queue<std::string>();
+  const auto own_manager = [](Queue<std::string> to) {
+    Manager mine;
+    to.put(std::to_string(mine.pid()) + " " + directory_of(mine).string());
+    to.with_timeout(1h).join();
+  };
+  Process owner(own_manager, queue);
+  owner.start();
+  const std::string told = queue.get();
+  const auto space = told.find(' ');
+  const pid_t server = static_cast<pid_t>(std::stol(told.substr(0, space)));
+  EXPECT_EQ(::kill(server, 0), 0);
+  owner.kill();
+  owner.join();
+  EXPECT_TRUE(eventually([&] { return ::kill(server, 0) != 0; }));
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(told.substr(space + 1)); }));
+}
+
+}  // namespace
+}  // namespace steward::test

@@ -1,0 +1,182 @@
+// The core's law: state and outputs are a function of the inputs and of nothing else. Two cores with
+// different hash seeds get the same random inputs; everything that can be seen must be equal.
+#include <cstdlib>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "core_driver.hpp"
+
+namespace steward::test {
+namespace {
+
+std::uint64_t seed_of_run() {
+  const char* given = std::getenv("STEWARD_SEED");
+  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10)
+                                              : std::random_device{}();
+  std::cout << "STEWARD_SEED=" << seed << "\n";
+  return seed;
+}
+
+// Draws inputs as a handful of clients would send them, hostile ones included.
+class Inputs {
+ public:
+  explicit Inputs(std::uint64_t seed) : random_(seed) {}
+
+  // Gives the same next input to both.
+  void step(CoreDriver& a, CoreDriver& b) {
+    switch (below(20)) {
+      case 0: return open(a, b);
+      case 1: return end(a, b);
+      case 2: {
+        const std::chrono::milliseconds time(below(200));
+        a.pass(time);
+        b.pass(time);
+        return;
+      }
+      case 3: return create(a, b);
+      default: return call(a, b);
+    }
+  }
+
+ private:
+  std::uint64_t below(std::uint64_t limit) {
+    return std::uniform_int_distribution<std::uint64_t>(0, limit - 1)(random_);
+  }
+
+  void open(CoreDriver& a, CoreDriver& b) {
+    if (clients_.size() >= 8) return;
+    clients_.push_back(a.open());
+    b.open();
+  }
+
+  void end(CoreDriver& a, CoreDriver& b) {
+    if (clients_.size() < 2) return;
+    const std::size_t which = below(clients_.size());
+    const auto ending = below(2) == 0 ? server::Ending::died : server::Ending::orderly;
+    a.end(clients_[which], ending);
+    b.end(clients_[which], ending);
+    clients_.erase(clients_.begin() + static_cast<std::ptrdiff_t>(which));
+  }
+
+  void request(CoreDriver& a, CoreDriver& b, const CoreDriver::Client& client,
+               const std::string& frame) {
+    a.request(client, frame);
+    b.request(client, frame);
+  }
+
+  CoreDriver::Client* client() {
+    return clients_.empty() ? nullptr : &clients_[below(clients_.size())];
+  }
+
+  void create(CoreDriver& a, CoreDriver& b) {
+    CoreDriver::Client* who = client();
+    if (who == nullptr) return;
+    const auto& classes = registry_.classes();
+    const std::string_view type = classes[below(classes.size())]->name;
+    std::string args;
+    core::Writer writer(args);
+    writer.array(3);
+    writer.string(type);
+    core::pack(args, below(3) == 0 ? Value("name" + std::to_string(below(4))) : Value());
+    writer.raw(type == "queue" ? arguments(below(4)) : arguments());
+    request(a, b, *who, a.frame(*who, who->next_seq++, core::kManagerObject, "create", args));
+    types_.push_back(type);
+  }
+
+  void call(CoreDriver& a, CoreDriver& b) {
+    CoreDriver::Client* who = client();
+    if (who == nullptr || types_.empty()) return;
+    const std::uint64_t index = below(types_.size());
+    const core::ObjectId object{1 + index};
+    who->thread = 1 + below(2);
+    if (below(30) == 0) {
+      const auto kind = below(2) == 0 ? core::Envelope::ack : core::Envelope::cancel;
+      return request(a, b, *who, core::encode_seqs(kind, {1 + below(who->next_seq)}));
+    }
+    // Retries now and then; completed calls are forgotten now and then.
+    const bool again = who->next_seq > 1 && below(10) == 0;
+    const core::Seq seq = again ? 1 + below(who->next_seq - 1) : who->next_seq++;
+    if (below(10) == 0) who->first_incomplete = std::max<core::Seq>(1, who->next_seq / 2);
+    const auto wait = below(2) == 0 ? std::optional<std::uint64_t>(below(300)) : std::nullopt;
+    // Mostly a method of the object's own class (creations that fail or reuse a name shift the types).
+    const auto& classes = registry_.classes();
+    const auto& methods = below(8) == 0 ? classes[below(classes.size())]->methods
+                                        : registry_.find(types_[index])->methods;
+    request(a, b, *who,
+            a.frame(*who, seq, object, methods[below(methods.size())].name, random_arguments(),
+                    wait, below(10) == 0));
+  }
+
+  Value value() {
+    switch (below(9)) {
+      case 0: return {};
+      case 1: return below(2) == 0;
+      case 2: return static_cast<double>(below(5)) / 2;
+      case 3: return "key" + std::to_string(below(20));
+      case 4: return Value::List{static_cast<std::int64_t>(below(4)), "x"};
+      case 5: return handle();
+      default: return static_cast<std::int64_t>(below(12)) - 3;
+    }
+  }
+
+  Value handle() {
+    core::Token token;
+    token.incarnation = identity_of_test().incarnation;
+    token.object = core::ObjectId{1 + below(types_.size() + 1)};
+    token.type = "list";
+    return Value::of_reference(std::make_shared<const core::Reference>(token));
+  }
+
+  std::string random_arguments() {
+    TokenTravel travel;
+    const core::TravelScope scope(travel);
+    switch (below(6)) {
+      case 0: return arguments();
+      case 1: return arguments(value(), value());
+      case 2: return arguments(value(), value(), value());
+      case 3: return arguments(Value::List{value(), value(), value()});
+      default: return arguments(value());
+    }
+  }
+
+  std::mt19937_64 random_;
+  const server::Registry registry_ = server::builtin_classes();
+  std::vector<CoreDriver::Client> clients_;
+  std::vector<std::string_view> types_;  // by object, about
+};
+
+TEST(CoreDeterminism, EqualInputsGiveEqualOutputsAndStateWhateverTheHashSeed) {
+  const std::uint64_t seed = seed_of_run();
+  const int rounds = std::getenv("STEWARD_FULL") != nullptr ? 200 : 10;
+  for (int round = 0; round < rounds; ++round) {
+    const server::Registry registry = server::builtin_classes();
+    CoreDriver a(registry, {}, 1);
+    CoreDriver b(registry, {}, 99);
+    Inputs inputs(seed + static_cast<std::uint64_t>(round));
+    for (int i = 0; i < 2000; ++i) {
+      inputs.step(a, b);
+      ASSERT_EQ(a.transcript.size(), b.transcript.size()) << "round " << round << " step " << i;
+    }
+    ASSERT_EQ(a.transcript, b.transcript) << "round " << round;
+    ASSERT_EQ(a.core.save(), b.core.save()) << "round " << round;
+    ASSERT_EQ(a.core.next_deadline(), b.core.next_deadline());
+    EXPECT_GT(a.transcript.size(), 500U);
+    EXPECT_GT(a.successes, 100U) << "the inputs are all wrong: the comparison proves little";
+  }
+}
+
+TEST(CoreDeterminism, NothingIsLeftWhenAllSessionsHaveEnded) {
+  const server::Registry registry = server::builtin_classes();
+  CoreDriver driver(registry);
+  CoreDriver::Client client = driver.open();
+  for (const auto& type : registry.classes()) driver.create(client, type->name, arguments());
+  EXPECT_EQ(driver.core.number_of_objects(), registry.classes().size());
+  driver.end(client);
+  EXPECT_EQ(driver.core.number_of_objects(), 0U);
+  EXPECT_EQ(driver.core.number_parked(), 0U);
+  EXPECT_EQ(driver.core.number_of_sessions(), 0U);
+}
+
+}  // namespace
+}  // namespace steward::test
