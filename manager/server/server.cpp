@@ -57,8 +57,9 @@ Server::Server(Registry classes, ServerOptions options)
     : Server(std::make_unique<Directory>(), nullptr, std::move(classes),
              std::move(options), raise_descriptor_limit(kDescriptorFloor)) {}
 
-Server::Server(std::unique_ptr<Listener> listener, Registry classes, ServerOptions options)
-    : Server(nullptr, std::move(listener), std::move(classes), std::move(options),
+Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener,
+               Registry classes, ServerOptions options)
+    : Server(std::move(directory), std::move(listener), std::move(classes), std::move(options),
              raise_descriptor_limit(kDescriptorFloor)) {}
 
 Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener,
@@ -67,7 +68,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
       options_(within(std::move(options), descriptors)),
       engine_(options_.engine != nullptr ? *options_.engine : memory_),
       directory_(std::move(directory)),
-      listener_(directory_ ? listen_zmq(*directory_, options_.limits) : std::move(listener)),
+      listener_(listener ? std::move(listener) : listen_zmq(*directory_, options_.limits)),
       addresses_(listener_->addresses()),
       core_(std::make_unique<Core>(new_identity(addresses_), classes_, options_.limits)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {

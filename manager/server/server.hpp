@@ -35,15 +35,17 @@ struct ServerOptions {
   engine::Engine* engine = nullptr;
 };
 
-// A resource. Thread safety: one thread constructs, runs and destroys it; stop() may be called by
-// any thread and by signal handlers.
+// A resource. Thread safety: one thread at a time uses it; but stop() may be called by any thread, and
+// by signal handlers.
 class Server {
  public:
   // With a directory of its own, a ZeroMQ socket and a side door in it; clients may connect when
   // this returns. Throws std::system_error, Overloaded (descriptors).
   explicit Server(Registry classes, ServerOptions options = {});
-  // Over a listener that exists already, without a side door: who the listener vouches for gets in.
-  Server(std::unique_ptr<Listener> listener, Registry classes, ServerOptions options = {});
+  // Over a listener that exists already. Without a directory there is no side door: only those get
+  // in whom the listener vouches for.
+  Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener,
+         Registry classes, ServerOptions options = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   // As after a shutdown call: clients are told, and nothing stays behind.
