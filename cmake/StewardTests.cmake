@@ -1,6 +1,17 @@
 # Tests of a room, and of what must not compile.
 include(GoogleTest)
 
+# A process for each test: one that crashes or hangs takes no other along, and each may start
+# processes from a program that is still single-threaded. PRE_TEST asks for the names when ctest
+# runs, so that building never runs anything.
+function(steward_discover_tests target)
+  gtest_discover_tests(${target}
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT ${STEWARD_TEST_TIMEOUT}
+    ${ARGN})
+endfunction()
+
 # steward_tests(<name> ROOMS <room>... [USES <target>...])
 #
 # One executable <name>_tests from every .cpp file of this directory (not below it), linked to the
@@ -17,14 +28,7 @@ function(steward_tests name)
   add_executable(${name}_tests ${sources})
   target_link_libraries(${name}_tests PRIVATE ${arg_ROOMS} ${arg_USES}
     GTest::gmock GTest::gtest GTest::gtest_main)
-  # A process for each test: one that crashes or hangs takes no other along, and each may start
-  # processes from a program that is still single-threaded. PRE_TEST asks for the names when ctest
-  # runs, so that building never runs anything.
-  gtest_discover_tests(${name}_tests
-    DISCOVERY_MODE PRE_TEST
-    DISCOVERY_TIMEOUT 60
-    TEST_PREFIX ${name}.
-    PROPERTIES TIMEOUT ${STEWARD_TEST_TIMEOUT})
+  steward_discover_tests(${name}_tests TEST_PREFIX ${name}.)
 endfunction()
 
 # steward_compile_fail(<name> <source.cpp> CASE <n> EXPECT "<regex>")

@@ -10,7 +10,7 @@ list(TRANSFORM DEFINITIONS PREPEND -D)
 # One language and no colour: EXPECT matches what the compiler says in plain English.
 set(ENV{LC_ALL} C)
 execute_process(
-  COMMAND ${COMPILER} -std=c++20 -fsyntax-only -w -fdiagnostics-color=never
+  COMMAND ${COMPILER} -std=c++20 -fsyntax-only -fdiagnostics-color=never
     -DCASE=${CASE} ${INCLUDES} ${DEFINITIONS} ${SOURCE}
   RESULT_VARIABLE result
   ERROR_VARIABLE words)
