@@ -1,0 +1,86 @@
+// Blocking: the call policy of the proxies themselves. A policy is the base of a class of methods
+// (ListMethods<T, Calls>) and decides what a call gives: here, its result.
+//
+// What a policy offers to methods:
+//   Result<R>                          what a method that results in R gives
+//   call<R>(method, arguments...)      calls; the result is one value of type R, or void
+//   read_as(reading, method, arguments...)  calls; `reading` turns the reply into the result
+//   ready(value...)                    a result that needs no call
+// Arguments are encoded during the call and never kept: views need not outlive it.
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <steward/client/grants.hpp>
+#include <steward/core/travel.hpp>
+#include <steward/proxy/arguments.hpp>
+#include <steward/proxy/results.hpp>
+#include <steward/proxy/target.hpp>
+
+namespace steward::proxy {
+
+class Blocking : public Target {
+ public:
+  template <class R>
+  using Result = R;
+
+ protected:
+  using Target::Target;
+
+  template <class R, class... A>
+  R call(const Method& method, const A&... arguments) const {
+    return read_as(As<R>{}, method, arguments...);
+  }
+
+  template <class Reading, class... A>
+  typename Reading::Result read_as(const Reading& reading, const Method& method,
+                                   const A&... arguments) const {
+    const client::SessionPtr with = session(method);
+    const std::string packed = pack(*with, method, arguments...);
+    const std::optional<std::string> reply = Target::call(*with, method, packed);
+    return unpack(reading, *with, method, reply);
+  }
+
+  template <class T>
+  static T ready(T value) {
+    return value;
+  }
+  static void ready() {}
+
+ private:
+  template <class... A>
+  std::string pack(client::Session& with, const Method& method, const A&... arguments) const {
+    const core::TravelScope scope(with.travel());
+    std::string packed;
+    try {
+      write_arguments(packed, arguments...);
+    } catch (...) {
+      fail(method);
+    }
+    return packed;
+  }
+
+  template <class Reading>
+  typename Reading::Result unpack(const Reading& reading, client::Session& with,
+                                  const Method& method,
+                                  const std::optional<std::string>& reply) const {
+    client::ResultScope scope(with, reply ? std::string_view(*reply) : std::string_view());
+    const Reply read{with, object(), reply};
+    try {
+      if constexpr (std::is_void_v<typename Reading::Result>) {
+        reading(read);
+        scope.done();
+      } else {
+        auto result = reading(read);
+        scope.done();
+        return result;
+      }
+    } catch (...) {
+      fail(method);
+    }
+  }
+};
+
+}  // namespace steward::proxy

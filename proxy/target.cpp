@@ -1,0 +1,106 @@
+#include <steward/proxy/target.hpp>
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include <steward/client/reference.hpp>
+#include <steward/core/errors.hpp>
+
+namespace steward::proxy {
+namespace {
+
+// The arguments of a method without any: an empty MessagePack array.
+constexpr std::string_view kNoArguments = "\x90";
+
+}  // namespace
+
+void Target::refer_to(core::ReferencePtr reference) {
+  if (reference) client::session_of(reference);
+  reference_ = std::move(reference);
+}
+
+core::Deadline Target::deadline() const {
+  return timeout_ ? core::deadline_after(*timeout_) : std::nullopt;
+}
+
+std::string Target::name(const Method& method) const {
+  const std::string object = reference_ ? core::describe(reference_->token()) : std::string(type_);
+  return fmt::format("{}.{}", object, method.name);
+}
+
+client::SessionPtr Target::session(const Method& method) const {
+  if (!reference_) throw StaleHandle(name(method) + ": the proxy is empty");
+  try {
+    return client::session_of(reference_);
+  } catch (...) {
+    fail(method);
+  }
+}
+
+std::optional<std::string> Target::call(client::Session& session, const Method& method,
+                                        std::string_view arguments) const {
+  const core::Deadline limit = deadline();
+  const bool limit_first = limit && (!method.until || *limit < *method.until);
+  client::CallOptions options;
+  options.effect = method.effect;
+  options.deadline = limit_first ? limit : method.until;
+  options.confirm = method.confirm;
+  options.object_type = reference_->token().type;
+  std::optional<std::string> reply = session.call(object(), method.name, arguments, options);
+  if (!reply && (limit_first || !method.timed)) {
+    const auto waited = std::chrono::duration<double>(timeout_.value_or(core::Duration{}));
+    throw TimeoutError(fmt::format("{}: not done within {} s", name(method), waited.count()));
+  }
+  return reply;
+}
+
+void Target::fail(const Method& method) const {
+  const auto named = [&](const std::exception& error) {
+    const std::string prefix = name(method) + ": ";
+    const std::string_view text = error.what();
+    return text.starts_with(prefix) ? std::string(text) : prefix + std::string(text);
+  };
+  try {
+    throw;
+  } catch (const BadCall& error) {
+    throw BadCall(named(error));
+  } catch (const StaleHandle& error) {
+    throw StaleHandle(named(error));
+  }
+}
+
+client::Session::Hold Target::hold(const Method& method) const {
+  return session(method)->hold(object());
+}
+
+bool Target::let_go(const Method& method) const {
+  const client::SessionPtr with = session(method);
+  client::Session::Hold hold = with->hold(object());
+  if (hold.depth == 0) return false;
+  with->post(object(), method.name, kNoArguments);
+  --hold.depth;
+  with->note_hold(object(), hold);
+  return true;
+}
+
+bool same_object(const core::ReferencePtr& a, const core::ReferencePtr& b) {
+  if (!a || !b) return a == b;
+  return a->token().incarnation == b->token().incarnation &&
+         a->token().object == b->token().object;
+}
+
+std::size_t hash_object(const core::ReferencePtr& reference) {
+  if (!reference) return 0;
+  const core::Token& token = reference->token();
+  const std::size_t manager = std::hash<core::Incarnation>()(token.incarnation);
+  // An odd factor spreads the small numbers of objects over all bits.
+  return manager ^ (static_cast<std::size_t>(core::number(token.object)) * 0x9e3779b97f4a7c15U);
+}
+
+std::string representation(const core::ReferencePtr& reference, std::string_view type) {
+  if (reference) return core::representation(reference->token());
+  return fmt::format("<empty {} proxy>", type);
+}
+
+}  // namespace steward::proxy

@@ -1,0 +1,102 @@
+// Target: what every proxy is underneath. A reference, perhaps a timeout, and the one call that all
+// methods of all proxies go through: bytes in, bytes out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <steward/client/session.hpp>
+#include <steward/core/clock.hpp>
+#include <steward/core/token.hpp>
+
+namespace steward::proxy {
+
+// A method as it is called: its name on the wire and what it does to the object.
+struct Method {
+  std::string_view name;
+  client::Effect effect = client::Effect::change;
+  bool confirm = false;  // tell the manager that the result has arrived, before the caller sees it
+  bool timed = false;    // a timed form: not done by `until` is a result, not an error
+  core::Deadline until = std::nullopt;
+};
+
+constexpr Method reading(std::string_view name) { return {name, client::Effect::read}; }
+constexpr Method changing(std::string_view name) { return {name, client::Effect::change}; }
+// Hands something over.
+constexpr Method taking(std::string_view name) { return {name, client::Effect::take, true}; }
+// Puts something in.
+constexpr Method offering(std::string_view name) { return {name, client::Effect::offer}; }
+
+// The timed form of a method that takes or offers. The duration starts now.
+template <class Rep, class Period>
+Method within(std::chrono::duration<Rep, Period> wait, Method method) {
+  method.timed = true;
+  method.until = core::deadline_after(wait);
+  return method;
+}
+
+// A value. Thread safety: as std::shared_ptr; calls may be made from any thread.
+// Ownership: the reference keeps the object alive; a copy shares it.
+class Target {
+ public:
+  // Null for an empty proxy.
+  const core::ReferencePtr& reference() const { return reference_; }
+
+ protected:
+  // An empty target that will refer to objects of this type (of static storage).
+  explicit Target(std::string_view type) : type_(type) {}
+
+  // Refers to this object from now on. One that this process owns no reference to yet (a decoded
+  // token) is claimed at once. Throws StaleHandle, Disconnected; then nothing has changed.
+  void refer_to(core::ReferencePtr reference);
+
+  // Every call from now on ends at the latest that long after it began.
+  template <class Rep, class Period>
+  void set_timeout(std::chrono::duration<Rep, Period> timeout) {
+    timeout_ = core::deadline_after(timeout)
+                   ? std::optional(std::chrono::ceil<core::Duration>(timeout))
+                   : std::nullopt;
+  }
+
+  // When a call that begins now must end.
+  core::Deadline deadline() const;
+
+  // The call under all proxies. `arguments` is a MessagePack array, encoded under session.travel().
+  // nullopt: a timed form was not done in its own time. Throws as client::Session::call.
+  std::optional<std::string> call(client::Session& session, const Method& method,
+                                  std::string_view arguments) const;
+
+  // The session that calls go through. Throws StaleHandle if the proxy is empty or its object is
+  // gone, Disconnected.
+  client::SessionPtr session(const Method& method) const;
+
+  // "list#3.pop": how error texts name a call.
+  std::string name(const Method& method) const;
+
+  // Rethrows what is being handled, the name of the call in front if it is an error of packing or
+  // unpacking.
+  [[noreturn]] void fail(const Method& method) const;
+
+  // What this process's record says of the calling thread and a lock.
+  client::Session::Hold hold(const Method& method) const;
+  // If that thread holds it: unlocks without waiting for an answer, and says true.
+  bool let_go(const Method& method) const;
+
+  core::ObjectId object() const { return reference_->token().object; }
+
+ private:
+  std::string_view type_;
+  core::ReferencePtr reference_;
+  std::optional<core::Duration> timeout_;  // takes no part in comparison, hash and packing
+};
+
+// Whether two references are to one object.
+bool same_object(const core::ReferencePtr& a, const core::ReferencePtr& b);
+std::size_t hash_object(const core::ReferencePtr& reference);
+
+// <ListProxy object, typeid 'list' at 0x3>; `type` names an empty one.
+std::string representation(const core::ReferencePtr& reference, std::string_view type);
+
+}  // namespace steward::proxy
