@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <steward/client/options.hpp>
 #include <steward/client/session.hpp>
@@ -26,5 +28,9 @@ SessionPtr connect(const std::string& address, const ConnectOptions& options = {
 // For what is private to its owner: a session over a transport that exists already (tests).
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
                         std::vector<std::string> addresses, const ConnectOptions& options = {});
+
+// Says goodbye to all managers and waits for their answers, at most this long in all: for the end
+// of a process that does not run exit handlers. Later calls throw Disconnected.
+void end_all_sessions(core::Duration wait);
 
 }  // namespace steward::client

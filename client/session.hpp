@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <steward/client/options.hpp>
@@ -52,7 +53,8 @@ class Session : public std::enable_shared_from_this<Session> {
   virtual std::optional<std::string> call(core::ObjectId object, std::string_view method,
                                           std::string_view args, const CallOptions& options) = 0;
 
-  // A call that nobody waits for; an error it meets is thrown by this thread's next call.
+  // A call that nobody waits for. An error it meets is thrown by this thread's next call that loses
+  // nothing by it: before that is sent, or in place of what it read.
   virtual void post(core::ObjectId object, std::string_view method, std::string_view args) = 0;
 
   // The rules for handles inside arguments to, and results from, this session's manager: install
@@ -63,6 +65,14 @@ class Session : public std::enable_shared_from_this<Session> {
   virtual core::ReferencePtr adopt(core::Token token) = 0;
   // Asks the manager for a reference to the object of this token, which is of this incarnation.
   virtual core::ReferencePtr claim(const core::Token& token) = 0;
+
+  // A result of this session could not be decoded: the references that it grants go back, but for
+  // those that were adopted (object and how often). See ResultScope in grants.hpp.
+  virtual void give_back(
+      std::string_view result,
+      const std::vector<std::pair<core::ObjectId, std::uint64_t>>& adopted) noexcept {
+    static_cast<void>(result), static_cast<void>(adopted);
+  }
 
   virtual const core::Incarnation& incarnation() const = 0;
   // As the manager's handles carry them; the first one is where this session connected.

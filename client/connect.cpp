@@ -1,0 +1,105 @@
+// How a session comes about: by an address, a token, a reference, or a transport.
+#include <utility>
+
+#include <steward/client/address.hpp>
+#include <steward/client/client_reference.hpp>
+#include <steward/client/reference.hpp>
+#include <steward/client/side_door.hpp>
+#include <steward/client/state.hpp>
+#include <steward/core/errors.hpp>
+
+namespace steward::client {
+namespace {
+
+using LiveSessionPtr = State::LiveSessionPtr;
+
+LiveSession::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
+  LiveSession::Connection connection;
+  connection.introduction = knock(address.directory, deadline);
+  connection.transport = State::current().with_zmq(
+      [&](ZmqContext*& context) { return dial_zmq(context, address.endpoint); });
+  return connection;
+}
+
+LiveSessionPtr open_local(const IpcAddress& address, const ConnectOptions& options) {
+  const core::Deadline deadline = core::deadline_after(options.timeout);
+  const auto dial = [address](core::Deadline until) { return dial_local(address, until); };
+  auto session = std::make_shared<LiveSession>(dial(deadline), dial, options);
+  session->establish(deadline);
+  return session;
+}
+
+LiveSessionPtr connect_to(const std::string& text, const ConnectOptions& options) {
+  const auto address = parse_ipc(text);
+  if (!address) throw BadCall("not a manager's address: \"" + text + "\"");
+  if (!is_local(*address)) {
+    throw Disconnected("no manager answers at " + text +
+                       ": it ran on another host, or before this one was started");
+  }
+  return State::current().connect(address->endpoint,
+                                  [&] { return open_local(*address, options); });
+}
+
+// Tries the addresses in turn, nearest first.
+LiveSessionPtr session_with(const core::Incarnation& incarnation,
+                            const std::vector<std::string>& addresses,
+                            const ConnectOptions& options) {
+  if (LiveSessionPtr known = State::current().find(incarnation)) return known;
+  std::string failures;
+  for (const std::string& address : addresses) {
+    try {
+      LiveSessionPtr session = connect_to(address, options);
+      if (session->incarnation() == incarnation) return session;
+      failures += "; another manager is at " + address + " now";
+    } catch (const Disconnected& error) {
+      failures += std::string("; ") + error.what();
+    } catch (const BadCall& error) {
+      failures += std::string("; ") + error.what();
+    }
+  }
+  throw Disconnected("the manager of this handle cannot be reached" + failures);
+}
+
+}  // namespace
+
+SessionPtr connect(const std::string& address, const ConnectOptions& options) {
+  return connect_to(address, options);
+}
+
+SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
+                        std::vector<std::string> addresses, const ConnectOptions& options) {
+  LiveSession::Connection connection;
+  connection.transport = std::move(transport);
+  connection.introduction.ticket = std::move(ticket);
+  connection.introduction.addresses = std::move(addresses);
+  auto session =
+      std::make_shared<LiveSession>(std::move(connection), LiveSession::Dial(), options);
+  session->establish(core::deadline_after(options.timeout));
+  return session;
+}
+
+SessionPtr State::session_for(const core::Incarnation& incarnation,
+                              const std::vector<std::string>& addresses) {
+  return session_with(incarnation, addresses, {});
+}
+
+core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options) {
+  return session_with(token.incarnation, token.addresses, options)->claim(token);
+}
+
+SessionPtr session_of(const core::ReferencePtr& reference) {
+  if (reference == nullptr) throw StaleHandle("this proxy is empty: it stands for no object");
+  const ClientReference* own = ClientReference::from(*reference);
+  if (own != nullptr && !own->session()->inherited()) return own->session();
+  State& state = State::current();
+  core::ReferencePtr claimed = state.bound(reference);
+  if (claimed == nullptr) {
+    claimed = open_token(reference->token());
+    state.bind(reference, claimed);
+  }
+  return static_cast<const ClientReference&>(*claimed).session();
+}
+
+void end_all_sessions(core::Duration wait) { State::current().end_all(wait); }
+
+}  // namespace steward::client

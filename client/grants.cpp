@@ -1,0 +1,79 @@
+#include <steward/client/grants.hpp>
+
+#include <algorithm>
+
+#include <steward/client/session.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/reader.hpp>
+#include <steward/core/token.hpp>
+#include <steward/core/writer.hpp>
+
+namespace steward::client {
+
+void add_grant(Grants& grants, core::ObjectId object) {
+  const auto known = std::ranges::find(grants, object, &Grants::value_type::first);
+  if (known != grants.end()) {
+    ++known->second;
+  } else {
+    grants.emplace_back(object, 1);
+  }
+}
+
+Grants grants_in(std::string_view encoded, const core::Incarnation& manager) {
+  Grants grants;
+  try {
+    core::Reader reader(encoded);
+    while (!reader.done()) {
+      // MessagePack is a prefix code: past the headers of containers their elements simply follow.
+      switch (reader.peek()) {
+        case core::Kind::array: reader.array(); break;
+        case core::Kind::map: reader.map(); break;
+        case core::Kind::extension: {
+          const core::Reader::Extension extension = reader.extension();
+          if (extension.type != core::kHandleExtension) break;
+          const core::Token token = core::decode_token(extension.payload);
+          if (token.incarnation == manager) add_grant(grants, token.object);
+          break;
+        }
+        default: reader.skip(0); break;
+      }
+    }
+  } catch (const BadCall&) {
+    // What stands behind the fault was never a handle to anybody.
+  }
+  return grants;
+}
+
+std::string drop_arguments(const Grants& grants) {
+  std::string arguments;
+  core::Writer writer(arguments);
+  writer.array(1);
+  writer.array(grants.size());
+  for (const auto& [object, count] : grants) {
+    writer.array(2);
+    writer.natural(core::number(object));
+    writer.natural(count);
+  }
+  return arguments;
+}
+
+ResultScope::ResultScope(Session& session, std::string_view result)
+    : session_(session), result_(result), inner_(session.travel()), scope_(*this) {}
+
+ResultScope::~ResultScope() {
+  if (!done_) session_.give_back(result_, taken_);
+}
+
+core::Token ResultScope::outgoing(const core::Reference& reference) {
+  return inner_.outgoing(reference);
+}
+
+core::ReferencePtr ResultScope::incoming(core::Token token) {
+  const core::ObjectId object = token.object;
+  const bool ours = token.incarnation == session_.incarnation();
+  core::ReferencePtr reference = inner_.incoming(std::move(token));
+  if (ours) add_grant(taken_, object);
+  return reference;
+}
+
+}  // namespace steward::client

@@ -1,0 +1,55 @@
+// What a result grants: a handle in it is a reference that the manager counts for our session. If
+// nobody takes it over, it must go back.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <steward/core/ids.hpp>
+#include <steward/core/travel.hpp>
+
+namespace steward::client {
+
+class Session;
+
+// Object and how often.
+using Grants = std::vector<std::pair<core::ObjectId, std::uint64_t>>;
+void add_grant(Grants& grants, core::ObjectId object);
+
+// The handles of this manager in encoded bytes. Reads as far as they are well-formed.
+Grants grants_in(std::string_view encoded, const core::Incarnation& manager);
+
+// The arguments of the manager's `drop`.
+std::string drop_arguments(const Grants& grants);
+
+// Puts the session's travel() in charge while one of its results is decoded. If that fails half-way,
+// the grants that no reference has taken over go back.
+//
+//   ResultScope scope(session, result);
+//   T value = core::unpack<T>(result);
+//   scope.done();
+class ResultScope final : public core::Travel {
+ public:
+  ResultScope(Session& session, std::string_view result);
+  ~ResultScope() override;
+  ResultScope(const ResultScope&) = delete;
+  ResultScope& operator=(const ResultScope&) = delete;
+
+  void done() { done_ = true; }
+
+  core::Token outgoing(const core::Reference& reference) override;
+  core::ReferencePtr incoming(core::Token token) override;
+
+ private:
+  Session& session_;
+  const std::string_view result_;
+  core::Travel& inner_;
+  Grants taken_;
+  bool done_ = false;
+  core::TravelScope scope_;
+};
+
+}  // namespace steward::client

@@ -1,0 +1,184 @@
+// What the leader does for all: frames, replies, descriptors, alarms.
+#include <steward/client/live_session.hpp>
+#include <steward/client/waiting.hpp>
+#include <steward/shm/fd_passing.hpp>
+#include <steward/shm/pidfd.hpp>
+
+namespace steward::client {
+namespace {
+
+// A manager that asks for proof again and again on one connection will never be content.
+constexpr unsigned kChallenges = 8;
+
+// Whether the manager has closed this door. Messages at the door answer questions that nobody of
+// this session has asked.
+bool hung_up(int door) {
+  try {
+    for (;;) {
+      const shm::Received received =
+          shm::receive_with_fds(door, kDoorMessageBytes, shm::Wait::none);
+      if (!received.message) return !received.would_block;
+    }
+  } catch (const std::exception&) {
+    return true;
+  }
+}
+
+}  // namespace
+
+void LiveSession::serve(Lock& lock, const Waiter& waiter) {
+  if (arrived_ || transport_->readable()) take_in(&waiter);
+  if (phase_ == Phase::lost) begin_anew(lock);
+  if (has_passed(alarm())) on_alarm();
+}
+
+core::Deadline LiveSession::alarm() const {
+  if (phase_ == Phase::closed) return std::nullopt;
+  return earliest(offline_until_, ending_until_);
+}
+
+// The entries: our own bell, the transport's, then door and pidfd if they are watched.
+void LiveSession::polled(const std::vector<pollfd>& entries) {
+  arrived_ = true;
+  bool ending = false;
+  for (const pollfd& entry : entries) {
+    if (entry.revents == 0) continue;
+    ending = ending || entry.fd == server_.get() || (entry.fd == door_.get() && hung_up(entry.fd));
+  }
+  if (ending) manager_ends();
+}
+
+void LiveSession::take_in(const Waiter* waiter) {
+  while (waiter == nullptr || !waiter->done()) {
+    switch (transport_->receive(inbox_)) {
+      case Arrival::nothing:
+        arrived_ = false;
+        return flush();
+      case Arrival::frame: on_frame(inbox_); break;
+      case Arrival::connected: on_connected(); break;
+      case Arrival::disconnected: on_disconnected(); break;
+      case Arrival::refused: close(where_ + " refused: " + transport_->refusal(), true); break;
+    }
+    if (phase_ == Phase::lost || phase_ == Phase::closed) return;
+  }
+}
+
+// What makes no sense is passed over: the manager is trusted with our calls, not with our life.
+void LiveSession::on_frame(std::string_view frame) try {
+  const core::OpenEnvelope envelope = core::open_envelope(frame);
+  switch (envelope.kind) {
+    case core::Envelope::replies: return on_replies(envelope);
+    case core::Envelope::welcome: return on_welcome(core::decode_welcome(envelope));
+    case core::Envelope::unknown_connection:
+      return on_unknown_connection(core::decode_text(envelope));
+    case core::Envelope::unknown_session:
+      if (phase_ == Phase::greeting || phase_ == Phase::online) lose(core::decode_text(envelope));
+      return;
+    case core::Envelope::bye:
+      if (goodbye_ != nullptr) crew_.finish(*goodbye_);
+      return;
+    default: return;
+  }
+} catch (const BadCall&) {
+}
+
+void LiveSession::on_replies(core::OpenEnvelope envelope) {
+  if (phase_ != Phase::online) return;  // they will be sent again
+  for (const core::Reply& reply : core::decode_replies(envelope)) on_reply(reply);
+}
+
+void LiveSession::on_reply(const core::Reply& reply) {
+  PendingCall* call = table_.find(reply.seq);
+  if (call == nullptr) return;  // answered before a connection broke, and again after it
+  sessions_lost_ = 0;
+  const core::ThreadNumber thread = call->thread;
+  const bool unattended = call->unattended;
+  const core::ObjectId renews = call->renews;
+  CallWaiter* waiter = call->waiter;
+  if (call->post) {
+    table_.remove(*call);
+  } else {
+    remove(*call);
+  }
+  table_.prove(reply.seq);
+  if (waiter != nullptr) {
+    waiter->seq = reply.seq;
+    waiter->code = reply.code;
+    waiter->payload = reply.payload;
+    return crew_.finish(*waiter);
+  }
+  if (reply.code == core::ErrorCode::ok) {
+    if (renews != core::kManagerObject) return renewed(renews);
+    return drop(grants_in(reply.payload, incarnation_));
+  }
+  if (unattended) post_errors_.try_emplace(thread, PostError{reply.code, std::string(reply.payload)});
+}
+
+void LiveSession::on_welcome(const core::Welcome& welcome) {
+  if (phase_ != Phase::greeting) return;
+  const bool known = handshake_.known();
+  if (!known && incarnation_ != core::Incarnation{} && welcome.incarnation != incarnation_) {
+    return close(where_ + " has been replaced by another one", true);
+  }
+  if (!handshake_.accept(welcome)) return;
+  incarnation_ = welcome.incarnation;
+  message_bytes_ = static_cast<std::size_t>(welcome.message_bytes);
+  calls_in_flight_ = static_cast<std::size_t>(welcome.calls_in_flight);
+  phase_ = Phase::online;
+  offline_until_ = std::nullopt;
+  greeting_.clear();
+  challenges_ = 0;
+  resume();
+  if (establishing_ != nullptr) crew_.finish(*establishing_);
+}
+
+void LiveSession::on_unknown_connection(std::string_view challenge) {
+  if (phase_ != Phase::greeting && phase_ != Phase::online) return;
+  if (++challenges_ > kChallenges) return;
+  phase_ = Phase::greeting;
+  await_connection();
+  table_.drop_cancelled();
+  greeting_ = handshake_.known()
+                  ? handshake_.prove(challenge, table_.awaited(), table_.first_incomplete())
+                  : handshake_.hello();
+  flush();
+}
+
+void LiveSession::on_alarm() {
+  if (has_passed(ending_until_)) return conclude_ending();
+  offline_until_ = std::nullopt;
+  fail_calls(where_ + " cannot be reached", false);
+}
+
+// Sends what could not be sent before, in order.
+void LiveSession::flush() {
+  if (phase_ == Phase::greeting && !greeting_.empty() && transport_->send(greeting_)) {
+    greeting_.clear();
+  }
+  if (phase_ != Phase::online) return;
+  while (!outbox_.empty()) {
+    Outgoing& next = outbox_.front();
+    if (next.call == 0) {
+      if (!transport_->send(next.frame)) return;
+      outbox_.pop_front();
+      continue;
+    }
+    PendingCall* call = table_.find(next.call);
+    if (call != nullptr) {
+      if (!transport_->send(call->frame)) return;
+      call->sent = true;
+    }
+    outbox_.pop_front();
+  }
+}
+
+void LiveSession::watch() {
+  std::vector<pollfd> entries = transport_->poll_fds();
+  if (!ending_until_) {
+    if (door_) entries.push_back({door_.get(), POLLIN, 0});
+    if (server_) entries.push_back({server_.get(), POLLIN, 0});
+  }
+  crew_.watch(entries);
+}
+
+}  // namespace steward::client

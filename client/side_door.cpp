@@ -1,0 +1,118 @@
+#include <steward/client/side_door.hpp>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include <steward/client/waiting.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/limits.hpp>
+#include <steward/core/reader.hpp>
+#include <steward/core/writer.hpp>
+#include <steward/shm/fd_passing.hpp>
+#include <steward/shm/pidfd.hpp>
+
+namespace steward::client {
+namespace {
+
+[[noreturn]] void nobody(const std::string& path, int error) {
+  throw Disconnected("no manager answers at " + path + ": " +
+                     std::generic_category().message(error));
+}
+
+shm::UniqueFd connect_to(const std::string& path, core::Deadline deadline) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) nobody(path, ENAMETOOLONG);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) throw Overloaded("cannot open a socket: " + std::generic_category().message(errno));
+  for (;;) {
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+      return socket;
+    }
+    if (errno == EINTR) continue;
+    // The manager is there, but many knock at once. There is nothing to poll for.
+    if (errno != EAGAIN || has_passed(deadline)) nobody(path, errno);
+    ::poll(nullptr, 0, 2);
+  }
+}
+
+ucred peer_of(const shm::UniqueFd& socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+    throw AuthenticationError("the kernel does not say who stands behind the manager's side door");
+  }
+  return peer;
+}
+
+std::string knock_message() {
+  std::string message;
+  core::Writer writer(message);
+  writer.array(2);
+  writer.natural(kDoorVersion);
+  writer.string(kDoorWord);
+  return message;
+}
+
+Introduction read_answer(std::string_view bytes, const std::string& path) {
+  core::Reader reader(bytes);
+  const std::size_t fields = reader.array();
+  if (fields < 3 || reader.natural() != kDoorVersion) {
+    throw Disconnected("the manager at " + path + " speaks another version of the side door");
+  }
+  if (reader.nil_if_next()) {
+    throw Disconnected("the manager at " + path + " refused: " + std::string(reader.string()));
+  }
+  Introduction answer;
+  answer.ticket = reader.bytes();
+  const auto incarnation = core::Incarnation::from(reader.bytes());
+  if (!incarnation) throw BadCall("malformed message: an incarnation is not 16 bytes");
+  answer.incarnation = *incarnation;
+  const std::size_t addresses = reader.array();
+  for (std::size_t i = 0; i < addresses && i < core::kAddressesInToken; ++i) {
+    answer.addresses.emplace_back(reader.string());
+  }
+  return answer;
+}
+
+}  // namespace
+
+Introduction knock(const std::string& directory, core::Deadline deadline) {
+  const std::string path = directory + "/" + std::string(kDoorName);
+  shm::UniqueFd door = connect_to(path, deadline);
+  const ucred peer = peer_of(door);
+  if (peer.uid != ::geteuid()) {
+    throw AuthenticationError("the side door at " + path + " belongs to user " +
+                              std::to_string(peer.uid) + ", not to this one");
+  }
+  try {
+    shm::send_with_fds(door.get(), knock_message(), {shm::pidfd_of(::getpid()).get()});
+    if (!wait_readable(door.get(), deadline)) {
+      throw Disconnected("the manager at " + path + " does not answer");
+    }
+    shm::Received received = shm::receive_with_fds(door.get(), kDoorMessageBytes);
+    if (!received.message) throw Disconnected("the manager at " + path + " hung up");
+    Introduction answer = read_answer(received.message->bytes, path);
+    const auto& fds = received.message->fds;
+    if (fds.size() != 1 || shm::pid_of(fds.front().get()) != peer.pid) {
+      throw AuthenticationError("the manager at " + path + " did not show its own pidfd");
+    }
+    answer.door = std::move(door);
+    answer.server = std::move(received.message->fds.front());
+    answer.pid = peer.pid;
+    return answer;
+  } catch (const std::system_error& error) {
+    throw Disconnected("the manager at " + path + " cannot be talked to: " + error.what());
+  } catch (const BadCall& error) {
+    throw Disconnected("the manager at " + path + " gave a senseless answer: " + error.what());
+  }
+}
+
+}  // namespace steward::client

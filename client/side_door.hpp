@@ -1,0 +1,45 @@
+// The side door: the manager's SOCK_SEQPACKET Unix socket beside its ZeroMQ one. A session of the
+// same host begins here: both sides learn from the kernel whom they talk to, and each gets a pidfd of
+// the other, so that neither takes a reused pid, or a forked child that holds a copy of a socket,
+// for its partner.
+//
+//   client -> manager   [1, "door"]                                  and the client's pidfd
+//   manager -> client   [1, ticket, incarnation, [address, ...]]     and the manager's pidfd
+//                       [1, nil, reason]                             refused; then it hangs up
+//
+// The ticket is good for one hello. Both keep the connection for the session's life.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/ids.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::client {
+
+inline constexpr std::string_view kDoorName = "door";  // in the manager's directory
+inline constexpr std::uint64_t kDoorVersion = 1;
+inline constexpr std::string_view kDoorWord = "door";
+inline constexpr std::size_t kDoorMessageBytes = 4096;
+
+// What the manager said at the door.
+struct Introduction {
+  std::string ticket;
+  core::Incarnation incarnation;
+  std::vector<std::string> addresses;
+  shm::UniqueFd door;    // stays open; its hang-up means that the manager closed the session
+  shm::UniqueFd server;  // the manager's pidfd: readable once it has ended
+  pid_t pid = 0;
+};
+
+// Goes to the door in this directory. Throws Disconnected if nobody opens it, at the latest at the
+// deadline, or if the manager refuses; AuthenticationError if it stands under another user's name.
+Introduction knock(const std::string& directory, core::Deadline deadline);
+
+}  // namespace steward::client

@@ -1,0 +1,101 @@
+// State: the one process-wide object of this room. Knows the sessions of this process, and what
+// becomes of them when it forks or exits.
+//
+// Thread safety: everything may be called from any thread. One lock, never held across a wait for
+// the network; sessions' own mutexes may be taken under it, never it under one of those.
+// Ownership: leaked, as are the sessions in it: at exit other threads and late destructors may
+// still come here. A forked child gets a new State, and leaves its parent's alone.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <steward/client/client_reference.hpp>
+#include <steward/client/live_session.hpp>
+#include <steward/client/transport_zmq.hpp>
+
+namespace steward::client {
+
+class State {
+ public:
+  using LiveSessionPtr = std::shared_ptr<LiveSession>;
+
+  static State& current();
+
+  // The usable session with the manager at this address; made by `dial` if there is none. Several
+  // threads that ask at once share one attempt, and its failure.
+  LiveSessionPtr connect(const std::string& address, const std::function<LiveSessionPtr()>& dial);
+  // nullptr: there is none, or its manager is dead.
+  LiveSessionPtr find(const core::Incarnation& incarnation);
+  // The session with this manager, made if need be.
+  SessionPtr session_for(const core::Incarnation& incarnation,
+                         const std::vector<std::string>& addresses);
+  // It is not given to anybody any more.
+  void forget(const LiveSession& session);
+
+  // The reference through which this process uses a token that it merely copied or decoded.
+  core::ReferencePtr bound(const core::ReferencePtr& copied);
+  void bind(const core::ReferencePtr& copied, core::ReferencePtr claimed);
+  void unbind(const core::Reference& copied) noexcept;
+
+  // All that exist, found by the above or not: what a fork must take care of.
+  void enroll(LiveSession& session);
+  void strike(LiveSession& session);
+
+  // Runs `use(ZmqContext*&)` under the lock that fork takes.
+  template <class F>
+  auto with_zmq(F&& use) {
+    const std::lock_guard lock(mutex_);
+    return use(zmq_);
+  }
+
+  core::ThreadNumber next_thread_number() { return ++last_thread_; }
+
+  // Says goodbye to all managers and waits for their answers, `wait` in all.
+  void end_all(core::Duration wait);
+  bool at_exit() const { return at_exit_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Attempt {
+    bool over = false;
+    LiveSessionPtr session;
+    std::exception_ptr failure;
+  };
+  struct Binding {
+    std::weak_ptr<const core::Reference> copied;
+    core::ReferencePtr claimed;
+  };
+
+  explicit State(State* parent);
+  static std::atomic<State*>& slot();
+  static State* first();
+  static void before_fork();
+  static void after_fork_in_parent();
+  static void after_fork_in_child();
+  void register_exit_handler();
+  LiveSessionPtr settle(const std::string& address, LiveSessionPtr made);
+
+  State* const parent_;  // of a forked child: kept in sight, never touched
+  std::atomic<core::ThreadNumber> last_thread_ = 0;
+  std::atomic<bool> at_exit_ = false;
+
+  // Guarded by mutex_.
+  std::mutex mutex_;
+  std::condition_variable attempt_over_;
+  std::unordered_map<std::string, std::shared_ptr<Attempt>> attempts_;
+  std::unordered_map<std::string, LiveSessionPtr> by_address_;
+  std::unordered_map<core::Incarnation, LiveSessionPtr> by_incarnation_;
+  std::unordered_map<const core::Reference*, Binding> bindings_;
+  std::vector<LiveSession*> enrolled_;
+  ZmqContext* zmq_ = nullptr;
+  bool exit_handler_ = false;
+};
+
+}  // namespace steward::client

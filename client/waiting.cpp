@@ -1,0 +1,25 @@
+#include <steward/client/waiting.hpp>
+
+#include <algorithm>
+#include <ctime>
+
+namespace steward::client {
+
+bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline) {
+  if (!deadline) return ::ppoll(entries, count, nullptr, nullptr) > 0;
+  const auto left = std::max(core::Duration::zero(), *deadline - now());
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+  const timespec wait{static_cast<time_t>(seconds.count()),
+                      static_cast<long>(std::chrono::nanoseconds(left - seconds).count())};
+  return ::ppoll(entries, count, &wait, nullptr) > 0;
+}
+
+bool wait_readable(int fd, core::Deadline deadline) {
+  pollfd entry{fd, POLLIN, 0};
+  while (!poll_until(&entry, 1, deadline)) {
+    if (has_passed(deadline)) return false;
+  }
+  return true;
+}
+
+}  // namespace steward::client

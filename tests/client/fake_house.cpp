@@ -1,0 +1,178 @@
+#include "fake_house.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <stdexcept>
+#include <thread>
+
+#include <zmq.hpp>
+
+#include <steward/client/side_door.hpp>
+#include <steward/core/reader.hpp>
+#include <steward/core/writer.hpp>
+#include <steward/shm/fd_passing.hpp>
+#include <steward/shm/pidfd.hpp>
+
+namespace steward::test {
+
+class FakeHouse::Loop {
+ public:
+  Loop(FakeManager& manager, std::string directory, Door door)
+      : manager_(manager), directory_(std::move(directory)), door_(door),
+        bell_(::eventfd(0, EFD_CLOEXEC)) {
+    listen();
+    bind();
+    thread_ = std::thread([this] { run(); });
+  }
+  ~Loop() {
+    tell(Order::stop);
+    thread_.join();
+  }
+
+  enum class Order { none, stop, restart, hang_up };
+  // Returns when it is done.
+  void tell(Order order) {
+    std::unique_lock lock(mutex_);
+    order_ = order;
+    const std::uint64_t one = 1;
+    if (::write(bell_.get(), &one, sizeof one) < 0) std::abort();
+    done_.wait(lock, [this] { return order_ == Order::none; });
+  }
+
+ private:
+  void listen() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = directory_ + "/" + std::string(client::kDoorName);
+    std::memcpy(address.sun_path, path.data(), path.size());
+    listener_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(listener_.get(), 64) != 0) {
+      throw std::runtime_error("cannot listen at " + path);
+    }
+  }
+
+  void bind() {
+    router_ = zmq::socket_t(context_, zmq::socket_type::router);
+    router_.set(zmq::sockopt::linger, 0);
+    router_.bind("ipc://" + directory_ + "/manager.sock");
+    ++generation_;
+  }
+
+  void run() {
+    for (;;) {
+      std::vector<zmq::pollitem_t> items{{router_.handle(), 0, ZMQ_POLLIN, 0},
+                                         {nullptr, listener_.get(), ZMQ_POLLIN, 0},
+                                         {nullptr, bell_.get(), ZMQ_POLLIN, 0}};
+      zmq::poll(items, std::chrono::milliseconds(-1));
+      if (items[0].revents != 0) serve();
+      if (items[1].revents != 0) open_door();
+      if (items[2].revents != 0 && !obey()) return;
+    }
+  }
+
+  bool obey() {
+    std::uint64_t count;
+    if (::read(bell_.get(), &count, sizeof count) < 0) std::abort();
+    const std::lock_guard lock(mutex_);
+    const Order order = std::exchange(order_, Order::none);
+    if (order == Order::restart) bind();
+    if (order == Order::hang_up) visitors_.clear();
+    done_.notify_all();
+    return order != Order::stop;
+  }
+
+  void serve() {
+    zmq::message_t id;
+    zmq::message_t frame;
+    while (router_.recv(id, zmq::recv_flags::dontwait)) {
+      if (!router_.recv(frame, zmq::recv_flags::dontwait)) return;
+      const std::string key = std::to_string(generation_) + id.to_string();
+      const auto number = connections_.try_emplace(key, connections_.size()).first->second;
+      for (const std::string& answer : manager_.take(number, frame.to_string_view())) {
+        zmq::message_t to;
+        to.copy(id);
+        router_.send(to, zmq::send_flags::sndmore);
+        router_.send(zmq::buffer(answer), zmq::send_flags::none);
+      }
+    }
+  }
+
+  void open_door() {
+    shm::UniqueFd visitor(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const auto received = shm::receive_with_fds(visitor.get(), client::kDoorMessageBytes);
+    if (!received.message || door_ == Door::mute) {
+      visitors_.push_back(std::move(visitor));
+      return;
+    }
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    ::getsockopt(visitor.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    const auto& fds = received.message->fds;
+    const bool shown = fds.size() == 1 && shm::pid_of(fds.front().get()) == peer.pid;
+    std::string answer;
+    core::Writer writer(answer);
+    if (door_ == Door::refuses || !shown) {
+      writer.array(3);
+      writer.natural(client::kDoorVersion);
+      writer.nil();
+      writer.string(shown ? "it is closed today" : "no pidfd was shown");
+      shm::send_with_fds(visitor.get(), answer);
+      return;
+    }
+    writer.array(4);
+    writer.natural(client::kDoorVersion);
+    writer.bytes(manager_.new_ticket());
+    writer.bytes(manager_.incarnation().view());
+    writer.array(1);
+    writer.string("ipc://" + directory_ + "/manager.sock");
+    const pid_t pid = door_ == Door::shows_foreign_pidfd ? ::getppid() : ::getpid();
+    shm::send_with_fds(visitor.get(), answer, {shm::pidfd_of(pid).get()});
+    visitors_.push_back(std::move(visitor));
+  }
+
+  FakeManager& manager_;
+  const std::string directory_;
+  const Door door_;
+  const shm::UniqueFd bell_;
+
+  std::mutex mutex_;
+  std::condition_variable done_;
+  Order order_ = Order::none;
+
+  // The thread's.
+  zmq::context_t context_;
+  zmq::socket_t router_;
+  std::uint64_t generation_ = 0;
+  shm::UniqueFd listener_;
+  std::vector<shm::UniqueFd> visitors_;
+  std::map<std::string, std::uint64_t> connections_;
+  std::thread thread_;
+};
+
+FakeHouse::FakeHouse(Door door) {
+  std::string pattern = std::filesystem::temp_directory_path() / "steward-client-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a directory");
+  directory_ = pattern;
+  loop_ = std::make_unique<Loop>(manager_, directory_, door);
+}
+
+FakeHouse::~FakeHouse() {
+  loop_.reset();
+  std::filesystem::remove_all(directory_);
+}
+
+void FakeHouse::restart_router() { loop_->tell(Loop::Order::restart); }
+void FakeHouse::hang_up() { loop_->tell(Loop::Order::hang_up); }
+
+}  // namespace steward::test

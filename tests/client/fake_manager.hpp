@@ -1,0 +1,121 @@
+// FakeManager: the other end of a session, scripted. Speaks the envelopes as a manager does (retry
+// store, challenges, proofs) but serves only a handful of made-up methods, and does what the test
+// says: keep a reply back, forget a session, be somebody else.
+//
+// Thread safety: everything may be called from any thread. Ownership: outlives what uses it.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <steward/core/auth.hpp>
+#include <steward/core/token.hpp>
+#include <steward/core/wire.hpp>
+
+namespace steward::test {
+
+// The methods, of any object but 0:
+//   echo(x) -> x              a read
+//   add(n) -> the sum so far  a change
+//   park() -> nil             a change, answered when the test says so
+//   fail(text)                BadCall
+//   handle(n) -> handle of object n
+// and of object 0: claim, lease, drop.
+class FakeManager {
+ public:
+  using Seq = core::Seq;
+
+  FakeManager();
+
+  // What a frame on a connection is answered with.
+  std::vector<std::string> take(std::uint64_t connection, std::string_view frame);
+
+  const core::Incarnation& incarnation() const { return incarnation_; }
+  std::string new_ticket();
+
+  // --- what was seen
+  struct Seen {
+    std::string method;
+    Seq seq = 0;
+    bool post = false;
+    core::ThreadNumber thread = 0;
+    bool timed = false;
+    std::string args;
+  };
+  std::vector<Seen> calls() const;
+  std::vector<Seq> acks() const;
+  std::vector<Seq> cancels() const;
+  std::vector<core::Hello> hellos() const;
+  std::int64_t sum() const;
+  // How often a method ran (a retry answered from the store does not count).
+  std::size_t runs(const std::string& method) const;
+  std::map<std::uint64_t, std::uint64_t> grants() const;  // by object, of all sessions
+  std::size_t sessions() const;
+  std::size_t byes() const;
+  // Blocks until the predicate holds; it is looked at after each frame.
+  void wait_until(const std::function<bool(const FakeManager&)>& predicate) const;
+
+  // --- what it does
+  // Answers the oldest parked call: the replies frame to deliver, empty if none is parked.
+  std::string release_parked(std::string_view result = "\xc0");
+  void forget_sessions();
+  // From now on it proves nothing.
+  void forget_secrets();
+  // Replies to these are made and stored, but not sent.
+  void swallow_replies(bool swallow);
+  void answer_bye(bool answer);
+  void limit(std::uint64_t message_bytes, std::uint64_t calls_in_flight);
+
+ private:
+  struct Session {
+    std::string secret;
+    std::map<Seq, std::string> replies;
+    std::map<Seq, bool> parked;
+    std::map<std::uint64_t, std::uint64_t> grants;
+  };
+  struct Connection {
+    bool known = false;
+    core::SessionId session;
+    std::string challenge;
+  };
+
+  std::string on_hello(Connection& connection, const core::Hello& hello);
+  std::string welcome(const core::SessionId& id, const std::string& secret, const std::string& proof);
+  std::string serve(Session& session, const core::Call& call);
+  std::string run(Session& session, const core::Call& call, const std::string& method);
+  std::string handle(Session& session, std::uint64_t object);
+
+  const core::Incarnation incarnation_ = core::random_id<core::Incarnation>();
+
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  std::map<core::SessionId, Session> sessions_;
+  std::map<std::uint64_t, Connection> connections_;
+  std::set<std::string> tickets_;
+  std::vector<Seen> calls_;
+  std::vector<Seq> acks_;
+  std::vector<Seq> cancels_;
+  std::vector<core::Hello> hellos_;
+  std::map<std::string, std::size_t> runs_;
+  std::int64_t sum_ = 0;
+  std::uint64_t frames_ = 0;
+  std::size_t byes_ = 0;
+  bool swallow_ = false;
+  bool answer_bye_ = true;
+  std::uint64_t message_bytes_ = 1U << 20U;
+  std::uint64_t calls_in_flight_ = 1024;
+};
+
+// Arguments and results of the methods above.
+std::string encoded(std::int64_t value);
+std::string encoded(std::string_view text);
+std::string arguments(const std::vector<std::string>& encoded);
+std::int64_t integer_of(std::string_view encoded);
+
+}  // namespace steward::test
