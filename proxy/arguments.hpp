@@ -59,7 +59,8 @@ constexpr void require_comparable() {
   require_element<T>();
   static_assert(!HasRaw<T>::value,
                 "a struct that travels as raw bytes cannot be compared by the server (its padding "
-                "would count): give it MSGPACK_DEFINE(members...) to sort, search or use it as key");
+                "would count): give it MSGPACK_DEFINE(members...) to sort or search by it, or to "
+                "use it as a key");
 }
 
 template <class T>

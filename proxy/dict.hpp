@@ -16,8 +16,8 @@
 namespace steward {
 namespace proxy {
 
-// The methods of a Dict under a call policy. Every one is a single step for all processes. Keys keep
-// the order of their insertion; equal ones are one key, as 1 and 1.0. Neither keys nor what is
+// The methods of a Dict under a call policy. Every one is a single step for all processes. Keys
+// keep the order of their insertion; equal ones are one key, as 1 and 1.0. Neither keys nor what is
 // compared may be structs that travel as raw bytes.
 template <class K, class V, class Calls>
 class DictMethods : public Calls {
@@ -86,15 +86,15 @@ class DictMethods : public Calls {
   Result<bool> empty() const { return this->read_as(IsZero(), reading("size")); }
   Result<void> clear() const { return this->template call<void>(changing("clear")); }
 
-  // Adds to a number, in one step, and returns the sum; a missing key counts as 0. Throws BadCall if
-  // the sum does not fit V, or the value is no number.
+  // Adds to a number, in one step, and returns the sum; a missing key counts as 0. Throws BadCall
+  // if the sum does not fit V, or the value is no number.
   Result<V> add(const K& key, Step<V> by) const {
     return this->template call<V>(changing("add"), compared(key), by, least<V>(), greatest<V>());
   }
   // Sets the key to `desired` if it is there and its value equals `expected`; else says false.
   Result<bool> compare_exchange(const K& key, const V& expected, const V& desired) const {
     return this->template call<bool>(changing("compare_exchange"), compared(key),
-                                     compared(expected), compared(desired));
+                                     compared(expected), desired);
   }
 
  protected:
@@ -112,9 +112,9 @@ struct DictMethodsOf {
 // A dict in a manager, as Python's: `auto ages = manager.dict<std::string, int>({{"ada", 36}});`
 //
 // A proxy: a value that stands for the dict and keeps it alive (see proxy::ProxyOf for what all
-// proxies can do, DictMethods for the methods). Thread safety: calls from any thread; each method is
-// one atomic step for everybody. `for (auto& [key, value] : dict)` walks over a snapshot, in order of
-// insertion.
+// proxies can do, DictMethods for the methods). Thread safety: calls from any thread; each method
+// is one atomic step for everybody. `for (auto& [key, value] : dict)` walks over a snapshot, in
+// order of insertion.
 template <class K = Value, class V = Value>
 class Dict : public proxy::ProxyOf<Dict<K, V>, proxy::DictMethodsOf<K, V>::template Methods> {
  public:
@@ -126,10 +126,10 @@ class Dict : public proxy::ProxyOf<Dict<K, V>, proxy::DictMethodsOf<K, V>::templ
   using Element = proxy::ElementRef<Dict, K, V>;
   Element operator[](const K& key) const { return Element(typename Element::Made(), *this, key); }
 
-  // Replaces the value under the key by f(value), and returns the new one. f takes a V, which is V{}
-  // if the key is missing, or a std::optional<V>; its result is converted to V. If somebody else
-  // writes in between, f is called again with what is there then: it must have no other effect.
-  // What f throws passes through, and nothing is changed.
+  // Replaces the value under the key by f(value), and returns the new one. f takes a V, which is
+  // V{} if the key is missing, or a std::optional<V>; its result is converted to V. If somebody
+  // else writes in between, f is called again with what is there then: it must have no other
+  // effect. What f throws passes through, and nothing is changed.
   template <class F>
   V update_with(const K& key, F&& f) const {
     const core::Deadline end = this->deadline();

@@ -42,10 +42,11 @@ constexpr void refuse_operator() {
 
 // Refers to the element of a proxy under a key: fetched when it is converted, compared or printed,
 // stored when it is assigned. Each is one call, with the errors of the container's at() and set().
-// On numbers += -= ++ -- are the container's atomic add(), one call, nothing lost between processes.
+// On numbers += -= ++ -- are the container's atomic add(), one call, nothing lost between
+// processes.
 //
-// Holds a copy of the proxy, so it may outlive it; `auto x = list[0]` refers on, it does not copy the
-// element. Thread safety: as the proxy's.
+// Holds a copy of the proxy, so it may outlive it; `auto x = list[0]` refers on, it does not copy
+// the element. Thread safety: as the proxy's.
 template <class Container, class Key, class T>
 class ElementRef {
  public:

@@ -41,7 +41,8 @@ namespace {
 
 void check_type(const core::Token& token, std::string_view wanted) {
   if (token.type == wanted) return;
-  throw BadCall(fmt::format("open: {} is a {}, not a {}", core::describe(token), token.type, wanted));
+  throw BadCall(
+      fmt::format("open: {} is a {}, not a {}", core::describe(token), token.type, wanted));
 }
 
 }  // namespace

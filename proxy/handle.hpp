@@ -58,8 +58,8 @@ core::ReferencePtr open_reference(const Handle& handle, std::string_view type);
 
 // The proxy of a handle that was written down: open<List<int>>(text). Connects to its manager if
 // this process has no session with it yet, and owns a reference when it returns. Throws BadCall if
-// the text is no handle, or of another type than P; StaleHandle if the object is gone; Disconnected;
-// AuthenticationError.
+// the text is no handle, or of another type than P; StaleHandle if the object is gone;
+// Disconnected; AuthenticationError.
 template <core::ProxyType P>
 P open(std::string_view text, const ConnectOptions& options = {}) {
   return P::from_reference(proxy::open_reference(text, P::kType, options));

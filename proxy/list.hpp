@@ -16,7 +16,8 @@ namespace proxy {
 
 // The methods of a List under a call policy. Every one is a single step for all processes. Negative
 // indexes count from the end; a missing index throws std::out_of_range; slices clamp as in Python.
-// T may be an MSGPACK_DEFINE struct; a struct that travels as raw bytes cannot be sorted or searched.
+// T may be an MSGPACK_DEFINE struct; a struct that travels as raw bytes cannot be sorted or
+// searched.
 template <class T, class Calls>
 class ListMethods : public Calls {
  public:
@@ -68,8 +69,8 @@ class ListMethods : public Calls {
   Result<void> set(Index index, const T& value) const {
     return this->template call<void>(changing("set"), index, value);
   }
-  // Adds to a number, in one step, and returns the sum. Throws std::out_of_range; BadCall if the sum
-  // does not fit T, or the element is no number.
+  // Adds to a number, in one step, and returns the sum. Throws std::out_of_range; BadCall if the
+  // sum does not fit T, or the element is no number.
   Result<T> add(Index index, Step<T> by) const {
     return this->template call<T>(changing("add"), index, by, least<T>(), greatest<T>());
   }
@@ -105,8 +106,8 @@ struct ListMethodsOf {
 // A list in a manager, as Python's: `auto squares = manager.list<int>({0, 1, 4});`
 //
 // A proxy: a value that stands for the list and keeps it alive (see proxy::ProxyOf for what all
-// proxies can do, ListMethods for the methods). Thread safety: calls from any thread; each method is
-// one atomic step for everybody. `for (int x : list)` walks over a snapshot.
+// proxies can do, ListMethods for the methods). Thread safety: calls from any thread; each method
+// is one atomic step for everybody. `for (int x : list)` walks over a snapshot.
 template <class T = Value>
 class List : public proxy::ProxyOf<List<T>, proxy::ListMethodsOf<T>::template Methods> {
  public:

@@ -3,9 +3,9 @@
 namespace steward::proxy {
 namespace {
 
-// Every grant is the server's, those of an RLock's nested locks too: it counts them, so that there is
-// one truth whatever policy a lock and its unlock came by. The depth here only says how many unlocks
-// are certainly ours.
+// Every grant is the server's, those of an RLock's nested locks too: it counts them, so that there
+// is one truth whatever policy a lock and its unlock came by. The depth here only says how many
+// unlocks are certainly ours.
 void note(const Reply& reply, std::string_view grant) {
   const auto [token, died] = PairOf<As<std::uint64_t>, As<bool>>::read(grant);
   const client::Session::Hold before = reply.session.hold(reply.object);

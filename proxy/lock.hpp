@@ -23,8 +23,8 @@ struct LockOptions {
 
 namespace proxy {
 
-// Readings of a grant, [token, previous_owner_died], which is noted as the calling thread's hold: an
-// unlock need not wait for an answer then.
+// Readings of a grant, [token, previous_owner_died], which is noted as the calling thread's hold:
+// an unlock need not wait for an answer then.
 struct Locked {
   using Result = void;
   void operator()(const Reply& reply) const;
@@ -38,9 +38,9 @@ struct LockedIfFree {  // a list of none or one; false: none
   bool operator()(const Reply& reply) const;
 };
 
-// The methods of Lock and RLock under a call policy. The owner is a thread: of all processes,
-// this one. Waiters are served first come, first served. Locking throws Poisoned after the death of
-// an owner under OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the
+// The methods of Lock and RLock under a call policy. The owner is a thread: of all processes, this
+// one. Waiters are served first come, first served. Locking throws Poisoned after the death of an
+// owner under OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the
 // lock was not taken.
 template <class Calls>
 class LockMethods : public Calls {
@@ -77,9 +77,9 @@ class LockMethods : public Calls {
 
   // By whomever.
   Result<bool> locked() const { return this->template call<bool>(reading("locked")); }
-  // A number that rises with every hold of any lock of this manager: written along with what the lock
-  // guards, it tells a late write of a former owner (a fencing token). Of this thread's hold; if it
-  // has none, of the lock's current or last one; 0: there was none yet.
+  // A number that rises with every hold of any lock of this manager: written along with what the
+  // lock guards, it tells a late write of a former owner (a fencing token). Of this thread's hold;
+  // if it has none, of the lock's current or last one; 0: there was none yet.
   Result<std::uint64_t> token() const {
     const client::Session::Hold mine = this->hold(reading("token"));
     if (mine.depth > 0) return this->ready(mine.token);

@@ -18,10 +18,10 @@ namespace proxy {
 // The base of the proxy Self (class List : public ProxyOf<List, ...>), whose methods are Methods
 // under a call policy. Self has a kType, the class's name on the wire.
 //
-// A proxy is a value: copyable, comparable, hashable, packable wherever a value is. It stands for an
-// object in a manager, forwards its methods there, and keeps it alive: the last proxy anywhere gone,
-// the object is destroyed. Copies and comparison cost no call; a destructor never waits for the
-// network. A default-constructed proxy is empty: its calls, and packing it, throw StaleHandle.
+// A proxy is a value: copyable, comparable, hashable, packable wherever a value is. It stands for
+// an object in a manager, forwards its methods there, and keeps it alive: the last proxy anywhere
+// gone, the object is destroyed. Copies and comparison cost no call; a destructor never waits for
+// the network. A default-constructed proxy is empty: its calls, and packing it, throw StaleHandle.
 //
 // Thread safety: calls may be made from any thread and after a fork; assignment to one and the same
 // proxy object needs care as with std::shared_ptr.
@@ -38,8 +38,8 @@ class ProxyOf : public Methods<Blocking> {
   // The same object for elsewhere: text for argv, environment, files. Throws StaleHandle if empty.
   Handle handle() const { return Handle(this->reference()); }
 
-  // A copy of which every call ends after that time with TimeoutError, and is cancelled. For a timed
-  // form (get_for) the shorter of both times counts.
+  // A copy of which every call ends after that time with TimeoutError, and is cancelled. For a
+  // timed form (get_for) the shorter of both times counts.
   template <class Rep, class Period>
   Self with_timeout(std::chrono::duration<Rep, Period> timeout) const {
     Self copy = self();

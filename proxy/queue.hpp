@@ -18,11 +18,11 @@ namespace steward {
 namespace proxy {
 
 // The methods of a Queue under a call policy. `f` waits, `try_f` does not, `f_for` waits that long.
-// Waiters are served first come, first served. Putting into a closed queue throws Closed, and so does
-// taking once it is empty.
+// Waiters are served first come, first served. Putting into a closed queue throws Closed, and so
+// does taking once it is empty.
 //
-// An item is in the queue when its put returns. What a taker has not received stays in the queue, or
-// comes back to its front: an item is never lost on the way, nor taken twice.
+// An item is in the queue when its put returns. What a taker has not received stays in the queue,
+// or comes back to its front: an item is never lost on the way, nor taken twice.
 template <class T, class Calls>
 class QueueMethods : public Calls {
  public:

@@ -1,5 +1,5 @@
-// Iteration over a snapshot: begin() fetches everything in one call, end() is a sentinel. What others
-// change meanwhile is not seen.
+// Iteration over a snapshot: begin() fetches everything in one call, end() is a sentinel. What
+// others change meanwhile is not seen.
 #pragma once
 
 #include <cstddef>

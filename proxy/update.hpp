@@ -14,8 +14,9 @@
 
 namespace steward::proxy {
 
-// The type of the one parameter of F; void if it cannot be told (generic lambdas, overloads). Asking
-// whether F could be called with this or that would instantiate the bodies of generic lambdas.
+// The type of the one parameter of F; void if it cannot be told (generic lambdas, overloads).
+// Asking whether F could be called with this or that would instantiate the bodies of generic
+// lambdas.
 template <class F>
 struct Parameter : std::type_identity<void> {};
 template <class R, class A>
