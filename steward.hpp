@@ -1,3 +1,12 @@
+// Everything of Steward: share live objects between processes.
 #pragma once
 
-// Everything of Steward: #include <steward/steward.hpp>.
+#include <steward/core/errors.hpp>
+#include <steward/core/value.hpp>
+#include <steward/manager/manager.hpp>
+#include <steward/process/process.hpp>
+#include <steward/proxy/dict.hpp>
+#include <steward/proxy/handle.hpp>
+#include <steward/proxy/list.hpp>
+#include <steward/proxy/lock.hpp>
+#include <steward/proxy/queue.hpp>

@@ -66,6 +66,10 @@ SessionPtr connect(const std::string& address, const ConnectOptions& options) {
   return connect_to(address, options);
 }
 
+void leave(SessionPtr session) {
+  if (State::current().forget_unused(session)) session->end(std::chrono::seconds(1));
+}
+
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
                         std::vector<std::string> addresses, const ConnectOptions& options) {
   LiveSession::Connection connection;

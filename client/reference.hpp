@@ -25,6 +25,9 @@ core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& op
 // Connects to the manager at this address ("ipc://...", later "tcp://...").
 SessionPtr connect(const std::string& address, const ConnectOptions& options = {});
 
+// The caller does not need the session any more. It ends if nobody else in this process uses it.
+void leave(SessionPtr session);
+
 // For what is private to its owner: a session over a transport that exists already (tests).
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
                         std::vector<std::string> addresses, const ConnectOptions& options = {});

@@ -141,6 +141,25 @@ void State::forget(const LiveSession& session) {
   std::erase_if(by_incarnation_, take);
 }
 
+bool State::forget_unused(const SessionPtr& session) {
+  std::vector<LiveSessionPtr> forgotten;  // let go after the lock
+  const std::lock_guard lock(mutex_);
+  long known = 1;  // the caller's
+  const auto is_it = [&](const auto& entry) { return entry.second == session; };
+  known += std::count_if(by_address_.begin(), by_address_.end(), is_it);
+  known += std::count_if(by_incarnation_.begin(), by_incarnation_.end(), is_it);
+  // New users come through the lock, or from one who would be counted here.
+  if (session.use_count() > known) return false;
+  const auto take = [&](auto& entry) {
+    if (!is_it(entry)) return false;
+    forgotten.push_back(std::move(entry.second));
+    return true;
+  };
+  std::erase_if(by_address_, take);
+  std::erase_if(by_incarnation_, take);
+  return true;
+}
+
 // --- bindings
 
 core::ReferencePtr State::bound(const core::ReferencePtr& copied) {

@@ -1,0 +1,177 @@
+#include <steward/manager/manager.hpp>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+
+#include <steward/client/grants.hpp>
+#include <utility>
+
+#include <steward/client/reference.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/writer.hpp>
+#include <steward/manager/private_server.hpp>
+#include <steward/manager/serve.hpp>
+
+namespace steward {
+namespace {
+
+// The arguments of a method without any: an empty MessagePack array.
+constexpr std::string_view kNoArguments = "\x90";
+// How errors that arise on this side name the manager.
+constexpr std::string_view kType = "manager";
+
+template <class Session>
+std::string call_manager(Session& session, std::string_view method, std::string_view arguments,
+                         client::Effect effect, core::Deadline deadline = std::nullopt) {
+  client::CallOptions options;
+  options.effect = effect;
+  options.deadline = deadline;
+  options.object_type = kType;
+  return session.call(core::kManagerObject, method, arguments, options).value_or(std::string());
+}
+
+}  // namespace
+
+// What a Manager is made of. Either owns a server or is connected to one.
+struct Manager::Impl {
+  explicit Impl(const ManagerOptions& options)
+      : server(std::in_place, Types(), options),
+        address(server->addresses().front()),
+        shutdown_timeout(options.shutdown_timeout),
+        session(client::connect(address)) {}
+  explicit Impl(client::SessionPtr given)
+      : address(given->addresses().front()), session(std::move(given)) {}
+
+  // Ends a server that this process owns.
+  void end_server() noexcept;
+
+  std::optional<face::PrivateServer> server;
+  std::string address;
+  std::chrono::milliseconds shutdown_timeout{};
+  client::SessionPtr session;
+  pid_t creator = ::getpid();
+};
+
+void Manager::Impl::end_server() noexcept {
+  const std::chrono::milliseconds part = shutdown_timeout / 3;
+  try {
+    const core::Deadline deadline = core::deadline_after(part);
+    if (server->running()) {
+      call_manager(*session, "shutdown", kNoArguments, client::Effect::change, deadline);
+      server->wait(deadline);
+    }
+  } catch (const std::exception&) {
+    // It has ended meanwhile, or does not answer: signals will do.
+  }
+  try {
+    server->end(2 * part);
+    session->end(core::Duration::zero());
+  } catch (const std::exception&) {
+    // Memory or descriptors are short. The server watches this process: it ends at the latest with
+    // it.
+  }
+}
+
+Manager::Manager() : Manager(Types()) {}
+Manager::Manager(ManagerOptions options) : Manager(Types(), std::move(options)) {}
+Manager::Manager(Types, ManagerOptions options) : impl_(std::make_unique<Impl>(options)) {}
+Manager::Manager(client::SessionPtr session)
+    : impl_(std::make_unique<Impl>(std::move(session))) {}
+Manager::Manager(Manager&&) noexcept = default;
+
+Manager& Manager::operator=(Manager&& other) noexcept {
+  if (this == &other) return *this;
+  Manager old(std::move(*this));
+  impl_ = std::move(other.impl_);
+  return *this;
+}
+
+Manager::~Manager() {
+  if (impl_ && impl_->server && impl_->server->is_ours()) impl_->end_server();
+}
+
+Manager Manager::connect(const std::string& address, const ConnectOptions& options) {
+  return Manager(client::connect(address, options));
+}
+
+Manager Manager::connect(const std::string& address, Types, const ConnectOptions& options) {
+  return connect(address, options);
+}
+
+void Manager::serve(Types types, const ManagerOptions& options) { face::serve(types, options); }
+void Manager::serve(const ManagerOptions& options) { face::serve(Types(), options); }
+
+const std::string& Manager::address() const { return impl_->address; }
+
+pid_t Manager::pid() const {
+  return impl_->server ? impl_->server->pid() : impl_->session->server_pid();
+}
+
+void Manager::shutdown() {
+  if (impl_->server && impl_->server->is_ours()) return impl_->end_server();
+  call("shutdown", kNoArguments, client::Effect::change);
+}
+
+// A forked child opens a session of its own.
+client::SessionPtr Manager::session() const {
+  if (!impl_) throw BadCall("this Manager was moved from");
+  if (impl_->creator == ::getpid()) return impl_->session;
+  return client::connect(impl_->address);
+}
+
+Value Manager::call(std::string_view method, std::string_view arguments,
+                    client::Effect effect) const {
+  const client::SessionPtr with = session();
+  return core::unpack<Value>(call_manager(*with, method, arguments, effect));
+}
+
+std::size_t Manager::number_of_objects() const {
+  return call("number_of_objects", kNoArguments, client::Effect::read).as<std::size_t>();
+}
+
+std::string Manager::debug_info() const {
+  return call("debug_info", kNoArguments, client::Effect::read).string();
+}
+
+bool Manager::remove(std::string_view name) {
+  std::string arguments;
+  proxy::write_arguments(arguments, std::string(name));
+  return call("remove", arguments, client::Effect::change).boolean();
+}
+
+void Manager::begin_create(std::string& arguments, std::string_view type, const Name* name) {
+  core::Writer writer(arguments);
+  writer.array(3);
+  writer.string(type);
+  if (name != nullptr) {
+    writer.string(name->text());
+  } else {
+    writer.nil();
+  }
+}
+
+core::ReferencePtr Manager::created(client::Session& session, std::string_view arguments) {
+  const std::string reply =
+      call_manager(session, "create", arguments, client::Effect::change);
+  client::ResultScope scope(session, reply);
+  core::ReferencePtr reference = core::unpack<Value>(reply).reference();
+  scope.done();
+  return reference;
+}
+
+Lock Manager::lock(const LockOptions& options) const {
+  return Lock::from_reference(create(Lock::kType, nullptr, options.on_owner_death));
+}
+Lock Manager::lock(const Name& name, const LockOptions& options) const {
+  return Lock::from_reference(create(Lock::kType, &name, options.on_owner_death));
+}
+RLock Manager::rlock(const LockOptions& options) const {
+  return RLock::from_reference(create(RLock::kType, nullptr, options.on_owner_death));
+}
+RLock Manager::rlock(const Name& name, const LockOptions& options) const {
+  return RLock::from_reference(create(RLock::kType, &name, options.on_owner_death));
+}
+
+}  // namespace steward

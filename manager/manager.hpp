@@ -1,0 +1,147 @@
+// Manager: owns objects that processes share, and hands out proxies to them.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <sys/types.h>
+
+#include <steward/client/options.hpp>
+#include <steward/client/session.hpp>
+#include <steward/core/travel.hpp>
+#include <steward/manager/options.hpp>
+#include <steward/proxy/dict.hpp>
+#include <steward/proxy/items.hpp>
+#include <steward/proxy/list.hpp>
+#include <steward/proxy/lock.hpp>
+#include <steward/proxy/queue.hpp>
+
+namespace steward {
+
+namespace face {
+struct ManagerAccess;  // builds a Manager over a session that exists already (tests)
+}
+
+// A manager of shared objects: either one that this object has started and owns, in a process of its
+// own, or one that somebody else has started.
+//
+// A resource: movable, not copyable. Its destructor ends a server that it owns: asks it, terminates
+// it, kills it, within ManagerOptions::shutdown_timeout; proxies then throw Disconnected. A connected
+// Manager's proxies go on after it: they share this process's one session with that manager. In a
+// process that did not create it (a forked child) the destructor does nothing.
+//
+// Thread safety: any thread may call any function at any time, but for moving and destruction.
+// Every call throws Disconnected if the manager is gone or out of reach.
+class Manager {
+ public:
+  // Starts a private server, which is up when this returns. Throws what kept it from coming up.
+  Manager();
+  explicit Manager(ManagerOptions options);
+  explicit Manager(Types types, ManagerOptions options = {});
+  Manager(Manager&&) noexcept;
+  Manager& operator=(Manager&&) noexcept;
+  ~Manager();
+
+  // Throws Disconnected if no manager answers at `address` within the timeout.
+  static Manager connect(const std::string& address, const ConnectOptions& options = {});
+  static Manager connect(const std::string& address, Types types, const ConnectOptions& options);
+
+  // The server in this process, on this thread, until SIGTERM, SIGINT or a shutdown call; speaks
+  // through spdlog only (the logger named "steward" if there is one, else standard error). Other
+  // threads of the program must block both signals.
+  static void serve(Types types, const ManagerOptions& options = {});
+  static void serve(const ManagerOptions& options = {});
+
+  // For Manager::connect, in this process or another.
+  const std::string& address() const;
+  // The server's process.
+  pid_t pid() const;
+
+  // Ends the server, whoever has started it: parked calls get Disconnected, objects are destroyed.
+  // Returns when a server that this Manager owns is gone, otherwise when the server has agreed.
+  void shutdown();
+
+  // What exists there, named objects included.
+  std::size_t number_of_objects() const;
+  // For people: objects with their references, sessions, parked calls.
+  std::string debug_info() const;
+  // Gives up a name; the object lives on while there are proxies. False: there is no such name.
+  bool remove(std::string_view name);
+
+  // Factories. Each also takes a first argument named("x"): see Name. Elements are given in braces
+  // or as any range. Throws BadCall, Overloaded (a limit).
+  template <class T = Value>
+  List<T> list(const std::type_identity_t<proxy::Items<T>>& init = {}) const {
+    return List<T>::from_reference(create(List<T>::kType, nullptr, init));
+  }
+  template <class T = Value>
+  List<T> list(const Name& name, const std::type_identity_t<proxy::Items<T>>& init = {}) const {
+    return List<T>::from_reference(create(List<T>::kType, &name, init));
+  }
+
+  template <class K = Value, class V = Value>
+  Dict<K, V> dict(const std::type_identity_t<proxy::Items<std::pair<K, V>>>& init = {}) const {
+    return Dict<K, V>::from_reference(create(Dict<K, V>::kType, nullptr, proxy::entries(init)));
+  }
+  template <class K = Value, class V = Value>
+  Dict<K, V> dict(const Name& name,
+                  const std::type_identity_t<proxy::Items<std::pair<K, V>>>& init = {}) const {
+    return Dict<K, V>::from_reference(create(Dict<K, V>::kType, &name, proxy::entries(init)));
+  }
+
+  // maxsize 0: without a bound.
+  template <class T = Value>
+  Queue<T> queue(std::size_t maxsize = 0) const {
+    return Queue<T>::from_reference(create(Queue<T>::kType, nullptr, maxsize));
+  }
+  template <class T = Value>
+  Queue<T> queue(const Name& name, std::size_t maxsize = 0) const {
+    return Queue<T>::from_reference(create(Queue<T>::kType, &name, maxsize));
+  }
+
+  Lock lock(const LockOptions& options = {}) const;
+  Lock lock(const Name& name, const LockOptions& options = {}) const;
+  RLock rlock(const LockOptions& options = {}) const;
+  RLock rlock(const Name& name, const LockOptions& options = {}) const;
+
+ private:
+  friend struct face::ManagerAccess;
+  struct Impl;
+
+  explicit Manager(std::unique_ptr<Impl> impl);
+  explicit Manager(client::SessionPtr session);
+
+  // One object of this class, made with `init` (nullptr: without a name).
+  template <class... A>
+  core::ReferencePtr create(std::string_view type, const Name* name, const A&... init) const {
+    const client::SessionPtr with = session();
+    std::string arguments;
+    const core::TravelScope scope(with->travel());
+    begin_create(arguments, type, name);
+    proxy::write_arguments(arguments, init...);
+    return created(*with, arguments);
+  }
+  static void begin_create(std::string& arguments, std::string_view type, const Name* name);
+  static core::ReferencePtr created(client::Session& session, std::string_view arguments);
+
+  client::SessionPtr session() const;
+  Value call(std::string_view method, std::string_view arguments, client::Effect effect) const;
+
+  std::unique_ptr<Impl> impl_;
+};
+
+namespace face {
+
+struct ManagerAccess {
+  // Does not own the server.
+  static Manager over(client::SessionPtr session) { return Manager(std::move(session)); }
+  static client::SessionPtr session_of(const Manager& manager) { return manager.session(); }
+};
+
+}  // namespace face
+}  // namespace steward

@@ -1,0 +1,50 @@
+// What a manager may be given when it starts, and what objects may be given when they are made.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <steward/core/limits.hpp>
+
+namespace steward {
+
+struct ManagerOptions {
+  std::string address = {};  // empty: a private ipc:// socket
+  std::string key = {};      // what `steward keygen` printed, or a passphrase
+  // Of an owning Manager: how long its server may take to end, in all. Then it is killed.
+  std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(3);
+  core::Limits limits = {};
+};
+
+// A name for an object, as the first argument of a factory: opens the object of that name, whose
+// options win, or creates it. A named object lives until Manager::remove(name). A value.
+class Name {
+ public:
+  const std::string& text() const { return text_; }
+
+ private:
+  friend Name named(std::string_view text);
+  // The second parameter keeps braces out: list<std::string>({"x"}) is a list.
+  struct Made {};
+  Name(std::string_view text, Made) : text_(text) {}
+
+  std::string text_;
+};
+
+// 1 to 255 bytes (core::Limits::name_bytes), else the factory throws BadCall.
+inline Name named(std::string_view text) { return Name(text, Name::Made()); }
+
+// The user classes that a server hosts: types<Counter, Account>.
+class Types {};
+
+template <class... C>
+struct TypeList {
+  static_assert(sizeof...(C) == 0, "user classes cannot be hosted yet");
+  operator Types() const { return {}; }
+};
+template <class... C>
+inline constexpr TypeList<C...> types{};
+
+}  // namespace steward

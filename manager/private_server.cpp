@@ -1,0 +1,81 @@
+#include <steward/manager/private_server.hpp>
+
+#include <unistd.h>
+
+#include <system_error>
+
+#include <steward/core/codec.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/manager/server/directory.hpp>
+#include <steward/manager/server/server.hpp>
+#include <steward/manager/signals.hpp>
+#include <steward/process/launch.hpp>
+
+namespace steward::face {
+namespace {
+
+// Plenty for a server that is told to end, when nobody has said how long it may take.
+constexpr std::chrono::milliseconds kPatience{1000};
+
+server::ServerOptions server_options(std::string_view arguments) {
+  server::ServerOptions options;
+  options.limits = core::unpack<core::Limits>(arguments);
+  return options;
+}
+
+// In the new process.
+void serve_owner(process::ChildContext& context, std::string_view arguments) {
+  // SIGINT is the owner's: a Ctrl-C must not take the objects from under it.
+  const BlockedSignals termination({SIGTERM});
+  server::Server server(server::builtin_classes(), server_options(arguments));
+  server.end_with(termination.fd());
+  server.end_with(context.owner_pidfd());
+  context.confirm(core::packed(server.addresses()));
+  server.run();
+}
+
+process::Child launch_server(const ManagerOptions& options) {
+  check_options(options);
+  process::Launch order;
+  order.entry = serve_owner;
+  order.arguments = core::packed(options.limits);
+  order.name = "Manager";
+  order.server = true;
+  try {
+    return process::launch(order);
+  } catch (const std::system_error& error) {
+    throw core::Failure(std::string("the manager's server cannot be started: ") + error.what());
+  }
+}
+
+}  // namespace
+
+void check_options(const ManagerOptions& options) {
+  if (options.address.empty()) return;
+  throw BadCall("a manager cannot listen at " + options.address +
+                ": so far it serves its own host only (leave ManagerOptions::address empty)");
+}
+
+PrivateServer::PrivateServer(Types, const ManagerOptions& options)
+    : process_(launch_server(options)),
+      addresses_(core::unpack<std::vector<std::string>>(process_.confirmation())),
+      creator_(::getpid()) {}
+
+PrivateServer::~PrivateServer() {
+  if (!process_ || !is_ours()) return;
+  try {
+    end(kPatience);
+  } catch (const std::exception&) {
+    // The fork server is gone too; the server sees its owner's end.
+  }
+}
+
+bool PrivateServer::is_ours() const { return creator_ == ::getpid(); }
+
+void PrivateServer::end(std::chrono::milliseconds patience) const {
+  if (running()) process_.end(patience / 2);
+  process_.wait();
+  server::remove_dead_directory(server::directory_of(addresses_.front()));
+}
+
+}  // namespace steward::face

@@ -1,0 +1,16 @@
+// The server in the program's own process.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <steward/manager/options.hpp>
+
+namespace steward::face {
+
+// Serves until SIGTERM, SIGINT or a shutdown call. `ready` is told the address once clients may
+// come. Throws what keeps the server from coming up.
+void serve(Types types, const ManagerOptions& options,
+           const std::function<void(const std::string& address)>& ready = {});
+
+}  // namespace steward::face

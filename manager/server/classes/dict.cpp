@@ -1,0 +1,164 @@
+#include <steward/manager/server/classes/dict.hpp>
+
+#include <utility>
+
+#include <steward/core/errors.hpp>
+#include <steward/manager/server/classes/numbers.hpp>
+#include <steward/manager/server/classes/texts.hpp>
+
+namespace steward::server {
+namespace {
+
+constexpr std::uint64_t kSaveVersion = 1;
+
+Value pair_of(Value key, Value value) {
+  Value::List pair;
+  pair.reserve(2);
+  pair.push_back(std::move(key));
+  pair.push_back(std::move(value));
+  return pair;
+}
+
+}  // namespace
+
+DictObject::DictObject(const Environment& environment, Arguments& arguments)
+    : map_(environment.seed) {
+  if (auto pairs = arguments.take<std::optional<std::vector<Value>>>()) update(std::move(*pairs));
+}
+
+void DictObject::set(Value key, Value value) { map_.set(std::move(key), std::move(value)); }
+
+Value DictObject::setdefault(Value key, Value value) {
+  return map_.find_or_set(std::move(key), std::move(value));
+}
+
+Value DictObject::pop(const Value& key) {
+  if (auto value = map_.take(key)) return *std::move(value);
+  throw core::OutOfRange(missing_key(key));
+}
+
+std::optional<Value> DictObject::try_pop(const Value& key) { return map_.take(key); }
+
+Value DictObject::popitem() {
+  if (map_.empty()) throw core::OutOfRange("the dict is empty");
+  OrderedMap::Entry last = map_.take_last();
+  return pair_of(std::move(last.key), std::move(last.value));
+}
+
+void DictObject::update(std::vector<Value> pairs) {
+  // All are looked at before the first is taken: a wrong call changes nothing.
+  for (const Value& pair : pairs) {
+    if (pair.kind() != ValueKind::list || pair.list().size() != 2) {
+      throw BadCall("expected [key, value], got " + brief(pair));
+    }
+  }
+  for (const Value& pair : pairs) map_.set(pair.list()[0], pair.list()[1]);
+}
+
+bool DictObject::erase(const Value& key) { return map_.take(key).has_value(); }
+
+void DictObject::clear() { map_.clear(); }
+
+Value DictObject::add(Value key, const Value& by, std::optional<Value> min,
+                      std::optional<Value> max) {
+  const Bounds bounds{std::move(min), std::move(max)};
+  if (Value* value = map_.find(key)) {
+    *value = server::add(*value, by, bounds);
+    return *value;
+  }
+  Value sum = server::add(Value(0), by, bounds);
+  map_.set(std::move(key), sum);
+  return sum;
+}
+
+bool DictObject::compare_exchange(const Value& key, const Value& expected, Value desired) {
+  Value* value = map_.find(key);
+  if (value == nullptr || *value != expected) return false;
+  *value = std::move(desired);
+  return true;
+}
+
+bool DictObject::swap_if(Value key, std::vector<Value> expected, Value desired) {
+  if (expected.size() > 1) throw BadCall("argument 2: expected a list of none or one");
+  if (!expected.empty()) return compare_exchange(key, expected.front(), std::move(desired));
+  if (map_.find(key) != nullptr) return false;
+  map_.set(std::move(key), std::move(desired));
+  return true;
+}
+
+Value DictObject::at(const Value& key) const {
+  if (const Value* value = map_.find(key)) return *value;
+  throw core::OutOfRange(missing_key(key));
+}
+
+std::optional<Value> DictObject::get(const Value& key) const {
+  const Value* value = map_.find(key);
+  return value == nullptr ? std::nullopt : std::optional<Value>(*value);
+}
+
+bool DictObject::contains(const Value& key) const { return map_.find(key) != nullptr; }
+
+Value DictObject::keys() const {
+  Value::List keys;
+  keys.reserve(map_.size());
+  map_.for_each([&](const Value& key, const Value&) { keys.push_back(key); });
+  return keys;
+}
+
+Value DictObject::values() const {
+  Value::List values;
+  values.reserve(map_.size());
+  map_.for_each([&](const Value&, const Value& value) { values.push_back(value); });
+  return values;
+}
+
+Value DictObject::items() const {
+  Value::List items;
+  items.reserve(map_.size());
+  map_.for_each(
+      [&](const Value& key, const Value& value) { items.push_back(pair_of(key, value)); });
+  return items;
+}
+
+std::string DictObject::str() const {
+  MapPrinter printer;
+  map_.for_each([&](const Value& key, const Value& value) { printer.entry(key, value); });
+  return std::move(printer).finish();
+}
+
+void DictObject::save(Saver& out) const {
+  out.number(kSaveVersion);
+  out.writer().map(map_.size());
+  map_.for_each([&](const Value& key, const Value& value) {
+    out.value(key);
+    out.value(value);
+  });
+}
+
+Class dict_class() {
+  using D = DictObject;
+  return {"dict",
+          create<D>,
+          {method<&D::at>("at"),
+           method<&D::get>("get"),
+           method<&D::set>("set"),
+           method<&D::setdefault>("setdefault"),
+           method<&D::pop>("pop"),
+           method<&D::try_pop>("try_pop"),
+           method<&D::popitem>("popitem"),
+           method<&D::update>("update"),
+           method<&D::erase>("erase"),
+           method<&D::keys>("keys"),
+           method<&D::values>("values"),
+           method<&D::items>("items"),
+           method<&D::contains>("contains"),
+           method<&D::size>("size"),
+           method<&D::clear>("clear"),
+           method<&D::items>("copy"),
+           method<&D::add>("add"),
+           method<&D::compare_exchange>("compare_exchange"),
+           method<&D::swap_if>("swap_if"),
+           method<&D::str>("str")}};
+}
+
+}  // namespace steward::server

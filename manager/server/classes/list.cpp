@@ -1,0 +1,168 @@
+#include <steward/manager/server/classes/list.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <steward/core/errors.hpp>
+#include <steward/manager/server/classes/numbers.hpp>
+#include <steward/manager/server/classes/slices.hpp>
+#include <steward/manager/server/classes/texts.hpp>
+
+namespace steward::server {
+namespace {
+
+constexpr std::uint64_t kSaveVersion = 1;
+
+}  // namespace
+
+ListObject::ListObject(const Environment&, Arguments& arguments) {
+  if (auto items = arguments.take<std::optional<std::vector<Value>>>()) extend(std::move(*items));
+}
+
+std::size_t ListObject::position(std::int64_t index) const {
+  const auto size = static_cast<std::int64_t>(items_.size());
+  const std::int64_t at = index < 0 ? index + size : index;
+  if (at < 0 || at >= size) throw core::OutOfRange(index_out_of_range(index, items_.size()));
+  return static_cast<std::size_t>(at);
+}
+
+void ListObject::append(Value item) { items_.push_back(std::move(item)); }
+
+void ListObject::extend(std::vector<Value> items) {
+  items_.insert(items_.end(), std::move_iterator(items.begin()), std::move_iterator(items.end()));
+}
+
+void ListObject::insert(std::int64_t index, Value item) {
+  const auto size = static_cast<std::int64_t>(items_.size());
+  const std::int64_t at = std::clamp<std::int64_t>(index < 0 ? index + size : index, 0, size);
+  items_.insert(iterator(static_cast<std::size_t>(at)), std::move(item));
+}
+
+Value ListObject::pop(std::optional<std::int64_t> index) {
+  if (items_.empty()) throw core::OutOfRange("pop from an empty list");
+  const auto size = static_cast<std::int64_t>(items_.size());
+  std::int64_t at = index.value_or(-1);
+  if (at < 0) at += size;
+  if (at < 0 || at >= size) throw core::OutOfRange("pop index out of range");
+  const auto found = iterator(static_cast<std::size_t>(at));
+  Value item = std::move(*found);
+  items_.erase(found);
+  return item;
+}
+
+void ListObject::remove(const Value& item) {
+  const auto found = std::ranges::find(items_, item);
+  if (found == items_.end()) throw core::OutOfRange(brief(item) + " is not in the list");
+  items_.erase(found);
+}
+
+void ListObject::reverse() { std::ranges::reverse(items_); }
+
+// A new deque gives the memory back.
+void ListObject::clear() { items_ = {}; }
+
+void ListObject::sort(std::optional<bool> reverse) {
+  if (reverse.value_or(false)) {
+    std::stable_sort(items_.begin(), items_.end(),
+                     [](const Value& a, const Value& b) { return b < a; });
+  } else {
+    std::stable_sort(items_.begin(), items_.end());
+  }
+}
+
+void ListObject::set(std::int64_t index, Value item) { items_[position(index)] = std::move(item); }
+
+Value ListObject::add(std::int64_t index, const Value& by, std::optional<Value> min,
+                      std::optional<Value> max) {
+  Value& item = items_[position(index)];
+  item = server::add(item, by, {std::move(min), std::move(max)});
+  return item;
+}
+
+void ListObject::set_slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end,
+                           std::vector<Value> items) {
+  const Slice slice = resolve_slice(begin, end, 1, items_.size());
+  const std::size_t common = std::min(slice.count, items.size());
+  const auto rest = items.begin() + static_cast<std::ptrdiff_t>(common);
+  std::move(items.begin(), rest, iterator(slice.begin));
+  const auto at = iterator(slice.begin + common);
+  if (slice.count > common) {
+    items_.erase(at, iterator(slice.begin + slice.count));
+  } else {
+    items_.insert(at, std::move_iterator(rest), std::move_iterator(items.end()));
+  }
+}
+
+void ListObject::erase(std::int64_t index) { items_.erase(iterator(position(index))); }
+
+void ListObject::erase_slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end) {
+  const Slice slice = resolve_slice(begin, end, 1, items_.size());
+  items_.erase(iterator(slice.begin), iterator(slice.begin + slice.count));
+}
+
+bool ListObject::contains(const Value& item) const { return index(item).has_value(); }
+
+std::optional<std::uint64_t> ListObject::index(const Value& item) const {
+  const auto found = std::ranges::find(items_, item);
+  if (found == items_.end()) return std::nullopt;
+  return static_cast<std::uint64_t>(found - items_.begin());
+}
+
+std::uint64_t ListObject::count(const Value& item) const {
+  return static_cast<std::uint64_t>(std::ranges::count(items_, item));
+}
+
+Value ListObject::at(std::int64_t index) const { return items_[position(index)]; }
+
+Value ListObject::slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end,
+                        std::optional<std::int64_t> step) const {
+  const Slice slice = resolve_slice(begin, end, step.value_or(1), items_.size());
+  Value::List items;
+  items.reserve(slice.count);
+  for (std::size_t i = 0; i < slice.count; ++i) items.push_back(items_[slice.position(i)]);
+  return items;
+}
+
+Value ListObject::copy() const { return Value::List(items_.begin(), items_.end()); }
+
+std::string ListObject::str() const {
+  ListPrinter printer;
+  for (const Value& item : items_) printer.item(item);
+  return std::move(printer).finish();
+}
+
+void ListObject::save(Saver& out) const {
+  out.number(kSaveVersion);
+  out.writer().array(items_.size());
+  for (const Value& item : items_) out.value(item);
+}
+
+Class list_class() {
+  using L = ListObject;
+  return {"list",
+          create<L>,
+          {method<&L::append>("append"),
+           method<&L::extend>("extend"),
+           method<&L::insert>("insert"),
+           method<&L::pop>("pop"),
+           method<&L::remove>("remove"),
+           method<&L::index>("index"),
+           method<&L::count>("count"),
+           method<&L::sort>("sort"),
+           method<&L::reverse>("reverse"),
+           method<&L::clear>("clear"),
+           method<&L::copy>("copy"),
+           method<&L::size>("size"),
+           method<&L::contains>("contains"),
+           method<&L::at>("at"),
+           method<&L::set>("set"),
+           method<&L::add>("add"),
+           method<&L::slice>("slice"),
+           method<&L::set_slice>("set_slice"),
+           method<&L::erase>("erase"),
+           method<&L::erase_slice>("erase_slice"),
+           method<&L::str>("str")}};
+}
+
+}  // namespace steward::server

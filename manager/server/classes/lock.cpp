@@ -1,0 +1,195 @@
+#include <steward/manager/server/classes/lock.hpp>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+
+namespace steward::server {
+namespace {
+
+constexpr std::uint64_t kSaveVersion = 1;
+constexpr const char* kPoisoned = "the last owner died holding the lock; reset() makes it usable";
+
+OwnerDeath policy_of(std::uint64_t number) {
+  if (number > static_cast<std::uint64_t>(OwnerDeath::poison)) {
+    throw BadCall(fmt::format("argument 1: there is no policy {}; 0 is release, 1 abandon, 2 poison",
+                              number));
+  }
+  return static_cast<OwnerDeath>(number);
+}
+
+void save_owner(Saver& out, const Owner& owner) {
+  out.number(static_cast<std::uint64_t>(owner.session));
+  out.number(owner.thread);
+}
+
+std::vector<Method> lock_methods() {
+  using L = LockObject;
+  return {method<&L::lock>("lock"),     method<&L::try_lock>("try_lock"),
+          method<&L::unlock>("unlock"), method<&L::locked>("locked"),
+          method<&L::token>("token"),   method<&L::reset>("reset"),
+          method<&L::str>("str")};
+}
+
+}  // namespace
+
+LockObject::LockObject(Arguments& arguments, bool reentrant)
+    : reentrant_(reentrant),
+      policy_(policy_of(arguments.take<std::optional<std::uint64_t>>().value_or(0))) {}
+
+void LockObject::require_unpoisoned() const {
+  if (state_ == State::poisoned) throw Poisoned(kPoisoned);
+}
+
+std::optional<Value> LockObject::grant(const Owner& owner, CallKey key, Context& context) {
+  if (state_ == State::free) {
+    state_ = State::held;
+    owner_ = owner;
+    depth_ = 0;
+    token_ = context.next_fencing_token();
+    previous_owner_died_ = std::exchange(death_to_tell_, false);
+    seen_ = false;
+    context.own(owner.session);
+  } else if (!reentrant_ || !held_by(owner)) {
+    return std::nullopt;
+  }
+  ++depth_;
+  unconfirmed_.push_back(key);
+  context.hand_over(key);
+  return Value(Value::List{token_, previous_owner_died_});
+}
+
+Outcome LockObject::lock(Call& call) {
+  require_unpoisoned();
+  if (auto granted = grant(call.owner(), call.key(), call)) return *std::move(granted);
+  if (!reentrant_ && held_by(call.owner()) && !call.timed()) {
+    throw BadCall("this thread holds the lock already, and would wait for itself");
+  }
+  wait(call.park(), call.owner());
+  return kParked;
+}
+
+std::optional<Value> LockObject::try_lock(Call& call) {
+  require_unpoisoned();
+  return grant(call.owner(), call.key(), call);
+}
+
+void LockObject::unlock(Call& call) {
+  if (state_ == State::abandoned) return pass_on(call);
+  if (state_ != State::held) throw NotOwner("the lock is not held");
+  if (!held_by(call.owner())) throw NotOwner("the lock is held by somebody else");
+  seen_ = true;
+  if (--depth_ > 0) return;
+  call.disown(owner_.session);
+  pass_on(call);
+}
+
+void LockObject::wait(ParkId parked, const Owner& owner) {
+  waiters_.emplace(parked, owner);
+  waits_by_owner_.emplace(owner, parked);
+}
+
+void LockObject::pass_on(Context& context) {
+  state_ = State::free;
+  unconfirmed_.clear();
+  if (waiters_.empty()) return;
+  // The first waiter, and in a reentrant lock whatever else the same thread waits for: it must not
+  // wait for itself.
+  const Owner next = waiters_.begin()->second;
+  auto wait = waits_by_owner_.lower_bound({next, ParkId{}});
+  while (wait != waits_by_owner_.end() && wait->first == next) {
+    const ParkId id = wait->second;
+    auto granted = grant(next, context.caller_of(id), context);
+    if (!granted) return;
+    waiters_.erase(id);
+    wait = waits_by_owner_.erase(wait);
+    context.answer(id, *std::move(granted));
+  }
+}
+
+void LockObject::reset() {
+  if (state_ == State::poisoned) state_ = State::free;
+}
+
+void LockObject::forget(ParkId parked, Context&) {
+  const auto waiter = waiters_.find(parked);
+  if (waiter == waiters_.end()) return;
+  waits_by_owner_.erase({waiter->second, parked});
+  waiters_.erase(waiter);
+}
+
+std::vector<ParkId> LockObject::waiting() const {
+  std::vector<ParkId> all;
+  for (const auto& [id, owner] : waiters_) all.push_back(id);
+  return all;
+}
+
+void LockObject::confirmed(CallKey key, Context&) {
+  if (std::erase(unconfirmed_, key) > 0) seen_ = true;
+}
+
+void LockObject::returned(CallKey key, Context& context) {
+  if (std::erase(unconfirmed_, key) == 0) return;  // that hold has ended already
+  if (--depth_ > 0) return;
+  context.disown(owner_.session);
+  death_to_tell_ = untold_death();
+  pass_on(context);
+}
+
+void LockObject::session_ended(SessionNumber session, Ending ending, Context& context) {
+  if (state_ != State::held || owner_.session != session) return;
+  const bool died = ending == Ending::died;
+  death_to_tell_ = died || untold_death();
+  if (policy_ == OwnerDeath::abandon) {
+    state_ = State::abandoned;
+    unconfirmed_.clear();
+  } else if (policy_ == OwnerDeath::poison && died) {
+    state_ = State::poisoned;
+    death_to_tell_ = false;
+    unconfirmed_.clear();
+    waits_by_owner_.clear();
+    for (const auto& [id, owner] : std::exchange(waiters_, {})) {
+      context.fail(id, core::ErrorCode::poisoned, kPoisoned);
+    }
+  } else {
+    pass_on(context);
+  }
+}
+
+std::string LockObject::str() const {
+  constexpr std::string_view names[] = {"unlocked", "locked", "abandoned", "poisoned"};
+  return fmt::format(R"({{"state": "{}", "token": {}, "waiting": {}}})",
+                     names[static_cast<std::size_t>(state_)], token_, waiters_.size());
+}
+
+void LockObject::save(Saver& out) const {
+  out.number(kSaveVersion);
+  out.number(static_cast<std::uint64_t>(policy_));
+  out.number(static_cast<std::uint64_t>(state_));
+  out.number(token_);
+  out.writer().boolean(death_to_tell_);
+  out.writer().array(waiters_.size());
+  for (const auto& [id, owner] : waiters_) {
+    out.number(static_cast<std::uint64_t>(id));
+    save_owner(out, owner);
+  }
+  if (state_ != State::held) return;
+  save_owner(out, owner_);
+  out.number(depth_);
+  out.writer().boolean(previous_owner_died_);
+  out.writer().boolean(seen_);
+  out.writer().array(unconfirmed_.size());
+  for (const CallKey& key : unconfirmed_) {
+    out.number(static_cast<std::uint64_t>(key.session));
+    out.number(key.seq);
+  }
+}
+
+Class lock_class() { return {"lock", create<PlainLockObject>, lock_methods()}; }
+Class rlock_class() { return {"rlock", create<RLockObject>, lock_methods()}; }
+
+}  // namespace steward::server

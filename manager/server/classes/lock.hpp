@@ -1,0 +1,100 @@
+// The classes `lock` and `rlock`: locks that survive their owners.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <steward/core/value.hpp>
+#include <steward/manager/server/class.hpp>
+
+namespace steward::server {
+
+// What becomes of a lock whose owner's session died.
+enum class OwnerDeath : std::uint8_t {
+  release = 0,  // it goes to the next waiter, who is told
+  abandon = 1,  // it stays locked, and anyone may unlock it
+  poison = 2,   // who waits or comes gets Poisoned, until reset()
+};
+
+// An owner is a thread of a session. Waiters are served first come, first served. Each hold has a
+// token that rises over all locks of the manager, so that a resource can refuse a former owner.
+//
+// A grant counts as seen once the client has confirmed it or has unlocked. One that comes back
+// (its taker cancelled, or never got it) is undone as if it had not been given; its token is spent.
+//
+// Invariants, whenever no method runs: 1. somebody waits only while it is held or abandoned; 2. the
+// owner's session owns something here (Context::own) exactly while it is held.
+class LockObject : public Object {
+ public:
+  // [token, previous_owner_died]. The latter is told to the next owner only, in all of its grants.
+  Outcome lock(Call& call);
+  std::optional<Value> try_lock(Call& call);
+  void unlock(Call& call);
+  // Ends a poisoning; else nothing. Whoever calls it vouches for what the lock guards: the next
+  // owner is not told of the death any more.
+  void reset();
+
+  bool locked() const { return state_ == State::held || state_ == State::abandoned; }
+  // Of the current hold, else of the last; 0: there was none yet.
+  std::uint64_t token() const { return token_; }
+  std::string str() const;
+
+  void save(Saver& out) const override;
+  void forget(ParkId parked, Context& context) override;
+  std::vector<ParkId> waiting() const override;
+  void confirmed(CallKey key, Context& context) override;
+  void returned(CallKey key, Context& context) override;
+  void session_ended(SessionNumber session, Ending ending, Context& context) override;
+
+ protected:
+  // [policy], or nothing. Reentrant: the owner may lock again, and unlocks as often.
+  LockObject(Arguments& arguments, bool reentrant);
+
+ private:
+  enum class State : std::uint8_t { free = 0, held = 1, abandoned = 2, poisoned = 3 };
+
+  bool held_by(const Owner& owner) const { return state_ == State::held && owner_ == owner; }
+  void require_unpoisoned() const;
+  // nullopt: somebody has it.
+  std::optional<Value> grant(const Owner& owner, CallKey key, Context& context);
+  void wait(ParkId parked, const Owner& owner);
+  // The lock is nobody's now: the first waiter gets it.
+  void pass_on(Context& context);
+  // What the next owner is told if the current hold ends by other than its owner's death.
+  bool untold_death() const { return previous_owner_died_ && !seen_; }
+
+  const bool reentrant_;
+  OwnerDeath policy_ = OwnerDeath::release;
+  State state_ = State::free;
+  std::uint64_t token_ = 0;
+  bool death_to_tell_ = false;  // to the next owner
+  std::map<ParkId, Owner> waiters_;
+  std::set<std::pair<Owner, ParkId>> waits_by_owner_;  // the same
+
+  // Of the current hold.
+  Owner owner_;
+  std::uint64_t depth_ = 0;  // how often it is locked
+  bool previous_owner_died_ = false;
+  bool seen_ = false;  // whether the owner knows that it is one
+  std::vector<CallKey> unconfirmed_;
+};
+
+class PlainLockObject final : public LockObject {
+ public:
+  PlainLockObject(const Environment&, Arguments& arguments) : LockObject(arguments, false) {}
+};
+
+class RLockObject final : public LockObject {
+ public:
+  RLockObject(const Environment&, Arguments& arguments) : LockObject(arguments, true) {}
+};
+
+Class lock_class();
+Class rlock_class();
+
+}  // namespace steward::server

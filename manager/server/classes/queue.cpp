@@ -1,0 +1,259 @@
+#include <steward/manager/server/classes/queue.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <steward/core/errors.hpp>
+#include <steward/manager/server/classes/texts.hpp>
+
+namespace steward::server {
+namespace {
+
+constexpr std::uint64_t kSaveVersion = 1;
+constexpr const char* kClosed = "the queue is closed";
+
+}  // namespace
+
+QueueObject::QueueObject(const Environment&, Arguments& arguments)
+    : maxsize_(arguments.take<std::optional<std::uint64_t>>().value_or(0)) {}
+
+void QueueObject::require_open() const {
+  if (closed_) throw Closed(kClosed);
+}
+
+Outcome QueueObject::put(Call& call, Value item) {
+  require_open();
+  if (full()) {
+    putters_[call.park()].push_back(std::move(item));
+    return kParked;
+  }
+  enter(std::move(item));
+  settle(call);
+  return Value();
+}
+
+bool QueueObject::try_put(Call& call, Value item) {
+  require_open();
+  if (full()) return false;
+  enter(std::move(item));
+  settle(call);
+  return true;
+}
+
+Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
+  require_open();
+  Putter rest(std::move_iterator(items.begin()), std::move_iterator(items.end()));
+  // A round each time that getters made room again.
+  while (!rest.empty() && !full()) {
+    while (!rest.empty() && !full()) {
+      enter(std::move(rest.front()));
+      rest.pop_front();
+    }
+    settle(call);
+  }
+  if (rest.empty()) return Value();
+  putters_.emplace(call.park(), std::move(rest));
+  return kParked;
+}
+
+Outcome QueueObject::take_or_park(Call& call, Getter getter) {
+  if (!items_.empty()) {
+    Value result = take(getter, call.key(), call);
+    settle(call);
+    return result;
+  }
+  require_open();
+  getters_.emplace(call.park(), getter);
+  return kParked;
+}
+
+Outcome QueueObject::get(Call& call) { return take_or_park(call, {}); }
+
+Outcome QueueObject::get_many(Call& call, std::uint64_t max) {
+  if (max == 0) return Value(Value::List());
+  return take_or_park(call, {max, true});
+}
+
+std::optional<Value> QueueObject::try_get(Call& call) {
+  if (items_.empty()) {
+    require_open();
+    return std::nullopt;
+  }
+  Value result = take({}, call.key(), call);
+  settle(call);
+  return result;
+}
+
+void QueueObject::enter(Value value) {
+  items_.push_back({std::move(value), entered_ + 1});
+  ++entered_;
+  ++unfinished_;
+}
+
+Value QueueObject::take(const Getter& getter, CallKey key, Context& context) {
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(getter.max, items_.size()));
+  const auto end = items_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<Item> taken(items_.begin(), end);
+  Value result = taken.front().value;
+  if (getter.many) {
+    Value::List values;
+    values.reserve(count);
+    for (const Item& item : taken) values.push_back(item.value);
+    result = std::move(values);
+  }
+  context.hand_over(key);
+  in_flight_.insert_or_assign(key, std::move(taken));
+  items_.erase(items_.begin(), end);
+  return result;
+}
+
+void QueueObject::settle(Context& context) {
+  while (admit_first(context) || serve_first(context)) {
+  }
+}
+
+// Lets the first putter's items in as far as there is room; says whether anything moved.
+bool QueueObject::admit_first(Context& context) {
+  if (putters_.empty() || full()) return false;
+  const auto first = putters_.begin();
+  Putter& items = first->second;
+  while (!items.empty() && !full()) {
+    enter(std::move(items.front()));
+    items.pop_front();
+  }
+  if (items.empty()) {
+    const ParkId id = first->first;
+    putters_.erase(first);
+    context.answer(id, Value());
+  }
+  return true;
+}
+
+bool QueueObject::serve_first(Context& context) {
+  if (getters_.empty() || items_.empty()) return false;
+  const auto [id, getter] = *getters_.begin();
+  getters_.erase(getters_.begin());
+  context.answer(id, take(getter, context.caller_of(id), context));
+  return true;
+}
+
+void QueueObject::task_done(Call& call) {
+  if (unfinished_ == 0) throw BadCall("task_done was called more often than items were put");
+  if (--unfinished_ > 0) return;
+  for (const ParkId id : std::exchange(joiners_, {})) call.answer(id, Value());
+}
+
+Outcome QueueObject::join(Call& call) {
+  if (unfinished_ == 0) return Value();
+  joiners_.insert(call.park());
+  return kParked;
+}
+
+// Who waits to put or to get cannot succeed any more: a put waits only while the queue is full, a
+// get only while it is empty. (An item in flight may still come back, for whoever asks then.)
+void QueueObject::close(Call& call) {
+  closed_ = true;
+  for (const auto& [id, items] : std::exchange(putters_, {})) {
+    call.fail(id, core::ErrorCode::closed, kClosed);
+  }
+  for (const auto& [id, getter] : std::exchange(getters_, {})) {
+    call.fail(id, core::ErrorCode::closed, kClosed);
+  }
+}
+
+void QueueObject::forget(ParkId parked, Context&) {
+  // A put that is forgotten was never acknowledged: what of it has not entered never will. That
+  // makes no room, and takes nobody's place: the others go on waiting.
+  putters_.erase(parked);
+  getters_.erase(parked);
+  joiners_.erase(parked);
+}
+
+std::vector<ParkId> QueueObject::waiting() const {
+  std::vector<ParkId> all(joiners_.begin(), joiners_.end());
+  for (const auto& [id, items] : putters_) all.push_back(id);
+  for (const auto& [id, getter] : getters_) all.push_back(id);
+  std::ranges::sort(all);
+  return all;
+}
+
+void QueueObject::confirmed(CallKey key, Context&) { in_flight_.erase(key); }
+
+void QueueObject::returned(CallKey key, Context& context) {
+  auto node = in_flight_.extract(key);
+  if (node.empty()) return;
+  // By number and not simply to the front: others may have come back before. The last one first, so
+  // that each goes in at the very front, or near it.
+  std::vector<Item>& back = node.mapped();
+  for (auto item = back.rbegin(); item != back.rend(); ++item) {
+    item->redelivered = true;
+    const auto place = std::ranges::upper_bound(items_, item->number, {}, &Item::number);
+    items_.insert(place, std::move(*item));
+  }
+  settle(context);
+}
+
+std::string QueueObject::str() const {
+  ListPrinter printer;
+  for (const Item& item : items_) printer.item(item.value);
+  return std::move(printer).finish();
+}
+
+void QueueObject::save_item(Saver& out, const Item& item) {
+  out.number(item.number);
+  out.writer().boolean(item.redelivered);
+  out.value(item.value);
+}
+
+void QueueObject::save(Saver& out) const {
+  out.number(kSaveVersion);
+  out.number(maxsize_);
+  out.writer().boolean(closed_);
+  out.number(entered_);
+  out.number(unfinished_);
+  out.writer().array(items_.size());
+  for (const Item& item : items_) save_item(out, item);
+  out.writer().array(in_flight_.size());
+  for (const auto& [key, items] : in_flight_) {
+    out.number(static_cast<std::uint64_t>(key.session));
+    out.number(key.seq);
+    out.writer().array(items.size());
+    for (const Item& item : items) save_item(out, item);
+  }
+  out.writer().array(putters_.size());
+  for (const auto& [id, items] : putters_) {
+    out.number(static_cast<std::uint64_t>(id));
+    out.writer().array(items.size());
+    for (const Value& item : items) out.value(item);
+  }
+  out.writer().array(getters_.size());
+  for (const auto& [id, getter] : getters_) {
+    out.number(static_cast<std::uint64_t>(id));
+    out.number(getter.max);
+    out.writer().boolean(getter.many);
+  }
+  out.writer().array(joiners_.size());
+  for (const ParkId id : joiners_) out.number(static_cast<std::uint64_t>(id));
+}
+
+Class queue_class() {
+  using Q = QueueObject;
+  return {"queue",
+          create<Q>,
+          {method<&Q::put>("put"),
+           method<&Q::try_put>("try_put"),
+           method<&Q::get>("get"),
+           method<&Q::try_get>("try_get"),
+           method<&Q::put_many>("put_many"),
+           method<&Q::get_many>("get_many"),
+           method<&Q::size>("size"),
+           method<&Q::empty>("empty"),
+           method<&Q::full>("full"),
+           method<&Q::maxsize>("maxsize"),
+           method<&Q::task_done>("task_done"),
+           method<&Q::join>("join"),
+           method<&Q::close>("close"),
+           method<&Q::str>("str")}};
+}
+
+}  // namespace steward::server

@@ -1,0 +1,46 @@
+#include <steward/manager/server/classes/texts.hpp>
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace steward::server {
+namespace {
+
+bool continues_a_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U; }
+
+}  // namespace
+
+std::string brief(const Value& value) {
+  constexpr std::size_t kBytes = 200;
+  std::string text = value.json();
+  if (text.size() <= kBytes) return text;
+  std::size_t end = kBytes;
+  while (end > 0 && continues_a_character(text[end])) --end;  // not in the middle of UTF-8
+  text.resize(end);
+  return text + "...";
+}
+
+std::string index_out_of_range(std::int64_t index, std::size_t size) {
+  return fmt::format("index {} is out of range (size {})", index, size);
+}
+
+std::string missing_key(const Value& key) { return fmt::format("key {} is not there", brief(key)); }
+
+void ListPrinter::item(const Value& value) {
+  if (out_.size() > 1) out_ += ", ";
+  out_ += value.json();
+}
+
+std::string ListPrinter::finish() && { return std::move(out_) + ']'; }
+
+void MapPrinter::entry(const Value& key, const Value& value) {
+  if (out_.size() > 1) out_ += ", ";
+  out_ += key.json();
+  out_ += ": ";
+  out_ += value.json();
+}
+
+std::string MapPrinter::finish() && { return std::move(out_) + '}'; }
+
+}  // namespace steward::server
