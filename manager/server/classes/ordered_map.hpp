@@ -11,12 +11,12 @@
 
 namespace steward::server {
 
-// Entries stand in a vector in the order of their insertion; an erased one leaves a gap, and gaps are
-// closed when they are the majority. Finding, inserting, erasing and taking the last are constant
-// time on average. The seed shows in nothing but the time that things take.
+// Entries stand in a vector in the order of their insertion; an erased one leaves a gap, and gaps
+// are closed when they are the majority. Finding, inserting, erasing and taking the last are
+// constant time on average. The seed shows in nothing but the time that things take.
 //
-// Invariants: 1. the last entry of the vector is no gap; 2. the index holds exactly the entries that
-// are no gaps.
+// Invariants: 1. the last entry of the vector is no gap; 2. the index holds exactly the entries
+// that are no gaps.
 //
 // Thread safety: none; part of the core. Pointers to values hold until the next change.
 class OrderedMap {

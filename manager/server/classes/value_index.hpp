@@ -1,5 +1,5 @@
-// Finding Values by hash: the hash of a Value, and the table from hashes to positions. OrderedMap is
-// made of these two.
+// Finding Values by hash: the hash of a Value, and the table from hashes to positions. OrderedMap
+// is made of these two.
 //
 // Thread safety: none; part of the core.
 #pragma once
@@ -28,7 +28,7 @@ class ValueIndex {
   template <class Equals>
   std::uint32_t find(std::uint32_t hash, Equals&& equals) const;
 
-  // Makes room for `count` pairs in all. Throws nothing but std::bad_alloc, and then changed nothing.
+  // Makes room for `count` pairs in all. If it throws (std::bad_alloc), nothing has changed.
   void reserve(std::size_t count);
   // REQUIRES: room (reserve), and that the pair is not there.
   void insert(std::uint32_t hash, std::uint32_t position) noexcept;
