@@ -10,7 +10,7 @@ namespace steward::server {
 Slice resolve_slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end,
                     std::int64_t step, std::size_t size) {
   if (step == 0) throw BadCall("the step of a slice cannot be 0");
-  // The most negative step has no positive counterpart; no list is long enough to tell it from this.
+  // The most negative step has no positive counterpart; no list is so long that it matters.
   step = std::max(step, -std::numeric_limits<std::int64_t>::max());
   const auto length = static_cast<std::int64_t>(size);
   // Walking down, the place before the first item is an end: it is -1 here.
