@@ -22,8 +22,8 @@ namespace steward::server {
 // flight do not count in size(), and do not keep others out: a returned item may exceed maxsize.
 //
 // Invariants, whenever no method runs: 1. a get waits only while there is no item; 2. a put waits
-// only while the queue is full; 3. items_ rises by Item::number; 4. once closed, nobody waits but in
-// join.
+// only while the queue is full; 3. items_ rises by Item::number; 4. once closed, nobody waits but
+// in join.
 class QueueObject final : public Object {
  public:
   // [maxsize]; 0 or nothing: unbounded.
