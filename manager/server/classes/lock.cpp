@@ -16,8 +16,8 @@ constexpr const char* kPoisoned = "the last owner died holding the lock; reset()
 
 OwnerDeath policy_of(std::uint64_t number) {
   if (number > static_cast<std::uint64_t>(OwnerDeath::poison)) {
-    throw BadCall(fmt::format("argument 1: there is no policy {}; 0 is release, 1 abandon, 2 poison",
-                              number));
+    throw BadCall(fmt::format(
+        "argument 1: there is no policy {}; 0 is release, 1 abandon, 2 poison", number));
   }
   return static_cast<OwnerDeath>(number);
 }
