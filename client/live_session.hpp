@@ -143,7 +143,7 @@ class LiveSession final : public Session, private Crew::Duty {
   void on_welcome(const core::Welcome& welcome);
   void on_unknown_connection(std::string_view challenge);
   void on_alarm();
-  void flush();
+  bool flush();
   void watch();
 
   // --- session_lifetime.cpp

@@ -180,22 +180,20 @@ void LiveSession::submit(PendingCall& call) {
   if (phase_ != Phase::online) return await_connection();  // resume() sends it
   if (outbox_.empty() && transport_->send(call.frame)) {
     call.sent = true;
-    look_for_swallowed_edge();
   } else {
     outbox_.push_back({call.seq, {}});
   }
+  look_for_swallowed_edge();
 }
 
 // Acks, cancels and the goodbye. Without a connection nothing is queued: resume() knows them.
 void LiveSession::send_control(std::string frame) {
   if (phase_ != Phase::online) return;
-  if (outbox_.empty() && transport_->send(frame)) {
-    look_for_swallowed_edge();
-  } else {
-    outbox_.push_back({0, std::move(frame)});
-  }
+  if (!outbox_.empty() || !transport_->send(frame)) outbox_.push_back({0, std::move(frame)});
+  look_for_swallowed_edge();
 }
 
+// Also a send that was refused may have swallowed it.
 void LiveSession::look_for_swallowed_edge() {
   if (crew_.asleep() && transport_->readable()) crew_.wake();
 }

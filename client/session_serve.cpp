@@ -53,7 +53,8 @@ void LiveSession::take_in(const Waiter* waiter) {
     switch (transport_->receive(inbox_)) {
       case Arrival::nothing:
         arrived_ = false;
-        return flush();
+        if (!flush() || !transport_->readable()) return;
+        break;
       case Arrival::frame: on_frame(inbox_); break;
       case Arrival::connected: on_connected(); break;
       case Arrival::disconnected: on_disconnected(); break;
@@ -75,6 +76,7 @@ void LiveSession::on_frame(std::string_view frame) try {
       if (phase_ == Phase::greeting || phase_ == Phase::online) lose(core::decode_text(envelope));
       return;
     case core::Envelope::bye:
+      if (!leaving_) return close(where_ + " has shut down", true);
       if (goodbye_ != nullptr) crew_.finish(*goodbye_);
       return;
     default: return;
@@ -150,26 +152,29 @@ void LiveSession::on_alarm() {
   fail_calls(where_ + " cannot be reached", false);
 }
 
-// Sends what could not be sent before, in order.
-void LiveSession::flush() {
-  if (phase_ == Phase::greeting && !greeting_.empty() && transport_->send(greeting_)) {
-    greeting_.clear();
+// Sends what could not be sent before, in order. True if it tried: then the edge of an arrival may
+// have been swallowed.
+bool LiveSession::flush() {
+  if (phase_ == Phase::greeting && !greeting_.empty()) {
+    if (transport_->send(greeting_)) greeting_.clear();
+    return true;
   }
-  if (phase_ != Phase::online) return;
+  if (phase_ != Phase::online || outbox_.empty()) return false;
   while (!outbox_.empty()) {
     Outgoing& next = outbox_.front();
     if (next.call == 0) {
-      if (!transport_->send(next.frame)) return;
+      if (!transport_->send(next.frame)) return true;
       outbox_.pop_front();
       continue;
     }
     PendingCall* call = table_.find(next.call);
     if (call != nullptr) {
-      if (!transport_->send(call->frame)) return;
+      if (!transport_->send(call->frame)) return true;
       call->sent = true;
     }
     outbox_.pop_front();
   }
+  return true;
 }
 
 void LiveSession::watch() {

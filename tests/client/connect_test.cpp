@@ -7,7 +7,7 @@
 #include <steward/client/side_door.hpp>
 #include <steward/core/errors.hpp>
 
-#include "fake_house.hpp"
+#include <steward/tests/client/fake_house.hpp>
 
 namespace steward::test {
 namespace {

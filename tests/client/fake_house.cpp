@@ -1,4 +1,4 @@
-#include "fake_house.hpp"
+#include <steward/tests/client/fake_house.hpp>
 
 #include <poll.h>
 #include <sys/eventfd.h>

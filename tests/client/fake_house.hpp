@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "fake_manager.hpp"
+#include <steward/tests/client/fake_manager.hpp>
 
 namespace steward::test {
 

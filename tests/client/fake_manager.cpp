@@ -1,4 +1,4 @@
-#include "fake_manager.hpp"
+#include <steward/tests/client/fake_manager.hpp>
 
 #include <steward/core/errors.hpp>
 #include <steward/core/limits.hpp>
