@@ -1,0 +1,81 @@
+// What must not compile, and with which words: each CASE is one program. CASE 0 compiles.
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <steward/proxy/dict.hpp>
+#include <steward/proxy/list.hpp>
+#include <steward/proxy/queue.hpp>
+
+#ifndef CASE
+#define CASE 0
+#endif
+
+namespace steward::test {
+
+struct Raw {
+  char small;
+  double large;
+};
+struct NoAdaptor {
+  std::string text;
+};
+struct Packed {
+  int n = 0;
+  MSGPACK_DEFINE(n)
+};
+
+// Everything that stands beside a refused case, and compiles.
+inline void compiles(const Dict<std::string, std::vector<int>>& d, const List<int>& l,
+                     const List<Raw>& raw, const List<Packed>& packed,
+                     const Dict<Packed, Raw>& by_packed) {
+  d["l"] = {1, 2};
+  (void)d["l"]->size();
+  l[0] += 1;
+  --l[0];
+  raw.append(Raw{});
+  raw.copy();
+  raw[0] = Raw{};
+  packed.sort();
+  by_packed.set(Packed{1}, Raw{});
+  by_packed.update_with(Packed{1}, [](Raw old) { return old; });
+}
+
+#if CASE == 1
+void refused(const Dict<std::string, std::vector<int>>& d) { d["l"].push_back(1); }
+#elif CASE == 2
+void refused(const Dict<std::string, std::vector<int>>& d) { d["l"]->push_back(1); }
+#elif CASE == 3
+void refused(const List<int>& l) { l[0] *= 2; }
+#elif CASE == 4
+void refused(const List<std::string>& l) { l[0] += "x"; }
+#elif CASE == 5
+void refused(const Dict<std::string, bool>& d) { ++d["x"]; }
+#elif CASE == 6
+void refused(const List<int*>& l) { l.append(nullptr); }
+#elif CASE == 7
+void refused(const List<std::string_view>& l) { l.append("x"); }
+#elif CASE == 8
+void refused(const Queue<std::span<int>>& q) { q.put({}); }
+#elif CASE == 9
+void refused(const List<NoAdaptor>& l) { l.append({}); }
+#elif CASE == 10
+void refused(const List<Raw>& l) { l.sort(); }
+#elif CASE == 11
+void refused(const List<Raw>& l) { l.contains({}); }
+#elif CASE == 12
+void refused(const Dict<Raw, int>& d) { d.set({}, 1); }
+#elif CASE == 13
+void refused(const Dict<int, Raw>& d) { d.compare_exchange(1, {}, {}); }
+#elif CASE == 14
+void refused(const List<std::vector<Raw>>& l) { l.index({}); }
+#elif CASE == 15
+void refused(const List<std::string>& l) { l.add(0, 1); }
+#elif CASE == 16
+void refused(const List<int>& l) { l.add(0, 0.5); }
+#elif CASE == 17
+void refused(const Dict<Raw, int>& d) { d.keys(); }
+#endif
+
+}  // namespace steward::test
