@@ -12,13 +12,17 @@ using Duration = std::chrono::steady_clock::duration;
 // nullopt: never.
 using Deadline = std::optional<Time>;
 
-// Now plus `wait`, without overflow for "forever" durations such as hours::max().
+// Now plus `wait`, without overflow for "forever" durations such as hours::max(). A negative wait
+// ends now.
 template <class Rep, class Period>
 Deadline deadline_after(std::chrono::duration<Rep, Period> wait) {
   // A century is beyond any wait, and far from the end of the clock.
-  constexpr std::chrono::hours kForever{24 * 365 * 100};
-  if (wait >= kForever) return std::nullopt;
-  return std::chrono::steady_clock::now() + std::chrono::ceil<Duration>(wait);
+  constexpr std::chrono::duration<double> kForever = std::chrono::hours{24 * 365 * 100};
+  // In floating point: the largest duration of one unit overflows the integers of another.
+  const std::chrono::duration<double> seconds = wait;
+  if (seconds >= kForever) return std::nullopt;
+  const Time now = std::chrono::steady_clock::now();
+  return seconds.count() > 0 ? now + std::chrono::ceil<Duration>(wait) : now;
 }
 
 }  // namespace steward::core
