@@ -1,7 +1,14 @@
 #include <steward/core/errors.hpp>
 
+#include <any>
 #include <array>
+#include <functional>
+#include <memory>
 #include <new>
+#include <optional>
+#include <string_view>
+#include <typeinfo>
+#include <variant>
 
 namespace steward::core {
 namespace {
@@ -32,6 +39,14 @@ constexpr std::array kRemoteTypes{
     RemoteType{"std::range_error", raise_remote<std::range_error>},
     RemoteType{"std::overflow_error", raise_remote<std::overflow_error>},
     RemoteType{"std::underflow_error", raise_remote<std::underflow_error>},
+    RemoteType{"std::bad_alloc", raise_remote<std::bad_alloc>},
+    RemoteType{"std::bad_array_new_length", raise_remote<std::bad_array_new_length>},
+    RemoteType{"std::bad_cast", raise_remote<std::bad_cast>},
+    RemoteType{"std::bad_any_cast", raise_remote<std::bad_any_cast>},
+    RemoteType{"std::bad_optional_access", raise_remote<std::bad_optional_access>},
+    RemoteType{"std::bad_variant_access", raise_remote<std::bad_variant_access>},
+    RemoteType{"std::bad_function_call", raise_remote<std::bad_function_call>},
+    RemoteType{"std::bad_weak_ptr", raise_remote<std::bad_weak_ptr>},
 };
 
 [[noreturn]] void throw_remote(const std::string& text, const std::string& type_name) {

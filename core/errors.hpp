@@ -1,13 +1,15 @@
 // The exceptions of Steward and the numbers that stand for them on the wire.
 //
 // Every exception thrown by the library is a std::exception and an Error. Expected outcomes (an
-// empty queue, a missing key, a lock that stayed busy) are not errors: they are optionals and bools.
+// empty queue, a missing key, a lock that stayed busy) are no errors: they are optionals and bools.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace steward {
 
@@ -57,11 +59,21 @@ template <class Std>
 class RemoteThrown final : public Std, public RemoteError {
  public:
   RemoteThrown(const std::string& text, std::string type_name)
-      : Std(text), type_name_(std::move(type_name)) {}
-  const char* what() const noexcept override { return Std::what(); }
+      : Std(base(text)), text_(text), type_name_(std::move(type_name)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
   const std::string& type_name() const noexcept override { return type_name_; }
 
  private:
+  // std::bad_alloc and its like take no text.
+  static Std base(const std::string& text) {
+    if constexpr (std::constructible_from<Std, const std::string&>) {
+      return Std(text);
+    } else {
+      return Std();
+    }
+  }
+
+  std::string text_;
   std::string type_name_;
 };
 
