@@ -3,7 +3,6 @@
 #include <array>
 #include <bit>
 #include <limits>
-#include <string>
 
 namespace steward::core {
 namespace {
@@ -258,6 +257,16 @@ std::string_view Reader::skip(std::size_t depth) {
 
 void Reader::finish() const {
   if (!done()) throw BadCall("malformed message: bytes follow its end");
+}
+
+std::string describe_item(std::string_view bytes) {
+  Reader reader(bytes);
+  const Kind kind = reader.peek();
+  switch (kind) {
+    case Kind::bytes: return std::to_string(reader.bytes().size()) + " bytes";
+    case Kind::array: return "a list of " + std::to_string(reader.array()) + " items";
+    default: return std::string(kind_name(kind));
+  }
 }
 
 void check_one_item(std::string_view bytes, std::size_t depth) {

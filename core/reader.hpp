@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <steward/core/errors.hpp>
@@ -68,6 +69,8 @@ class Reader {
   const char* end_;
 };
 
+// "a list of 3 items", "12 bytes", "a string": the item that `bytes` begin with, for error texts.
+std::string describe_item(std::string_view bytes);
 // Throws BadCall unless `bytes` are exactly one well-formed item, nested at most `depth` deep.
 void check_one_item(std::string_view bytes, std::size_t depth);
 

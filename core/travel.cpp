@@ -1,6 +1,10 @@
 #include <steward/core/travel.hpp>
 
+#include <string>
 #include <utility>
+
+#include <steward/core/errors.hpp>
+#include <steward/core/value.hpp>
 
 namespace steward::core {
 namespace {
@@ -22,8 +26,52 @@ TravelScope::TravelScope(Travel& travel) : outer_(std::exchange(innermost, &trav
 TravelScope::~TravelScope() { innermost = outer_; }
 
 Travel& current_travel() {
-  static Plain plain;  // stateless
+  static Plain& plain = *new Plain;  // stateless; leaked, so that it serves at exit too
   return innermost != nullptr ? *innermost : plain;
+}
+
+ReferencePtr incoming_reference(const Reader::Extension& extension, std::string_view type) {
+  if (extension.type != kHandleExtension) {
+    throw BadCall("extension type " + std::to_string(extension.type) + " is unknown");
+  }
+  Token token = decode_token(extension.payload);
+  if (token.type != type) {
+    throw BadCall("expected a " + std::string(type) + " proxy, got " + describe(token));
+  }
+  return current_travel().incoming(std::move(token));
+}
+
+SameReferences::SameReferences(const Value& value) { note(value); }
+
+void SameReferences::note(const Value& value) {
+  if (!value.has_proxies()) return;
+  switch (value.kind()) {
+    case ValueKind::list:
+      for (const Value& item : value.list()) note(item);
+      return;
+    case ValueKind::map:
+      for (const auto& [key, item] : value.map()) {
+        note(key);
+        note(item);
+      }
+      return;
+    default: break;
+  }
+  if (const ReferencePtr& reference = value.reference()) {
+    const Token& token = reference->token();
+    references_.emplace(std::pair(token.incarnation, token.object), reference);
+  }
+}
+
+Token SameReferences::outgoing(const Reference& reference) {
+  Token token = reference.token();
+  token.addresses.clear();
+  return token;
+}
+
+ReferencePtr SameReferences::incoming(Token token) {
+  const auto found = references_.find({token.incarnation, token.object});
+  return found != references_.end() ? found->second : nullptr;
 }
 
 }  // namespace steward::core

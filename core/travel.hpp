@@ -3,9 +3,18 @@
 // process argument each have their own rules; codecs ask the Travel in charge.
 #pragma once
 
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include <steward/core/reader.hpp>
 #include <steward/core/token.hpp>
 
-namespace steward::core {
+namespace steward {
+
+class Value;
+
+namespace core {
 
 class Travel {
  public:
@@ -31,4 +40,23 @@ class TravelScope {
 // plain references that keep nothing alive.
 Travel& current_travel();
 
-}  // namespace steward::core
+// The reference that a handle becomes by current_travel(). Throws BadCall unless the extension is a
+// handle of an object of this type: a token of a list does not become a Lock.
+ReferencePtr incoming_reference(const Reader::Extension& extension, std::string_view type);
+
+// Handles that do not leave the process: those inside one value, written and read back, become the
+// very references that they were.
+class SameReferences final : public Travel {
+ public:
+  explicit SameReferences(const Value& value);
+  Token outgoing(const Reference& reference) override;
+  ReferencePtr incoming(Token token) override;
+
+ private:
+  void note(const Value& value);
+
+  std::map<std::pair<Incarnation, ObjectId>, ReferencePtr> references_;
+};
+
+}  // namespace core
+}  // namespace steward

@@ -1,48 +1,75 @@
 #include <steward/core/value.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
-#include <ostream>
-
-#include <fmt/format.h>
+#include <numeric>
 
 #include <steward/core/limits.hpp>
 
 namespace steward {
+namespace {
+
+// For error texts.
+std::string brief(const Value& value) { return core::json_prefix(value, 80); }
+
+}  // namespace
 
 struct Value::BytesNode {
   std::string data;
 };
 
-struct Value::ListNode {
-  List items;
+struct Value::Nesting {
   std::size_t depth = 1;
   bool proxies = false;
+
+  void note(const Value& child) {
+    depth = std::max(depth, child.depth() + 1);
+    proxies = proxies || child.has_proxies();
+  }
+  // Whatever walks through a value, its destructor too, is recursive: so nothing deeper is made.
+  void check() const {
+    if (depth > core::kFrameDepth) {
+      throw BadCall("a value is nested more than " + std::to_string(core::kFrameDepth) + " deep");
+    }
+  }
+};
+
+struct Value::ListNode {
+  List items;
+  Nesting nesting;
 };
 
 struct Value::MapNode {
   Map entries;
-  std::size_t depth = 1;
-  bool proxies = false;
+  Nesting nesting;
+  // Places of the entries in the order of their keys, by which maps are compared; empty if they
+  // stand so already. Kept, because to sort at every comparison is ruinous where maps are keys.
+  std::vector<std::size_t> order;
+
+  const std::pair<Value, Value>& ranked(std::size_t rank) const {
+    return entries[order.empty() ? rank : order[rank]];
+  }
+  void sort() {
+    const auto key = [this](std::size_t place) -> const Value& { return entries[place].first; };
+    const auto falls = [](const auto& a, const auto& b) { return a.first >= b.first; };
+    if (std::ranges::adjacent_find(entries, falls) == entries.end()) return;
+    order.resize(entries.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::sort(order, {}, key);
+    const auto twice = std::ranges::adjacent_find(order, {}, key);
+    if (twice != order.end()) throw BadCall("a map has the key " + brief(key(*twice)) + " twice");
+  }
+  std::strong_ordering compare(const MapNode& other) const {
+    if (this == &other) return std::strong_ordering::equal;
+    const std::size_t common = std::min(entries.size(), other.entries.size());
+    for (std::size_t rank = 0; rank < common; ++rank) {
+      if (const auto sign = ranked(rank) <=> other.ranked(rank); sign != 0) return sign;
+    }
+    return entries.size() <=> other.entries.size();
+  }
 };
 
 namespace {
-
-template <class Node>
-void note_child(Node& node, const Value& child) {
-  node.depth = std::max(node.depth, child.depth() + 1);
-  node.proxies = node.proxies || child.has_proxies();
-}
-
-// Entries in the order of their keys: what equality and order of maps are judged by.
-std::vector<const std::pair<Value, Value>*> sorted(const Value::Map& entries) {
-  std::vector<const std::pair<Value, Value>*> pointers;
-  pointers.reserve(entries.size());
-  for (const auto& entry : entries) pointers.push_back(&entry);
-  std::ranges::sort(pointers, [](const auto* a, const auto* b) { return a->first < b->first; });
-  return pointers;
-}
 
 template <class T>
 std::strong_ordering three_way(const T& a, const T& b) {
@@ -95,96 +122,29 @@ struct CompareNumbers {
 };
 
 std::strong_ordering compare_lists(const Value::List& a, const Value::List& b) {
+  if (&a == &b) return std::strong_ordering::equal;
   return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(), b.end());
-}
-
-std::strong_ordering compare_maps(const Value::Map& a, const Value::Map& b) {
-  const auto left = sorted(a);
-  const auto right = sorted(b);
-  return std::lexicographical_compare_three_way(
-      left.begin(), left.end(), right.begin(), right.end(),
-      [](const auto* x, const auto* y) -> std::strong_ordering {
-        if (const auto order = x->first <=> y->first; order != 0) return order;
-        return x->second <=> y->second;
-      });
 }
 
 std::strong_ordering compare_references(const core::ReferencePtr& a, const core::ReferencePtr& b) {
   if (!a || !b) return three_way(bool{a}, bool{b});
-  if (const auto order = a->token().incarnation <=> b->token().incarnation; order != 0) return order;
-  return core::number(a->token().object) <=> core::number(b->token().object);
-}
-
-void append_real(std::string& out, double value) {
-  if (std::isnan(value)) {
-    out += "NaN";
-  } else if (std::isinf(value)) {
-    out += value < 0 ? "-Infinity" : "Infinity";
-  } else {
-    fmt::format_to(std::back_inserter(out), "{}", value);
-    if (out.find_last_of(".e") == std::string::npos) out += ".0";
-  }
-}
-
-void append_json(std::string& out, const Value& value);
-
-void append_json_list(std::string& out, const Value::List& items) {
-  out += '[';
-  bool first = true;
-  for (const Value& item : items) {
-    if (!std::exchange(first, false)) out += ", ";
-    append_json(out, item);
-  }
-  out += ']';
-}
-
-void append_json_map(std::string& out, const Value::Map& entries) {
-  out += '{';
-  bool first = true;
-  for (const auto& [key, item] : entries) {
-    if (!std::exchange(first, false)) out += ", ";
-    append_json(out, key);
-    out += ": ";
-    append_json(out, item);
-  }
-  out += '}';
-}
-
-void append_json(std::string& out, const Value& value) {
-  switch (value.kind()) {
-    case ValueKind::nil: out += "null"; return;
-    case ValueKind::boolean: out += value.boolean() ? "true" : "false"; return;
-    case ValueKind::integer:
-      out += value.is<std::int64_t>() ? std::to_string(value.integer())
-                                      : std::to_string(value.natural());
-      return;
-    case ValueKind::real: {
-      std::string text;
-      append_real(text, value.real());
-      out += text;
-      return;
-    }
-    case ValueKind::string: core::append_json_string(out, value.string()); return;
-    case ValueKind::bytes:
-      out += "\"0x";
-      for (const char byte : value.bytes()) {
-        fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned char>(byte));
-      }
-      out += '"';
-      return;
-    case ValueKind::list: append_json_list(out, value.list()); return;
-    case ValueKind::map: append_json_map(out, value.map()); return;
-    case ValueKind::proxy:
-      out += value.reference() ? core::representation(value.reference()->token()) : "<empty proxy>";
-      return;
-  }
+  const core::Token& left = a->token();
+  const core::Token& right = b->token();
+  if (const auto order = left.incarnation <=> right.incarnation; order != 0) return order;
+  return left.object <=> right.object;
 }
 
 }  // namespace
 
+Value::Value(const char* text) {
+  if (text == nullptr) throw BadCall("a null pointer is no text");
+  data_ = std::string(text);
+}
+
 Value::Value(List items) {
   auto node = std::make_shared<ListNode>();
-  for (const Value& item : items) note_child(*node, item);
+  for (const Value& item : items) node->nesting.note(item);
+  node->nesting.check();
   node->items = std::move(items);
   data_ = std::shared_ptr<const ListNode>(std::move(node));
 }
@@ -192,18 +152,12 @@ Value::Value(List items) {
 Value Value::of_map(Map entries) {
   auto node = std::make_shared<MapNode>();
   for (const auto& [key, value] : entries) {
-    note_child(*node, key);
-    note_child(*node, value);
+    node->nesting.note(key);
+    node->nesting.note(value);
   }
-  if (entries.size() > 1) {
-    const auto order = sorted(entries);
-    const auto twice = std::ranges::adjacent_find(
-        order, [](const auto* a, const auto* b) { return a->first == b->first; });
-    if (twice != order.end()) {
-      throw BadCall("a map has the key " + (*twice)->first.json() + " twice");
-    }
-  }
+  node->nesting.check();
   node->entries = std::move(entries);
+  node->sort();
   Value value;
   value.data_ = std::shared_ptr<const MapNode>(std::move(node));
   return value;
@@ -236,8 +190,13 @@ std::string_view to_string(ValueKind kind) {
 }
 
 void Value::wrong_kind(std::string_view wanted) const {
+  const std::string shown = is_nil() ? "" : " " + brief(*this);
   throw BadCall("expected " + std::string(wanted) + ", got " + std::string(to_string(kind())) +
-                " " + json().substr(0, 80));
+                shown);
+}
+
+void Value::does_not_fit(std::string_view wanted) const {
+  throw BadCall("the number " + json() + " does not fit " + std::string(wanted));
 }
 
 void Value::check_type(std::string_view wanted) const {
@@ -254,12 +213,16 @@ const std::string& Value::string() const {
 }
 
 std::string_view Value::bytes() const {
-  if (const auto* node = std::get_if<std::shared_ptr<const BytesNode>>(&data_)) return (*node)->data;
+  if (const auto* node = std::get_if<std::shared_ptr<const BytesNode>>(&data_)) {
+    return (*node)->data;
+  }
   wrong_kind("bytes");
 }
 
 const Value::List& Value::list() const {
-  if (const auto* node = std::get_if<std::shared_ptr<const ListNode>>(&data_)) return (*node)->items;
+  if (const auto* node = std::get_if<std::shared_ptr<const ListNode>>(&data_)) {
+    return (*node)->items;
+  }
   wrong_kind("a list");
 }
 
@@ -277,7 +240,8 @@ const core::ReferencePtr& Value::reference() const {
 
 std::int64_t Value::integer() const {
   if (const auto* number = std::get_if<std::int64_t>(&data_)) return *number;
-  wrong_kind("an integer of 64 bits");
+  if (std::holds_alternative<std::uint64_t>(data_)) does_not_fit(core::kIntegerName<std::int64_t>);
+  wrong_kind("an integer");
 }
 
 std::uint64_t Value::natural() const {
@@ -285,7 +249,8 @@ std::uint64_t Value::natural() const {
   if (const auto* number = std::get_if<std::int64_t>(&data_); number != nullptr && *number >= 0) {
     return static_cast<std::uint64_t>(*number);
   }
-  wrong_kind("a non-negative integer");
+  if (std::holds_alternative<std::int64_t>(data_)) does_not_fit(core::kIntegerName<std::uint64_t>);
+  wrong_kind("an integer");
 }
 
 double Value::real() const {
@@ -300,24 +265,30 @@ bool Value::boolean() const {
   wrong_kind("a bool");
 }
 
+const Value::Nesting* Value::nesting() const {
+  if (const auto* node = std::get_if<std::shared_ptr<const ListNode>>(&data_)) {
+    return &(*node)->nesting;
+  }
+  if (const auto* node = std::get_if<std::shared_ptr<const MapNode>>(&data_)) {
+    return &(*node)->nesting;
+  }
+  return nullptr;
+}
+
 std::size_t Value::depth() const {
-  if (const auto* node = std::get_if<std::shared_ptr<const ListNode>>(&data_)) return (*node)->depth;
-  if (const auto* node = std::get_if<std::shared_ptr<const MapNode>>(&data_)) return (*node)->depth;
-  return 0;
+  const Nesting* inside = nesting();
+  return inside != nullptr ? inside->depth : 0;
 }
 
 bool Value::has_proxies() const {
-  if (const auto* node = std::get_if<std::shared_ptr<const ListNode>>(&data_)) {
-    return (*node)->proxies;
-  }
-  if (const auto* node = std::get_if<std::shared_ptr<const MapNode>>(&data_)) {
-    return (*node)->proxies;
-  }
-  return std::holds_alternative<core::ReferencePtr>(data_);
+  const Nesting* inside = nesting();
+  return inside != nullptr ? inside->proxies : std::holds_alternative<core::ReferencePtr>(data_);
 }
 
 std::strong_ordering Value::compare(const Value& other) const {
-  const auto rank = [](ValueKind kind) { return kind == ValueKind::real ? ValueKind::integer : kind; };
+  const auto rank = [](ValueKind kind) {
+    return kind == ValueKind::real ? ValueKind::integer : kind;
+  };
   if (const auto order = rank(kind()) <=> rank(other.kind()); order != 0) return order;
   switch (kind()) {
     case ValueKind::nil: return std::strong_ordering::equal;
@@ -327,48 +298,12 @@ std::strong_ordering Value::compare(const Value& other) const {
     case ValueKind::string: return string() <=> other.string();
     case ValueKind::bytes: return bytes() <=> other.bytes();
     case ValueKind::list: return compare_lists(list(), other.list());
-    case ValueKind::map: return compare_maps(map(), other.map());
+    case ValueKind::map:
+      return std::get<std::shared_ptr<const MapNode>>(data_)->compare(
+          *std::get<std::shared_ptr<const MapNode>>(other.data_));
     case ValueKind::proxy: return compare_references(reference(), other.reference());
   }
   return std::strong_ordering::equal;
 }
 
-std::string Value::json() const {
-  std::string out;
-  append_json(out, *this);
-  return out;
-}
-
-std::ostream& operator<<(std::ostream& out, const Value& value) { return out << value.json(); }
-
-namespace core {
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char letter : text) {
-    switch (letter) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(letter) < 0x20) {
-          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(letter));
-        } else {
-          out += letter;
-        }
-    }
-  }
-  out += '"';
-}
-
-std::string representation(const Token& token) {
-  std::string name = token.type;
-  if (!name.empty()) name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
-  return fmt::format("<{}Proxy object, typeid '{}' at {:#x}>", name, token.type,
-                     number(token.object));
-}
-
-}  // namespace core
 }  // namespace steward

@@ -1,6 +1,7 @@
 // Value: one dynamic value, as MessagePack knows them.
 #pragma once
 
+#include <cmath>
 #include <compare>
 #include <concepts>
 #include <cstddef>
@@ -29,7 +30,9 @@ class Value;
 // A byte string, as opposed to text.
 using Bytes = std::vector<std::byte>;
 
-enum class ValueKind : std::uint8_t { nil, boolean, integer, real, string, bytes, list, map, proxy };
+enum class ValueKind : std::uint8_t {
+  nil, boolean, integer, real, string, bytes, list, map, proxy
+};
 
 namespace core {
 
@@ -55,7 +58,7 @@ template <>
 inline constexpr bool kByteVector<std::vector<char>> = true;
 
 template <class T>
-concept MapLike = std::ranges::input_range<const T> && requires {
+concept MapLike = std::ranges::input_range<const T> && !ProxyType<T> && requires {
   typename T::key_type;
   typename T::mapped_type;
 };
@@ -64,6 +67,25 @@ template <class T>
 concept ListLike = std::ranges::input_range<const T> && !MapLike<T> && !kByteVector<T> &&
                    !ProxyType<T> && !std::convertible_to<const T&, std::string_view> &&
                    !std::same_as<std::ranges::range_value_t<const T>, T>;
+
+// How error texts name an integer type.
+template <Integer T>
+inline constexpr std::string_view kIntegerName =
+    sizeof(T) == 1   ? (std::is_signed_v<T> ? "int8" : "uint8")
+    : sizeof(T) == 2 ? (std::is_signed_v<T> ? "int16" : "uint16")
+    : sizeof(T) == 4 ? (std::is_signed_v<T> ? "int32" : "uint32")
+                     : (std::is_signed_v<T> ? "int64" : "uint64");
+
+// Throws BadCall if a finite number would become infinite.
+template <std::floating_point T>
+T narrow_real(double number) {
+  if constexpr (sizeof(T) < sizeof(double)) {
+    if (std::isfinite(number) && std::abs(number) > std::numeric_limits<T>::max()) {
+      throw BadCall("the number " + std::to_string(number) + " does not fit a float");
+    }
+  }
+  return static_cast<T>(number);
+}
 
 // Any T that msgpack-cxx can convert to: defined in codec.hpp.
 template <class T>
@@ -84,6 +106,15 @@ class Value {
   using Map = std::vector<std::pair<Value, Value>>;  // in insertion order
 
   Value() = default;  // nil
+  Value(const Value&) = default;
+  Value& operator=(const Value&) = default;
+  // What was moved from is nil.
+  Value(Value&& other) noexcept : data_(std::exchange(other.data_, {})) {}
+  Value& operator=(Value&& other) noexcept {
+    data_ = std::exchange(other.data_, {});
+    return *this;
+  }
+  ~Value() = default;
   Value(std::nullptr_t) {}
   template <std::same_as<bool> T>
   Value(T value) : data_(value) {}
@@ -99,7 +130,7 @@ class Value {
   }
   template <std::floating_point T>
   Value(T value) : data_(static_cast<double>(value)) {}
-  Value(const char* text) : data_(std::string(text)) {}
+  Value(const char* text);  // throws BadCall for a null pointer
   Value(std::string_view text) : data_(std::string(text)) {}
   Value(std::string text) : data_(std::move(text)) {}
   Value(const Bytes& bytes) : Value(of_bytes({reinterpret_cast<const char*>(bytes.data()),
@@ -108,11 +139,11 @@ class Value {
     requires(core::kByteVector<T> && !std::same_as<T, Bytes>)
   Value(const T& bytes)
       : Value(of_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {}
-  Value(List items);
+  Value(List items);  // throws BadCall past kFrameDepth, as do all that nest
   template <core::ListLike T>
     requires(!std::same_as<T, List> &&
              std::constructible_from<Value, std::ranges::range_value_t<const T>>)
-  Value(const T& items) : Value(List(std::ranges::begin(items), std::ranges::end(items))) {}
+  Value(const T& items) : Value(copied(items)) {}
   template <core::MapLike T>
     requires(std::constructible_from<Value, typename T::key_type> &&
              std::constructible_from<Value, typename T::mapped_type>)
@@ -120,6 +151,7 @@ class Value {
   template <core::ProxyType T>
   Value(const T& proxy) : Value(of_reference(proxy.reference())) {}
   template <class T>
+    requires std::constructible_from<Value, const T&>
   Value(const std::optional<T>& value) : Value(value ? Value(*value) : Value()) {}
 
   // A list of pairs would be ambiguous with a list of lists, hence names.
@@ -163,6 +195,7 @@ class Value {
   std::string json() const;
 
  private:
+  struct Nesting;
   struct ListNode;
   struct MapNode;
   struct BytesNode;
@@ -170,8 +203,17 @@ class Value {
                             std::shared_ptr<const BytesNode>, std::shared_ptr<const ListNode>,
                             std::shared_ptr<const MapNode>, core::ReferencePtr>;
 
+  template <class T>
+  static List copied(const T& items) {
+    List list;
+    for (auto&& item : items) list.emplace_back(std::forward<decltype(item)>(item));
+    return list;
+  }
+
+  const Nesting* nesting() const;  // nullptr: nothing nests
   std::strong_ordering compare(const Value& other) const;
   [[noreturn]] void wrong_kind(std::string_view wanted) const;
+  [[noreturn]] void does_not_fit(std::string_view wanted) const;
   void check_type(std::string_view wanted) const;  // of a proxy
 
   Data data_;
@@ -214,16 +256,14 @@ T Value::as() const {
   } else if constexpr (std::same_as<T, bool>) {
     return boolean();
   } else if constexpr (core::Integer<T>) {
-    if (kind() == ValueKind::integer && !is<T>()) {
-      throw BadCall("the integer " + json() + " does not fit the type that it is read as");
-    }
+    if (kind() == ValueKind::integer && !is<T>()) does_not_fit(core::kIntegerName<T>);
     if constexpr (std::is_signed_v<T>) {
       return static_cast<T>(integer());
     } else {
       return static_cast<T>(natural());
     }
   } else if constexpr (std::floating_point<T>) {
-    return static_cast<T>(real());
+    return core::narrow_real<T>(real());
   } else if constexpr (std::same_as<T, std::string>) {
     return string();
   } else if constexpr (core::kByteVector<T>) {
@@ -247,12 +287,19 @@ class Writer;
 // Throws BadCall if the value is nested deeper than `depth` allows.
 void encode_value(Writer& out, const Value& value, Travel& travel,
                   std::size_t depth = kValueDepth);
-// Iterative; throws BadCall on anything malformed, nested too deep, with a key twice in one map or
-// of an unknown extension type.
+// Iterative; throws BadCall on anything malformed, nested more than kFrameDepth deep (a snapshot of a
+// container holds values of kValueDepth), with a key twice in one map or of an unknown extension
+// type.
 Value decode_value(Reader& in, Travel& travel);
 // `bytes` must be exactly one value.
 Value decode_value(std::string_view bytes, Travel& travel);
+// Both by current_travel(), for msgpack-cxx's adaptors. At most 4 GiB: it counts in 32 bits.
+std::string encoded(const Value& value);
+Value decoded(std::string_view bytes);
 
+// The first `limit` bytes of value.json(), and "..." if there are more; in time that depends on
+// `limit` only.
+std::string json_prefix(const Value& value, std::size_t limit);
 // Appends `text` in double quotes, escaped as JSON.
 void append_json_string(std::string& out, std::string_view text);
 

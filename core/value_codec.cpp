@@ -92,7 +92,7 @@ Value decode_value(Reader& in, Travel& travel) {
       const bool map = kind == Kind::map;
       const std::size_t count = map ? in.map() * 2 : in.array();
       if (open.size() == kFrameDepth) {
-        throw BadCall("a value is nested more than " + std::to_string(kValueDepth) + " deep");
+        throw BadCall("a value is nested more than " + std::to_string(kFrameDepth) + " deep");
       }
       open.push_back({{}, count, map});
       open.back().items.reserve(std::min(count, kReserve));
@@ -111,6 +111,16 @@ Value decode_value(Reader& in, Travel& travel) {
     }
   }
 }
+
+std::string encoded(const Value& value) {
+  std::string bytes;
+  Writer writer(bytes);
+  encode_value(writer, value, current_travel());
+  if (bytes.size() > UINT32_MAX) throw Overloaded("a value has more than 2^32 - 1 bytes");
+  return bytes;
+}
+
+Value decoded(std::string_view bytes) { return decode_value(bytes, current_travel()); }
 
 Value decode_value(std::string_view bytes, Travel& travel) {
   Reader reader(bytes);

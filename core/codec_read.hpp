@@ -1,0 +1,196 @@
+// Typed reading, straight from the bytes for standard containers and what they hold: no tree of
+// objects many times as large as the message, exact sizes of tuples, and errors that say what was
+// expected. What has an adaptor of its own goes through msgpack-cxx, one value at a time.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <list>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include <steward/core/codec_adaptors.hpp>
+#include <steward/core/limits.hpp>
+#include <steward/core/reader.hpp>
+#include <steward/core/travel.hpp>
+
+namespace steward::core {
+
+template <class T>
+T read(Reader& in);
+
+// How to read a container of standard C++ part by part.
+template <class T>
+struct Parts {
+  static constexpr bool known = false;
+};
+
+// Sequences and sets. Of what the wire announces no more is reserved than this; more grows as it
+// really arrives.
+template <class C>
+struct ListParts {
+  static constexpr bool known = true;
+  static C read(Reader& in) {
+    constexpr std::size_t kReserve = 1024;
+    C out;
+    const std::size_t count = in.array();
+    if constexpr (requires { out.reserve(count); }) out.reserve(std::min(count, kReserve));
+    for (std::size_t i = 0; i < count; ++i) {
+      out.insert(out.end(), core::read<typename C::value_type>(in));
+    }
+    return out;
+  }
+};
+
+template <class C>
+struct MapParts {
+  static constexpr bool known = true;
+  static C read(Reader& in) {
+    C out;
+    const std::size_t count = in.map();
+    for (std::size_t i = 0; i < count; ++i) {
+      auto key = core::read<typename C::key_type>(in);
+      auto value = core::read<typename C::mapped_type>(in);
+      if (!out.emplace(std::move(key), std::move(value)).second) {
+        throw BadCall("a map has one key twice");
+      }
+    }
+    return out;
+  }
+};
+
+template <class T>
+struct TupleParts {
+  static constexpr bool known = true;
+  static T read(Reader& in) {
+    in.array_of(std::tuple_size_v<T>);
+    return [&in]<std::size_t... I>(std::index_sequence<I...>) {
+      return T{core::read<std::tuple_element_t<I, T>>(in)...};  // in order, thanks to the braces
+    }(std::make_index_sequence<std::tuple_size_v<T>>());
+  }
+};
+
+template <class T>
+inline constexpr bool kByte =
+    std::same_as<T, char> || std::same_as<T, unsigned char> || std::same_as<T, std::byte>;
+
+template <class T, class A>
+  requires(!kByte<T>)
+struct Parts<std::vector<T, A>> : ListParts<std::vector<T, A>> {};
+template <class T, class A>
+struct Parts<std::deque<T, A>> : ListParts<std::deque<T, A>> {};
+template <class T, class A>
+struct Parts<std::list<T, A>> : ListParts<std::list<T, A>> {};
+template <class T, class L, class A>
+struct Parts<std::set<T, L, A>> : ListParts<std::set<T, L, A>> {};
+template <class T, class H, class E, class A>
+struct Parts<std::unordered_set<T, H, E, A>> : ListParts<std::unordered_set<T, H, E, A>> {};
+template <class K, class V, class L, class A>
+struct Parts<std::map<K, V, L, A>> : MapParts<std::map<K, V, L, A>> {};
+template <class K, class V, class H, class E, class A>
+struct Parts<std::unordered_map<K, V, H, E, A>> : MapParts<std::unordered_map<K, V, H, E, A>> {};
+template <class... T>
+struct Parts<std::tuple<T...>> : TupleParts<std::tuple<T...>> {};
+template <class A, class B>
+struct Parts<std::pair<A, B>> : TupleParts<std::pair<A, B>> {};
+template <class T, std::size_t N>
+  requires(!kByte<T>)
+struct Parts<std::array<T, N>> {
+  static constexpr bool known = true;
+  static std::array<T, N> read(Reader& in) {
+    if constexpr (std::default_initializable<T> && std::movable<T>) {
+      in.array_of(N);
+      std::array<T, N> out{};
+      for (T& item : out) item = core::read<T>(in);
+      return out;
+    } else {
+      return TupleParts<std::array<T, N>>::read(in);
+    }
+  }
+};
+
+template <class T>
+struct Parts<std::optional<T>> {
+  static constexpr bool known = true;
+  static std::optional<T> read(Reader& in) {
+    if (in.nil_if_next()) return std::nullopt;
+    return core::read<T>(in);
+  }
+};
+
+template <Integer T>
+T read_integer(Reader& in) {
+  const auto fitting = [](auto value) {
+    if (std::in_range<T>(value)) return static_cast<T>(value);
+    throw BadCall("the number " + std::to_string(value) + " does not fit " +
+                  std::string(kIntegerName<T>));
+  };
+  return in.peek() == Kind::natural ? fitting(in.natural()) : fitting(in.integer());
+}
+
+// Integers too: 1 is a real.
+template <class T>
+T read_real(Reader& in) {
+  switch (in.peek()) {
+    case Kind::integer: return static_cast<T>(in.integer());
+    case Kind::natural: return static_cast<T>(in.natural());
+    default: return narrow_real<T>(in.real());
+  }
+}
+
+// What the bytes should have been, for error texts.
+template <class T>
+std::string wanted() {
+  if constexpr (TravelsRaw<T>) return "a raw struct of " + std::to_string(sizeof(T)) + " bytes";
+  if constexpr (PacksItself<T>) return "the members of a struct as it is defined here";
+  if constexpr (std::is_enum_v<T>) return "an enumerator";
+  if constexpr (std::is_scalar_v<T>) return "a character";
+  return "another type";
+}
+
+// `bytes` are exactly one item, nested within bounds.
+template <class T>
+T convert_checked(std::string_view bytes) {
+  try {
+    const msgpack::object_handle handle =
+        msgpack::unpack(bytes.data(), bytes.size(), [](auto, std::size_t, void*) { return true; });
+    return handle.get().as<T>();
+  } catch (const msgpack::type_error&) {
+    throw BadCall("expected " + wanted<T>() + ", got " + describe_item(bytes));
+  } catch (const msgpack::unpack_error& error) {
+    throw BadCall(std::string("malformed message: ") + error.what());
+  }
+}
+
+template <class T>
+T read(Reader& in) {
+  if constexpr (std::same_as<T, Value>) {
+    return decode_value(in, current_travel());
+  } else if constexpr (kUserAdaptor<T> && !ProxyType<T>) {
+    return convert_checked<T>(in.skip(kFrameDepth));
+  } else if constexpr (std::same_as<T, std::string>) {
+    return std::string(in.string());
+  } else if constexpr (std::same_as<T, bool>) {
+    return in.boolean();
+  } else if constexpr (Integer<T>) {
+    return read_integer<T>(in);
+  } else if constexpr (std::floating_point<T>) {
+    return read_real<T>(in);
+  } else if constexpr (ProxyType<T>) {
+    return T::from_reference(incoming_reference(in.extension(), T::kType));
+  } else if constexpr (Parts<T>::known) {
+    return Parts<T>::read(in);
+  } else {
+    return convert_checked<T>(in.skip(kFrameDepth));
+  }
+}
+
+}  // namespace steward::core
