@@ -40,11 +40,15 @@ std::optional<std::string> from_base64url(std::string_view text) {
     count -= 8;
     data += static_cast<char>(bits >> count & 0xffU);
   }
-  return data;
+  // One text for one token: a lone letter and bits that say nothing are refused.
+  const bool canonical = count < 6 && (bits & ((1U << count) - 1)) == 0;
+  return canonical ? std::optional(std::move(data)) : std::nullopt;
 }
 
 std::string bounded(std::string_view text, std::size_t limit, std::string_view what) {
-  if (text.size() > limit) throw BadCall("malformed handle: its " + std::string(what) + " is too long");
+  if (text.size() > limit) {
+    throw BadCall("malformed handle: its " + std::string(what) + " is too long");
+  }
   return std::string(text);
 }
 

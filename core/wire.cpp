@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <steward/core/limits.hpp>
+#include <steward/core/text.hpp>
 #include <steward/core/writer.hpp>
 
 namespace steward::core {
@@ -10,6 +11,8 @@ namespace {
 
 // More than a session may have in flight is never listed.
 constexpr std::size_t kSeqsInEnvelope = 65'536;
+// Tickets, proofs, secrets, reasons.
+constexpr std::size_t kBlobBytes = 256;
 
 Writer begin(std::string& out, Envelope kind, std::size_t fields) {
   Writer writer(out);
@@ -36,6 +39,13 @@ void require_fields(const OpenEnvelope& envelope, std::size_t least) {
   if (envelope.fields < least) throw BadCall("malformed message: fields are missing");
 }
 
+// Passes over the fields behind the `known` ones, which a later version may have added; nothing may
+// follow them.
+void finish(OpenEnvelope& envelope, std::size_t known) {
+  for (std::size_t i = known; i < envelope.fields; ++i) envelope.body.skip(kFrameDepth);
+  envelope.body.finish();
+}
+
 template <class Id>
 Id read_id(Reader& reader) {
   const auto id = Id::from(reader.bytes());
@@ -45,7 +55,7 @@ Id read_id(Reader& reader) {
 
 std::string read_blob(Reader& reader) {
   const std::string_view bytes = reader.bytes();
-  if (bytes.size() > 256) throw BadCall("malformed message: a key field is too long");
+  if (bytes.size() > kBlobBytes) throw BadCall("malformed message: a key field is too long");
   return std::string(bytes);
 }
 
@@ -110,7 +120,13 @@ OpenEnvelope open_envelope(std::string_view frame) {
   if (kind < 1 || kind > static_cast<std::uint64_t>(Envelope::unknown_session)) {
     throw BadCall("malformed message: unknown kind " + std::to_string(kind));
   }
-  return {static_cast<Envelope>(kind), fields - 2, reader};
+  const OpenEnvelope envelope{static_cast<Envelope>(kind), fields - 2, reader};
+  // These two say all by their kind; nobody decodes the rest.
+  if (envelope.kind == Envelope::renew || envelope.kind == Envelope::bye) {
+    OpenEnvelope rest = envelope;
+    finish(rest, 0);
+  }
+  return envelope;
 }
 
 std::string encode(const Hello& hello) {
@@ -139,6 +155,7 @@ Hello decode_hello(OpenEnvelope envelope) {
   hello.proof = read_blob(reader);
   hello.incomplete = read_seqs(reader);
   hello.first_incomplete = reader.natural();
+  finish(envelope, 6);
   return hello;
 }
 
@@ -164,6 +181,7 @@ Welcome decode_welcome(OpenEnvelope envelope) {
   welcome.proof = read_blob(reader);
   welcome.message_bytes = reader.natural();
   welcome.calls_in_flight = reader.natural();
+  finish(envelope, 6);
   return welcome;
 }
 
@@ -175,13 +193,15 @@ std::string encode_unknown_connection(std::string_view challenge) {
 
 std::string encode_unknown_session(std::string_view reason) {
   std::string out;
-  begin(out, Envelope::unknown_session, 1).bytes(reason.substr(0, 256));
+  begin(out, Envelope::unknown_session, 1).bytes(cut(reason, kBlobBytes));
   return out;
 }
 
 std::string decode_text(OpenEnvelope envelope) {
   require_fields(envelope, 1);
-  return read_blob(envelope.body);
+  std::string text = read_blob(envelope.body);
+  finish(envelope, 1);
+  return text;
 }
 
 std::string encode_renew() {
@@ -205,7 +225,9 @@ std::string encode_seqs(Envelope kind, const std::vector<Seq>& seqs) {
 
 std::vector<Seq> decode_seqs(OpenEnvelope envelope) {
   require_fields(envelope, 1);
-  return read_seqs(envelope.body);
+  std::vector<Seq> seqs = read_seqs(envelope.body);
+  finish(envelope, 1);
+  return seqs;
 }
 
 void append_call(std::string& out, const Call& call) {
@@ -249,6 +271,7 @@ Calls decode_calls(OpenEnvelope envelope) {
   const std::size_t count = reader.array();
   calls.calls.reserve(std::min<std::size_t>(count, 1024));
   for (std::size_t i = 0; i < count; ++i) calls.calls.push_back(read_call(reader));
+  finish(envelope, 2);
   return calls;
 }
 
@@ -267,8 +290,8 @@ void append_error(std::string& out, Seq seq, ErrorCode code, std::string_view te
   writer.natural(seq);
   writer.natural(static_cast<std::uint64_t>(code));
   writer.array(2);
-  writer.string(text.substr(0, kErrorTextBytes));
-  writer.string(type_name.substr(0, kTypeNameBytes));
+  writer.string(cut(text, kErrorTextBytes));
+  writer.string(cut(type_name, kTypeNameBytes));
 }
 
 std::string encode_replies(const std::vector<std::string_view>& replies) {
@@ -286,6 +309,7 @@ std::vector<Reply> decode_replies(OpenEnvelope envelope) {
   std::vector<Reply> replies;
   replies.reserve(std::min<std::size_t>(count, 1024));
   for (std::size_t i = 0; i < count; ++i) replies.push_back(read_reply(reader));
+  finish(envelope, 1);
   return replies;
 }
 
@@ -295,6 +319,7 @@ ErrorPayload decode_error(std::string_view payload) {
   ErrorPayload error;
   error.text = reader.string();
   error.type_name = reader.string();
+  reader.finish();
   return error;
 }
 
