@@ -23,6 +23,9 @@ bool equal(const A& a, const B& b) {
   }
 }
 template <class A, class B>
+concept Ordered = (core::Integer<A> && core::Integer<B>) ||
+                  requires(const A& a, const B& b) { a <=> b; };
+template <class A, class B>
 auto order(const A& a, const B& b) {
   if constexpr (core::Integer<A> && core::Integer<B>) {
     if (std::cmp_less(a, b)) return std::strong_ordering::less;
@@ -150,12 +153,12 @@ class ElementRef {
   friend bool operator==(const ElementRef& a, const ElementRef& b) { return a.get() == b.get(); }
 
   template <class U>
-    requires(!std::same_as<U, ElementRef> && requires(const T& a, const U& b) { a <=> b; })
+    requires(!std::same_as<U, ElementRef> && Ordered<T, U>)
   friend auto operator<=>(const ElementRef& element, const U& other) {
     return order(element.get(), other);
   }
   friend auto operator<=>(const ElementRef& a, const ElementRef& b)
-    requires requires(const T& x) { x <=> x; }
+    requires Ordered<T, T>
   {
     return a.get() <=> b.get();
   }

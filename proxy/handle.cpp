@@ -11,10 +11,8 @@
 
 namespace steward {
 
-Handle::Handle(core::ReferencePtr reference) {
-  if (!reference) throw StaleHandle("an empty proxy has no handle");
-  client::session_of(reference);
-  owned_ = std::move(reference);
+Handle::Handle(core::ReferencePtr reference) : owned_(proxy::owned(std::move(reference))) {
+  if (!owned_) throw StaleHandle("an empty proxy has no handle");
 }
 
 std::string Handle::str() const {

@@ -1,6 +1,7 @@
 #include <steward/proxy/target.hpp>
 
 #include <chrono>
+#include <typeinfo>
 
 #include <fmt/format.h>
 
@@ -15,9 +16,12 @@ constexpr std::string_view kNoArguments = "\x90";
 
 }  // namespace
 
-void Target::refer_to(core::ReferencePtr reference) {
-  if (reference) client::session_of(reference);
-  reference_ = std::move(reference);
+core::ReferencePtr owned(core::ReferencePtr reference) {
+  if (!reference) return nullptr;
+  // Derived classes own; the base is a bare token.
+  const core::Reference& pointee = *reference;
+  if (typeid(pointee) != typeid(core::Reference)) return reference;
+  return client::open_token(pointee.token());
 }
 
 core::Deadline Target::deadline() const {

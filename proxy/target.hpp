@@ -37,6 +37,10 @@ Method within(std::chrono::duration<Rep, Period> wait, Method method) {
   return method;
 }
 
+// This reference, or one that this process owns for its object: a token that was merely decoded keeps
+// nothing alive, so it is claimed. Throws StaleHandle, Disconnected.
+core::ReferencePtr owned(core::ReferencePtr reference);
+
 // A value. Thread safety: as std::shared_ptr; calls may be made from any thread.
 // Ownership: the reference keeps the object alive; a copy shares it.
 class Target {
@@ -48,9 +52,8 @@ class Target {
   // An empty target that will refer to objects of this type (of static storage).
   explicit Target(std::string_view type) : type_(type) {}
 
-  // Refers to this object from now on. One that this process owns no reference to yet (a decoded
-  // token) is claimed at once. Throws StaleHandle, Disconnected; then nothing has changed.
-  void refer_to(core::ReferencePtr reference);
+  // Refers to this object from now on; see owned(). If it throws nothing has changed.
+  void refer_to(core::ReferencePtr reference) { reference_ = owned(std::move(reference)); }
 
   // Every call from now on ends at the latest that long after it began.
   template <class Rep, class Period>

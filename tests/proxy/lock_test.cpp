@@ -1,0 +1,143 @@
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include <steward/proxy/lock.hpp>
+#include <steward/tests/proxy/house.hpp>
+
+namespace steward::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class LockProxy : public testing::Test {
+ protected:
+  House house;
+  const Lock lock = house.make<Lock>();
+  const RLock rlock = house.make<RLock>();
+};
+
+TEST_F(LockProxy, IsHeldByOneThreadAtATime) {
+  EXPECT_FALSE(lock.locked());
+  lock.lock();
+  EXPECT_TRUE(lock.locked());
+  EXPECT_FALSE(on_another_thread([&] { return lock.try_lock(); }));
+  EXPECT_FALSE(on_another_thread([&] { return lock.try_lock_for(10ms); }));
+  EXPECT_FALSE(on_another_thread([&] { return lock.try_lock_for(0ms); }));
+  EXPECT_FALSE(on_another_thread(
+      [&] { return lock.try_lock_until(std::chrono::system_clock::now() + 10ms); }));
+  EXPECT_FALSE(on_another_thread([&] { return lock.acquire(10ms); }));
+  EXPECT_THROW(on_another_thread([&] { lock.with_timeout(10ms).lock(); }), TimeoutError);
+  lock.unlock();
+  EXPECT_TRUE(lock.acquire());
+  lock.release();
+  EXPECT_TRUE(lock.try_lock_for(1h));
+  lock.unlock();
+  EXPECT_TRUE(lock.acquire(std::chrono::hours::max()));
+  lock.unlock();
+  EXPECT_FALSE(lock.locked());
+}
+
+TEST_F(LockProxy, WorksWithTheGuardsOfTheStandard) {
+  {
+    const std::scoped_lock hold(lock, rlock);
+    EXPECT_TRUE(lock.locked());
+    EXPECT_TRUE(rlock.locked());
+  }
+  std::unique_lock tried(lock, std::try_to_lock);
+  EXPECT_TRUE(tried.owns_lock());
+  tried.unlock();
+  std::unique_lock timed(lock, 1s);
+  EXPECT_TRUE(timed.owns_lock());
+  const std::lock_guard nested(rlock);
+}
+
+TEST_F(LockProxy, UnlocksWithoutWaiting) {
+  lock.lock();
+  {
+    const House::Pause pause(house);
+    lock.unlock();  // would hang if it awaited an answer
+  }
+  EXPECT_FALSE(lock.locked());
+}
+
+TEST_F(LockProxy, RefusesTheUnlockOfAnother) {
+  EXPECT_THROW(lock.unlock(), NotOwner);
+  lock.lock();
+  EXPECT_THROW(on_another_thread([&] { lock.unlock(); }), NotOwner);
+  EXPECT_TRUE(lock.locked());
+  lock.unlock();
+  EXPECT_THROW(lock.unlock(), NotOwner);
+}
+
+TEST_F(LockProxy, RefusesToWaitForItself) {
+  lock.lock();
+  EXPECT_THROW(lock.lock(), BadCall);
+  EXPECT_FALSE(lock.try_lock());
+  EXPECT_FALSE(lock.try_lock_for(10ms));
+  lock.unlock();
+  EXPECT_FALSE(lock.locked());
+}
+
+TEST_F(LockProxy, GivesRisingTokens) {
+  EXPECT_EQ(lock.token(), 0U);
+  lock.lock();
+  const std::uint64_t first = lock.token();
+  EXPECT_GT(first, 0U);
+  EXPECT_FALSE(lock.previous_owner_died());
+  EXPECT_EQ(on_another_thread([&] { return lock.token(); }), first);
+  lock.unlock();
+  EXPECT_EQ(lock.token(), first);
+  lock.lock();
+  EXPECT_GT(lock.token(), first);
+  {
+    // One's own token is known without a call, whatever became of the lock since.
+    const House::Pause pause(house);
+    EXPECT_GT(lock.token(), first);
+  }
+  lock.unlock();
+}
+
+TEST_F(LockProxy, CountsWhatTheSameThreadLocksAgain) {
+  rlock.lock();
+  rlock.lock();
+  EXPECT_TRUE(rlock.try_lock());
+  rlock.unlock();
+  rlock.unlock();
+  EXPECT_TRUE(rlock.locked());
+  EXPECT_FALSE(on_another_thread([&] { return rlock.try_lock(); }));
+  rlock.unlock();
+  EXPECT_FALSE(rlock.locked());
+  EXPECT_THROW(rlock.unlock(), NotOwner);
+}
+
+TEST_F(LockProxy, HandsOnToTheNextWaiter) {
+  lock.lock();
+  std::thread waiter([&] {
+    lock.lock();
+    lock.unlock();
+  });
+  lock.unlock();
+  waiter.join();
+  EXPECT_FALSE(lock.locked());
+}
+
+TEST_F(LockProxy, ResetsWhatIsNotPoisoned) {
+  lock.reset();
+  lock.lock();
+  lock.reset();
+  EXPECT_TRUE(lock.locked());
+  lock.unlock();
+}
+
+TEST_F(LockProxy, TakesItsPolicyAtCreation) {
+  const Lock poisoned = house.make<Lock>(static_cast<int>(OwnerDeath::poison));
+  poisoned.lock();
+  poisoned.unlock();
+  EXPECT_THROW(house.make<Lock>(99), BadCall);
+}
+
+}  // namespace
+}  // namespace steward::test
