@@ -142,6 +142,7 @@ class LiveSession final : public Session, private Crew::Duty {
   void on_reply(const core::Reply& reply);
   void on_welcome(const core::Welcome& welcome);
   void on_unknown_connection(std::string_view challenge);
+  void answer_challenge();
   void on_alarm();
   bool flush();
   void watch();
@@ -149,6 +150,7 @@ class LiveSession final : public Session, private Crew::Duty {
   // --- session_lifetime.cpp
   void on_connected();
   void on_disconnected();
+  void forget_greeting();
   void resume();
   void manager_ends();
   void conclude_ending();
@@ -188,7 +190,9 @@ class LiveSession final : public Session, private Crew::Duty {
   Phase phase_ = Phase::offline;
   std::string closed_because_;
   std::string greeting_;          // to be sent as soon as the connection takes it
-  unsigned challenges_ = 0;       // answered on this connection
+  std::string challenge_;         // to be answered
+  std::string answered_challenge_;
+  unsigned challenges_ = 0;       // on this connection
   unsigned sessions_lost_ = 0;    // since the last reply
   bool arrived_ = true;           // poll saw something, or nobody has looked yet
   core::Deadline offline_until_;  // then the manager counts as unreachable

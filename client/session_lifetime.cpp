@@ -75,16 +75,23 @@ void LiveSession::await_connection() {
 
 void LiveSession::on_connected() {
   phase_ = Phase::greeting;
-  challenges_ = 0;
+  forget_greeting();
   await_connection();
   greeting_ = handshake_.hello();
   flush();
 }
 
+void LiveSession::forget_greeting() {
+  greeting_.clear();
+  challenge_.clear();
+  answered_challenge_.clear();
+  challenges_ = 0;
+}
+
 void LiveSession::on_disconnected() {
   phase_ = Phase::offline;
   if (ending_until_) return conclude_ending();
-  greeting_.clear();
+  forget_greeting();
   await_connection();
 }
 
@@ -126,7 +133,7 @@ void LiveSession::lose(const std::string& reason) {
   if (leaving_ || !dial_ || ++sessions_lost_ > kRepeats) return close(text, false);
   phase_ = Phase::lost;
   outbox_.clear();
-  greeting_.clear();
+  forget_greeting();
   holds_.clear();
   await_connection();
   std::vector<std::unique_ptr<PendingCall>> calls = table_.restart();

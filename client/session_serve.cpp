@@ -1,4 +1,6 @@
 // What the leader does for all: frames, replies, descriptors, alarms.
+#include <utility>
+
 #include <steward/client/live_session.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/shm/fd_passing.hpp>
@@ -128,22 +130,28 @@ void LiveSession::on_welcome(const core::Welcome& welcome) {
   calls_in_flight_ = static_cast<std::size_t>(welcome.calls_in_flight);
   phase_ = Phase::online;
   offline_until_ = std::nullopt;
-  greeting_.clear();
-  challenges_ = 0;
+  forget_greeting();
   resume();
   if (establishing_ != nullptr) crew_.finish(*establishing_);
 }
 
+// Every frame that slipped onto a connection before its hello is answered with a challenge. The proof
+// waits until all of them are read, and answers the last.
 void LiveSession::on_unknown_connection(std::string_view challenge) {
   if (phase_ != Phase::greeting && phase_ != Phase::online) return;
+  if (challenge == challenge_ || challenge == answered_challenge_) return;
   if (++challenges_ > kChallenges) return;
   phase_ = Phase::greeting;
   await_connection();
+  challenge_ = challenge;
+}
+
+void LiveSession::answer_challenge() {
   table_.drop_cancelled();
   greeting_ = handshake_.known()
-                  ? handshake_.prove(challenge, table_.awaited(), table_.first_incomplete())
+                  ? handshake_.prove(challenge_, table_.awaited(), table_.first_incomplete())
                   : handshake_.hello();
-  flush();
+  answered_challenge_ = std::exchange(challenge_, {});
 }
 
 void LiveSession::on_alarm() {
@@ -155,6 +163,7 @@ void LiveSession::on_alarm() {
 // Sends what could not be sent before, in order. True if it tried: then the edge of an arrival may
 // have been swallowed.
 bool LiveSession::flush() {
+  if (phase_ == Phase::greeting && !challenge_.empty()) answer_challenge();
   if (phase_ == Phase::greeting && !greeting_.empty()) {
     if (transport_->send(greeting_)) greeting_.clear();
     return true;

@@ -123,6 +123,14 @@ State::LiveSessionPtr State::settle(const std::string& address, LiveSessionPtr m
   return kept;
 }
 
+void State::introduce(LiveSessionPtr session) {
+  const core::Incarnation incarnation = session->incarnation();
+  LiveSessionPtr superseded;  // let go after the lock
+  const std::lock_guard lock(mutex_);
+  superseded = std::exchange(by_incarnation_[incarnation], std::move(session));
+  register_exit_handler();
+}
+
 State::LiveSessionPtr State::find(const core::Incarnation& incarnation) {
   const std::lock_guard lock(mutex_);
   const auto known = by_incarnation_.find(incarnation);

@@ -32,6 +32,8 @@ class State {
   // The usable session with the manager at this address; made by `dial` if there is none. Several
   // threads that ask at once share one attempt, and its failure.
   LiveSessionPtr connect(const std::string& address, const std::function<LiveSessionPtr()>& dial);
+  // Lets handles of its manager find a session that was not made by connect().
+  void introduce(LiveSessionPtr session);
   // nullptr: there is none, or its manager is dead.
   LiveSessionPtr find(const core::Incarnation& incarnation);
   // The session with this manager, made if need be.

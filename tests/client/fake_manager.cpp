@@ -64,7 +64,9 @@ std::vector<std::string> FakeManager::take(std::uint64_t number, std::string_vie
   if (envelope.kind == core::Envelope::hello) {
     answers.push_back(on_hello(connection, core::decode_hello(envelope)));
   } else if (!connection.known || known == sessions_.end()) {
-    connection.challenge = core::random_bytes(core::kChallengeBytes);
+    if (connection.challenge.empty()) {
+      connection.challenge = core::random_bytes(core::kChallengeBytes);
+    }
     answers.push_back(core::encode_unknown_connection(connection.challenge));
   } else if (envelope.kind == core::Envelope::calls) {
     for (const core::Call& call : core::decode_calls(envelope).calls) {
