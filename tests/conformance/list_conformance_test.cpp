@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "transports.hpp"
+#include <steward/tests/conformance/transports.hpp>
 
 namespace steward::test {
 namespace {

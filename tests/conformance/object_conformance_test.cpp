@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "transports.hpp"
+#include <steward/tests/conformance/transports.hpp>
 
 namespace steward::test {
 namespace {

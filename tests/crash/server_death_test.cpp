@@ -13,7 +13,7 @@
 
 #include <steward/steward.hpp>
 
-#include "eventually.hpp"
+#include <steward/tests/crash/eventually.hpp>
 
 namespace steward::test {
 namespace {

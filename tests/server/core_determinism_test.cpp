@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core_driver.hpp"
+#include <steward/tests/server/core_driver.hpp>
 
 namespace steward::test {
 namespace {

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "core_driver.hpp"
-#include "slot_class.hpp"
+#include <steward/tests/server/core_driver.hpp>
+#include <steward/tests/server/slot_class.hpp>
 
 namespace steward::test {
 namespace {

@@ -1,0 +1,112 @@
+// The transports that the conformance suite runs over. Each gives a Manager; a new transport is a new
+// class here and a line in Transports.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/client/live_session.hpp>
+#include <steward/client/reference.hpp>
+#include <steward/client/state.hpp>
+#include <steward/client/transport.hpp>
+#include <steward/manager/server/listener_local.hpp>
+#include <steward/manager/server/server.hpp>
+#include <steward/steward.hpp>
+
+namespace steward::test {
+
+// Frames through memory, to a server on another thread.
+class LocalTransport final : public client::Transport {
+ public:
+  explicit LocalTransport(std::unique_ptr<server::LocalNetwork::Connection> connection)
+      : connection_(std::move(connection)), fds_{{connection_->fd(), POLLIN, 0}} {}
+
+  const std::vector<pollfd>& poll_fds() const override { return fds_; }
+  bool readable() override { return !greeted_ || connection_->readable(); }
+  bool send(std::string_view frame) override { return connection_->send(frame); }
+  client::Arrival receive(std::string& frame) override {
+    if (!std::exchange(greeted_, true)) return client::Arrival::connected;
+    switch (connection_->receive(frame)) {
+      case server::LocalNetwork::Connection::Got::frame: return client::Arrival::frame;
+      case server::LocalNetwork::Connection::Got::closed:
+        return std::exchange(closed_, true) ? client::Arrival::nothing
+                                            : client::Arrival::disconnected;
+      case server::LocalNetwork::Connection::Got::nothing: break;
+    }
+    return client::Arrival::nothing;
+  }
+
+ private:
+  std::unique_ptr<server::LocalNetwork::Connection> connection_;
+  std::vector<pollfd> fds_;
+  bool greeted_ = false;
+  bool closed_ = false;
+};
+
+class InProcess {
+ public:
+  static constexpr const char* kName = "InProcess";
+
+  InProcess() : network_(server::LocalNetwork::make()),
+                server_(nullptr, network_->listen(), server::builtin_classes()),
+                thread_([this] { server_.run(); }) {
+    client::SessionPtr session = client::connect_over(
+        std::make_unique<LocalTransport>(network_->connect()), {}, {"local:test"});
+    // So that tokens find it: there is no address by which they could connect.
+    client::State::current().introduce(std::static_pointer_cast<client::LiveSession>(session));
+    manager_ = std::make_unique<Manager>(face::ManagerAccess::over(std::move(session)));
+  }
+  ~InProcess() {
+    const client::SessionPtr session = face::ManagerAccess::session_of(*manager_);
+    manager_.reset();
+    session->end(std::chrono::seconds(1));
+    server_.stop();
+    thread_.join();
+  }
+
+  Manager& manager() { return *manager_; }
+
+ private:
+  std::shared_ptr<server::LocalNetwork> network_;
+  server::Server server_;
+  std::thread thread_;
+  std::unique_ptr<Manager> manager_;
+};
+
+// A private server process, reached over ZeroMQ.
+class Ipc {
+ public:
+  static constexpr const char* kName = "Ipc";
+  Manager& manager() { return manager_; }
+
+ private:
+  Manager manager_;
+};
+
+using Transports = testing::Types<InProcess, Ipc>;
+
+struct TransportNames {
+  template <class Transport>
+  static std::string GetName(int) {
+    return Transport::kName;
+  }
+};
+
+template <class Transport>
+class ConformanceTest : public testing::Test {
+ protected:
+  Manager& manager() { return transport_.manager(); }
+  void TearDown() override {
+    EXPECT_EQ(manager().number_of_objects(), 0U) << manager().debug_info();
+  }
+
+ private:
+  Transport transport_;
+};
+
+}  // namespace steward::test
