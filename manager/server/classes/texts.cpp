@@ -5,22 +5,10 @@
 #include <fmt/format.h>
 
 namespace steward::server {
-namespace {
-
-bool continues_a_character(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U;
-}
-
-}  // namespace
 
 std::string brief(const Value& value) {
   constexpr std::size_t kBytes = 200;
-  std::string text = value.json();
-  if (text.size() <= kBytes) return text;
-  std::size_t end = kBytes;
-  while (end > 0 && continues_a_character(text[end])) --end;  // not in the middle of UTF-8
-  text.resize(end);
-  return text + "...";
+  return core::json_prefix(value, kBytes);
 }
 
 std::string index_out_of_range(std::int64_t index, std::size_t size) {
