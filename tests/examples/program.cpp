@@ -1,4 +1,4 @@
-#include "program.hpp"
+#include <steward/tests/examples/program.hpp>
 
 #include <fcntl.h>
 #include <signal.h>

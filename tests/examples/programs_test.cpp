@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "program.hpp"
+#include <steward/tests/examples/program.hpp>
 
 namespace steward::test {
 namespace {

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "program.hpp"
+#include <steward/tests/examples/program.hpp>
 
 namespace steward::test {
 namespace {
