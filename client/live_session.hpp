@@ -160,7 +160,8 @@ class LiveSession final : public Session, private Crew::Duty {
   void close(const std::string& reason, bool manager_is_dead);
   void fail_calls(const std::string& reason, bool manager_is_dead);
   void await_connection();
-  void abandon();
+  // What it leaves, to be kept for ever: destroying it would touch the parent's sockets.
+  std::unique_ptr<Transport> abandon();
   SessionPtr successor() const;
 
   // --- session_references.cpp
@@ -192,10 +193,13 @@ class LiveSession final : public Session, private Crew::Duty {
   std::string greeting_;          // to be sent as soon as the connection takes it
   std::string challenge_;         // to be answered
   std::string answered_challenge_;
+  core::Deadline calm_at_;        // then, if no other one came
   unsigned challenges_ = 0;       // on this connection
   unsigned sessions_lost_ = 0;    // since the last reply
   bool arrived_ = true;           // poll saw something, or nobody has looked yet
   core::Deadline offline_until_;  // then the manager counts as unreachable
+  bool door_shut_ = false;
+  bool dead_ = false;             // the pidfd says so
   core::Deadline ending_until_;   // the manager hung up: what it said before may still arrive
   CallTable table_;
   std::deque<Outgoing> outbox_;

@@ -85,12 +85,13 @@ void LiveSession::forget_greeting() {
   greeting_.clear();
   challenge_.clear();
   answered_challenge_.clear();
+  calm_at_ = std::nullopt;
   challenges_ = 0;
 }
 
 void LiveSession::on_disconnected() {
   phase_ = Phase::offline;
-  if (ending_until_) return conclude_ending();
+  if (dead_) return conclude_ending();
   forget_greeting();
   await_connection();
 }
@@ -111,12 +112,13 @@ void LiveSession::resume() {
   flush();
 }
 
-// The door was shut, or the process has ended. Nothing is decided yet: replies may be under way.
+// The door was shut, or the process has ended. Nothing is decided yet: replies may be under way, and
+// a process that dies closes its sockets before its pidfd tells.
 void LiveSession::manager_ends() {
-  if (phase_ == Phase::closed || ending_until_) return;
-  ending_until_ = now() + kLastReplies;
+  if (phase_ == Phase::closed) return;
+  if (!ending_until_) ending_until_ = now() + kLastReplies;
   watch();
-  if (phase_ == Phase::offline) conclude_ending();
+  if (dead_ && phase_ == Phase::offline) conclude_ending();
 }
 
 void LiveSession::conclude_ending() {
@@ -180,6 +182,7 @@ void LiveSession::begin_anew(Lock& lock) {
   lock.lock();
   if (phase_ != Phase::lost) return;  // ended meanwhile
   if (!connection.transport) {
+    if (server_ && shm::has_ended(server_.get())) return close(where_ + " has ended", true);
     return close(where_ + " closed this session and cannot be reached again: " + failure, true);
   }
   if (connection.introduction.incarnation != incarnation_) {
@@ -188,6 +191,7 @@ void LiveSession::begin_anew(Lock& lock) {
   transport_ = std::move(connection.transport);
   door_ = std::move(connection.introduction.door);
   server_ = std::move(connection.introduction.server);
+  door_shut_ = dead_ = false;
   handshake_.restart(std::move(connection.introduction.ticket));
   phase_ = Phase::offline;
   arrived_ = true;
@@ -199,7 +203,7 @@ void LiveSession::close(const std::string& reason, bool manager_is_dead) {
   phase_ = Phase::closed;
   closed_because_ = reason;
   usable_.store(false, std::memory_order_relaxed);
-  offline_until_ = ending_until_ = std::nullopt;
+  offline_until_ = ending_until_ = calm_at_ = std::nullopt;
   fail_calls(reason, manager_is_dead);
   outbox_.clear();
   holds_.clear();
@@ -255,13 +259,13 @@ void LiveSession::end(core::Duration wait) {
 
 // In a forked child, under the mutex: the parent goes on with all this. Descriptors of our own may be
 // closed; a socket of ZeroMQ must not even be looked at.
-void LiveSession::abandon() {
+std::unique_ptr<Transport> LiveSession::abandon() {
   inherited_.store(true, std::memory_order_relaxed);
   usable_.store(false, std::memory_order_relaxed);
-  static_cast<void>(transport_.release());
   door_.reset();
   server_.reset();
   crew_.abandon();
+  return std::move(transport_);
 }
 
 // The session that stands for this one in a forked child.

@@ -10,7 +10,8 @@ namespace steward::client {
 namespace {
 
 // A manager that asks for proof again and again on one connection will never be content.
-constexpr unsigned kChallenges = 8;
+constexpr unsigned kChallenges = 16;
+constexpr std::chrono::milliseconds kCalm{2};
 
 // Whether the manager has closed this door. Messages at the door answer questions that nobody of
 // this session has asked.
@@ -29,25 +30,26 @@ bool hung_up(int door) {
 }  // namespace
 
 void LiveSession::serve(Lock& lock, const Waiter& waiter) {
-  if (arrived_ || transport_->readable()) take_in(&waiter);
+  if (arrived_ || has_passed(calm_at_) || transport_->readable()) take_in(&waiter);
   if (phase_ == Phase::lost) begin_anew(lock);
   if (has_passed(alarm())) on_alarm();
 }
 
 core::Deadline LiveSession::alarm() const {
   if (phase_ == Phase::closed) return std::nullopt;
-  return earliest(offline_until_, ending_until_);
+  return earliest(earliest(offline_until_, ending_until_), calm_at_);
 }
 
 // The entries: our own bell, the transport's, then door and pidfd if they are watched.
 void LiveSession::polled(const std::vector<pollfd>& entries) {
   arrived_ = true;
-  bool ending = false;
+  bool ends = false;
   for (const pollfd& entry : entries) {
     if (entry.revents == 0) continue;
-    ending = ending || entry.fd == server_.get() || (entry.fd == door_.get() && hung_up(entry.fd));
+    if (entry.fd == server_.get()) ends = dead_ = true;
+    if (entry.fd == door_.get() && hung_up(entry.fd)) ends = door_shut_ = true;
   }
-  if (ending) manager_ends();
+  if (ends) manager_ends();
 }
 
 void LiveSession::take_in(const Waiter* waiter) {
@@ -135,8 +137,8 @@ void LiveSession::on_welcome(const core::Welcome& welcome) {
   if (establishing_ != nullptr) crew_.finish(*establishing_);
 }
 
-// Every frame that slipped onto a connection before its hello is answered with a challenge. The proof
-// waits until all of them are read, and answers the last.
+// Every frame that slipped onto a connection before its hello is answered with a challenge of its own,
+// and only the last one counts. So the first is answered at once, a further one when no more come.
 void LiveSession::on_unknown_connection(std::string_view challenge) {
   if (phase_ != Phase::greeting && phase_ != Phase::online) return;
   if (challenge == challenge_ || challenge == answered_challenge_) return;
@@ -144,6 +146,7 @@ void LiveSession::on_unknown_connection(std::string_view challenge) {
   phase_ = Phase::greeting;
   await_connection();
   challenge_ = challenge;
+  if (challenges_ > 1) calm_at_ = now() + challenges_ * kCalm;
 }
 
 void LiveSession::answer_challenge() {
@@ -152,10 +155,12 @@ void LiveSession::answer_challenge() {
                   ? handshake_.prove(challenge_, table_.awaited(), table_.first_incomplete())
                   : handshake_.hello();
   answered_challenge_ = std::exchange(challenge_, {});
+  calm_at_ = std::nullopt;
 }
 
 void LiveSession::on_alarm() {
   if (has_passed(ending_until_)) return conclude_ending();
+  if (!has_passed(offline_until_)) return;
   offline_until_ = std::nullopt;
   fail_calls(where_ + " cannot be reached", false);
 }
@@ -163,7 +168,8 @@ void LiveSession::on_alarm() {
 // Sends what could not be sent before, in order. True if it tried: then the edge of an arrival may
 // have been swallowed.
 bool LiveSession::flush() {
-  if (phase_ == Phase::greeting && !challenge_.empty()) answer_challenge();
+  const bool calm = !calm_at_ || has_passed(calm_at_);
+  if (phase_ == Phase::greeting && !challenge_.empty() && calm) answer_challenge();
   if (phase_ == Phase::greeting && !greeting_.empty()) {
     if (transport_->send(greeting_)) greeting_.clear();
     return true;
@@ -188,10 +194,8 @@ bool LiveSession::flush() {
 
 void LiveSession::watch() {
   std::vector<pollfd> entries = transport_->poll_fds();
-  if (!ending_until_) {
-    if (door_) entries.push_back({door_.get(), POLLIN, 0});
-    if (server_) entries.push_back({server_.get(), POLLIN, 0});
-  }
+  if (door_ && !door_shut_) entries.push_back({door_.get(), POLLIN, 0});
+  if (server_ && !dead_) entries.push_back({server_.get(), POLLIN, 0});
   crew_.watch(entries);
 }
 

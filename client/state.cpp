@@ -50,7 +50,7 @@ void State::after_fork_in_parent() {
 void State::after_fork_in_child() {
   State& state = current();
   for (LiveSession* session : state.enrolled_) {
-    session->abandon();
+    state.abandoned_.push_back(session->abandon());
     session->mutex_.unlock();
   }
   slot().store(new State(&state), std::memory_order_release);

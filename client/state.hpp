@@ -99,6 +99,7 @@ class State {
   std::unordered_map<const core::Reference*, Binding> bindings_;
   std::vector<LiveSession*> enrolled_;
   ZmqContext* zmq_ = nullptr;
+  std::vector<std::unique_ptr<Transport>> abandoned_;  // by forked children; in their copies
   bool exit_handler_ = false;
 };
 

@@ -5,9 +5,9 @@
 #include <chrono>
 #include <optional>
 
-#include <steward/client/grants.hpp>
 #include <utility>
 
+#include <steward/client/grants.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/writer.hpp>
@@ -89,7 +89,12 @@ Manager& Manager::operator=(Manager&& other) noexcept {
 }
 
 Manager::~Manager() {
-  if (impl_ && impl_->server && impl_->server->is_ours()) impl_->end_server();
+  if (!impl_ || impl_->creator != ::getpid()) return;
+  if (impl_->server) {
+    impl_->end_server();
+  } else {
+    client::leave(std::move(impl_->session));
+  }
 }
 
 Manager Manager::connect(const std::string& address, const ConnectOptions& options) {

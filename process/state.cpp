@@ -35,6 +35,7 @@ void State::after_fork_in_child() {
   State& parents = *current;
   auto* own = new State;
   own->identity_ = parents.identity_;
+  own->parent_ = &parents;
   if (parents.link_) *parents.link_ = {};  // the copies of its descriptors
   current = own;
 }

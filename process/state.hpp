@@ -65,6 +65,8 @@ class State {
   int processes_made_ = 0;
   std::atomic<int> own_threads_ = 0;
 
+  State* parent_ = nullptr;  // of a forked child: never touched, but no leak either
+
   static std::atomic<State*> current;
 };
 
