@@ -107,9 +107,10 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
   template <>
   struct convert<steward::Value> {
     const msgpack::object& operator()(const msgpack::object& in, steward::Value& value) const {
-      msgpack::sbuffer bytes;
-      msgpack::pack(bytes, in);
-      value = steward::core::decoded({bytes.data(), bytes.size()});
+      std::string bytes;
+      steward::core::StringSink sink(bytes);
+      packer<steward::core::StringSink>(sink).pack(in);
+      value = steward::core::decoded(bytes);
       return in;
     }
   };

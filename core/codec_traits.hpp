@@ -20,6 +20,7 @@
 
 #include <steward/core/padding.hpp>
 #include <steward/core/value.hpp>
+#include <steward/core/writer.hpp>
 
 namespace steward::core {
 
@@ -32,6 +33,33 @@ class StringSink {
  private:
   std::string* out_;
 };
+
+}  // namespace steward::core
+
+namespace msgpack {
+MSGPACK_API_VERSION_NAMESPACE(v1) {
+
+// msgpack-cxx writes 3.0 as the integer 3, and -0.0 as 0. Ours stay reals, inside of users' structs
+// too.
+template <>
+inline packer<steward::core::StringSink>& packer<steward::core::StringSink>::pack_float(float d) {
+  std::string bytes;
+  steward::core::Writer(bytes).real32(d);
+  append_buffer(bytes.data(), bytes.size());
+  return *this;
+}
+template <>
+inline packer<steward::core::StringSink>& packer<steward::core::StringSink>::pack_double(double d) {
+  std::string bytes;
+  steward::core::Writer(bytes).real(d);
+  append_buffer(bytes.data(), bytes.size());
+  return *this;
+}
+
+}
+}  // namespace msgpack
+
+namespace steward::core {
 
 // A class with MSGPACK_DEFINE.
 template <class T>

@@ -41,6 +41,8 @@ void Writer::integer(std::int64_t value) {
 
 void Writer::real(double value) { big_endian(0xcb, std::bit_cast<std::uint64_t>(value)); }
 
+void Writer::real32(float value) { big_endian(0xca, std::bit_cast<std::uint32_t>(value)); }
+
 // tag8 0: this family has no 8-bit form.
 void Writer::sized(std::size_t size, unsigned tag8, unsigned tag16, unsigned tag32) {
   if (tag8 != 0 && size <= 0xff) return big_endian(tag8, static_cast<std::uint8_t>(size));

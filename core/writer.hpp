@@ -20,6 +20,7 @@ class Writer {
   void integer(std::int64_t value);
   void natural(std::uint64_t value);
   void real(double value);
+  void real32(float value);
   void string(std::string_view text);
   void bytes(std::string_view data);
   void extension(std::int8_t type, std::string_view payload);

@@ -76,6 +76,7 @@ TEST(Writer, WritesNilBooleansAndReals) {
   EXPECT_EQ(hex(written([](Writer& out) { out.boolean(true); })), "c3");
   EXPECT_EQ(hex(written([](Writer& out) { out.real(1.5); })), "cb 3f f8 00 00 00 00 00 00");
   EXPECT_EQ(hex(written([](Writer& out) { out.real(-0.0); })), "cb 80 00 00 00 00 00 00 00");
+  EXPECT_EQ(hex(written([](Writer& out) { out.real32(1.5F); })), "ca 3f c0 00 00");
 }
 
 // The bytes before the contents, and that the reader finds those again.
