@@ -102,6 +102,7 @@ T cast_value(const Value& value);
 // have the same entries, in any order.
 class Value {
  public:
+  // (List{List{}} is one list in another to g++, and a copy to clang: write List{Value(List{})}.)
   using List = std::vector<Value>;
   using Map = std::vector<std::pair<Value, Value>>;  // in insertion order
 

@@ -265,7 +265,7 @@ TEST(ValueNesting, IsKnownWithoutLooking) {
   EXPECT_EQ(Value(Value::List{}).depth(), 1U);
   EXPECT_EQ(Value::of_map({}).depth(), 1U);
   EXPECT_EQ(Value(Value::List{1, Value::List{2}, 3}).depth(), 2U);
-  EXPECT_EQ(Value::of_map({{Value(Value::List{Value::List{}}), 1}}).depth(), 3U);
+  EXPECT_EQ(Value::of_map({{Value(Value::List{1, Value::List{}}), 1}}).depth(), 3U);
   EXPECT_EQ(nested(17).depth(), 17U);
 }
 
