@@ -117,7 +117,7 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
     switch (status->kind) {
       case StatusKind::started:
         child.impl_->pid = status->value;
-        child.impl_->pidfd = std::move(status->fd);
+        child.impl_->pidfd = lifted(std::move(status->fd));
         break;
       case StatusKind::confirmed:
         child.impl_->confirmation = std::move(status->text);

@@ -59,6 +59,18 @@ void close_all_except(std::vector<int> keep) {
   ::close_range(from, std::numeric_limits<unsigned>::max(), 0);
 }
 
+shm::UniqueFd lifted(shm::UniqueFd fd) {
+  if (!fd || fd.get() > STDERR_FILENO) return fd;
+  shm::UniqueFd higher(::fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!higher) fail("cannot duplicate a descriptor");
+  return higher;
+}
+
+shm::SocketPair lifted_pair() {
+  shm::SocketPair pair = shm::seqpacket_pair();
+  return {lifted(std::move(pair.a)), lifted(std::move(pair.b))};
+}
+
 shm::UniqueFd sealed_memory(std::initializer_list<std::string_view> parts) {
   shm::UniqueFd memory(::memfd_create("steward", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memory) fail("cannot make a memory file");

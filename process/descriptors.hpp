@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <steward/core/clock.hpp>
+#include <steward/shm/fd_passing.hpp>
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::process {
@@ -16,6 +17,11 @@ bool wait_readable(std::initializer_list<int> fds, core::Deadline deadline);
 
 // Closes every descriptor of this process that is not in `keep`.
 void close_all_except(std::vector<int> keep);
+
+// The same file under a number above the standard descriptors: a program may have closed those, and
+// what took their place would be taken for input and output.
+shm::UniqueFd lifted(shm::UniqueFd fd);
+shm::SocketPair lifted_pair();
 
 // A memory file that holds the parts one after the other and can no longer be changed by anybody.
 // Throws std::system_error.

@@ -187,7 +187,7 @@ Origin leave_program() {
 // Standard error stays, for reports of sanitizers. The others are the program's: whoever waits for
 // the end of its output must not wait for the fork server.
 void drop_standard_descriptors() {
-  const shm::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  const shm::UniqueFd null = lifted(shm::UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
   ::dup2(null.get(), STDIN_FILENO);
   ::dup2(null.get(), STDOUT_FILENO);
   if (::fcntl(STDERR_FILENO, F_GETFD) < 0) ::dup2(null.get(), STDERR_FILENO);
@@ -230,9 +230,9 @@ void reap(pid_t pid) {
 
 std::shared_ptr<Link> start_fork_server() {
   flush_streams();
-  shm::SocketPair pair = shm::seqpacket_pair();
+  shm::SocketPair pair = lifted_pair();
   const pid_t owner = ::getpid();
-  shm::UniqueFd owner_pidfd = shm::pidfd_of(owner);
+  shm::UniqueFd owner_pidfd = lifted(shm::pidfd_of(owner));
   {
     // No handler of the program may run in the copy.
     const BlockedSignals blocked;
@@ -246,7 +246,7 @@ std::shared_ptr<Link> start_fork_server() {
   if (!hello) throw WorkerDied("the fork server ended at its start");
   auto link = std::make_shared<Link>();
   link->socket = std::move(pair.a);
-  link->pidfd = std::move(hello->fd);
+  link->pidfd = lifted(std::move(hello->fd));
   link->pid = hello->value;
   return link;
 }

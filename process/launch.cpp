@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include <steward/process/descriptors.hpp>
 #include <steward/process/fork_server.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/state.hpp>
@@ -35,7 +36,7 @@ Child launch(const Launch& order) {
   const auto link = State::get().ensure_link(order.server);
   const Request request = request_for(order);
   flush_streams();
-  shm::SocketPair channel = shm::seqpacket_pair();
+  shm::SocketPair channel = lifted_pair();
   try {
     send_request(link->socket.get(), request, channel.b.get());
   } catch (const std::system_error& error) {

@@ -59,8 +59,15 @@ bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 }  // namespace
 
 void send_request(int connection, const Request& request, int channel) {
-  const std::string head = encode_head(request);
   std::uint32_t flags = request.server ? kServer : 0U;
+  std::vector<int> standard;
+  // Before anything is opened here that could take the number of a closed one.
+  for (int fd = 0; fd < 3; ++fd) {
+    if (!is_open(fd)) continue;
+    standard.push_back(fd);
+    flags |= kStandard << static_cast<unsigned>(fd);
+  }
+  const std::string head = encode_head(request);
   std::vector<int> fds{channel};
   std::string message(sizeof flags, '\0');
   shm::UniqueFd memory;
@@ -77,11 +84,7 @@ void send_request(int connection, const Request& request, int channel) {
     fds.push_back(directory.get());
     flags |= kDirectory;
   }
-  for (int fd = 0; fd < 3; ++fd) {
-    if (!is_open(fd)) continue;
-    fds.push_back(fd);
-    flags |= kStandard << static_cast<unsigned>(fd);
-  }
+  fds.insert(fds.end(), standard.begin(), standard.end());
   std::memcpy(message.data(), &flags, sizeof flags);
   shm::send_with_fds(connection, message, fds);
 }

@@ -1,0 +1,245 @@
+// What a Process can be told to run, and with which arguments.
+#include <steward/process/process.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/core/value.hpp>
+
+#include "support.hpp"
+
+namespace steward {
+namespace {
+
+using test::Pipe;
+
+struct Row {  // travels as bytes
+  int number;
+  double real;
+};
+
+struct Person {
+  std::string name;
+  std::vector<int> marks;
+  MSGPACK_DEFINE(name, marks)
+};
+
+struct Adder {
+  int by = 0;
+  MSGPACK_DEFINE(by)
+  void operator()(const std::string& writer, int number) const {
+    test::tell(writer, std::to_string(number + by));
+  }
+};
+
+struct RawAdder {
+  int by;
+  void operator()(const std::string& writer, int number) {
+    by += number;
+    test::tell(writer, std::to_string(by));
+  }
+};
+
+// Runs the target with the pipe's name as first argument and gives what it tells.
+template <class F, class... Args>
+std::string told(F f, Args&&... args) {
+  Pipe pipe;
+  Process child(f, pipe.writer(), std::forward<Args>(args)...);
+  child.start();
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
+  return pipe.read_all();
+}
+
+void plain(const std::string& writer, int number) { test::tell(writer, std::to_string(number)); }
+void quiet(const std::string& writer) noexcept { test::tell(writer, "noexcept"); }
+int with_result(const std::string& writer) {
+  test::tell(writer, "result");
+  return 7;
+}
+
+TEST(Callable, AFunctionIsATarget) {
+  EXPECT_EQ(told(plain, 5), "5");
+  EXPECT_EQ(told(&plain, 6), "6");
+  EXPECT_EQ(told(quiet), "noexcept");
+  EXPECT_EQ(told(with_result), "result");
+}
+
+TEST(Callable, ACapturelessLambdaIsATarget) {
+  EXPECT_EQ(told([](const std::string& writer) { test::tell(writer, "lambda"); }), "lambda");
+  EXPECT_EQ(told([](const std::string& writer) mutable noexcept { test::tell(writer, "m"); }), "m");
+}
+
+TEST(Callable, AGenericLambdaTakesTheArgumentsOwnTypes) {
+  EXPECT_EQ(told([](const std::string& writer, auto number) {
+              test::tell(writer, std::to_string(number + number));
+            }, std::int64_t{1} << 40),
+            std::to_string(std::int64_t{1} << 41));
+}
+
+TEST(Callable, AFunctionObjectTravelsWithItsState) {
+  Adder adder;
+  adder.by = 10;
+  EXPECT_EQ(told(adder, 5), "15");
+  EXPECT_EQ(told(RawAdder{20}, 5), "25");
+}
+
+[[maybe_unused]] const auto kCapturing = [copy = std::string("x")] { return copy.size(); };
+[[maybe_unused]] const auto kCapturingInt = [copy = 1] { return copy; };
+struct NoCall {};
+
+static_assert(process::Target<void (*)(int)>);
+static_assert(process::Target<void (*)(int) noexcept>);
+static_assert(process::Target<Adder> && process::Target<RawAdder>);
+static_assert(!process::Target<std::remove_const_t<decltype(kCapturing)>>);
+static_assert(!process::Target<std::remove_const_t<decltype(kCapturingInt)>>);
+static_assert(!process::Target<std::function<void()>>);
+static_assert(!process::Target<void (NoCall::*)()>);
+static_assert(!process::Target<int>);
+
+TEST(Arguments, AreConvertedToTheParameters) {
+  const auto target = [](const std::string& writer, std::uint64_t number, double real,
+                         const std::string& text, std::optional<int> maybe) {
+    test::tell(writer, std::to_string(number) + " " + std::to_string(real) + " " + text + " " +
+                           std::to_string(maybe.value_or(-1)));
+  };
+  EXPECT_EQ(told(target, 5, 2, "text", 9), "5 2.000000 text 9");
+  EXPECT_EQ(told(target, 'a', 1.5F, std::string_view("view").data(), std::nullopt),
+            "97 1.500000 view -1");
+}
+
+TEST(Arguments, OfEveryPackableKindArrive) {
+  const auto target = [](const std::string& writer, const Row& row, Person person,
+                         const std::map<std::string, std::vector<int>>& map,
+                         std::tuple<int, std::string> pair, bool flag, Value value) {
+    test::tell(writer, std::to_string(row.number) + person.name +
+                           std::to_string(person.marks.size()) +
+                           std::to_string(map.at("x").size()) + std::get<1>(pair) +
+                           (flag ? "yes" : "no") + value.as<std::string>());
+  };
+  EXPECT_EQ(told(target, Row{1, 0.5}, Person{"Ada", {1, 2}},
+                 std::map<std::string, std::vector<int>>{{"x", {1, 2, 3}}},
+                 std::tuple(1, std::string("t")), true, "value"),
+            "1Ada23tyesvalue");
+}
+
+TEST(Arguments, MayBeTakenByReference) {
+  const auto target = [](const std::string& writer, std::vector<int>& mine, std::string&& moved) {
+    mine.push_back(static_cast<int>(moved.size()));
+    test::tell(writer, std::to_string(mine.back()));
+  };
+  std::vector<int> numbers{1};
+  EXPECT_EQ(told(target, numbers, "four"), "4");
+  EXPECT_EQ(numbers.size(), 1U);
+}
+
+TEST(Arguments, MayBeLarge) {
+  const auto target = [](const std::string& writer, const std::vector<double>& reals,
+                         const std::string& text) {
+    test::tell(writer, std::to_string(reals.size()) + " " + std::to_string(text.size()) + " " +
+                           text.back());
+  };
+  EXPECT_EQ(told(target, std::vector<double>(100'000, 1.5), std::string(5U << 20U, 'x') + "y"),
+            "100000 5242881 y");
+}
+
+TEST(Arguments, AreCopiedWhenGivenNotWhenStarted) {
+  Pipe pipe;
+  std::string text = "before";
+  Process child([](const std::string& writer, const std::string& given) {
+    test::tell(writer, given);
+  }, pipe.writer(), text);
+  text = "after";
+  child.start();
+  child.join();
+  EXPECT_EQ(pipe.read_all(), "before");
+}
+
+// Packs well and cannot be unpacked.
+struct OneWay {
+  int unused = 0;
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(1);
+  }
+  void msgpack_unpack(const msgpack::object&) { throw BadCall("no way back"); }
+};
+
+TEST(Arguments, OneThatCannotBeUnpackedFailsTheStart) {
+  Process child({.name = "w"}, [](int, OneWay) {}, 1, OneWay{});
+  try {
+    child.start();
+    FAIL();
+  } catch (const BadCall& error) {
+    EXPECT_STREQ(error.what(), "w: argument 2: no way back");
+  }
+  EXPECT_FALSE(child.is_alive());
+}
+
+// Stands for a proxy: packs its reference, and counts how long that is kept.
+class Handle {
+ public:
+  static constexpr std::string_view kType = "handle";
+  Handle() = default;
+  explicit Handle(core::ReferencePtr reference) : reference_(std::move(reference)) {}
+  core::ReferencePtr reference() const { return reference_; }
+  static Handle from_reference(core::ReferencePtr reference) { return Handle(std::move(reference)); }
+
+ private:
+  core::ReferencePtr reference_;
+};
+static_assert(core::ProxyType<Handle>);
+
+class Counted final : public core::Reference {
+ public:
+  explicit Counted(core::Token token) : Reference(std::move(token)) {}
+  core::Token outgoing() const override {
+    core::Token token = token_;
+    token.nonce = core::Nonce{};
+    return token;
+  }
+};
+
+std::shared_ptr<const Counted> reference_to(std::uint64_t object) {
+  core::Token token;
+  token.object = core::ObjectId{object};
+  token.type = Handle::kType;
+  token.addresses = {"ipc:///nowhere"};
+  return std::make_shared<const Counted>(token);
+}
+
+std::string description(const Handle& handle) {
+  const core::Token& token = handle.reference()->token();
+  return core::describe(token) + (token.nonce ? " nonce" : " held");
+}
+
+TEST(Arguments, AProxyTravelsWithoutANonceAndOneInsideAnotherValueWithOne) {
+  EXPECT_EQ(told([](const std::string& writer, const Handle& handle, std::vector<Handle> more) {
+              test::tell(writer, description(handle) + ", " + description(more.front()));
+            }, Handle(reference_to(3)), std::vector<Handle>{Handle(reference_to(4))}),
+            "handle#3 held, handle#4 nonce");
+}
+
+TEST(Arguments, AReferenceIsKeptUntilTheProcessHasIt) {
+  std::weak_ptr<const Counted> watched;
+  std::optional<Process> child;
+  {
+    const auto reference = reference_to(3);
+    watched = reference;
+    child.emplace([](const Handle&) {}, Handle(reference));
+  }
+  EXPECT_FALSE(watched.expired());
+  child->start();
+  EXPECT_TRUE(watched.expired());
+}
+
+}  // namespace
+}  // namespace steward

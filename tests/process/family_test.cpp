@@ -1,0 +1,252 @@
+// Names, parents, children of children, daemons.
+#include <steward/process/process.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/launch.hpp>
+#include <steward/shm/pidfd.hpp>
+
+#include "support.hpp"
+
+namespace steward {
+namespace {
+
+using test::Pipe;
+
+void wait_for(const std::string& gate) { test::hear(gate); }
+
+TEST(Family, TheMainProcessHasANameAndNoParent) {
+  const ProcessInfo self = current_process();
+  EXPECT_EQ(self.name(), "MainProcess");
+  EXPECT_EQ(self.pid(), ::getpid());
+  EXPECT_FALSE(self.daemon());
+  EXPECT_FALSE(parent_process());
+}
+
+TEST(Family, ProcessesAreNumberedAsTheyAreMade) {
+  const int code = test::in_fork([] {
+    Process first([] {});
+    Process named({.name = "reader"}, [] {});
+    Process third([] {});
+    return first.name() == "Process-1" && named.name() == "reader" && third.name() == "Process-3"
+               ? 0
+               : 1;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST(Family, AProcessKnowsItsNameAndItsParent) {
+  Pipe pipe;
+  Process child({.name = "w", .daemon = true}, [](const std::string& writer) {
+    const ProcessInfo self = current_process();
+    const auto parent = parent_process();
+    test::tell(writer, self.name() + (self.daemon() ? " daemon " : " ") +
+                           std::to_string(self.pid() == ::getpid()) + " " + parent->name() + " " +
+                           std::to_string(parent->pid()) + " " +
+                           std::to_string(::getppid() != parent->pid()));
+  }, pipe.writer());
+  child.start();
+  child.join();
+  EXPECT_EQ(pipe.read_all(), "w daemon 1 MainProcess " + std::to_string(::getpid()) + " 1");
+}
+
+TEST(Family, AChildsChildrenCarryItsNumbers) {
+  Pipe pipe;
+  const int code = test::in_fork([&] {
+    Process child([](const std::string& writer) {
+      for (int i = 0; i < 2; ++i) {
+        Process grandchild([](const std::string& out) {
+          test::tell(out, current_process().name() + " of " + parent_process()->name() + "\n");
+          Process last([](const std::string& end) {
+            test::tell(end, current_process().name() + "\n");
+          }, out);
+          last.start();
+          last.join();
+        }, writer);
+        grandchild.start();
+        grandchild.join();
+      }
+    }, pipe.writer());
+    child.start();
+    child.join();
+    return child.exitcode().value_or(99);
+  });
+  EXPECT_EQ(code, 0);
+  EXPECT_EQ(pipe.read_all(),
+            "Process-1:1 of Process-1\nProcess-1:1:1\nProcess-1:2 of Process-1\nProcess-1:2:1\n");
+}
+
+TEST(Family, AGrandchildComesFromTheSameForkServer) {
+  Pipe pipe;
+  Process child([](const std::string& writer) {
+    Process grandchild([](const std::string& out) {
+      test::tell(out, std::to_string(::getppid()) + " " + std::to_string(parent_process()->pid()));
+    }, writer);
+    grandchild.start();
+    grandchild.join();
+    std::exit(grandchild.exitcode().value_or(99));
+  }, pipe.writer());
+  child.start();
+  const pid_t pid = child.pid();
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
+  EXPECT_EQ(pipe.read_all(),
+            std::to_string(process::fork_server_pid()) + " " + std::to_string(pid));
+}
+
+TEST(Family, ExitCodesOfGrandchildrenReachTheirStarter) {
+  Process child([] {
+    Process grandchild([] { std::exit(41); });
+    grandchild.start();
+    grandchild.join();
+    std::exit(*grandchild.exitcode() + 1);
+  });
+  child.start();
+  child.join();
+  EXPECT_EQ(child.exitcode(), 42);
+}
+
+TEST(Family, AProcessObjectBelongsToItsCreator) {
+  const Pipe gate;
+  Process child({.name = "w"}, wait_for, gate.reader());
+  child.start();
+  const int code = test::in_fork([&] {
+    try {
+      child.join();
+    } catch (const BadCall& error) {
+      const std::string text = error.what();
+      Process copy = std::move(child);  // its destructor neither waits nor terminates
+      return text.starts_with("w belongs to the process that created it") ? 0 : 1;
+    }
+    return 2;
+  });
+  EXPECT_EQ(code, 0);
+  EXPECT_TRUE(child.is_alive());
+  gate.write("x");
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
+}
+
+// At namespace scope, so that children find a copy of it. Never destroyed: tests clear it.
+std::vector<Process>& kept() {
+  static auto* processes = new std::vector<Process>;
+  return *processes;
+}
+
+TEST(Family, ACopyInAForkServersChildTouchesNothing) {
+  // The copy of the program is made while a process object lives in it.
+  Pipe gate;
+  const int code = test::in_fork([&] {
+    kept().emplace_back([](const std::string& reader) { test::hear(reader); }, gate.reader());
+    kept().back().start();
+    const int inner = test::in_fork([] {
+      Process child([] {
+        const std::size_t before = test::open_files(::getpid());
+        kept().clear();
+        std::exit(test::open_files(::getpid()) == before ? 0 : 1);
+      });
+      child.start();
+      child.join();
+      return child.exitcode().value_or(99);
+    });
+    const bool alive = kept().back().is_alive();
+    gate.write("x");
+    kept().clear();
+    return alive ? inner : 2;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST(Family, ActiveChildrenAreThoseThatRun) {
+  const int code = test::in_fork([] {
+    const Pipe gate;
+    Process first({.name = "first"}, wait_for, gate.reader());
+    Process second({.name = "second", .daemon = true}, wait_for, gate.reader());
+    Process unstarted([] {});
+    if (!active_children().empty()) return 1;
+    first.start();
+    second.start();
+    const auto both = active_children();
+    if (both.size() != 2 || both[0] != ProcessInfo("first", first.pid(), false)) return 2;
+    if (both[1] != ProcessInfo("second", second.pid(), true)) return 3;
+    second.kill();
+    second.join();
+    if (active_children().size() != 1) return 4;
+    gate.write("x");
+    first.join();
+    return active_children().empty() ? 0 : 5;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST(Family, ADaemonMayNotHaveChildren) {
+  Pipe pipe;
+  Process daemon({.name = "d", .daemon = true}, [](const std::string& writer) {
+    Process child({.name = "c"}, [] {});
+    try {
+      child.start();
+    } catch (const BadCall& error) {
+      test::tell(writer, error.what());
+    }
+  }, pipe.writer());
+  daemon.start();
+  daemon.join();
+  EXPECT_EQ(pipe.read_all(), "c.start: a daemon may not have processes of its own");
+}
+
+TEST(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {
+  // In a child: exit() runs there what runs at the end of a program, too.
+  Pipe pipe;
+  const Pipe never;
+  const Pipe gate;
+  Process child([](const std::string& writer, const std::string& closed, const std::string& open) {
+    auto* daemon = new Process({.daemon = true}, wait_for, closed);
+    daemon->start();
+    auto* ordinary = new Process([](const std::string& out, const std::string& reader) {
+      test::hear(reader);
+      test::tell(out, "ordinary done");
+    }, writer, open);
+    ordinary->start();
+    test::tell(writer, std::to_string(daemon->pid()) + " ");
+    std::exit(4);
+  }, pipe.writer(), never.reader(), gate.reader());
+  child.start();
+  EXPECT_FALSE(child.join(std::chrono::milliseconds(10)));
+  gate.write("x");
+  child.join();
+  EXPECT_EQ(child.exitcode(), 4);
+  const std::string text = pipe.read_all();
+  EXPECT_TRUE(text.ends_with("ordinary done"));
+  const auto daemon = static_cast<pid_t>(std::stol(text));
+  EXPECT_THROW(static_cast<void>(shm::pidfd_of(daemon)), std::system_error);
+}
+
+TEST(Family, AtTheExitOfTheProgramTheSame) {
+  Pipe pipe;
+  const Pipe never;
+  process::flush_streams();
+  const pid_t program = ::fork();
+  if (program == 0) {
+    auto* daemon = new Process({.daemon = true}, wait_for, never.reader());
+    daemon->start();
+    auto* ordinary = new Process([](const std::string& out) { test::tell(out, "done"); },
+                                 pipe.writer());
+    ordinary->start();
+    std::exit(6);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(program, &status, 0), program);
+  EXPECT_EQ(WEXITSTATUS(status), 6);
+  EXPECT_EQ(pipe.read_all(), "done");
+}
+
+}  // namespace
+}  // namespace steward

@@ -1,0 +1,305 @@
+// Process: its life from start to close.
+#include <steward/process/process.hpp>
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <concepts>
+#include <cstdlib>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/launch.hpp>
+#include <steward/shm/pidfd.hpp>
+
+#include "support.hpp"
+
+namespace steward {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Pipe;
+
+static_assert(!std::copyable<Process> && std::movable<Process>);
+static_assert(!std::default_initializable<Process>);
+
+void nothing() {}
+void wait_for(const std::string& gate) { test::hear(gate); }
+void exit_with(int code) { std::exit(code); }
+void raise(int number) { ::raise(number); }
+
+template <class F>
+std::string refusal(F&& call) {
+  try {
+    call();
+  } catch (const BadCall& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Process, RunsTheTargetInAnotherProcess) {
+  const Pipe pipe;
+  Process child([](const std::string& writer) { test::tell(writer, std::to_string(::getpid())); },
+                pipe.writer());
+  child.start();
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
+  EXPECT_NE(child.pid(), ::getpid());
+  EXPECT_EQ(pipe.read(std::to_string(child.pid()).size()), std::to_string(child.pid()));
+}
+
+TEST(Process, IsAliveFromStartToEnd) {
+  const Pipe gate;
+  Process child(wait_for, gate.reader());
+  EXPECT_FALSE(child.is_alive());
+  EXPECT_EQ(child.exitcode(), std::nullopt);
+  child.start();
+  EXPECT_TRUE(child.is_alive());
+  EXPECT_EQ(child.exitcode(), std::nullopt);
+  gate.write("x");
+  child.join();
+  EXPECT_FALSE(child.is_alive());
+  EXPECT_EQ(child.exitcode(), 0);
+}
+
+TEST(Process, JoinWithATimeoutSaysWhetherItEnded) {
+  const Pipe gate;
+  Process child(wait_for, gate.reader());
+  child.start();
+  EXPECT_FALSE(child.join(0s));
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_FALSE(child.join(30ms));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 30ms);
+  gate.write("x");
+  EXPECT_TRUE(child.join(1h));
+  EXPECT_TRUE(child.join(0s));
+  EXPECT_TRUE(child.join(std::chrono::hours::max()));
+  child.join();  // as often as one likes
+}
+
+TEST(Process, ExitCodesArrive) {
+  for (const int code : {0, 1, 3, 255}) {
+    Process child(exit_with, code);
+    child.start();
+    child.join();
+    EXPECT_EQ(child.exitcode(), code);
+  }
+}
+
+TEST(Process, DeathByASignalIsANegativeExitCode) {
+  for (const int number : {SIGKILL, SIGTERM, SIGUSR1}) {
+    Process child(raise, number);
+    child.start();
+    child.join();
+    EXPECT_EQ(child.exitcode(), -number);
+  }
+  Process crash([] {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+    ::signal(SIGABRT, SIG_DFL);
+    std::abort();
+  });
+  crash.start();
+  crash.join();
+  EXPECT_EQ(crash.exitcode(), -SIGABRT);
+}
+
+TEST(Process, TerminateAndKillEndIt) {
+  const Pipe gate;
+  Process polite(wait_for, gate.reader());
+  polite.start();
+  polite.terminate();
+  polite.join();
+  EXPECT_EQ(polite.exitcode(), -SIGTERM);
+  polite.terminate();  // too late, and no harm
+
+  const Pipe ready;
+  Process deaf(
+      [](const std::string& writer, const std::string& reader) {
+        ::signal(SIGTERM, SIG_IGN);
+        test::tell(writer, "deaf\n");
+        test::hear(reader);
+      },
+      ready.writer(), gate.reader());
+  deaf.start();
+  EXPECT_EQ(ready.read_line(), "deaf\n");
+  deaf.terminate();
+  deaf.kill();
+  deaf.join();
+  EXPECT_EQ(deaf.exitcode(), -SIGKILL);
+}
+
+TEST(Process, TheSentinelIsReadableAtTheEnd) {
+  const Pipe gate;
+  Process child(wait_for, gate.reader());
+  child.start();
+  pollfd end{child.sentinel(), POLLIN, 0};
+  EXPECT_EQ(::poll(&end, 1, 0), 0);
+  gate.write("x");
+  EXPECT_EQ(::poll(&end, 1, -1), 1);
+  EXPECT_EQ(child.exitcode(), 0);
+}
+
+TEST(Process, MisuseIsABadCallThatSaysWhatAndWhere) {
+  Process child({.name = "w"}, nothing);
+  EXPECT_EQ(refusal([&] { child.join(); }), "w.join: the process has not been started");
+  EXPECT_EQ(refusal([&] { child.terminate(); }), "w.terminate: the process has not been started");
+  EXPECT_EQ(refusal([&] { child.kill(); }), "w.kill: the process has not been started");
+  EXPECT_EQ(refusal([&] { child.pid(); }), "w.pid: the process has not been started");
+  EXPECT_EQ(refusal([&] { child.sentinel(); }), "w.sentinel: the process has not been started");
+  child.start();
+  EXPECT_EQ(refusal([&] { child.start(); }), "w.start: a process starts only once");
+  child.join();
+  child.close();
+  child.close();
+  EXPECT_EQ(refusal([&] { child.join(); }), "w is closed");
+  EXPECT_EQ(refusal([&] { child.is_alive(); }), "w is closed");
+  EXPECT_EQ(refusal([&] { child.exitcode(); }), "w is closed");
+  EXPECT_EQ(child.name(), "w");
+}
+
+TEST(Process, ARunningProcessCannotBeClosed) {
+  const Pipe gate;
+  Process child({.name = "w"}, wait_for, gate.reader());
+  child.start();
+  EXPECT_EQ(refusal([&] { child.close(); }),
+            "w.close: the process still runs; join() or terminate() it first");
+  gate.write("x");
+  child.join();
+  child.close();
+}
+
+TEST(Process, OneThatWasNeverStartedMayBeClosedOrDropped) {
+  Process closed(nothing);
+  closed.close();
+  EXPECT_THROW(closed.start(), BadCall);
+  const Process dropped(nothing);
+}
+
+TEST(Process, MovesAlongWithTheRunningProcess) {
+  const Pipe gate;
+  std::vector<Process> all;
+  for (int i = 0; i < 3; ++i) {
+    all.emplace_back(wait_for, gate.reader());
+    all.back().start();
+  }
+  Process first = std::move(all.front());
+  EXPECT_TRUE(first.is_alive());
+  EXPECT_THROW(all.front().is_alive(), BadCall);
+  EXPECT_THROW(all.front().name(), BadCall);
+  gate.write("xxx");
+  first.join();
+  EXPECT_EQ(first.exitcode(), 0);
+}
+
+TEST(Process, TheDestructorWaitsForTheEnd) {
+  const Pipe gate;
+  shm::UniqueFd pidfd;
+  std::thread opener;
+  {
+    Process child(wait_for, gate.reader());
+    child.start();
+    pidfd = shm::pidfd_of(child.pid());
+    opener = std::thread([&] { gate.write("x"); });
+  }
+  EXPECT_TRUE(shm::has_ended(pidfd.get()));
+  opener.join();
+}
+
+TEST(Process, AssigningEndsWhatStoodThere) {
+  const Pipe gate;
+  Process child({.daemon = true}, wait_for, gate.reader());
+  child.start();
+  const shm::UniqueFd pidfd = shm::pidfd_of(child.pid());
+  child = Process(nothing);
+  EXPECT_TRUE(shm::has_ended(pidfd.get()));
+  child.start();
+}
+
+TEST(Process, TheDestructorOfADaemonTerminatesIt) {
+  const Pipe gate;
+  shm::UniqueFd pidfd;
+  {
+    Process child({.daemon = true}, wait_for, gate.reader());
+    EXPECT_TRUE(child.daemon());
+    child.start();
+    pidfd = shm::pidfd_of(child.pid());
+  }
+  EXPECT_TRUE(shm::has_ended(pidfd.get()));
+}
+
+TEST(Process, OtherStartMethodsSayThatTheyAreMissing) {
+  EXPECT_THROW(Process({.start_method = StartMethod::spawn}, nothing), BadCall);
+  EXPECT_THROW(set_start_method(StartMethod::fork), BadCall);
+  set_start_method(StartMethod::fork_server);
+  Process child({.start_method = StartMethod::fork_server}, nothing);
+  child.start();
+}
+
+TEST(Process, CpuCountIsWhatTheProcessMayUse) {
+  EXPECT_EQ(cpu_count(), std::thread::hardware_concurrency());
+  Process narrow([] {
+    cpu_set_t one;
+    ::sched_getaffinity(0, sizeof one, &one);
+    int first = 0;
+    while (!CPU_ISSET(first, &one)) ++first;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    ::sched_setaffinity(0, sizeof one, &one);
+    std::exit(static_cast<int>(cpu_count()));
+  });
+  narrow.start();
+  narrow.join();
+  EXPECT_EQ(narrow.exitcode(), 1);
+}
+
+TEST(Process, ThreadsMayStartAtOnce) {
+  { Process first(nothing); }
+  std::vector<std::thread> threads;
+  std::atomic<int> good = 0;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&good, i] {
+      for (int round = 0; round < 10; ++round) {
+        Process child(exit_with, 10 * i + round);
+        child.start();
+        child.join();
+        good += child.exitcode() == 10 * i + round ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, 40);
+}
+
+TEST(Process, ManyStartsLeaveNothingBehind) {
+  const Pipe gate;
+  Process probe({.daemon = true}, wait_for, gate.reader());
+  probe.start();
+  const pid_t server = process::fork_server_pid();
+  const auto settled = [&] { return test::children_of(server).size() == 1; };
+  ASSERT_TRUE(test::eventually(settled));
+  const std::size_t here = test::open_files(::getpid());
+  const std::size_t there = test::open_files(server);
+  for (int i = 0; i < 200; ++i) {
+    Process child(nothing);
+    child.start();
+    child.join();
+    ASSERT_EQ(child.exitcode(), 0);
+  }
+  EXPECT_EQ(test::open_files(::getpid()), here);
+  EXPECT_TRUE(test::eventually([&] { return test::open_files(server) == there; }));
+  EXPECT_TRUE(test::eventually(settled));
+  EXPECT_TRUE(test::children_of(::getpid()).empty());
+}
+
+}  // namespace
+}  // namespace steward
