@@ -66,8 +66,9 @@ class Blocking : public Target {
   typename Reading::Result unpack(const Reading& reading, client::Session& with,
                                   const Method& method,
                                   const std::optional<std::string>& reply) const {
-    client::ResultScope scope(with, reply ? std::string_view(*reply) : std::string_view());
-    const Reply read{with, object(), reply};
+    const std::string_view result = reply ? std::string_view(*reply) : std::string_view();
+    client::ResultScope scope(with, result);
+    const Reply read{with, object(), reply.has_value(), result};
     try {
       if constexpr (std::is_void_v<typename Reading::Result>) {
         reading(read);

@@ -14,16 +14,16 @@ void note(const Reply& reply, std::string_view grant) {
 
 }  // namespace
 
-void Locked::operator()(const Reply& reply) const { note(reply, *reply.result); }
+void Locked::operator()(const Reply& reply) const { note(reply, reply.result); }
 
 bool LockedInTime::operator()(const Reply& reply) const {
-  if (!reply.result) return false;
-  note(reply, *reply.result);
+  if (!reply.done) return false;
+  note(reply, reply.result);
   return true;
 }
 
 bool LockedIfFree::operator()(const Reply& reply) const {
-  detail::Elements grants(*reply.result);
+  detail::Elements grants(reply.result);
   if (grants.left() == 0) return false;
   note(reply, grants.next());
   return true;

@@ -20,7 +20,8 @@ namespace steward::proxy {
 struct Reply {
   client::Session& session;
   core::ObjectId object;
-  std::optional<std::string_view> result;  // encoded; nullopt: a timed form was not done in time
+  bool done;                // false: a timed form was not done in time
+  std::string_view result;  // encoded; empty if it was not done
 };
 
 namespace detail {
@@ -49,7 +50,7 @@ struct As {
   static R read(std::string_view encoded) {
     if constexpr (!std::is_void_v<R>) return core::unpack<R>(encoded);
   }
-  R operator()(const Reply& reply) const { return read(*reply.result); }
+  R operator()(const Reply& reply) const { return read(reply.result); }
 };
 
 template <class First, class Second>
@@ -61,7 +62,7 @@ struct PairOf {
     auto first = First::read(elements.next());
     return {std::move(first), Second::read(elements.next())};
   }
-  Result operator()(const Reply& reply) const { return read(*reply.result); }
+  Result operator()(const Reply& reply) const { return read(reply.result); }
 };
 
 template <class Element>
@@ -74,7 +75,7 @@ struct ListOf {
     while (elements.left() > 0) list.push_back(Element::read(elements.next()));
     return list;
   }
-  Result operator()(const Reply& reply) const { return read(*reply.result); }
+  Result operator()(const Reply& reply) const { return read(reply.result); }
 };
 
 // On the wire a list of none or one.
@@ -86,7 +87,7 @@ struct Maybe {
     if (elements.left() == 0) return std::nullopt;
     return Element::read(elements.next());
   }
-  Result operator()(const Reply& reply) const { return read(*reply.result); }
+  Result operator()(const Reply& reply) const { return read(reply.result); }
 };
 
 // A Maybe that is never nothing.
@@ -95,7 +96,7 @@ struct Or {
   using Result = typename Element::Result;
   Result otherwise;
   Result operator()(const Reply& reply) const {
-    auto found = Maybe<Element>::read(*reply.result);
+    auto found = Maybe<Element>::read(reply.result);
     return found ? *std::move(found) : otherwise;
   }
 };
@@ -105,15 +106,15 @@ template <class Element>
 struct InTime {
   using Result = std::optional<typename Element::Result>;
   Result operator()(const Reply& reply) const {
-    if (!reply.result) return std::nullopt;
-    return Element::read(*reply.result);
+    if (!reply.done) return std::nullopt;
+    return Element::read(reply.result);
   }
 };
 
 // Whether a timed form without a result was done.
 struct Done {
   using Result = bool;
-  bool operator()(const Reply& reply) const { return reply.result.has_value(); }
+  bool operator()(const Reply& reply) const { return reply.done; }
 };
 
 // Pairs, sorted by their keys.
@@ -121,7 +122,7 @@ template <class K, class V>
 struct MapOf {
   using Result = std::map<K, V>;
   Result operator()(const Reply& reply) const {
-    detail::Elements elements(*reply.result);
+    detail::Elements elements(reply.result);
     Result map;
     while (elements.left() > 0) map.insert(PairOf<As<K>, As<V>>::read(elements.next()));
     return map;
@@ -131,7 +132,7 @@ struct MapOf {
 // Whether a size is 0.
 struct IsZero {
   using Result = bool;
-  bool operator()(const Reply& reply) const { return As<std::size_t>::read(*reply.result) == 0; }
+  bool operator()(const Reply& reply) const { return As<std::size_t>::read(reply.result) == 0; }
 };
 
 }  // namespace steward::proxy

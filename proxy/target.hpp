@@ -37,8 +37,8 @@ Method within(std::chrono::duration<Rep, Period> wait, Method method) {
   return method;
 }
 
-// This reference, or one that this process owns for its object: a token that was merely decoded keeps
-// nothing alive, so it is claimed. Throws StaleHandle, Disconnected.
+// This reference, or one that this process owns for its object: a token that was merely decoded
+// keeps nothing alive, so it is claimed. Throws StaleHandle, Disconnected.
 core::ReferencePtr owned(core::ReferencePtr reference);
 
 // A value. Thread safety: as std::shared_ptr; calls may be made from any thread.

@@ -69,7 +69,7 @@ struct Original {
     }
   };
   Result operator()(const Reply& reply) const {
-    detail::Elements elements(*reply.result);
+    detail::Elements elements(reply.result);
     if (elements.left() == 0) return {};
     const std::string_view encoded = elements.next();
     return {As<V>::read(encoded), std::string(encoded)};
