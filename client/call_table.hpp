@@ -1,9 +1,9 @@
 // CallTable: the calls of a session that are not complete. Each keeps its frame, so that it can be
 // sent again after a broken connection.
 //
-// Complete is: a call whose reply is here; a post when a later call's reply is here, since a manager
-// takes a session's frames in order and answers a post only if it failed; an ack or a cancel
-// likewise.
+// Complete is: a call whose reply is here; a post when a later call's reply is here, since a
+// manager takes a session's frames in order and answers a post only if it failed; an ack or a
+// cancel likewise.
 //
 // Thread safety: none; guarded by the session's mutex.
 #pragma once

@@ -25,8 +25,8 @@ Grants grants_in(std::string_view encoded, const core::Incarnation& manager);
 // The arguments of the manager's `drop`.
 std::string drop_arguments(const Grants& grants);
 
-// Puts the session's travel() in charge while one of its results is decoded. If that fails half-way,
-// the grants that no reference has taken over go back.
+// Puts the session's travel() in charge while one of its results is decoded. If that fails
+// half-way, the grants that no reference has taken over go back.
 //
 //   ResultScope scope(session, result);
 //   T value = core::unpack<T>(result);

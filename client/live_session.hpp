@@ -194,7 +194,7 @@ class LiveSession final : public Session, private Crew::Duty {
   std::string challenge_;         // to be answered
   std::string answered_challenge_;
   core::Deadline calm_at_;        // then, if no other one came
-  unsigned challenges_ = 0;       // on this connection
+  unsigned challenges_answered_ = 0;  // on this connection
   unsigned sessions_lost_ = 0;    // since the last reply
   bool arrived_ = true;           // poll saw something, or nobody has looked yet
   core::Deadline offline_until_;  // then the manager counts as unreachable

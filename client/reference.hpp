@@ -1,5 +1,5 @@
-// Reference: a session's share in one object. When the last proxy that holds it is gone, the session
-// drops it, without waiting for the network.
+// Reference: a session's share in one object. When the last proxy that holds it is gone, the
+// session drops it, without waiting for the network.
 #pragma once
 
 #include <memory>

@@ -86,7 +86,7 @@ void LiveSession::forget_greeting() {
   challenge_.clear();
   answered_challenge_.clear();
   calm_at_ = std::nullopt;
-  challenges_ = 0;
+  challenges_answered_ = 0;
 }
 
 void LiveSession::on_disconnected() {
@@ -112,8 +112,8 @@ void LiveSession::resume() {
   flush();
 }
 
-// The door was shut, or the process has ended. Nothing is decided yet: replies may be under way, and
-// a process that dies closes its sockets before its pidfd tells.
+// The door was shut, or the process has ended. Nothing is decided yet: replies may be under way,
+// and a process that dies closes its sockets before its pidfd tells.
 void LiveSession::manager_ends() {
   if (phase_ == Phase::closed) return;
   if (!ending_until_) ending_until_ = now() + kLastReplies;
@@ -136,6 +136,7 @@ void LiveSession::lose(const std::string& reason) {
   phase_ = Phase::lost;
   outbox_.clear();
   forget_greeting();
+  ending_until_ = std::nullopt;
   holds_.clear();
   await_connection();
   std::vector<std::unique_ptr<PendingCall>> calls = table_.restart();
@@ -214,8 +215,8 @@ void LiveSession::close(const std::string& reason, bool manager_is_dead) {
   crew_.wake();
 }
 
-// A manager that is known to be dead has taken every outcome along: no call may be retried, but none
-// needs to be either. One that merely cannot be reached may still act on what it was sent.
+// A manager that is known to be dead has taken every outcome along: no call may be retried, but
+// none needs to be either. One that merely cannot be reached may still act on what it was sent.
 void LiveSession::fail_calls(const std::string& reason, bool manager_is_dead) {
   for (PendingCall* call : table_.in_order()) {
     CallWaiter* waiter = std::exchange(call->waiter, nullptr);
@@ -257,8 +258,8 @@ void LiveSession::end(core::Duration wait) {
   State::current().forget(*this);
 }
 
-// In a forked child, under the mutex: the parent goes on with all this. Descriptors of our own may be
-// closed; a socket of ZeroMQ must not even be looked at.
+// In a forked child, under the mutex: the parent goes on with all this. Descriptors of our own may
+// be closed; a socket of ZeroMQ must not even be looked at.
 std::unique_ptr<Transport> LiveSession::abandon() {
   inherited_.store(true, std::memory_order_relaxed);
   usable_.store(false, std::memory_order_relaxed);

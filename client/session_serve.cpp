@@ -10,8 +10,8 @@ namespace steward::client {
 namespace {
 
 // A manager that asks for proof again and again on one connection will never be content.
-constexpr unsigned kChallenges = 16;
-constexpr std::chrono::milliseconds kCalm{2};
+constexpr unsigned kAnswersMax = 8;
+constexpr std::chrono::milliseconds kCalm{20};
 
 // Whether the manager has closed this door. Messages at the door answer questions that nobody of
 // this session has asked.
@@ -117,7 +117,8 @@ void LiveSession::on_reply(const core::Reply& reply) {
     if (renews != core::kManagerObject) return renewed(renews);
     return drop(grants_in(reply.payload, incarnation_));
   }
-  if (unattended) post_errors_.try_emplace(thread, PostError{reply.code, std::string(reply.payload)});
+  if (unattended)
+    post_errors_.try_emplace(thread, PostError{reply.code, std::string(reply.payload)});
 }
 
 void LiveSession::on_welcome(const core::Welcome& welcome) {
@@ -137,16 +138,15 @@ void LiveSession::on_welcome(const core::Welcome& welcome) {
   if (establishing_ != nullptr) crew_.finish(*establishing_);
 }
 
-// Every frame that slipped onto a connection before its hello is answered with a challenge of its own,
-// and only the last one counts. So the first is answered at once, a further one when no more come.
+// Every frame that slipped onto a connection before its hello is answered with a challenge of its
+// own, and only the last one counts. So a further answer waits until no more come, ever longer.
 void LiveSession::on_unknown_connection(std::string_view challenge) {
   if (phase_ != Phase::greeting && phase_ != Phase::online) return;
-  if (challenge == challenge_ || challenge == answered_challenge_) return;
-  if (++challenges_ > kChallenges) return;
+  if (challenge == answered_challenge_ || challenges_answered_ == kAnswersMax) return;
   phase_ = Phase::greeting;
   await_connection();
   challenge_ = challenge;
-  if (challenges_ > 1) calm_at_ = now() + challenges_ * kCalm;
+  calm_at_ = now() + challenges_answered_ * challenges_answered_ * kCalm;
 }
 
 void LiveSession::answer_challenge() {
@@ -155,6 +155,7 @@ void LiveSession::answer_challenge() {
                   ? handshake_.prove(challenge_, table_.awaited(), table_.first_incomplete())
                   : handshake_.hello();
   answered_challenge_ = std::exchange(challenge_, {});
+  ++challenges_answered_;
   calm_at_ = std::nullopt;
 }
 
@@ -168,8 +169,7 @@ void LiveSession::on_alarm() {
 // Sends what could not be sent before, in order. True if it tried: then the edge of an arrival may
 // have been swallowed.
 bool LiveSession::flush() {
-  const bool calm = !calm_at_ || has_passed(calm_at_);
-  if (phase_ == Phase::greeting && !challenge_.empty() && calm) answer_challenge();
+  if (phase_ == Phase::greeting && has_passed(calm_at_)) answer_challenge();
   if (phase_ == Phase::greeting && !greeting_.empty()) {
     if (transport_->send(greeting_)) greeting_.clear();
     return true;

@@ -1,7 +1,7 @@
 // The side door: the manager's SOCK_SEQPACKET Unix socket beside its ZeroMQ one. A session of the
-// same host begins here: both sides learn from the kernel whom they talk to, and each gets a pidfd of
-// the other, so that neither takes a reused pid, or a forked child that holds a copy of a socket,
-// for its partner.
+// same host begins here: both sides learn from the kernel whom they talk to, and each gets a pidfd
+// of the other, so that neither takes a reused pid, or a forked child that holds a copy of a
+// socket, for its partner.
 //
 //   client -> manager   [1, "door"]                                  and the client's pidfd
 //   manager -> client   [1, ticket, incarnation, [address, ...]]     and the manager's pidfd

@@ -41,7 +41,8 @@ class State {
                          const std::vector<std::string>& addresses);
   // It is not given to anybody any more.
   void forget(const LiveSession& session);
-  // Likewise, if nobody but the caller uses it: no reference, no other Manager. False: somebody does.
+  // Likewise, if nobody but the caller uses it: no reference, no other Manager. False: somebody
+  // does.
   bool forget_unused(const SessionPtr& session);
 
   // The reference through which this process uses a token that it merely copied or decoded.

@@ -19,8 +19,8 @@ enum class Arrival {
   refused,       // the other side refused our key (see refusal())
 };
 
-// Thread safety: none, but for poll_fds(), which is constant: the session calls everything else under
-// its mutex, and polls the descriptors without it.
+// Thread safety: none, but for poll_fds(), which is constant: the session calls everything else
+// under its mutex, and polls the descriptors without it.
 class Transport {
  public:
   virtual ~Transport() = default;

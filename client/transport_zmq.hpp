@@ -14,8 +14,8 @@ namespace steward::client {
 class ZmqContext;
 
 // Starts to connect to "ipc://path"; that it has succeeded is said by Arrival::connected. `context`
-// is made if it is null. Call under the lock that fork takes (State::with_zmq): libzmq and libsodium
-// hold locks of their own while they start. Throws Overloaded if descriptors run out.
+// is made if it is null. Call under the lock that fork takes (State::with_zmq): libzmq and
+// libsodium hold locks of their own while they start. Throws Overloaded if descriptors run out.
 std::unique_ptr<Transport> dial_zmq(ZmqContext*& context, const std::string& endpoint);
 
 }  // namespace steward::client

@@ -1,28 +1,252 @@
 // Sessions over real sockets: side door, ZeroMQ, their ends.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
 #include <thread>
 
+#include <steward/client/address.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/side_door.hpp>
 #include <steward/core/errors.hpp>
-
 #include <steward/tests/client/fake_house.hpp>
+#include <steward/tests/client/forked.hpp>
 
 namespace steward::test {
 namespace {
 
-constexpr core::ObjectId kObject{7};
+using namespace std::chrono_literals;
 
-TEST(Connect, CallsGoThere) {
+constexpr core::ObjectId kList{3};
+
+std::int64_t add(const client::SessionPtr& session, std::int64_t number) {
+  return integer_of(session->call(kList, "add", arguments({encoded(number)}), {}).value());
+}
+
+template <class Exception, class F>
+std::string thrown(F&& what) {
+  try {
+    what();
+  } catch (const Exception& exception) {
+    return exception.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
+class ConnectTest : public testing::Test {
+ protected:
+  ~ConnectTest() override { client::end_all_sessions(5s); }
+};
+
+TEST_F(ConnectTest, CallsGoThroughTheSockets) {
   FakeHouse house;
   const client::SessionPtr session = client::connect(house.address());
   EXPECT_EQ(session->incarnation(), house.manager().incarnation());
   EXPECT_EQ(session->server_pid(), ::getpid());
-  for (int i = 0; i < 100; ++i) {
-    const auto sum = session->call(kObject, "add", arguments({encoded(1)}), {});
-    EXPECT_EQ(integer_of(sum.value()), i + 1);
+  EXPECT_EQ(session->addresses(), std::vector<std::string>{house.address()});
+  for (int i = 1; i <= 100; ++i) EXPECT_EQ(add(session, 1), i);
+  client::end_all_sessions(5s);
+  EXPECT_EQ(house.manager().byes(), 1U);
+}
+
+TEST_F(ConnectTest, OneProcessHasOneSessionWithAManager) {
+  FakeHouse house;
+  std::vector<std::future<client::SessionPtr>> connecting;
+  for (int i = 0; i < 8; ++i) {
+    connecting.push_back(
+        std::async(std::launch::async, [&] { return client::connect(house.address()); }));
   }
+  const client::SessionPtr session = client::connect(house.address());
+  for (auto& other : connecting) EXPECT_EQ(other.get(), session);
+  EXPECT_EQ(client::connect(house.address() + "?boot=" + client::boot_id()), session);
+  EXPECT_EQ(house.manager().sessions(), 1U);
+}
+
+TEST_F(ConnectTest, AnEndedSessionIsReplacedByAnother) {
+  FakeHouse house;
+  const client::SessionPtr first = client::connect(house.address());
+  first->end(5s);
+  const client::SessionPtr second = client::connect(house.address());
+  EXPECT_NE(first, second);
+  EXPECT_EQ(add(second, 1), 1);
+}
+
+TEST_F(ConnectTest, ATokenIsOpenedWhereItsAddressesSay) {
+  FakeHouse house;
+  core::Token token;
+  token.incarnation = house.manager().incarnation();
+  token.object = kList;
+  token.type = "list";
+  token.addresses = {"ipc:///nowhere/at/all/manager.sock", house.address()};
+  const core::ReferencePtr reference = client::open_token(token);
+  EXPECT_EQ(house.manager().grants().at(3), 1U);
+  EXPECT_EQ(add(client::session_of(reference), 1), 1);
+  // A token that was merely decoded is claimed at its first use, once.
+  const auto plain = std::make_shared<const core::Reference>(token);
+  EXPECT_EQ(add(client::session_of(plain), 1), 2);
+  EXPECT_EQ(add(client::session_of(plain), 1), 3);
+  EXPECT_EQ(house.manager().grants().at(3), 2U);
+}
+
+TEST_F(ConnectTest, ATokenOfAnotherLifeOfTheManagerIsDisconnected) {
+  FakeHouse house;
+  core::Token token;
+  token.incarnation = core::random_id<core::Incarnation>();
+  token.addresses = {house.address()};
+  const std::string text = thrown<Disconnected>([&] { client::open_token(token); });
+  EXPECT_NE(text.find("another manager is at " + house.address()), text.npos) << text;
+}
+
+TEST_F(ConnectTest, AnEmptyProxyIsStale) {
+  EXPECT_THROW(client::session_of(nullptr), StaleHandle);
+}
+
+TEST_F(ConnectTest, NobodyAtTheAddressIsSaidAtOnce) {
+  const std::string text =
+      thrown<Disconnected>([] { client::connect("ipc:///nowhere/at/all/manager.sock"); });
+  EXPECT_EQ(text, "no manager answers at /nowhere/at/all/door: No such file or directory");
+  EXPECT_THROW(client::connect("http://nowhere"), BadCall);
+  EXPECT_THROW(client::connect("ipc://nowhere"), BadCall);
+}
+
+TEST_F(ConnectTest, AnAddressOfAnotherBootIsNotDialled) {
+  FakeHouse house;
+  const std::string text =
+      thrown<Disconnected>([&] { client::connect(house.address() + "?boot=another"); });
+  EXPECT_NE(text.find("it ran on another host"), text.npos) << text;
+  EXPECT_EQ(house.manager().sessions(), 0U);
+}
+
+TEST_F(ConnectTest, ARefusalIsTold) {
+  FakeHouse house(Door::refuses);
+  const std::string text = thrown<Disconnected>([&] { client::connect(house.address()); });
+  EXPECT_NE(text.find("refused: it is closed today"), text.npos) << text;
+}
+
+TEST_F(ConnectTest, AMuteDoorIsGivenUp) {
+  FakeHouse house(Door::mute);
+  EXPECT_THROW(client::connect(house.address(), {.timeout = 20ms}), Disconnected);
+}
+
+TEST_F(ConnectTest, AForeignPidfdIsNotBelieved) {
+  FakeHouse house(Door::shows_foreign_pidfd);
+  EXPECT_THROW(client::connect(house.address()), AuthenticationError);
+}
+
+TEST_F(ConnectTest, ABrokenConnectionIsResumed) {
+  FakeHouse house;
+  const client::SessionPtr session = client::connect(house.address());
+  for (int i = 1; i <= 5; ++i) {
+    EXPECT_EQ(add(session, 1), i);
+    house.restart_router();
+  }
+  EXPECT_EQ(add(session, 1), 6);
+  EXPECT_EQ(house.manager().runs("add"), 6U);
+  EXPECT_EQ(house.manager().sessions(), 1U);
+}
+
+TEST_F(ConnectTest, AHangUpMeansANewSession) {
+  FakeHouse house;
+  const client::SessionPtr session = client::connect(house.address());
+  const core::ReferencePtr kept =
+      session->claim(list_token(house.manager().incarnation(), 3));
+  house.manager().forget_sessions();
+  house.hang_up();
+  client::CallOptions reading;
+  reading.effect = client::Effect::read;
+  EXPECT_EQ(integer_of(session->call(kList, "echo", arguments({encoded(5)}), reading).value()), 5);
+  EXPECT_EQ(add(session, 1), 1);
+  EXPECT_EQ(house.manager().sessions(), 1U);
+  EXPECT_EQ(house.manager().grants().at(3), 1U);
+}
+
+// A manager in a process of its own, which a test may kill.
+class DeathTest : public ConnectTest {
+ protected:
+  DeathTest()
+      : child([this](int out) {
+          FakeHouse house;
+          const std::string address = house.address() + "\n";
+          if (::write(out, address.data(), address.size()) < 0) return 1;
+          for (;;) ::pause();
+        }),
+        address(child.line()) {}
+  ~DeathTest() override {
+    child.kill();
+    std::filesystem::remove_all(client::parse_ipc(address)->directory);
+  }
+
+  Forked child;
+  const std::string address;
+};
+
+TEST_F(DeathTest, AManagersDeathEndsAllCallsAtOnce) {
+  const client::SessionPtr session = client::connect(address);
+  EXPECT_EQ(session->server_pid(), child.pid());
+  client::CallOptions options;
+  options.object_type = "list";
+  std::vector<std::future<void>> calls;
+  for (const auto effect : {client::Effect::change, client::Effect::read, client::Effect::take}) {
+    calls.push_back(std::async(std::launch::async, [=, this] {
+      client::CallOptions mine = options;
+      mine.effect = effect;
+      const std::string text = thrown<Disconnected>(
+          [&] { session->call(kList, "park", arguments({}), mine); });
+      EXPECT_EQ(text, "list#3.park: the manager at " + address + " (pid " +
+                          std::to_string(child.pid()) + ") has ended");
+    }));
+  }
+  add(session, 1);
+  child.kill();
+  for (auto& call : calls) call.get();
+  EXPECT_THROW(add(session, 1), Disconnected);
+  EXPECT_THROW(client::connect(address), Disconnected);
+}
+
+TEST_F(DeathTest, ADeathWhileNobodyLooksIsSeenByTheNextCall) {
+  const client::SessionPtr session = client::connect(address);
+  add(session, 1);
+  child.kill();
+  EXPECT_THROW(add(session, 1), Disconnected);
+}
+
+// The end of an ordinary program, seen from its manager.
+TEST(ExitTest, DISABLED_AProgramThatConnects) {
+  const char* address = std::getenv("STEWARD_TEST_ADDRESS");
+  if (address == nullptr) GTEST_SKIP();
+  // At namespace scope in a real program: its destructor runs after the exit handler.
+  static const core::ReferencePtr late = [&] {
+    const client::SessionPtr session = client::connect(address);
+    return session->claim(list_token(session->incarnation(), 3));
+  }();
+  client::session_of(late)->post(kList, "add", arguments({encoded(7)}));
+}
+
+TEST(ExitTest, AProgramThatEndsSaysGoodbye) {
+  FakeHouse house;
+  ::setenv("STEWARD_TEST_ADDRESS", house.address().c_str(), 1);
+  std::string program = "/proc/self/exe";
+  std::string filter = "--gtest_filter=ExitTest.DISABLED_AProgramThatConnects";
+  std::string all = "--gtest_also_run_disabled_tests";
+  char* argv[] = {program.data(), filter.data(), all.data(), nullptr};
+  pid_t pid = 0;
+  ASSERT_EQ(::posix_spawn(&pid, program.c_str(), nullptr, nullptr, argv, environ), 0);
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(house.manager().byes(), 1U);
+  // What was posted before is done.
+  EXPECT_EQ(house.manager().sum(), 7);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// FakeHouse: a FakeManager that lives in a directory, with a real ROUTER socket and a real side door,
-// served by a thread of its own or by a process of its own.
+// FakeHouse: a FakeManager that lives in a directory, with a real ROUTER socket and a real side
+// door, served by a thread of its own or by a process of its own.
 //
 // Thread safety: the public functions may be called from any thread.
 #pragma once

@@ -1,6 +1,6 @@
-// FakeLink: a connection in memory that behaves as ZeroMQ's: what is sent while it is down is refused,
-// what is under way when it breaks is lost, and its descriptor tells of arrivals by edges only, which
-// every send, receive and readable() swallows.
+// FakeLink: a connection in memory that behaves as ZeroMQ's: what is sent while it is down is
+// refused, what is under way when it breaks is lost, and its descriptor tells of arrivals by edges
+// only, which every send, receive and readable() swallows.
 //
 // Thread safety: everything may be called from any thread. Ownership: shared by the transport and
 // the test.

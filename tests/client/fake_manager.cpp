@@ -8,6 +8,9 @@
 namespace steward::test {
 namespace {
 
+// As patient as the real one.
+constexpr int kWrongProofsMax = 3;
+
 std::string framed(const std::string& reply) {
   return reply.empty() ? std::string() : core::encode_replies({reply});
 }
@@ -48,6 +51,14 @@ std::string arguments(const std::vector<std::string>& encoded) {
 
 std::int64_t integer_of(std::string_view encoded) { return core::Reader(encoded).integer(); }
 
+core::Token list_token(const core::Incarnation& incarnation, std::uint64_t object) {
+  core::Token token;
+  token.incarnation = incarnation;
+  token.object = core::ObjectId{object};
+  token.type = "list";
+  return token;
+}
+
 FakeManager::FakeManager() = default;
 
 std::string FakeManager::new_ticket() {
@@ -64,9 +75,7 @@ std::vector<std::string> FakeManager::take(std::uint64_t number, std::string_vie
   if (envelope.kind == core::Envelope::hello) {
     answers.push_back(on_hello(connection, core::decode_hello(envelope)));
   } else if (!connection.known || known == sessions_.end()) {
-    if (connection.challenge.empty()) {
-      connection.challenge = core::random_bytes(core::kChallengeBytes);
-    }
+    connection.challenge = core::random_bytes(core::kChallengeBytes);
     answers.push_back(core::encode_unknown_connection(connection.challenge));
   } else if (envelope.kind == core::Envelope::calls) {
     for (const core::Call& call : core::decode_calls(envelope).calls) {
@@ -108,13 +117,17 @@ std::string FakeManager::on_hello(Connection& connection, const core::Hello& hel
   const std::string expected =
       core::session_proof(core::Role::client, secret, *hello.session, connection.challenge);
   if (hello.proof.empty() || connection.challenge.empty() || hello.proof != expected) {
+    if (!hello.proof.empty() && ++connection.wrong_proofs == kWrongProofsMax) {
+      return core::encode_unknown_session("the proof is wrong");
+    }
     connection.challenge = core::random_bytes(core::kChallengeBytes);
     return core::encode_unknown_connection(connection.challenge);
   }
   connection.known = true;
   connection.session = *hello.session;
   const std::set<Seq> awaited(hello.incomplete.begin(), hello.incomplete.end());
-  std::erase_if(session->second.parked, [&](auto& entry) { return !awaited.contains(entry.first); });
+  std::erase_if(session->second.parked,
+                [&](auto& entry) { return !awaited.contains(entry.first); });
   return welcome(*hello.session, {},
                  core::session_proof(core::Role::server, secret, *hello.session, hello.nonce));
 }
@@ -181,13 +194,9 @@ std::string FakeManager::run(Session& session, const core::Call& call, const std
 
 std::string FakeManager::handle(Session& session, std::uint64_t object) {
   ++session.grants[object];
-  core::Token token;
-  token.incarnation = incarnation_;
-  token.object = core::ObjectId{object};
-  token.type = "list";
   std::string bytes;
   core::Writer writer(bytes);
-  core::encode_token(writer, token);
+  core::encode_token(writer, list_token(incarnation_, object));
   return bytes;
 }
 

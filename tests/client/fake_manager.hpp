@@ -83,10 +83,12 @@ class FakeManager {
     bool known = false;
     core::SessionId session;
     std::string challenge;
+    int wrong_proofs = 0;
   };
 
   std::string on_hello(Connection& connection, const core::Hello& hello);
-  std::string welcome(const core::SessionId& id, const std::string& secret, const std::string& proof);
+  std::string welcome(const core::SessionId& id, const std::string& secret,
+                      const std::string& proof);
   std::string serve(Session& session, const core::Call& call);
   std::string run(Session& session, const core::Call& call, const std::string& method);
   std::string handle(Session& session, std::uint64_t object);
@@ -117,5 +119,7 @@ std::string encoded(std::int64_t value);
 std::string encoded(std::string_view text);
 std::string arguments(const std::vector<std::string>& encoded);
 std::int64_t integer_of(std::string_view encoded);
+// Of a list of this manager.
+core::Token list_token(const core::Incarnation& incarnation, std::uint64_t object);
 
 }  // namespace steward::test

@@ -151,7 +151,8 @@ TEST_F(SessionTest, TooLargeACallIsOverloadedBeforeItIsSent) {
   const auto size_of = [&](std::size_t text) {
     std::string call;
     const std::string args = arguments({encoded(std::string(text, 'x'))});
-    core::append_call(call, {1, client::Session::thread_number(), std::nullopt, kList, "echo", args});
+    core::append_call(call,
+                      {1, client::Session::thread_number(), std::nullopt, kList, "echo", args});
     return core::encode_calls(1, {call}).size();
   };
   std::size_t text = 800;

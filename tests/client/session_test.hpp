@@ -40,7 +40,8 @@ class SessionTest : public testing::Test {
                                    {std::string(kAddress) + "?boot=x"}, options);
   }
 
-  std::optional<std::string> call(std::string_view method, const std::vector<std::string>& args = {},
+  std::optional<std::string> call(std::string_view method,
+                                  const std::vector<std::string>& args = {},
                                   client::Effect effect = client::Effect::change,
                                   core::Deadline deadline = std::nullopt) {
     client::CallOptions options;
@@ -49,7 +50,9 @@ class SessionTest : public testing::Test {
     options.object_type = "list";
     return session->call(kList, method, arguments(args), options);
   }
-  std::int64_t add(std::int64_t number) { return integer_of(call("add", {encoded(number)}).value()); }
+  std::int64_t add(std::int64_t number) {
+    return integer_of(call("add", {encoded(number)}).value());
+  }
   std::int64_t echo(std::int64_t number) {
     return integer_of(call("echo", {encoded(number)}, client::Effect::read).value());
   }
