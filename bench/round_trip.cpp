@@ -1,6 +1,6 @@
-// The round trip of one call (a dict get) beside a bare ZeroMQ ROUTER echo over the same transport, in
-// one run, and where the difference goes: the echo is measured in steps that add, one at a time, what
-// the library does around ZeroMQ.
+// The round trip of one call (a dict get) beside a bare ZeroMQ ROUTER echo over the same transport,
+// in one run, and where the difference goes: the echo is measured in steps that add, one at a time,
+// what the library does around ZeroMQ.
 //
 //   round_trip [rounds] [calls a round]
 //
@@ -29,8 +29,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kFrame = 48;  // about what a dict get sends
 
-// How an end waits for its socket: in zmq_recv, or in poll() on ZMQ_FD and an eventfd as the library
-// must, so that other threads and descriptors can wake it.
+// How an end waits for its socket: in zmq_recv, or in poll() on ZMQ_FD and an eventfd as the
+// library must, so that other threads and descriptors can wake it.
 enum class Waiting : int { receive, poll };
 
 void wait_readable(void* socket, int event_fd) {

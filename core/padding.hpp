@@ -23,8 +23,8 @@ struct PaddingMask {
   bool padding[sizeof(T)] = {};
 };
 
-// Finds padding where the compiler has no builtin for it: in constant evaluation a padding byte of a
-// copied value has no value, and __builtin_constant_p says so.
+// Finds padding where the compiler has no builtin for it: in constant evaluation a padding byte of
+// a copied value has no value, and __builtin_constant_p says so.
 template <class T>
 constexpr PaddingMask<T> find_padding() {
   struct Bytes {
@@ -46,13 +46,14 @@ concept FindablePadding = sizeof(T) <= kPaddingSearchMax && requires {
 
 // Whether clean_bytes<T> clears: with g++ always; with a clang that lacks the builtin it leaves the
 // padding of what FindablePadding does not cover as it is.
+#ifdef STEWARD_CLEARS_PADDING
+inline constexpr bool kPaddingBuiltin = true;
+#else
+inline constexpr bool kPaddingBuiltin = false;
+#endif
 template <class T>
 inline constexpr bool kClearsPadding =
-#ifdef STEWARD_CLEARS_PADDING
-    true;
-#else
-    std::has_unique_object_representations_v<T> || FindablePadding<T>;
-#endif
+    kPaddingBuiltin || std::has_unique_object_representations_v<T> || FindablePadding<T>;
 
 template <class T>
 std::array<char, sizeof(T)> clean_bytes(T value) {

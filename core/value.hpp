@@ -288,8 +288,8 @@ class Writer;
 // Throws BadCall if the value is nested deeper than `depth` allows.
 void encode_value(Writer& out, const Value& value, Travel& travel,
                   std::size_t depth = kValueDepth);
-// Iterative; throws BadCall on anything malformed, nested more than kFrameDepth deep (a snapshot of a
-// container holds values of kValueDepth), with a key twice in one map or of an unknown extension
+// Iterative; throws BadCall on anything malformed, nested more than kFrameDepth deep (a snapshot of
+// a container holds values of kValueDepth), with a key twice in one map or of an unknown extension
 // type.
 Value decode_value(Reader& in, Travel& travel);
 // `bytes` must be exactly one value.

@@ -1,5 +1,5 @@
-// What must not be lost, and who may write it: the engine keeps the inputs of the manager's core, as
-// bytes, before anything that follows from them can be seen. It knows nothing of objects.
+// What must not be lost, and who may write it: the engine keeps the inputs of the manager's core,
+// as bytes, before anything that follows from them can be seen. It knows nothing of objects.
 #pragma once
 
 #include <span>

@@ -108,21 +108,25 @@ Manager Manager::connect(const std::string& address, Types, const ConnectOptions
 void Manager::serve(Types types, const ManagerOptions& options) { face::serve(types, options); }
 void Manager::serve(const ManagerOptions& options) { face::serve(Types(), options); }
 
-const std::string& Manager::address() const { return impl_->address; }
+Manager::Impl& Manager::impl() const {
+  if (!impl_) throw BadCall("this Manager was moved from");
+  return *impl_;
+}
+
+const std::string& Manager::address() const { return impl().address; }
 
 pid_t Manager::pid() const {
-  return impl_->server ? impl_->server->pid() : impl_->session->server_pid();
+  return impl().server ? impl_->server->pid() : impl_->session->server_pid();
 }
 
 void Manager::shutdown() {
-  if (impl_->server && impl_->server->is_ours()) return impl_->end_server();
+  if (impl().server && impl_->server->is_ours()) return impl_->end_server();
   call("shutdown", kNoArguments, client::Effect::change);
 }
 
 // A forked child opens a session of its own.
 client::SessionPtr Manager::session() const {
-  if (!impl_) throw BadCall("this Manager was moved from");
-  if (impl_->creator == ::getpid()) return impl_->session;
+  if (impl().creator == ::getpid()) return impl_->session;
   return client::connect(impl_->address);
 }
 

@@ -27,13 +27,13 @@ namespace face {
 struct ManagerAccess;  // builds a Manager over a session that exists already (tests)
 }
 
-// A manager of shared objects: either one that this object has started and owns, in a process of its
-// own, or one that somebody else has started.
+// A manager of shared objects: either one that this object has started and owns, in a process of
+// its own, or one that somebody else has started.
 //
 // A resource: movable, not copyable. Its destructor ends a server that it owns: asks it, terminates
-// it, kills it, within ManagerOptions::shutdown_timeout; proxies then throw Disconnected. A connected
-// Manager's proxies go on after it: they share this process's one session with that manager. In a
-// process that did not create it (a forked child) the destructor does nothing.
+// it, kills it, within ManagerOptions::shutdown_timeout; proxies then throw Disconnected. A
+// connected Manager's proxies go on after it: they share this process's one session with that
+// manager. In a process that did not create it (a forked child) the destructor does nothing.
 //
 // Thread safety: any thread may call any function at any time, but for moving and destruction.
 // Every call throws Disconnected if the manager is gone or out of reach.
@@ -129,6 +129,8 @@ class Manager {
   static void begin_create(std::string& arguments, std::string_view type, const Name* name);
   static core::ReferencePtr created(client::Session& session, std::string_view arguments);
 
+  // Throws BadCall if this Manager was moved from.
+  Impl& impl() const;
   client::SessionPtr session() const;
   Value call(std::string_view method, std::string_view arguments, client::Effect effect) const;
 

@@ -1,5 +1,5 @@
-// PrivateServer: a server process that belongs to this one, from its start to the removal of what it
-// leaves.
+// PrivateServer: a server process that belongs to this one, from its start to the removal of what
+// it leaves.
 #pragma once
 
 #include <chrono>
@@ -34,8 +34,8 @@ class PrivateServer {
   bool running() const { return process_.running(); }
   // False: the deadline has passed.
   bool wait(core::Deadline deadline) const { return process_.wait(deadline); }
-  // SIGTERM, then SIGKILL, each given half of `patience`; the process and its directory are gone when
-  // this returns.
+  // SIGTERM, then SIGKILL, each given half of `patience`; the process and its directory are gone
+  // when this returns.
   void end(std::chrono::milliseconds patience) const;
   // Whether this process started it.
   bool is_ours() const;

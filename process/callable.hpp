@@ -1,5 +1,5 @@
-// What a process can be told to run: a callable and its arguments as bytes, and the entry that makes
-// them a call again on the other side.
+// What a process can be told to run: a callable and its arguments as bytes, and the entry that
+// makes them a call again on the other side.
 //
 // A plain function travels as its address, a captureless lambda as nothing, any other function
 // object as what it packs. Parameters keep their declared types: arguments are converted to them
@@ -176,7 +176,8 @@ inline constexpr bool kNever = false;
 // The parameters that a call with these arguments has.
 template <class F, class... Args>
 struct ParametersOf {
-  using type = std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Args>...>, Sig<F>>;
+  using type =
+      std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Args>...>, Sig<F>>;
 };
 
 template <class F, class... Args, class... P>
@@ -201,10 +202,11 @@ template <class F, class... Args>
 std::unique_ptr<Work> make_work(F&& f, Args&&... args) {
   using Callable = std::decay_t<F>;
   if constexpr (!Target<Callable>) {
-    static_assert(kNever<Callable>,
-                  "a process runs a function, a captureless lambda or a packable function object "
-                  "(MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: pass what it "
-                  "captures as arguments");
+    static_assert(
+        kNever<Callable>,
+        "a process runs a function, a captureless lambda or a packable function object "
+        "(MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: pass what it "
+        "captures as arguments");
   } else {
     return make_call(typename ParametersOf<Callable, Args...>::type{}, Callable(std::forward<F>(f)),
                      std::forward<Args>(args)...);

@@ -46,7 +46,8 @@ class Child {
   std::optional<int> exit_code() const;
   // False if the process has ended already.
   bool signal(int number) const;
-  // SIGTERM, and SIGKILL if that has not helped within `patience`; returns when the process is gone.
+  // SIGTERM, and SIGKILL if that has not helped within `patience`; returns when the process is
+  // gone.
   void end(std::chrono::milliseconds patience) const;
 
  private:

@@ -21,8 +21,8 @@ class ChildContext {
   // Readable once the process that started this one has ended. Stays open for ever.
   int owner_pidfd() const { return owner_pidfd_; }
 
-  // Tells the starter that this process is up, with a message for it (kStatusTextBytes at most, else
-  // BadCall). The argument bytes end here. A second call does nothing.
+  // Tells the starter that this process is up, with a message for it (kStatusTextBytes at most,
+  // else BadCall). The argument bytes end here. A second call does nothing.
   void confirm(std::string_view message = {});
   bool confirmed() const { return !channel_; }
 

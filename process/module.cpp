@@ -22,7 +22,8 @@ std::string_view find_build_id(std::string_view notes) {
     const std::size_t text_at = name_at + padded(note.n_namesz);
     const std::size_t next = text_at + padded(note.n_descsz);
     if (next > notes.size()) break;
-    if (note.n_type == NT_GNU_BUILD_ID && notes.substr(name_at, 4) == std::string_view("GNU\0", 4)) {
+    if (note.n_type == NT_GNU_BUILD_ID &&
+        notes.substr(name_at, 4) == std::string_view("GNU\0", 4)) {
       return notes.substr(text_at, note.n_descsz);
     }
     notes.remove_prefix(next);

@@ -20,7 +20,8 @@ struct CodeAddress {
 // Throws BadCall if no module holds the address.
 CodeAddress locate(const void* address);
 
-// The address in this process. Throws BadCall if the module is not loaded here, or is another build.
+// The address in this process. Throws BadCall if the module is not loaded here, or is another
+// build.
 void* resolve(const CodeAddress& address);
 
 template <class R, class... P>

@@ -21,7 +21,8 @@ namespace steward {
 
 struct ProcessOptions {
   std::string name{};   // empty: "Process-1", "Process-2", ...; in Process-1 "Process-1:1", ...
-  bool daemon = false;  // may have no processes of its own, and is terminated when its starter exits
+  bool daemon =
+      false;  // may have no processes of its own, and is terminated when its starter exits
   std::optional<StartMethod> start_method{};  // empty: that of set_start_method()
 };
 
@@ -77,14 +78,15 @@ class Process {
   bool is_alive() const;
   void terminate();  // SIGTERM; does nothing if the process has ended
   void kill();       // SIGKILL
-  // nullopt before the end, negative for a signal, 1 after an exception. 255 also if the fork server
-  // was killed: nobody knows then.
+  // nullopt before the end, negative for a signal, 1 after an exception. 255 also if the fork
+  // server was killed: nobody knows then.
   std::optional<int> exitcode() const;
 
   const std::string& name() const;
   bool daemon() const;
   pid_t pid() const;     // BadCall before start()
-  int sentinel() const;  // a descriptor, readable once the process has ended; BadCall before start()
+  int sentinel()
+      const;  // a descriptor, readable once the process has ended; BadCall before start()
 
   // Lets go of a process that has ended: nothing but destruction is allowed after it. BadCall if it
   // still runs.

@@ -33,8 +33,9 @@ void flush_streams() noexcept {
 void renew_streams() noexcept {
   ::__fpurge(stdin);
   for (std::FILE* file : {stdin, stdout, stderr}) std::clearerr(file);
-  for (std::ios* stream : {static_cast<std::ios*>(&std::cin), static_cast<std::ios*>(&std::cout),
-                           static_cast<std::ios*>(&std::cerr), static_cast<std::ios*>(&std::clog)}) {
+  for (std::ios* stream :
+       {static_cast<std::ios*>(&std::cin), static_cast<std::ios*>(&std::cout),
+        static_cast<std::ios*>(&std::cerr), static_cast<std::ios*>(&std::clog)}) {
     stream->clear();
   }
 }

@@ -1,13 +1,13 @@
-// A class of managed objects as the core sees it: a name, a constructor, a table of methods. Templates
-// at the rim (method<&List::append>), a plain table in the middle.
+// A class of managed objects as the core sees it: a name, a constructor, a table of methods.
+// Templates at the rim (method<&List::append>), a plain table in the middle.
 //
 //   Class list_class() {
 //     return {"list", create<ListObject>,
 //             {method<&ListObject::append>("append"), method<&ListObject::at>("at"), ...}};
 //   }
 //
-// A const member function is a read: it changes nothing, not even statistics. A member function whose
-// first parameter is Call& may park (return kParked), own, hand over. Parameters are whatever
+// A const member function is a read: it changes nothing, not even statistics. A member function
+// whose first parameter is Call& may park (return kParked), own, hand over. Parameters are whatever
 // Arguments::take reads; results: void, bool, integers, double, std::string, Value, Outcome,
 // std::optional<T> (which travels as a list of none or one), std::vector<Value>.
 #pragma once

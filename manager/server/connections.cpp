@@ -90,8 +90,8 @@ void Connections::open(const Arrival& arrival, const core::Hello& hello) {
   }
   if (core_.number_of_sessions() >= core_.limits().sessions) {
     ++incidents_.refused;
-    return refuse(arrival.route,
-                  fmt::format("the manager has {} sessions, its limit", core_.number_of_sessions()));
+    return refuse(arrival.route, fmt::format("the manager has {} sessions, its limit",
+                                             core_.number_of_sessions()));
   }
   // A client may try again on a connection that it has a session on already: that one is over.
   if (const auto old = session_at(arrival.route)) end(*old, Ending::died);

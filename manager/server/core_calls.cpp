@@ -212,7 +212,8 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
   const bool done = guarded(error, [&] {
     if (session.reply_bytes > limits.reply_store_bytes) {
       change = false;
-      throw Overloaded(fmt::format("{} bytes of replies wait for this client", session.reply_bytes));
+      throw Overloaded(
+          fmt::format("{} bytes of replies wait for this client", session.reply_bytes));
     }
     Incoming incoming(*this);
     Arguments arguments(call.args, incoming);

@@ -74,7 +74,8 @@ class Core::Impl {
   // --- the manager object (manager_object.cpp)
   Value serve_manager(Session& session, std::string_view method, Arguments& arguments);
 
-  // Turns tokens in arguments into references; throws StaleHandle for objects of ours that are gone.
+  // Turns tokens in arguments into references; throws StaleHandle for objects of ours that are
+  // gone.
   class Incoming final : public core::Travel {
    public:
     explicit Incoming(const Impl& core) : core_(core) {}

@@ -37,8 +37,8 @@ bool remove_dead_directory(const std::string& path) noexcept;
 // Removes those of all dead managers under `base`.
 void sweep_dead_directories(std::string_view base) noexcept;
 
-// "ipc://<path>/manager.sock?boot=<id>": the boot keeps a handle from an earlier boot, or of another
-// machine, from finding somebody else there.
+// "ipc://<path>/manager.sock?boot=<id>": the boot keeps a handle from an earlier boot, or of
+// another machine, from finding somebody else there.
 std::string ipc_address(const Directory& directory);
 // The directory in such an address; empty if it is none.
 std::string directory_of(std::string_view address);

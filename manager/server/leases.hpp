@@ -1,5 +1,6 @@
-// Claim leases: what keeps an object alive while its handle travels outside the manager, as text, in a
-// file, in the arguments of a new process. Ended by the first claim, by a revocation or by time.
+// Claim leases: what keeps an object alive while its handle travels outside the manager, as text,
+// in a file, in the arguments of a new process. Ended by the first claim, by a revocation or by
+// time.
 //
 // Thread safety: none; part of the core.
 #pragma once

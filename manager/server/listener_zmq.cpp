@@ -33,7 +33,8 @@ constexpr std::size_t kWindowBytes = 4U << 20U;
 
 // The bytes of one connection that wait inside ZeroMQ. Shared with its I/O thread.
 struct Window {
-  explicit Window(std::shared_ptr<const shm::UniqueFd> drained_fd) : drained(std::move(drained_fd)) {}
+  explicit Window(std::shared_ptr<const shm::UniqueFd> drained_fd)
+      : drained(std::move(drained_fd)) {}
   std::atomic<std::size_t> bytes{0};
   const std::shared_ptr<const shm::UniqueFd> drained;  // eventfd
 };

@@ -32,8 +32,8 @@ class Liveness {
   // Sessions found dead by the poller since the last call, first found first.
   std::vector<core::SessionId> take_dead() { return std::exchange(dead_, {}); }
 
-  // The loop itself stood still (SIGSTOP, a suspended machine): nobody's silence in that time counts.
-  // Local sessions have no lease that silence could end.
+  // The loop itself stood still (SIGSTOP, a suspended machine): nobody's silence in that time
+  // counts. Local sessions have no lease that silence could end.
   void excuse(core::Duration) {}
 
   // 0: not known.

@@ -65,8 +65,8 @@ Value lease(Impl& core, Session& session, Arguments& arguments) {
   const core::Nonce nonce = take_nonce(arguments);
   arguments.finish();
   if (core.leases.count_of(session.number) >= core.limits.claim_leases) {
-    throw Overloaded(
-        fmt::format("{} handles of this client travel unclaimed, the limit", core.limits.claim_leases));
+    throw Overloaded(fmt::format("{} handles of this client travel unclaimed, the limit",
+                                 core.limits.claim_leases));
   }
   if (!core.leases.add(nonce, existing(core, id), session.number,
                        core.now + core.limits.claim_lease)) {

@@ -1,8 +1,9 @@
 // The object table: which objects exist, and how often each is referred to.
 //
-// Counting is ownership: every holder of an object (a session's grant, a name, a lease, a Value inside
-// another object) holds the same core::ReferencePtr. When the last copy goes, the object's id is put on
-// a list, and the core destroys it at the end of the input, one by one, never inside another method.
+// Counting is ownership: every holder of an object (a session's grant, a name, a lease, a Value
+// inside another object) holds the same core::ReferencePtr. When the last copy goes, the object's
+// id is put on a list, and the core destroys it at the end of the input, one by one, never inside
+// another method.
 //
 // Thread safety: none; part of the core.
 #pragma once

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t kEnvelopeBytes = 16;
 // The listener says when a client reads again, but a send in between can swallow the word.
 constexpr std::chrono::milliseconds kRetry{20};
+// A busy listener says so all the time; a hundred clients that do not read must not cost each pass.
+constexpr std::chrono::milliseconds kRetrySoon{1};
 
 core::Seq seq_of(std::string_view reply) {
   core::Reader reader(reply);
@@ -117,6 +119,11 @@ bool Outbox::send_waiting(const std::string& route, Waiting& waiting, core::Time
 }
 
 void Outbox::retry(core::Time now) {
+  if (waiting_.empty()) return;
+  const bool soon = soon_ && now - last_retry_ >= kRetrySoon;
+  if (!soon && next_retry_ && now < *next_retry_) return;
+  soon_ = false;
+  last_retry_ = now;
   for (auto place = waiting_.begin(); place != waiting_.end();) {
     place = send_waiting(place->first, place->second, now) ? std::next(place)
                                                            : waiting_.erase(place);

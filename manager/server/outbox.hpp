@@ -33,8 +33,10 @@ class Outbox {
 
   // Sends what was gathered, or keeps it in order behind what waits already.
   void release(core::Time now);
-  // Tries again what waits.
+  // Tries again what waits, if it is time.
   void retry(core::Time now);
+  // It may be time: the listener has something to say.
+  void retry_soon() { soon_ = true; }
   // Nothing more goes there.
   void forget(const std::string& route);
 
@@ -70,6 +72,8 @@ class Outbox {
   std::unordered_map<std::string, std::size_t> open_;  // the parcel that more replies go into
   std::unordered_map<std::string, Waiting> waiting_;
   core::Deadline next_retry_;
+  core::Time last_retry_;
+  bool soon_ = false;
   std::vector<std::string> gone_;
   std::vector<std::string> slow_;
 };

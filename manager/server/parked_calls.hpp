@@ -1,5 +1,5 @@
-// Calls that wait: one entry each, whatever they wait for. Found by id and by deadline; their objects
-// keep the order of waiting.
+// Calls that wait: one entry each, whatever they wait for. Found by id and by deadline; their
+// objects keep the order of waiting.
 //
 // Thread safety: none; part of the core.
 #pragma once

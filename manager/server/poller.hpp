@@ -19,7 +19,8 @@ using Clock = std::function<core::Time()>;
 // closed. Thread safety: none; the loop's thread only.
 class Poller {
  public:
-  // Called while the descriptor is readable or hung up. May add and remove descriptors, its own too.
+  // Called while the descriptor is readable or hung up. May add and remove descriptors, its own
+  // too.
   using Ready = std::function<void()>;
 
   Poller();

@@ -85,7 +85,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
   connections_.emplace(*core_, door_ ? &*door_ : nullptr, *liveness_, *outbox_,
                        [this](const Input& input) { feed(input); }, options_.note);
   for (const int fd : listener_->fds()) {
-    poller_.add(fd, [] {});  // seen by readable()
+    poller_.add(fd, [this] { listener_woke_ = true; });
   }
   end_with(stop_.get());
 }
@@ -132,6 +132,7 @@ void Server::step(std::optional<core::Duration> longest) {
     door_->tick(now_);
   }
   pass_gate();
+  if (std::exchange(listener_woke_, false)) outbox_->retry_soon();
   outbox_->retry(now_);
   // Whom the outbox found gone or too slow: that too changes what others may have.
   connections_->look_at_outbox();
@@ -213,14 +214,15 @@ void Server::shut_down() {
   connections_->say_goodbye();
   pass_gate();
   for (const int fd : listener_->fds()) poller_.remove(fd);
-  // The last words leave before the doors close.
   listener_->close();
-  liveness_.reset();
   connections_.reset();
   outbox_.reset();
   listener_.reset();
   core_.reset();
   directory_.reset();
+  // Last: a client that sees its door close, and has not heard the last words, looks whether this
+  // process is still there.
+  liveness_.reset();
 }
 
 }  // namespace steward::server

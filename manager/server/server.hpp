@@ -1,6 +1,6 @@
-// Server: the manager's one loop on its one thread. Collects a batch of what clients sent, looks who
-// is still alive, applies the batch to the core, lets the engine keep it, and only then releases what
-// follows from it.
+// Server: the manager's one loop on its one thread. Collects a batch of what clients sent, looks
+// who is still alive, applies the batch to the core, lets the engine keep it, and only then
+// releases what follows from it.
 #pragma once
 
 #include <functional>
@@ -35,8 +35,8 @@ struct ServerOptions {
   engine::Engine* engine = nullptr;
 };
 
-// A resource. Thread safety: one thread at a time uses it; but stop() may be called by any thread, and
-// by signal handlers.
+// A resource. Thread safety: one thread at a time uses it; but stop() may be called by any thread,
+// and by signal handlers.
 class Server {
  public:
   // With a directory of its own, a ZeroMQ socket and a side door in it; clients may connect when
@@ -95,6 +95,7 @@ class Server {
   std::optional<Connections> connections_;
 
   shm::UniqueFd stop_;
+  bool listener_woke_ = false;
   bool ended_ = false;
   core::Time now_;
   std::vector<Arrival> batch_;  // only the first batch_size_ count; the others keep their memory

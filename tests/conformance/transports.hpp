@@ -1,5 +1,5 @@
-// The transports that the conformance suite runs over. Each gives a Manager; a new transport is a new
-// class here and a line in Transports.
+// The transports that the conformance suite runs over. Each gives a Manager; a new transport is a
+// new class here and a line in Transports.
 #pragma once
 
 #include <memory>

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support.hpp"
+#include <steward/tests/core/support.hpp>
 
 namespace steward::core {
 namespace {

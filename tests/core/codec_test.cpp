@@ -14,7 +14,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support.hpp"
+#include <steward/tests/core/support.hpp>
 
 namespace steward::core {
 namespace {
@@ -71,7 +71,8 @@ static_assert(!Packable<std::shared_ptr<int*>> && !Packable<int* [2]>);
 
 // Nor what nobody knows how to write.
 static_assert(!Packable<NoWay> && !Packable<NoWayInside> && !Packable<std::vector<NoWay>>);
-static_assert(!Packable<Empty> && !Packable<Either> && !Packable<void> && !Packable<std::nullptr_t>);
+static_assert(!Packable<Empty> && !Packable<Either> && !Packable<void> &&
+              !Packable<std::nullptr_t>);
 static_assert(!Packable<long double> && !Packable<char16_t> && !Packable<int NoWayInside::*>);
 
 // ---- Round trips ----

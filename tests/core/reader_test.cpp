@@ -10,7 +10,7 @@
 
 #include <steward/core/writer.hpp>
 
-#include "support.hpp"
+#include <steward/tests/core/support.hpp>
 
 namespace steward::core {
 namespace {

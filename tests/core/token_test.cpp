@@ -5,7 +5,7 @@
 #include <steward/core/limits.hpp>
 #include <steward/core/reader.hpp>
 
-#include "support.hpp"
+#include <steward/tests/core/support.hpp>
 
 namespace steward::core {
 namespace {

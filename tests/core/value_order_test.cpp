@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support.hpp"
+#include <steward/tests/core/support.hpp>
 
 namespace steward {
 namespace {
@@ -53,7 +53,8 @@ std::vector<Value> tricky() {
       all.push_back(Value::of_reference(test::reference("list", object, manager)));
     }
   }
-  const std::vector<Value> inner{Value(1), Value(1.0), Value("a"), Value(NAN), Value(Value::List{})};
+  const std::vector<Value> inner{Value(1), Value(1.0), Value("a"), Value(NAN),
+                                 Value(Value::List{})};
   for (const Value& a : inner) {
     all.emplace_back(Value::List{a});
     all.push_back(Value::of_map({{a, 1}}));

@@ -14,7 +14,7 @@
 
 #include <steward/core/codec.hpp>
 
-#include "support.hpp"
+#include <steward/tests/core/support.hpp>
 
 namespace steward {
 namespace {

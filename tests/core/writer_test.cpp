@@ -6,7 +6,7 @@
 
 #include <steward/core/reader.hpp>
 
-#include "support.hpp"
+#include <steward/tests/core/support.hpp>
 
 namespace steward::core {
 namespace {

@@ -1,4 +1,5 @@
-// Waits for what another process brings about: polls a condition, with a limit that only a hang meets.
+// Waits for what another process brings about: polls a condition, with a limit that only a hang
+// meets.
 #pragma once
 
 #include <poll.h>

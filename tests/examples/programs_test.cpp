@@ -1,5 +1,5 @@
-// The larger examples: the demonstration counts right, says so, and refuses what it cannot do in one
-// clear line; a lock outlives its holder.
+// The larger examples: the demonstration counts right, says so, and refuses what it cannot do in
+// one clear line; a lock outlives its holder.
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,6 +13,7 @@ namespace steward::test {
 namespace {
 
 using testing::ContainsRegex;
+using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -98,6 +99,18 @@ TEST_F(FirstSteps, GreetsEveryoneOnce) {
     EXPECT_THAT(ran.out, ContainsRegex("Hello " + name + ", you are number [123]\n"));
   }
   for (std::size_t i = 1; i < 4; ++i) EXPECT_THAT(out[i], EndsWith(" " + std::to_string(i)));
+}
+
+class BesidePython : public ExampleTest {};
+
+TEST_F(BesidePython, DoesWhatPythonDoes) {
+  const Ran ran = run("beside_python");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(lines(ran.out),
+              ElementsAre("[\"text\", 1.5]", "7 [2, 7]",
+                          StartsWith("1 2 7 [1, 2, 7] <ListProxy object, typeid 'list' at "),
+                          "{\"a\": 2, \"x\": 1}", "1 2 3", "true", "false 0 [1, 2, 7, 5]", "[1]",
+                          "[1, 2, 7, 5, 1]"));
 }
 
 class CrashSafeLock : public ExampleTest {};

@@ -111,6 +111,28 @@ TEST(Readme, ShowsOnlyCodeOfTheExamples) {
   EXPECT_GT(count, 0U);
 }
 
+// The right column of the table beside Python, bit by bit.
+TEST(Readme, ShowsBesidePythonOnlyWhatCompiles) {
+  std::string program;
+  for (const std::string& line : lines_of(kRoot / "examples/beside_python.cpp")) program += line;
+  const std::vector<std::string> readme = lines_of(kRoot / "README.md");
+  auto row = std::find(readme.begin(), readme.end(), "| Python | Steward |");
+  ASSERT_NE(row, readme.end());
+  std::size_t count = 0;
+  for (row += 2; row != readme.end() && row->starts_with("|"); ++row) {
+    const std::string cell = row->substr(row->find(" | ") + 3);
+    for (auto at = cell.find('`'); at != std::string::npos;) {
+      const auto end = cell.find('`', at + 1);
+      ASSERT_NE(end, std::string::npos) << *row;
+      const std::string code = cell.substr(at + 1, end - at - 1);
+      EXPECT_NE(program.find(code), std::string::npos) << "beside_python.cpp lacks " << code;
+      ++count;
+      at = cell.find('`', end + 1);
+    }
+  }
+  EXPECT_GT(count, 20U);
+}
+
 TEST(Readme, NamesOnlyFilesThatExist) {
   for (const fs::path& document : documents()) {
     for (const std::string& line : lines_of(document)) {

@@ -14,7 +14,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/value.hpp>
 
-#include "support.hpp"
+#include <steward/tests/process/support.hpp>
 
 namespace steward {
 namespace {
@@ -191,7 +191,9 @@ class Handle {
   Handle() = default;
   explicit Handle(core::ReferencePtr reference) : reference_(std::move(reference)) {}
   core::ReferencePtr reference() const { return reference_; }
-  static Handle from_reference(core::ReferencePtr reference) { return Handle(std::move(reference)); }
+  static Handle from_reference(core::ReferencePtr reference) {
+    return Handle(std::move(reference));
+  }
 
  private:
   core::ReferencePtr reference_;

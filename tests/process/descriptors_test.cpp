@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support.hpp"
+#include <steward/tests/process/support.hpp>
 
 namespace steward::process {
 namespace {

@@ -14,7 +14,7 @@
 
 #include <steward/core/errors.hpp>
 
-#include "support.hpp"
+#include <steward/tests/process/support.hpp>
 
 namespace steward {
 namespace {

@@ -18,7 +18,7 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
-#include "support.hpp"
+#include <steward/tests/process/support.hpp>
 
 namespace steward::process {
 namespace {
@@ -201,7 +201,8 @@ TEST(Launch, TheChildHasNoDescriptorsButItsOwn) {
 
 TEST(Launch, TheChildGetsLimitAndNameOfTheProgram) {
   const Child child = launch_with([](ChildContext& context, std::string_view) {
-    context.confirm(std::to_string(::sysconf(_SC_OPEN_MAX)) + test::status_field(::getpid(), "Name"));
+    context.confirm(std::to_string(::sysconf(_SC_OPEN_MAX)) +
+                    test::status_field(::getpid(), "Name"));
   });
   EXPECT_EQ(child.confirmation(), std::to_string(::sysconf(_SC_OPEN_MAX)) +
                                       test::status_field(::getpid(), "Name"));

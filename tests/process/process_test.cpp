@@ -20,7 +20,7 @@
 #include <steward/process/launch.hpp>
 #include <steward/shm/pidfd.hpp>
 
-#include "support.hpp"
+#include <steward/tests/process/support.hpp>
 
 namespace steward {
 namespace {

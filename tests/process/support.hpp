@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -122,12 +123,18 @@ class Redirected {
 };
 
 // Runs `body` in a plain fork of this process, where nothing of steward has been started yet.
-// What it returns is the exit code; negative: it died of that signal.
+// What it returns is the exit code (99 after an exception); negative: it died of that signal.
 inline int in_fork(const std::function<int()>& body) {
   process::flush_streams();
   const pid_t pid = ::fork();
   if (pid == 0) {
-    const int code = body();
+    int code = 99;
+    try {
+      code = body();
+    } catch (const std::exception& error) {
+      // Further up, the copy would go on with the tests that follow.
+      std::cerr << "in the fork: " << error.what() << std::endl;
+    }
     process::flush_streams();
     ::_exit(code);
   }

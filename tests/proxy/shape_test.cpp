@@ -104,7 +104,7 @@ static_assert(LocksAsPython<Lock> && LocksAsPython<RLock>);
 static_assert(LockOptions{}.on_owner_death == OwnerDeath::release);
 
 // The tables of the contract.
-static_assert(requires(const List<int>& l, std::size_t n, std::vector<int> v, std::optional<int> o) {
+static_assert(requires(const List<int>& l, std::size_t n, std::vector<int> v) {
   { l.append(1) } -> std::same_as<void>;
   { l.extend({1, 2}) } -> std::same_as<void>;
   { l.extend({}) } -> std::same_as<void>;

@@ -1,5 +1,5 @@
-// The core's law: state and outputs are a function of the inputs and of nothing else. Two cores with
-// different hash seeds get the same random inputs; everything that can be seen must be equal.
+// The core's law: state and outputs are a function of the inputs and of nothing else. Two cores
+// with different hash seeds get the same random inputs; everything that can be seen must be equal.
 #include <cstdlib>
 #include <random>
 

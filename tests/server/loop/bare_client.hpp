@@ -1,5 +1,5 @@
-// A client without the client library: the side door, a connection, envelopes. It can therefore also
-// say what no decent client says.
+// A client without the client library: the side door, a connection, envelopes. It can therefore
+// also say what no decent client says.
 #pragma once
 
 #include <poll.h>

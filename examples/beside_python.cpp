@@ -1,0 +1,59 @@
+// What the README shows beside Python, line by line, as one program.
+#include <chrono>
+#include <iostream>
+#include <mutex>
+#include <string>
+
+#include <steward/steward.hpp>
+
+using namespace steward;
+using namespace std::chrono_literals;
+
+void f(List<int> xs, int n) { xs.append(n); }
+
+int main() {
+  Manager m;
+  auto xs = m.list<int>({1, 2});
+  auto d = m.dict<std::string, int>({{"a", 1}});
+
+  auto anything = m.list();
+  anything.append("text");
+  anything.append(Value(1.5));
+  std::cout << anything << '\n';
+
+  xs += {7};
+  std::cout << xs[-1] << ' ' << Value(xs.slice(1, 3)) << '\n';
+  for (int x : xs) std::cout << x << ' ';
+  std::cout << xs << ' ' << repr(xs) << '\n';
+
+  d["a"] += 1;
+  auto rows = m.list<Dict<std::string, int>>({d});
+  rows[0]->set("x", 1);
+  std::cout << d << '\n';
+
+  auto q = m.queue<int>(8);
+  for (int x : {1, 2, 3}) q.put(x);
+  std::cout << q.get() << ' ' << *q.try_get() << ' ' << *q.get_for(2s) << '\n';
+
+  auto lock = m.lock();
+  {
+    std::scoped_lock hold(lock);
+    std::cout << std::boolalpha << lock.locked() << '\n';
+  }
+  if (lock.acquire(2s)) lock.release();
+  if (lock.try_lock_for(2s)) lock.unlock();
+
+  Process p(f, xs, 5);
+  p.start();
+  if (!p.join(2s)) p.kill();
+  p.join();
+  std::cout << p.is_alive() << ' ' << *p.exitcode() << ' ' << xs << '\n';
+
+  auto jobs = m.list<int>(named("jobs"));
+  std::string text = jobs.handle().str();
+  open<List<int>>(text).append(1);
+  std::cout << m.list<int>(named("jobs")) << '\n';
+
+  xs.with_timeout(2s).append(1);
+  std::cout << xs << '\n';
+}

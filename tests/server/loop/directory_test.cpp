@@ -1,0 +1,123 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include <steward/manager/server/directory.hpp>
+
+namespace steward::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DirectoryTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "stewtest-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    base = name;
+  }
+  void TearDown() override { fs::remove_all(base); }
+
+  // What a killed manager leaves.
+  std::string dead(const std::string& name) {
+    const std::string path = base + "/" + name;
+    ::mkdir(path.c_str(), 0700);
+    for (const char* file : {"/lock", "/door", "/manager.sock"}) std::ofstream(path + file);
+    return path;
+  }
+
+  std::string base;
+};
+
+TEST_F(DirectoryTest, IsPrivateAndVanishes) {
+  std::string path;
+  {
+    const Directory directory(base);
+    path = directory.path();
+    struct stat status {};
+    ASSERT_EQ(::stat(path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0700U);
+    EXPECT_EQ(fs::path(path).parent_path(), base);
+    EXPECT_TRUE(fs::path(path).filename().string().starts_with("steward-"));
+    std::ofstream(directory.socket());
+    std::ofstream(directory.door());
+  }
+  EXPECT_FALSE(fs::exists(path));
+}
+
+TEST_F(DirectoryTest, SweepsWhatDeadManagersLeft) {
+  const std::string left = dead("steward-0123456789abcdef");
+  const Directory directory(base);
+  EXPECT_FALSE(fs::exists(left));
+}
+
+TEST_F(DirectoryTest, LeavesLivingManagersAndStrangersAlone) {
+  const Directory living(base);
+  const std::string other = dead("somebody-else");
+  const std::string unfinished = base + "/steward-unfinished";
+  ::mkdir(unfinished.c_str(), 0700);
+  const std::string open_to_all = dead("steward-opentoall");
+  ::chmod(open_to_all.c_str(), 0755);
+  fs::create_directory_symlink(other, base + "/steward-link");
+  const Directory directory(base);
+  EXPECT_TRUE(fs::exists(living.path() + "/lock"));
+  EXPECT_TRUE(fs::exists(other + "/lock"));
+  EXPECT_TRUE(fs::exists(unfinished));
+  EXPECT_TRUE(fs::exists(open_to_all + "/lock"));
+  EXPECT_TRUE(fs::is_symlink(base + "/steward-link"));
+  EXPECT_FALSE(remove_dead_directory(living.path()));
+}
+
+TEST_F(DirectoryTest, DoesNotRemoveWhatItDoesNotKnow) {
+  const std::string left = dead("steward-0123456789abcdef");
+  std::ofstream(left + "/precious");
+  EXPECT_FALSE(remove_dead_directory(left));
+  EXPECT_TRUE(fs::exists(left + "/precious"));
+}
+
+TEST_F(DirectoryTest, StandsInTheRuntimeDirectoryIfThatIsPrivate) {
+  const auto base_of = [](const char* runtime) {
+    ::setenv("XDG_RUNTIME_DIR", runtime, 1);
+    const Directory directory;
+    return fs::path(directory.path()).parent_path().string();
+  };
+  EXPECT_EQ(base_of(base.c_str()), base);
+  ::chmod(base.c_str(), 0755);
+  EXPECT_EQ(base_of(base.c_str()), "/tmp");
+  ::chmod(base.c_str(), 0700);
+  EXPECT_EQ(base_of("/nowhere"), "/tmp");
+  EXPECT_EQ(base_of(""), "/tmp");
+  // No room for a socket's path behind it.
+  const std::string deep = base + "/" + std::string(90, 'd');
+  ::mkdir(deep.c_str(), 0700);
+  EXPECT_EQ(base_of(deep.c_str()), "/tmp");
+  ::unsetenv("XDG_RUNTIME_DIR");
+}
+
+TEST_F(DirectoryTest, PathsFitIntoASocketAddress) {
+  const std::string longest = base + "/" + std::string(108 - 38 - 1 - base.size() - 1, 'd');
+  ::mkdir(longest.c_str(), 0700);
+  const Directory directory(longest);
+  EXPECT_LT(directory.socket().size(), sizeof(sockaddr_un::sun_path));
+  EXPECT_THROW(Directory(longest + "dd"), std::system_error);
+}
+
+TEST_F(DirectoryTest, AddressesNameTheDirectoryAndTheBoot) {
+  const Directory directory(base);
+  const std::string address = ipc_address(directory);
+  EXPECT_TRUE(address.starts_with("ipc://" + directory.socket() + "?boot="));
+  EXPECT_EQ(directory_of(address), directory.path());
+  EXPECT_EQ(directory_of("ipc://" + directory.socket()), directory.path());
+  EXPECT_EQ(directory_of("tcp://localhost:1"), "");
+  EXPECT_EQ(directory_of("ipc:///tmp/else.sock"), "");
+}
+
+}  // namespace
+}  // namespace steward::server

@@ -1,0 +1,132 @@
+// What becomes of replies that nobody reads, that are too long, or that find no connection.
+#include <steward/tests/server/loop/loop_test.hpp>
+
+namespace steward::test {
+namespace {
+
+using core::Envelope;
+
+class Outbox : public LoopTest {
+ protected:
+  static std::string text(std::size_t size) { return std::string(size, 'x'); }
+};
+
+TEST_F(Outbox, AClientThatDoesNotReadIsClosedAtItsBudgetAndNobodyElseNotices) {
+  core::Limits limits;
+  limits.unsent_bytes = 2U << 20U;
+  start(limits);
+  BareClient good = client();
+  BareClient slow = client();
+  const core::ObjectId list = slow.create("list", "big");
+  good.create("list", "big");
+  slow.get(list, "append", Value(text(1U << 20U)));
+  // Far more than ZeroMQ, the kernel and the budget hold together.
+  ASSERT_TRUE(eventually([&] {
+    slow.post(list, "copy", arguments());
+    return server->incidents().slow == 1;
+  }));
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_NE(notes[0].find("does not read"), std::string::npos);
+  EXPECT_EQ(good.get(list, "size").integer(), 1);
+  EXPECT_EQ(server->core().number_of_sessions(), 1U);
+  EXPECT_TRUE(eventually([&] { return is_closed(slow.entrance.door); }));
+}
+
+TEST_F(Outbox, AClientThatReadsLateGetsEverythingInOrder) {
+  start();
+  BareClient client = LoopTest::client();
+  const core::ObjectId list = client.create("list");
+  client.get(list, "append", Value(text(100'000)));
+  std::vector<core::Seq> calls;
+  for (int i = 0; i < 500; ++i) {  // 50 MB: within the budget, beyond all buffers
+    calls.push_back(client.post(list, "copy", arguments()));
+    step();
+  }
+  for (const core::Seq seq : calls) {
+    EXPECT_EQ(client.answer(seq).result.list()[0].string().size(), 100'000U);
+  }
+  EXPECT_EQ(server->incidents().slow, 0U);
+}
+
+TEST_F(Outbox, AClientThatReadsNothingForTooLongIsClosed) {
+  core::Limits limits;
+  limits.unsent_time = 60s;
+  start(limits);
+  BareClient slow = client();
+  const core::ObjectId list = slow.create("list");
+  slow.get(list, "append", Value(text(1U << 20U)));
+  for (int i = 0; i < 40; ++i) {
+    slow.post(list, "copy", arguments());
+    step();
+  }
+  EXPECT_EQ(server->incidents().slow, 0U);
+  skipped += 59s;
+  step();
+  EXPECT_EQ(server->incidents().slow, 0U);
+  skipped += 2s;
+  EXPECT_TRUE(eventually([&] { return server->incidents().slow == 1; }));
+  EXPECT_EQ(server->core().number_of_sessions(), 0U);
+}
+
+TEST_F(Outbox, AResultLongerThanAMessageIsAnError) {
+  core::Limits limits;
+  limits.message_bytes = 4096;
+  start(limits);
+  BareClient client = LoopTest::client();
+  const core::ObjectId list = client.create("list");
+  client.get(list, "append", Value(text(3000)));
+  EXPECT_EQ(client.get(list, "copy").list().size(), 1U);  // at the limit
+  client.get(list, "append", Value(text(3000)));
+  const Answer answer = client.call(list, "copy");
+  EXPECT_EQ(answer.code, core::ErrorCode::overloaded);
+  EXPECT_NE(answer.text.find("a message at most 4096"), std::string::npos);
+  EXPECT_EQ(client.get(list, "size").integer(), 2);
+}
+
+TEST_F(Outbox, RepliesOfABatchShareEnvelopesUpToTheLimit) {
+  core::Limits limits;
+  limits.message_bytes = 4096;
+  start(limits);
+  BareClient client = LoopTest::client();
+  const core::ObjectId list = client.create("list");
+  client.get(list, "append", Value(text(1500)));
+  // Five calls in one frame, which is one batch: 1500 bytes each, so two fit into an envelope.
+  std::vector<std::string> calls(5);
+  std::vector<std::string_view> views;
+  const std::string args = arguments(Value(0));
+  for (std::string& bytes : calls) {
+    core::Call call;
+    call.seq = client.next_seq++;
+    call.object = list;
+    call.method = "at";
+    call.args = args;
+    core::append_call(bytes, call);
+    views.push_back(bytes);
+  }
+  client.send(core::encode_calls(1, views));
+  std::vector<std::size_t> counts;
+  for (std::size_t total = 0; total < 5; total += counts.back()) {
+    client.receive_kind(Envelope::replies);
+    EXPECT_LE(client.last_frame.size(), 4096U);
+    counts.push_back(core::decode_replies(core::open_envelope(client.last_frame)).size());
+  }
+  EXPECT_EQ(counts, (std::vector<std::size_t>{2, 2, 1}));
+}
+
+TEST_F(Outbox, ARepliesWithoutAConnectionIsKeptForTheRetry) {
+  start();
+  BareClient client = LoopTest::client();
+  BareClient other = LoopTest::client();
+  const core::ObjectId queue = client.create("queue", "q");
+  other.create("queue", "q");
+  const core::Seq get = client.post(queue, "get", arguments());
+  ASSERT_TRUE(eventually([&] { return server->core().number_parked() == 1; }));
+  client.reconnect(std::make_unique<ZmqWire>(address()));  // the old connection is gone
+  other.get(queue, "put", Value(5));
+  ASSERT_EQ(client.resume(client.secret, {get}), Envelope::welcome);
+  client.send_call(get, queue, "get", arguments());
+  EXPECT_EQ(client.answer(get).result.integer(), 5);
+}
+
+}  // namespace
+}  // namespace steward::test

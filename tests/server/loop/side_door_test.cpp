@@ -1,0 +1,172 @@
+// The side door: who gets in, and what those cost who do not.
+#include <fcntl.h>
+
+#include <steward/manager/server/descriptors.hpp>
+#include <steward/tests/server/loop/loop_test.hpp>
+
+namespace steward::test {
+namespace {
+
+class SideDoor : public LoopTest {
+ protected:
+  // What the door says to these bytes and descriptors; nullopt: it hung up without a word.
+  std::optional<Entrance> knock(const std::string& bytes, const std::vector<int>& fds) {
+    shm::UniqueFd door = connect_to_door(directory());
+    shm::send_with_fds(door.get(), bytes, fds);
+    shm::Received received;
+    EXPECT_TRUE(eventually([&] {
+      received = shm::receive_with_fds(door.get(), 4096, shm::Wait::none);
+      return !received.would_block;
+    }));
+    if (!received.message) return std::nullopt;
+    Entrance entrance = read_entrance(std::move(door), *std::move(received.message));
+    return entrance;
+  }
+  std::string refusal(const std::string& bytes, const std::vector<int>& fds) {
+    const auto entrance = knock(bytes, fds);
+    EXPECT_TRUE(entrance && entrance->ticket.empty());
+    return entrance ? entrance->refusal : "";
+  }
+  Entrance enter() {
+    auto entrance = knock(knock_message(), {shm::pidfd_of(::getpid()).get()});
+    EXPECT_TRUE(entrance && !entrance->ticket.empty());
+    return *std::move(entrance);
+  }
+  core::Envelope try_ticket(const std::string& ticket) {
+    BareClient client(std::make_unique<ZmqWire>(address()), pump());
+    core::Hello hello;
+    hello.ticket = ticket;
+    hello.nonce = client.nonce;
+    client.send(core::encode(hello));
+    return core::open_envelope(client.receive()).kind;
+  }
+  void expect_healthy() {
+    BareClient good = client();
+    EXPECT_EQ(good.get(good.create("list"), "size").integer(), 0);
+  }
+};
+
+TEST_F(SideDoor, GivesEachVisitorAnotherTicket) {
+  start();
+  const Entrance a = enter();
+  const Entrance b = enter();
+  EXPECT_EQ(a.ticket.size(), core::kChallengeBytes);
+  EXPECT_NE(a.ticket, b.ticket);
+  EXPECT_EQ(server->visitors_pending(), 2U);
+  EXPECT_EQ(try_ticket(a.ticket), core::Envelope::welcome);
+  EXPECT_EQ(try_ticket(b.ticket), core::Envelope::welcome);
+  EXPECT_EQ(server->visitors_pending(), 0U);
+}
+
+TEST_F(SideDoor, WantsTheVisitorsOwnPidfd) {
+  start();
+  const shm::UniqueFd parent = shm::pidfd_of(::getppid());
+  const shm::UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(refusal(knock_message(), {parent.get()}), "the pidfd is not the caller's own");
+  EXPECT_EQ(refusal(knock_message(), {null.get()}), "the pidfd is not the caller's own");
+  expect_healthy();
+}
+
+TEST_F(SideDoor, RefusesWhatIsNoKnock) {
+  start();
+  const shm::UniqueFd self = shm::pidfd_of(::getpid());
+  const std::string no_knock = "this is no knock at a manager's side door";
+  EXPECT_EQ(refusal(knock_message(), {}), no_knock);
+  EXPECT_EQ(refusal(knock_message(), {self.get(), self.get()}), no_knock);
+  EXPECT_EQ(refusal(knock_message(), std::vector<int>(16, self.get())), no_knock);
+  EXPECT_EQ(refusal("x", {self.get()}), no_knock);
+  EXPECT_EQ(refusal(knock_message() + "x", {self.get()}), no_knock);
+  EXPECT_EQ(refusal("\x92\x02\xa4" "door", {self.get()}), no_knock);
+  // Longer than any knock: not even answered.
+  EXPECT_FALSE(knock(std::string(5000, 'x'), {self.get()}));
+  EXPECT_EQ(server->visitors_pending(), 0U);
+  expect_healthy();
+}
+
+TEST_F(SideDoor, MoreTalkBeforeTheHelloLosesTheTicket) {
+  start();
+  const Entrance entrance = enter();
+  shm::send_with_fds(entrance.door.get(), knock_message());
+  EXPECT_TRUE(eventually([&] { return server->visitors_pending() == 0; }));
+  EXPECT_EQ(try_ticket(entrance.ticket), core::Envelope::unknown_session);
+}
+
+TEST_F(SideDoor, AVisitorThatLeavesLosesItsTicket) {
+  start();
+  Entrance entrance = enter();
+  entrance.door.reset();
+  EXPECT_TRUE(eventually([&] { return server->visitors_pending() == 0; }));
+  EXPECT_EQ(try_ticket(entrance.ticket), core::Envelope::unknown_session);
+}
+
+TEST_F(SideDoor, TurnsAwayTheOldestAboveTheLimit) {
+  core::Limits limits;
+  limits.handshakes = 2;
+  start(limits);
+  const shm::UniqueFd silent = connect_to_door(directory());
+  ASSERT_TRUE(eventually([&] { return server->visitors_pending() == 1; }));
+  const Entrance a = enter();
+  EXPECT_FALSE(is_closed(silent));  // at the limit
+  const Entrance b = enter();
+  EXPECT_TRUE(is_closed(silent));   // one past it
+  EXPECT_EQ(server->visitors_pending(), 2U);
+  EXPECT_EQ(try_ticket(a.ticket), core::Envelope::welcome);
+  EXPECT_EQ(try_ticket(b.ticket), core::Envelope::welcome);
+}
+
+TEST_F(SideDoor, TurnsAwayWhoTakesTooLong) {
+  core::Limits limits;
+  limits.handshake_time = 3s;
+  start(limits);
+  const shm::UniqueFd silent = connect_to_door(directory());
+  const Entrance entrance = enter();
+  skipped += 2s;
+  step();
+  EXPECT_EQ(server->visitors_pending(), 2U);
+  skipped += 2s;
+  EXPECT_TRUE(eventually([&] { return is_closed(silent); }));
+  EXPECT_EQ(server->visitors_pending(), 0U);
+  EXPECT_EQ(try_ticket(entrance.ticket), core::Envelope::unknown_session);
+  expect_healthy();
+}
+
+TEST_F(SideDoor, RefusesVisitorsWhenThereAreEnoughSessions) {
+  core::Limits limits;
+  limits.sessions = 2;
+  start(limits);
+  BareClient first = client();
+  const Entrance in_time = enter();
+  BareClient second = client();  // at the limit
+  step();
+  EXPECT_EQ(refusal(knock_message(), {shm::pidfd_of(::getpid()).get()}),
+            "the manager has as many sessions as it may");
+  // A ticket from before does not help.
+  EXPECT_EQ(try_ticket(in_time.ticket), core::Envelope::unknown_session);
+  EXPECT_EQ(server->incidents().refused, 1U);
+  first.send(core::encode_bye());
+  first.receive_kind(core::Envelope::bye);
+  step();
+  expect_healthy();
+}
+
+TEST_F(SideDoor, LivesThroughALackOfDescriptors) {
+  start();
+  BareClient before = client();
+  const core::ObjectId list = before.create("list");
+  // All descriptors but one are taken: a visitor's own end.
+  const auto waiting = connect_to_door(directory());
+  std::vector<shm::UniqueFd> taken;
+  for (;;) {
+    shm::UniqueFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!fd) break;
+    taken.push_back(std::move(fd));
+  }
+  for (int i = 0; i < 10; ++i) before.get(list, "append", Value(i));
+  taken.clear();
+  skipped += 1s;  // the door has looked away for a while
+  EXPECT_EQ(before.get(list, "size").integer(), 10);
+  expect_healthy();
+}
+
+}  // namespace
+}  // namespace steward::test
