@@ -55,14 +55,15 @@ void Core::Impl::opened(const input::SessionOpened& input) {
   if (sessions.find(input.session) == nullptr) sessions.open(input.session, input.secret);
 }
 
-// In this order: what waits is forgotten, what was handed over and not confirmed goes back (last
-// first, so that a queue has its old order again), what is owned is given up, references go.
+// In this order: what waits is forgotten, what is owned is given up (a lock is told of the death
+// even if its grant was not confirmed), what was handed over and not confirmed goes back (last
+// first, so that a queue has its old order again), references go.
 void Core::Impl::ended(const input::SessionEnded& input) {
   Session* session = sessions.find(input.session);
   if (session == nullptr) return;
   while (!session->parked.empty()) drop_parked(session->parked.begin()->second);
-  while (!session->unconfirmed.empty()) take_back(*session, session->unconfirmed.rbegin()->first);
   end_ownership(*session, input.ending);
+  while (!session->unconfirmed.empty()) take_back(*session, session->unconfirmed.rbegin()->first);
   sessions.close(session->number);
 }
 

@@ -139,7 +139,7 @@ class Object {
   virtual void returned(CallKey, Context&) {}
 
   // A session that owned something here (Context::own) is no more. Its parked calls were forgotten
-  // and its unconfirmed hand-overs returned before.
+  // before; hand-overs that it has not confirmed are returned after.
   virtual void session_ended(SessionNumber, Ending, Context&) {}
 };
 

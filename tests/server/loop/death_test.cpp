@@ -1,0 +1,163 @@
+// Clients that die: what was theirs goes back, in an order that whoever has seen the death can rely
+// on.
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <exception>
+#include <thread>
+
+#include <steward/process/launch.hpp>
+#include <steward/tests/server/loop/loop_test.hpp>
+
+namespace steward::test {
+namespace {
+
+using core::kManagerObject;
+
+void until_killed(const process::ChildContext& context) {
+  while (!shm::has_ended(context.owner_pidfd())) ::poll(nullptr, 0, 100);
+}
+
+// A process that holds the lock "l", keeps a list of its own, and waits in the queue "q".
+void holder(process::ChildContext& context, std::string_view address) {
+  BareClient client = BareClient::come_in(std::string(address), poll_briefly);
+  client.hello();
+  client.get(client.create("lock", "l"), "lock");
+  client.create("list");
+  client.post(client.create("queue", "q"), "get", arguments());
+  client.get(kManagerObject, "number_of_objects");  // the call before it has arrived
+  context.confirm();
+  until_killed(context);
+}
+
+// A visitor at the door; its ticket is in the confirmation, for somebody else to speak for it.
+void visitor(process::ChildContext& context, std::string_view directory) {
+  const shm::UniqueFd door = connect_to_door(std::string(directory));
+  send_knock(door);
+  auto received = shm::receive_with_fds(door.get(), 4096);
+  core::Reader reader(received.message->bytes);
+  reader.array();
+  reader.natural();
+  context.confirm(reader.bytes());
+  until_killed(context);
+}
+
+class Death : public LoopTest {
+ protected:
+  // launch() waits for the child, which waits for the server: that needs its own thread meanwhile.
+  process::Child launch(process::Entry entry, std::string arguments) {
+    process::Child child;
+    std::atomic<bool> up = false;
+    std::exception_ptr failure;
+    std::thread launching([&] {
+      try {
+        child = process::launch({.entry = entry, .arguments = std::move(arguments),
+                                 .name = "client"});
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      up = true;
+    });
+    EXPECT_TRUE(eventually([&] { return up.load(); }));
+    launching.join();
+    if (failure) std::rethrow_exception(failure);
+    return child;
+  }
+  void kill_and_wait(const process::Child& child) {
+    child.signal(SIGKILL);
+    EXPECT_TRUE(child.wait(core::deadline_after(kPatience)));
+  }
+};
+
+TEST_F(Death, GivesBackLocksReferencesAndWaits) {
+  process::prepare(process::For::process);
+  start();
+  BareClient other = client();
+  const core::ObjectId lock = other.create("lock", "l");
+  const core::ObjectId queue = other.create("queue", "q");
+  const process::Child child = launch(holder, address());
+  EXPECT_TRUE(other.get(lock, "locked").boolean());
+  EXPECT_EQ(server->core().number_of_objects(), 3U);
+  EXPECT_EQ(server->core().number_parked(), 1U);
+  const core::Seq waiting = other.post(lock, "lock", arguments());
+  ASSERT_TRUE(eventually([&] { return server->core().number_parked() == 2; }));
+
+  kill_and_wait(child);
+  const Value::List grant = other.answer(waiting).result.list();
+  EXPECT_TRUE(grant[1].boolean()) << "the owner before died";
+  EXPECT_EQ(server->core().number_of_objects(), 2U);
+  EXPECT_EQ(server->core().number_parked(), 0U);
+  EXPECT_EQ(server->core().number_of_sessions(), 1U);
+  other.get(queue, "put", Value(1));
+  EXPECT_EQ(other.get(queue, "size").integer(), 1) << "no dead client takes an item";
+}
+
+// The process is gone, its pidfd says so, and so whoever asks next finds its lock free: however the
+// server's loop was doing.
+TEST_F(Death, WhoeverHasSeenItFindsItDone) {
+  process::prepare(process::For::process);
+  start();
+  BareClient other = client();
+  const core::ObjectId lock = other.create("lock", "l");
+  for (int i = 0; i < 20; ++i) {
+    const process::Child child = launch(holder, address());
+    kill_and_wait(child);
+    ASSERT_EQ(other.get(lock, "try_lock").list().size(), 1U) << "round " << i;
+    other.get(lock, "unlock");
+  }
+}
+
+// One batch with everything in it: the dead one's own requests come first, then its death, then the
+// requests of others, also of those whose frames came before.
+TEST_F(Death, ComesAfterItsOwnRequestsAndBeforeThoseOfOthers) {
+  process::prepare(process::For::process);
+  auto network = server::LocalNetwork::make(false);
+  auto with_door = std::make_unique<server::Directory>();
+  const std::string place = with_door->path();
+  server = std::make_unique<server::Server>(std::move(with_door), network->listen(),
+                                            server::builtin_classes());
+  const auto connect = [&](std::string ticket) {
+    BareClient client(std::make_unique<LocalWire>(*network), pump());
+    client.entrance.ticket = std::move(ticket);
+    client.hello();
+    return client;
+  };
+  const process::Child mortal_process = launch(visitor, place);
+  const process::Child other_process = launch(visitor, place);
+  BareClient mortal = connect(mortal_process.confirmation());
+  BareClient other = connect(other_process.confirmation());
+  const core::ObjectId list = mortal.create("list", "x");
+  const core::ObjectId lock = mortal.create("lock", "l");
+  other.create("list", "x");
+  other.create("lock", "l");
+
+  const core::Seq size = other.post(list, "size", arguments());
+  const core::Seq grab = other.post(lock, "try_lock", arguments());
+  mortal.post(list, "append", arguments(Value(1)));
+  mortal.post(lock, "lock", arguments());
+  kill_and_wait(mortal_process);
+  server->step(0ms);
+  EXPECT_EQ(other.answer(size).result.integer(), 1);
+  const Value grabbed = other.answer(grab).result;
+  ASSERT_EQ(grabbed.list().size(), 1U);
+  EXPECT_TRUE(grabbed.list()[0].list()[1].boolean()) << "it was locked, and its owner died";
+  EXPECT_EQ(server->core().number_of_sessions(), 1U);
+}
+
+// Death is a matter of processes: a forked child that keeps the door open hides nothing.
+TEST_F(Death, IsSeenAlthoughSomebodyElseKeepsTheDoorOpen) {
+  process::prepare(process::For::process);
+  start();
+  const process::Child child = launch(visitor, directory());
+  BareClient client(std::make_unique<ZmqWire>(address()), pump());
+  client.entrance.ticket = child.confirmation();
+  client.hello();
+  client.create("list");
+  kill_and_wait(child);
+  EXPECT_TRUE(eventually([&] { return server->core().number_of_sessions() == 0; }));
+  EXPECT_EQ(server->core().number_of_objects(), 0U);
+}
+
+}  // namespace
+}  // namespace steward::test
