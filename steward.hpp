@@ -1,6 +1,7 @@
 // Everything of Steward: share live objects between processes.
 #pragma once
 
+#include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/value.hpp>
 #include <steward/manager/manager.hpp>

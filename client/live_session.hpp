@@ -59,6 +59,7 @@ class LiveSession final : public Session, private Crew::Duty {
   const core::Incarnation& incarnation() const override { return incarnation_; }
   const std::vector<std::string>& addresses() const override { return addresses_; }
   pid_t server_pid() const override { return pid_; }
+  bool manager_has_ended() const override;
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
   void note_hold(core::ObjectId lock, const Hold& hold) override;

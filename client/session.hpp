@@ -79,6 +79,8 @@ class Session : public std::enable_shared_from_this<Session> {
   virtual const std::vector<std::string>& addresses() const = 0;
   // The manager's process if it runs on this host, else 0.
   virtual pid_t server_pid() const = 0;
+  // Whether that process is known to have ended.
+  virtual bool manager_has_ended() const { return false; }
   // A number for the calling thread: small, per process, never reused.
   static core::ThreadNumber thread_number();
 

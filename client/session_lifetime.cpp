@@ -199,6 +199,11 @@ void LiveSession::begin_anew(Lock& lock) {
   watch();
 }
 
+bool LiveSession::manager_has_ended() const {
+  const Lock lock(mutex_);
+  return server_ && shm::has_ended(server_.get());
+}
+
 void LiveSession::close(const std::string& reason, bool manager_is_dead) {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;

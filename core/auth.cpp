@@ -7,11 +7,6 @@
 namespace steward::core {
 namespace {
 
-void require_sodium() {
-  static const int ready = sodium_init();
-  if (ready < 0) throw std::runtime_error("libsodium could not be initialised");
-}
-
 unsigned char* raw(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
 const unsigned char* raw(std::string_view text) {
@@ -23,6 +18,11 @@ void update(crypto_auth_hmacsha256_state& state, std::string_view data) {
 }
 
 }  // namespace
+
+void require_sodium() {
+  static const int ready = sodium_init();
+  if (ready < 0) throw std::runtime_error("libsodium could not be initialised");
+}
 
 std::string random_bytes(std::size_t count) {
   require_sodium();

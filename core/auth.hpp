@@ -11,6 +11,9 @@
 
 namespace steward::core {
 
+// Before any other use of libsodium. Throws std::runtime_error.
+void require_sodium();
+
 // Cryptographically random bytes; safe after fork.
 std::string random_bytes(std::size_t count);
 

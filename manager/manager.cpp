@@ -121,7 +121,14 @@ pid_t Manager::pid() const {
 
 void Manager::shutdown() {
   if (impl().server && impl_->server->is_ours()) return impl_->end_server();
-  call("shutdown", kNoArguments, client::Effect::change);
+  const client::SessionPtr with = session();
+  try {
+    call_manager(*with, "shutdown", kNoArguments, client::Effect::change);
+  } catch (const Disconnected&) {
+    // Its agreement may be lost with its end: a DEALER with ZMQ_IMMEDIATE drops what it has not
+    // read when the connection breaks.
+    if (!with->manager_has_ended()) throw;
+  }
 }
 
 // A forked child opens a session of its own.

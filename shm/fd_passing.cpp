@@ -35,6 +35,7 @@ std::vector<UniqueFd> take_fds(msghdr& header) {
 
 void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds) {
   if (fds.size() > kMaxFdsPerMessage) fail("too many descriptors in one message", EINVAL);
+  if (bytes.empty()) fail("a message without bytes would look like the end", EINVAL);
   iovec data{const_cast<char*>(bytes.data()), bytes.size()};
   msghdr header{};
   header.msg_iov = &data;

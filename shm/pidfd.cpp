@@ -32,7 +32,12 @@ std::optional<pid_t> pid_of(int pidfd) {
 
 bool has_ended(int pidfd) {
   pollfd entry{pidfd, POLLIN, 0};
-  return ::poll(&entry, 1, 0) > 0;
+  if (::poll(&entry, 1, 0) <= 0) return false;
+  // Not open: a mistake here, and nothing that is known of the process.
+  if ((entry.revents & POLLNVAL) != 0) {
+    throw std::system_error(EBADF, std::generic_category(), "cannot watch a process");
+  }
+  return true;
 }
 
 bool send_signal(int pidfd, int signal) {

@@ -16,7 +16,7 @@ UniqueFd pidfd_of(pid_t pid);
 // The pid that a pidfd stands for, from its fdinfo; nullopt if it is no pidfd or has ended.
 std::optional<pid_t> pid_of(int pidfd);
 
-// Whether the process has ended.
+// Whether the process has ended. Throws std::system_error if the descriptor is not open.
 bool has_ended(int pidfd);
 
 // Sends a signal; false if the process has ended already. Throws std::system_error.

@@ -4,26 +4,16 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <deque>
 #include <random>
 #include <thread>
 
-#include <steward/client/crew.hpp>
+#include <steward/tests/client/seed.hpp>
 
 namespace steward::test {
 namespace {
 
 using client::Effect;
-
-std::uint64_t seed() {
-  const char* given = std::getenv("STEWARD_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  testing::Test::RecordProperty("seed", std::to_string(seed));
-  std::printf("STEWARD_SEED=%llu\n", static_cast<unsigned long long>(seed));
-  return seed;
-}
 
 // The manager in a thread of its own, which answers in batches of a random length: replies arrive
 // while others send, at every point of their work.

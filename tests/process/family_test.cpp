@@ -232,14 +232,14 @@ TEST(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {
 TEST(Family, AtTheExitOfTheProgramTheSame) {
   Pipe pipe;
   const Pipe never;
+  const std::string writer = pipe.writer();
+  const std::string never_name = never.reader();
   process::flush_streams();
   const pid_t program = ::fork();
   if (program == 0) {
-    auto* daemon = new Process({.daemon = true}, wait_for, never.reader());
-    daemon->start();
-    auto* ordinary = new Process([](const std::string& out) { test::tell(out, "done"); },
-                                 pipe.writer());
-    ordinary->start();
+    kept().emplace_back(ProcessOptions{.daemon = true}, wait_for, never_name);
+    kept().emplace_back([](const std::string& out) { test::tell(out, "done"); }, writer);
+    for (Process& each : kept()) each.start();
     std::exit(6);
   }
   int status = 0;

@@ -280,7 +280,6 @@ TEST(ForkServer, CarriesItsNameAndNothingOfTheProgram) {
   const pid_t pid = fork_server_pid();
   ASSERT_NE(pid, 0);
   EXPECT_EQ(test::status_field(pid, "Name"), "steward-fork");
-  EXPECT_EQ(test::status_field(pid, "Threads"), "1");
   // 0 to 2, its own pidfd, its owner's, and the connection.
   EXPECT_TRUE(test::eventually([&] { return test::open_files(pid) == 6; }));
 }

@@ -113,7 +113,23 @@ TEST_F(Outbox, RepliesOfABatchShareEnvelopesUpToTheLimit) {
   EXPECT_EQ(counts, (std::vector<std::size_t>{2, 2, 1}));
 }
 
-TEST_F(Outbox, ARepliesWithoutAConnectionIsKeptForTheRetry) {
+TEST_F(Outbox, AMessageLongerThanTheLimitHarmsNobody) {
+  core::Limits limits;
+  limits.message_bytes = 4096;
+  start(limits);
+  BareClient good = client();
+  BareClient bad = client();
+  const core::ObjectId list = bad.create("list", "l");
+  good.create("list", "l");
+  bad.post(list, "append", arguments(Value(text(5000))));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(good.get(list, "size").integer(), 0);
+  // ZeroMQ has cut that connection: the client comes back on another.
+  bad.reconnect(std::make_unique<ZmqWire>(address()));
+  ASSERT_EQ(bad.resume(bad.secret), Envelope::welcome);
+  EXPECT_EQ(bad.get(list, "size").integer(), 0);
+}
+
+TEST_F(Outbox, AReplyWithoutAConnectionIsKeptForTheRetry) {
   start();
   BareClient client = LoopTest::client();
   BareClient other = LoopTest::client();

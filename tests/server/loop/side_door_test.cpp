@@ -168,5 +168,27 @@ TEST_F(SideDoor, LivesThroughALackOfDescriptors) {
   expect_healthy();
 }
 
+TEST_F(SideDoor, SaysThatDescriptorsRunOut) {
+  start();
+  const std::size_t limit = server::raise_descriptor_limit(0);
+  if (limit > 100'000) GTEST_SKIP() << "too many to use up";
+  // Up to those that the server keeps free.
+  std::vector<shm::UniqueFd> taken;
+  do {
+    taken.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(taken.back());
+  } while (static_cast<std::size_t>(taken.back().get()) + 20 < limit);
+  const shm::UniqueFd door = connect_to_door(directory());
+  std::string answer;
+  ASSERT_TRUE(eventually([&] {
+    auto received = shm::receive_with_fds(door.get(), 4096, shm::Wait::none);
+    if (received.message) answer = received.message->bytes;
+    return !answer.empty();
+  }));
+  EXPECT_NE(answer.find("the manager has no descriptors left"), std::string::npos);
+  taken.clear();
+  expect_healthy();
+}
+
 }  // namespace
 }  // namespace steward::test

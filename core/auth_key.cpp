@@ -1,0 +1,98 @@
+#include <steward/core/auth_key.hpp>
+
+#include <optional>
+#include <stdexcept>
+
+#include <sodium.h>
+
+#include <steward/core/auth.hpp>
+#include <steward/core/errors.hpp>
+
+namespace steward {
+namespace {
+
+constexpr std::string_view kPrefix = "steward-key:";
+constexpr std::size_t kKeyBytes = 32;
+constexpr int kAlphabet = sodium_base64_VARIANT_ORIGINAL;
+
+// Of the passphrase's hash: nothing else is known to both sides before they meet.
+constexpr std::string_view kSalt = "steward key salt";
+static_assert(kSalt.size() == crypto_pwhash_argon2id_SALTBYTES);
+constexpr std::string_view kContext = "steward1";
+static_assert(kContext.size() == crypto_kdf_CONTEXTBYTES);
+enum class Part : std::uint64_t { server = 1, client = 2 };
+
+using Master = std::array<std::uint8_t, crypto_kdf_KEYBYTES>;
+
+const unsigned char* raw(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+// nullopt: it does not begin as a key.
+std::optional<std::array<std::uint8_t, kKeyBytes>> decode(std::string_view key) {
+  if (!key.starts_with(kPrefix)) return std::nullopt;
+  key.remove_prefix(kPrefix.size());
+  std::array<std::uint8_t, kKeyBytes> bytes{};
+  std::size_t size = 0;
+  const char* end = nullptr;
+  const bool whole = sodium_base642bin(bytes.data(), bytes.size(), key.data(), key.size(), nullptr,
+                                       &size, &end, kAlphabet) == 0;
+  if (!whole || size != bytes.size() || end != key.data() + key.size()) {
+    throw BadCall("the key is damaged: behind \"steward-key:\" stand 32 bytes in base64");
+  }
+  return bytes;
+}
+
+Master master_of(std::string_view key) {
+  Master master{};
+  if (const auto bytes = decode(key)) {
+    crypto_generichash(master.data(), master.size(), bytes->data(), bytes->size(), nullptr, 0);
+    return master;
+  }
+  if (crypto_pwhash_argon2id(master.data(), master.size(), key.data(), key.size(), raw(kSalt),
+                             crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE,
+                             crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE,
+                             crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
+    throw std::bad_alloc();
+  }
+  return master;
+}
+
+core::KeyPair pair_of(const Master& master, Part part) {
+  std::array<std::uint8_t, crypto_box_SEEDBYTES> seed{};
+  crypto_kdf_derive_from_key(seed.data(), seed.size(), static_cast<std::uint64_t>(part),
+                             kContext.data(), master.data());
+  core::KeyPair pair;
+  crypto_box_seed_keypair(pair.public_key.data(), pair.secret_key.data(), seed.data());
+  sodium_memzero(seed.data(), seed.size());
+  return pair;
+}
+
+}  // namespace
+
+std::string generate_key() {
+  const std::string bytes = core::random_bytes(kKeyBytes);
+  std::string text(sodium_base64_ENCODED_LEN(kKeyBytes, kAlphabet), '\0');
+  sodium_bin2base64(text.data(), text.size(), raw(bytes), bytes.size(), kAlphabet);
+  text.pop_back();  // the final zero
+  return std::string(kPrefix) + text;
+}
+
+namespace core {
+
+KeyPairs derive_key_pairs(std::string_view key) {
+  if (key.empty()) throw BadCall("the key is empty");
+  require_sodium();
+  Master master = master_of(key);
+  const KeyPairs pairs{pair_of(master, Part::server), pair_of(master, Part::client)};
+  sodium_memzero(master.data(), master.size());
+  return pairs;
+}
+
+bool is_generated_key(std::string_view key) {
+  require_sodium();
+  return decode(key).has_value();
+}
+
+}  // namespace core
+}  // namespace steward

@@ -1,0 +1,47 @@
+// What a Process refuses to run. CASE 0 compiles.
+#include <steward/process/process.hpp>
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace {
+
+struct Opaque {
+  std::string text;
+};
+
+void greet(const std::string& name, int times) { static_cast<void>(name.size() + times); }
+[[maybe_unused]] void take_opaque(const Opaque&) {}
+[[maybe_unused]] void take_pointer(const char*) {}
+[[maybe_unused]] void take_view(std::string_view) {}
+[[maybe_unused]] void take_vector(std::vector<int>) {}
+
+}  // namespace
+
+void build() {
+#if CASE == 0
+  steward::Process good(greet, "Ada", 3);
+  steward::Process with_options({.name = "w"}, [](int) {}, 3);
+#elif CASE == 1
+  const std::string name = "Ada";
+  steward::Process capturing([name] { greet(name, 1); });
+#elif CASE == 2
+  steward::Process erased(std::function<void()>([] {}));
+#elif CASE == 3
+  steward::Process too_few(greet, "Ada");
+#elif CASE == 4
+  steward::Process wrong(greet, 3, "Ada");
+#elif CASE == 5
+  steward::Process opaque(take_opaque, Opaque{});
+#elif CASE == 6
+  steward::Process pointer(take_pointer, "text");
+#elif CASE == 7
+  steward::Process view(take_view, "text");
+#elif CASE == 8
+  steward::Process by_explicit_conversion(take_vector, 5);
+#elif CASE == 9
+  steward::Process copied = steward::Process(greet, "Ada", 3);
+  steward::Process copy(copied);
+#endif
+}
