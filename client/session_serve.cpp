@@ -120,7 +120,7 @@ void LiveSession::on_reply(const core::Reply& reply) {
     return drop(grants_in(reply.payload, incarnation_));
   }
   if (unattended)
-    post_errors_.try_emplace(thread, PostError{reply.code, std::string(reply.payload)});
+    post_errors_.try_emplace(thread, PostError{reply.code, core::decode_error(reply.payload)});
 }
 
 void LiveSession::on_welcome(const core::Welcome& welcome) {

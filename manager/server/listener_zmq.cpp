@@ -148,7 +148,7 @@ void check_entrance(const RemoteEntrance& entrance) {
                               "at tcp://127.0.0.1:{}", entrance.address, address->port));
   }
   if (!core::is_generated_key(entrance.key) && entrance.key.size() < core::kPassphraseBytes) {
-    throw BadCall(fmt::format("the passphrase for {} has {} bytes, and needs {}: whoever listens on "
+    throw BadCall(fmt::format("the passphrase for {} has {} bytes, and needs {}: who listens on "
                               "the network may try many (`steward keygen` makes good keys)",
                               entrance.address, entrance.key.size(), core::kPassphraseBytes));
   }

@@ -124,9 +124,9 @@ void Server::step(std::optional<core::Duration> longest) {
   poller_.wait(core::Duration::zero());
   now_ = std::max(now_, options_.clock());
   excuse_silence(before, patience);
-  liveness_->expire(now_);
 
   apply_batch();
+  expire_leases();
   if (const auto due = core_->next_deadline(); due && *due <= now_) feed(input::Tick{});
   if (door_) {
     door_->refuse(core_->number_of_sessions() < options_.limits.sessions
@@ -156,10 +156,18 @@ std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest
 // A pass that took longer than it may have waited: this process was stopped, alone or with its
 // machine, or had too much to do. What clients have sent meanwhile was not heard.
 void Server::excuse_silence(core::Time before, std::optional<core::Duration> patience) {
-  constexpr std::chrono::seconds kStoodStill{1};
+  constexpr core::Duration kStoodStill = std::chrono::seconds(1);
   if (!patience) return;  // there was no lease to wait for
   const core::Duration late = now_ - before - *patience;
-  if (late >= kStoodStill) liveness_->excuse(late);
+  if (late >= std::min(kStoodStill, core::Duration(options_.limits.session_lease) / 4)) {
+    liveness_->excuse(now_);
+  }
+}
+
+// Only now whose lease is over: what clients have sent, this pass has heard.
+void Server::expire_leases() {
+  liveness_->expire(now_);
+  for (const core::SessionId& session : liveness_->take_dead()) connections_->died(session);
 }
 
 core::Deadline Server::next_deadline() const {
