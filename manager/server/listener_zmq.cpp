@@ -14,6 +14,7 @@
 
 #include <zmq.hpp>
 
+#include <steward/manager/server/accept.hpp>
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::server {
@@ -83,6 +84,7 @@ class ZmqListener final : public Listener {
  private:
   zmq::message_t message_of(const std::string& route, std::string& frame);
 
+  const AcceptGuard accept_;  // outlives the context's threads
   const std::shared_ptr<const shm::UniqueFd> drained_;
   zmq::context_t context_{1};
   zmq::socket_t socket_{context_, zmq::socket_type::router};
