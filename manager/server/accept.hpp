@@ -1,5 +1,5 @@
-// AcceptGuard: lets a manager live through a lack of descriptors. libzmq ends the whole process when
-// accept4() has none for a connection to an ipc socket (EMFILE). So this library defines an
+// AcceptGuard: lets a manager live through a lack of descriptors. libzmq ends the whole process
+// when accept4() has none for a connection to an ipc socket (EMFILE). So this library defines an
 // accept4() of its own, which libzmq finds before the C library's; it differs from that one for the
 // ipc sockets of managers only. docs/decisions/0004 says why, and what lost.
 #pragma once

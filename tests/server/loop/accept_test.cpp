@@ -1,5 +1,5 @@
-// A lack of descriptors: the server turns connections away, and goes on. Each server runs in a child
-// with few of them, since the tests take them all.
+// A lack of descriptors: the server turns connections away, and goes on. Each server runs in a
+// child with few of them, since the tests take them all.
 #include <sys/resource.h>
 #include <time.h>
 
