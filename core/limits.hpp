@@ -23,7 +23,9 @@ struct Limits {
   std::chrono::seconds claim_lease{60};             // of a handle in flight
   std::size_t claim_leases = 10'000;                // a session
   std::size_t name_bytes = 255;                     // of a named object; past it: BadCall
-  std::size_t memory = 0;                           // bytes of all objects; 0: no limit
+  // Bytes of all objects, by Value::footprint and server::kObjectBytes; 0: no limit. Past it, what
+  // could add gets Overloaded; reads, removals and what changes numbers in place go on.
+  std::size_t memory = 0;
   // What a remote session keeps although nothing is heard of it; past it the session ends. Its
   // client speaks up three times as often.
   std::chrono::milliseconds session_lease = std::chrono::seconds(15);

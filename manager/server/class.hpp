@@ -6,6 +6,9 @@
 //             {method<&ListObject::append>("append"), method<&ListObject::at>("at"), ...}};
 //   }
 //
+// A method that may make its object larger is written adding<&List::append>("append"): it is
+// refused if its arguments have no room within Limits::memory. By no more than those may it grow.
+//
 // A const member function is a read: it changes nothing, not even statistics. A member function
 // whose first parameter is Call& may park (return kParked), own, hand over. Parameters are whatever
 // Arguments::take reads; results: void, bool, integers, double, std::string, Value, Outcome,
@@ -31,6 +34,7 @@ struct Method {
   // Exactly one of the two is set.
   Value (*read)(const Object&, Arguments&) = nullptr;
   Outcome (*write)(Object&, Call&, Arguments&) = nullptr;
+  bool adds = false;
   bool is_read() const { return read != nullptr; }
 };
 
@@ -129,10 +133,26 @@ Value read(const Object& object, Arguments& arguments) {
                    }).result());
 }
 
-template <auto M>
+// Of what an object may keep of an argument.
+inline std::size_t footprint(const Value& value) { return value.footprint(); }
+inline std::size_t footprint(const std::vector<Value>& values) {
+  std::size_t bytes = 0;
+  for (const Value& value : values) bytes += value.footprint();
+  return bytes;
+}
+template <class T>
+std::size_t footprint(const T&) {
+  return 0;
+}
+
+template <auto M, bool kAdds>
 Outcome write(Object& object, Call& call, Arguments& arguments) {
   using F = MemberFunction<decltype(M)>;
   auto taken = take_all(arguments, std::type_identity<typename F::Parameters>());
+  if constexpr (kAdds) {
+    call.require_room(std::apply(
+        [](const auto&... args) { return (std::size_t{0} + ... + footprint(args)); }, taken));
+  }
   auto& self = static_cast<typename F::Self&>(object);
   return run<typename F::Result>([&] {
     return std::apply(
@@ -156,8 +176,14 @@ Method method(std::string_view name) {
                   "a read cannot park");
     return {name, &detail::read<M>, nullptr};
   } else {
-    return {name, nullptr, &detail::write<M>};
+    return {name, nullptr, &detail::write<M, false>};
   }
+}
+
+template <auto M>
+Method adding(std::string_view name) {
+  static_assert(!detail::MemberFunction<decltype(M)>::kConst, "a read cannot add");
+  return {name, nullptr, &detail::write<M, true>, true};
 }
 
 // For classes whose constructor takes (const Environment&, Arguments&) and finishes the arguments.

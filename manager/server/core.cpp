@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
 #include <steward/manager/server/core_impl.hpp>
 
 namespace steward::server {
@@ -26,6 +29,7 @@ void Core::apply(const Input& input, core::Time now, Outputs& outputs) {
   };
   std::visit(Apply{*impl_}, input);
   impl_->collect();
+  impl_->objects.bytes();  // or the list of what has changed would grow
   impl_->outputs = nullptr;
 }
 
@@ -40,6 +44,7 @@ const core::Limits& Core::limits() const { return impl_->limits; }
 std::size_t Core::number_of_objects() const { return impl_->objects.size(); }
 std::size_t Core::number_of_sessions() const { return impl_->sessions.size(); }
 std::size_t Core::number_parked() const { return impl_->parked.size(); }
+std::size_t Core::bytes_of_objects() const { return impl_->objects.bytes(); }
 
 std::optional<std::string> Core::secret_of(const core::SessionId& id) const {
   const Session* session = std::as_const(impl_->sessions).find(id);
@@ -129,6 +134,14 @@ core::Deadline Core::Impl::next_deadline() const {
   const core::Deadline claims = leases.next_deadline();
   if (!calls || !claims) return calls ? calls : claims;
   return std::min(*calls, *claims);
+}
+
+void Core::Impl::require_room(std::size_t bytes) {
+  if (limits.memory == 0) return;
+  const std::size_t used = objects.bytes();
+  if (used <= limits.memory && bytes <= limits.memory - used) return;
+  throw Overloaded(fmt::format("the objects take {} of {} bytes, and this would add {}", used,
+                               limits.memory, bytes));
 }
 
 void Core::Impl::collect() {

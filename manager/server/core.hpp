@@ -103,6 +103,8 @@ class Core {
   std::size_t number_of_objects() const;
   std::size_t number_of_sessions() const;
   std::size_t number_parked() const;
+  // As Limits::memory bounds it.
+  std::size_t bytes_of_objects() const;
 
   class Impl;  // core_impl.hpp: for the core's own files
 

@@ -137,6 +137,7 @@ class Core::Impl::Serving final : public Call {
   CallKey key() const override { return key_; }
   Owner owner() const override { return {key_.session, thread_}; }
   bool timed() const override { return deadline_.has_value(); }
+  void require_room(std::size_t bytes) const override { core_.require_room(bytes); }
   ParkId park() override {
     if (core_.parked.size() >= core_.limits.parked_calls) {
       throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
@@ -206,28 +207,27 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
   }
 
   CallError error;
-  std::string_view type = "manager";
+  const ObjectTable::Entry* entry = objects.find(call.object);
+  const std::string_view type = entry == nullptr ? "object" : entry->type->name;
   std::string method = method_name(call.method);
   bool change = true;
+  // What is posted gives back more often than not, and what its success keeps has no bytes.
+  const auto require_room_for_reply = [&] {
+    if (session.reply_bytes <= limits.reply_store_bytes || call.post) return;
+    change = false;
+    throw Overloaded(fmt::format("{} bytes of replies wait for this client, the limit is {}",
+                                 session.reply_bytes, limits.reply_store_bytes));
+  };
   const bool done = guarded(error, [&] {
-    if (session.reply_bytes > limits.reply_store_bytes) {
-      change = false;
-      throw Overloaded(
-          fmt::format("{} bytes of replies wait for this client", session.reply_bytes));
-    }
     Incoming incoming(*this);
     Arguments arguments(call.args, incoming);
     if (call.object == core::kManagerObject) {
+      require_room_for_reply();
       const Value result = serve_manager(session, method, arguments);
       if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
       return reply(session, call.seq, result, true);
     }
-    const ObjectTable::Entry* entry = objects.find(call.object);
-    if (entry == nullptr) {
-      type = "object";
-      throw StaleHandle("the object no longer exists");
-    }
-    type = entry->type->name;
+    if (entry == nullptr) throw StaleHandle("the object no longer exists");
     const Method* found = Registry::find(*entry->type, call.method);
     if (found == nullptr) throw BadCall(fmt::format("a {} has no such method", type));
     method = found->name;
@@ -235,8 +235,10 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
       change = false;
       const Value result = found->read(*entry->object, arguments);
       change = result.has_proxies();
+      if (change) require_room_for_reply();
       return reply(session, call.seq, result, change);
     }
+    require_room_for_reply();
     Serving serving(*this, call.object, type, session, call, found->name);
     Outcome outcome = found->write(objects.change(call.object), serving, arguments);
     if (outcome.parked()) return;

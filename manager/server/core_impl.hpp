@@ -40,6 +40,8 @@ class Core::Impl {
   bool answer(const input::Request& input, Outputs& outputs) const;
   // Destroys what nobody refers to any more.
   void collect();
+  // Throws Overloaded if all objects may not grow by so many bytes.
+  void require_room(std::size_t bytes);
   std::string save() const;
   core::Deadline next_deadline() const;
 

@@ -1,5 +1,7 @@
 // The manager object, number 0: makes, names, finds and counts the others.
 #include <array>
+#include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -44,7 +46,9 @@ Value create(Impl& core, Session&, Arguments& arguments) {
   if (core.objects.size() >= core.limits.objects) {
     throw Overloaded(fmt::format("{} objects exist, the limit", core.objects.size()));
   }
-  core::ReferencePtr reference = core.objects.add(*type, type->create(core.environment, init));
+  std::unique_ptr<Object> object = type->create(core.environment, init);
+  core.require_room(kObjectBytes + object->bytes());
+  core::ReferencePtr reference = core.objects.add(*type, std::move(object));
   if (name) core.names.emplace(*name, reference);
   return Value::of_reference(std::move(reference));
 }
@@ -125,8 +129,9 @@ Value objects(Impl& core, Session&, Arguments& arguments) {
 
 Value debug_info(Impl& core, Session&, Arguments& arguments) {
   arguments.finish();
-  std::string text = fmt::format("{} objects, {} sessions, {} parked calls\n", core.objects.size(),
-                                 core.sessions.size(), core.parked.size());
+  std::string text =
+      fmt::format("{} objects of {} bytes, {} sessions, {} parked calls\n", core.objects.size(),
+                  core.objects.bytes(), core.sessions.size(), core.parked.size());
   for (const core::ObjectId id : core.objects.ids()) {
     const ObjectTable::Entry& entry = *core.objects.find(id);
     fmt::format_to(std::back_inserter(text), "  {}#{}: {} references, version {}, {} waiting\n",

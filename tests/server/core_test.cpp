@@ -301,52 +301,5 @@ TEST_F(CoreTest, FencingTokensRiseOverRestarts) {
   EXPECT_EQ(token, (1000 << 20) + 1);
 }
 
-TEST(CoreLimits, HoldAtTheLimitAndRefuseOnePast) {
-  core::Limits limits;
-  limits.objects = 2;
-  limits.parked_calls = 1;
-  limits.claim_leases = 1;
-  limits.name_bytes = 4;
-  const server::Registry registry = slot_registry();
-  CoreDriver driver(registry, limits);
-  CoreDriver::Client client = driver.open();
-  const auto object = driver.create(client, "slot", arguments(), "four");
-  EXPECT_THROW(driver.create(client, "slot", arguments(), "fives"), BadCall);
-  EXPECT_THROW(driver.create(client, "slot", arguments(), ""), BadCall);
-  driver.create(client, "slot", arguments());
-  EXPECT_THROW(driver.create(client, "slot", arguments()), Overloaded);
-
-  const core::Seq parked = driver.send(client, object, "take", arguments());
-  EXPECT_FALSE(driver.answered(client, parked));
-  EXPECT_EQ(driver.call(client, object, "take", arguments()).code, ErrorCode::overloaded);
-
-  const auto lease = [&](std::string_view nonce) {
-    return driver
-        .call(client, kManagerObject, "lease",
-              arguments(core::number(object), Value::of_bytes(nonce)))
-        .code;
-  };
-  EXPECT_EQ(lease("0123456789abcdef"), ErrorCode::ok);
-  EXPECT_EQ(lease("fedcba9876543210"), ErrorCode::overloaded);
-}
-
-TEST(CoreLimits, RefusesChangesWhenTheReplyStoreIsFull) {
-  core::Limits limits;
-  limits.reply_store_bytes = 100;
-  const server::Registry registry = slot_registry();
-  CoreDriver driver(registry, limits);
-  CoreDriver::Client client = driver.open();
-  const auto object = driver.create(client, "slot", arguments());
-  Answer answer;
-  int served = 0;
-  while ((answer = driver.call(client, object, "token", arguments())).code == ErrorCode::ok) {
-    ASSERT_LT(++served, 100);
-  }
-  EXPECT_EQ(answer.code, ErrorCode::overloaded);
-  EXPECT_EQ(driver.call(client, object, "peek", arguments()).code, ErrorCode::ok);
-  client.first_incomplete = client.next_seq;
-  EXPECT_EQ(driver.call(client, object, "token", arguments()).code, ErrorCode::ok);
-}
-
 }  // namespace
 }  // namespace steward::test

@@ -62,20 +62,23 @@ void DictObject::clear() { map_.clear(); }
 Value DictObject::add(Value key, const Value& by, std::optional<Value> min,
                       std::optional<Value> max) {
   const Bounds bounds{std::move(min), std::move(max)};
-  if (Value* value = map_.find(key)) {
-    *value = server::add(*value, by, bounds);
-    return *value;
-  }
-  Value sum = server::add(Value(0), by, bounds);
+  Value sum;
+  const bool there = map_.replace(key, [&](const Value& number) {
+    return sum = server::add(number, by, bounds);
+  });
+  if (there) return sum;
+  sum = server::add(Value(0), by, bounds);
   map_.set(std::move(key), sum);
   return sum;
 }
 
 bool DictObject::compare_exchange(const Value& key, const Value& expected, Value desired) {
-  Value* value = map_.find(key);
-  if (value == nullptr || *value != expected) return false;
-  *value = std::move(desired);
-  return true;
+  bool exchanged = false;
+  map_.replace(key, [&](const Value& value) {
+    exchanged = value == expected;
+    return exchanged ? std::optional<Value>(std::move(desired)) : std::nullopt;
+  });
+  return exchanged;
 }
 
 bool DictObject::swap_if(Value key, std::vector<Value> expected, Value desired) {
@@ -141,12 +144,12 @@ Class dict_class() {
           create<D>,
           {method<&D::at>("at"),
            method<&D::get>("get"),
-           method<&D::set>("set"),
-           method<&D::setdefault>("setdefault"),
+           adding<&D::set>("set"),
+           adding<&D::setdefault>("setdefault"),
            method<&D::pop>("pop"),
            method<&D::try_pop>("try_pop"),
            method<&D::popitem>("popitem"),
-           method<&D::update>("update"),
+           adding<&D::update>("update"),
            method<&D::erase>("erase"),
            method<&D::keys>("keys"),
            method<&D::values>("values"),
@@ -155,9 +158,9 @@ Class dict_class() {
            method<&D::size>("size"),
            method<&D::clear>("clear"),
            method<&D::items>("copy"),
-           method<&D::add>("add"),
-           method<&D::compare_exchange>("compare_exchange"),
-           method<&D::swap_if>("swap_if"),
+           adding<&D::add>("add"),
+           adding<&D::compare_exchange>("compare_exchange"),
+           adding<&D::swap_if>("swap_if"),
            method<&D::str>("str")}};
 }
 

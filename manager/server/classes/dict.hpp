@@ -41,6 +41,7 @@ class DictObject final : public Object {
   Value items() const;  // as a list of [key, value]
   std::string str() const;
 
+  std::size_t bytes() const override { return map_.bytes(); }
   void save(Saver& out) const override;
 
  private:

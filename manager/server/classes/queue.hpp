@@ -48,6 +48,8 @@ class QueueObject final : public Object {
   std::uint64_t maxsize() const { return maxsize_; }
   std::string str() const;
 
+  // Of the items that are here, in flight, or wait to enter.
+  std::size_t bytes() const override { return bytes_; }
   void save(Saver& out) const override;
   void forget(ParkId parked, Context& context) override;
   std::vector<ParkId> waiting() const override;
@@ -78,6 +80,7 @@ class QueueObject final : public Object {
   bool serve_first(Context& context);
   static void save_item(Saver& out, const Item& item);
 
+  std::size_t bytes_ = 0;
   std::uint64_t maxsize_ = 0;
   bool closed_ = false;
   std::uint64_t entered_ = 0;     // items ever
