@@ -154,6 +154,8 @@ void Connections::send_welcome(const std::string& route, const core::SessionId& 
 }
 
 void Connections::challenge(const std::string& route) {
+  // A stranger that does not read what it is told is not told more, or it could fill the memory.
+  if (outbox_.waits_for(route) && !session_at(route)) return;
   auto found = challenges_.find(route);
   if (found == challenges_.end()) {
     if (challenges_.size() >= core_.limits().handshakes) {
@@ -176,6 +178,7 @@ void Connections::forget_challenge(const std::string& route) {
 
 void Connections::refuse(const std::string& route, std::string_view reason) {
   forget_challenge(route);
+  if (outbox_.waits_for(route) && !session_at(route)) return;
   outbox_.envelope(route, core::encode_unknown_session(reason));
 }
 

@@ -1,6 +1,7 @@
 #include <steward/manager/server/core.hpp>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,6 +19,7 @@ Core::~Core() = default;
 void Core::apply(const Input& input, core::Time now, Outputs& outputs) {
   impl_->now = now;
   impl_->outputs = &outputs;
+  impl_->replied_bytes = 0;
   struct Apply {
     Impl& core;
     void operator()(const input::SessionOpened& input) { core.opened(input); }
@@ -76,8 +78,9 @@ void Core::Impl::resumed(const input::SessionResumed& input) {
   Session* session = sessions.find(input.session);
   if (session == nullptr) return;
   std::vector<ParkId> given_up;
+  const std::set<core::Seq> awaited(input.incomplete.begin(), input.incomplete.end());
   for (const auto& [seq, id] : session->parked) {
-    if (std::ranges::find(input.incomplete, seq) == input.incomplete.end()) given_up.push_back(id);
+    if (!awaited.contains(seq)) given_up.push_back(id);
   }
   for (const ParkId id : given_up) drop_parked(id);
 }
@@ -106,11 +109,16 @@ bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
   const Session* session = sessions.find(input.session);
   if (session == nullptr) return false;
   const std::size_t before = out.replies.size();
+  std::size_t bytes = 0;
   try {
     const core::OpenEnvelope envelope = core::open_envelope(input.frame);
     if (envelope.kind != core::Envelope::calls) return false;
     for (const core::Call& call : core::decode_calls(envelope).calls) {
-      if (answer_call(*session, call, out)) continue;
+      // Past the bound apply refuses the rest.
+      if (bytes <= limits.unsent_bytes && answer_call(*session, call, out)) {
+        bytes += out.replies.back().bytes->size();
+        continue;
+      }
       out.replies.resize(before);
       return false;
     }

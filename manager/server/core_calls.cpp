@@ -142,8 +142,14 @@ class Core::Impl::Serving final : public Call {
     if (core_.parked.size() >= core_.limits.parked_calls) {
       throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
     }
+    Session& session = *core_.sessions.find(key_.session);
+    // A decent client waits by itself; nobody else's waiting may suffer from another.
+    if (session.parked.size() >= core_.limits.calls_in_flight) {
+      throw Overloaded(fmt::format("{} calls of this client wait already, the limit",
+                                   session.parked.size()));
+    }
     const ParkId id = core_.parked.add({key_, object_, type_, method_, deadline_});
-    core_.sessions.find(key_.session)->parked.emplace(key_.seq, id);
+    session.parked.emplace(key_.seq, id);
     return id;
   }
 
@@ -166,6 +172,7 @@ std::string Core::Impl::error_text(core::ObjectId object, std::string_view type,
 void Core::Impl::send(Session& session, core::Seq seq, std::string bytes, bool keep) {
   auto reply = std::make_shared<const std::string>(std::move(bytes));
   if (keep) session.store(seq, reply);
+  replied_bytes += reply->size();
   outputs->replies.push_back({session.id, std::move(reply)});
 }
 
@@ -219,6 +226,12 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
                                  session.reply_bytes, limits.reply_store_bytes));
   };
   const bool done = guarded(error, [&] {
+    // A small message with many calls may ask for anything.
+    if (replied_bytes > limits.unsent_bytes) {
+      change = false;
+      throw Overloaded(
+          fmt::format("the calls before in this message have {} bytes of results", replied_bytes));
+    }
     Incoming incoming(*this);
     Arguments arguments(call.args, incoming);
     if (call.object == core::kManagerObject) {

@@ -106,6 +106,7 @@ class Core::Impl {
   // Of the input that is being applied.
   core::Time now;
   Outputs* outputs = nullptr;
+  std::size_t replied_bytes = 0;
 };
 
 template <class F>

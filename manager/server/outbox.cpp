@@ -14,6 +14,8 @@ namespace {
 
 // Version, kind and two array headers around the replies.
 constexpr std::size_t kEnvelopeBytes = 16;
+// What keeping a frame costs beside its bytes.
+constexpr std::size_t kFrameCost = 64;
 // The listener says when a client reads again, but a send in between can swallow the word.
 constexpr std::chrono::milliseconds kRetry{20};
 // A busy listener says so all the time; a hundred clients that do not read must not cost each pass.
@@ -40,18 +42,31 @@ void Outbox::reply(const std::string& route, std::shared_ptr<const std::string> 
   if (bytes->size() + kEnvelopeBytes > limits_.message_bytes) {
     bytes = std::make_shared<const std::string>(too_long(*bytes, limits_.message_bytes));
   }
-  const auto [place, is_new] = open_.try_emplace(route, gathered_.size());
-  if (is_new) gathered_.push_back({route, {}, {}});
-  gathered_[place->second].replies.push_back(std::move(bytes));
+  Gathered& all = gathered_for_[route];
+  // What a batch gives one client is bounded as what waits for it, or the batch itself would take
+  // any memory.
+  if (all.bytes > 0 && all.bytes + bytes->size() > limits_.unsent_bytes) {
+    if (!std::exchange(all.over, true)) slow_.push_back(route);
+    return;
+  }
+  all.bytes += bytes->size();
+  if (!all.parcel) {
+    all.parcel = gathered_.size();
+    gathered_.push_back({route, {}, {}});
+  }
+  gathered_[*all.parcel].replies.push_back(std::move(bytes));
 }
 
 void Outbox::envelope(const std::string& route, std::string frame) {
-  open_.erase(route);
+  // Replies that come later are said later.
+  if (const auto all = gathered_for_.find(route); all != gathered_for_.end()) {
+    all->second.parcel.reset();
+  }
   gathered_.push_back({route, {}, std::move(frame)});
 }
 
 void Outbox::release(core::Time now) {
-  open_.clear();
+  gathered_for_.clear();
   for (Parcel& parcel : std::exchange(gathered_, {})) {
     if (parcel.replies.empty()) {
       send(parcel.route, std::move(parcel.frame), now);
@@ -89,11 +104,12 @@ void Outbox::keep(const std::string& route, std::string frame, core::Time now) {
   Waiting& waiting = place->second;
   if (is_new) waiting.since = now;
   // One message is always kept: a budget below message_bytes would refuse what a call may return.
-  if (!waiting.frames.empty() && waiting.bytes + frame.size() > limits_.unsent_bytes) {
+  const std::size_t size = frame.size() + kFrameCost;
+  if (!waiting.frames.empty() && waiting.bytes + size > limits_.unsent_bytes) {
     slow_.push_back(route);
     return;
   }
-  waiting.bytes += frame.size();
+  waiting.bytes += size;
   waiting.frames.push_back(std::move(frame));
   if (!next_retry_) next_retry_ = now + kRetry;
 }
@@ -101,7 +117,7 @@ void Outbox::keep(const std::string& route, std::string frame, core::Time now) {
 bool Outbox::send_waiting(const std::string& route, Waiting& waiting, core::Time now) {
   while (!waiting.frames.empty()) {
     std::string& frame = waiting.frames.front();
-    const std::size_t size = frame.size();
+    const std::size_t size = frame.size() + kFrameCost;
     switch (listener_.send(route, frame)) {
       case Sent::sent:
         waiting.bytes -= size;

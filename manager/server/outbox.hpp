@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,6 +40,8 @@ class Outbox {
   void retry_soon() { soon_ = true; }
   // Nothing more goes there.
   void forget(const std::string& route);
+  // Something waits for this client to read.
+  bool waits_for(const std::string& route) const { return waiting_.contains(route); }
 
   // Routes whose connection was found gone, and those past their budget of bytes or time.
   std::vector<std::string> take_gone() { return std::exchange(gone_, {}); }
@@ -54,9 +57,15 @@ class Outbox {
     std::vector<std::shared_ptr<const std::string>> replies;
     std::string frame;
   };
+  // What was gathered for one route.
+  struct Gathered {
+    std::optional<std::size_t> parcel;  // that more replies go into
+    std::size_t bytes = 0;              // of all replies
+    bool over = false;                  // the budget
+  };
   struct Waiting {
     std::deque<std::string> frames;
-    std::size_t bytes = 0;
+    std::size_t bytes = 0;  // with what it costs to keep them
     core::Time since;  // nothing could be sent
   };
 
@@ -69,7 +78,7 @@ class Outbox {
   Listener& listener_;
   const core::Limits limits_;
   std::vector<Parcel> gathered_;
-  std::unordered_map<std::string, std::size_t> open_;  // the parcel that more replies go into
+  std::unordered_map<std::string, Gathered> gathered_for_;
   std::unordered_map<std::string, Waiting> waiting_;
   core::Deadline next_retry_;
   core::Time last_retry_;
