@@ -1,5 +1,5 @@
-// The peer below all others: a bare ZeroMQ ROUTER that echoes, and a DEALER that asks it. What ZeroMQ
-// itself costs for frames of the size that a dict get has.
+// The peer below all others: a bare ZeroMQ ROUTER that echoes, and a DEALER that asks it. What
+// ZeroMQ itself costs for frames of the size that a dict get has.
 #pragma once
 
 #include <memory>
