@@ -19,6 +19,9 @@ constexpr std::chrono::milliseconds kRetry{20};
 // A busy listener says so all the time; a hundred clients that do not read must not cost each pass.
 constexpr std::chrono::milliseconds kRetrySoon{1};
 
+// So many parcels are looked through one by one: less work than a hash table.
+constexpr std::size_t kFewParcels = 16;
+
 core::Seq seq_of(std::string_view reply) {
   core::Reader reader(reply);
   reader.array();
@@ -40,39 +43,80 @@ void Outbox::reply(const std::string& route, std::shared_ptr<const std::string> 
   if (bytes->size() + kEnvelopeBytes > limits_.message_bytes) {
     bytes = std::make_shared<const std::string>(too_long(*bytes, limits_.message_bytes));
   }
-  const auto [place, is_new] = open_.try_emplace(route, gathered_.size());
-  if (is_new) gathered_.push_back({route, {}, {}});
-  gathered_[place->second].replies.push_back(std::move(bytes));
+  Parcel* parcel = open_parcel(route);
+  if (parcel == nullptr) {
+    parcel = &add_parcel(route);
+    parcel->open = true;
+    if (parcels_ > kFewParcels) open_.insert_or_assign(route, parcels_ - 1);
+  }
+  parcel->replies.push_back(std::move(bytes));
 }
 
 void Outbox::envelope(const std::string& route, std::string frame) {
-  open_.erase(route);
-  gathered_.push_back({route, {}, std::move(frame)});
+  if (Parcel* parcel = open_parcel(route)) {
+    parcel->open = false;
+    open_.erase(route);
+  }
+  add_parcel(route).frame = std::move(frame);
+}
+
+Outbox::Parcel& Outbox::add_parcel(const std::string& route) {
+  if (parcels_ == gathered_.size()) gathered_.emplace_back();
+  if (parcels_ == kFewParcels) {
+    for (std::size_t i = 0; i < parcels_; ++i) {
+      if (gathered_[i].open) open_.emplace(gathered_[i].route, i);
+    }
+  }
+  Parcel& parcel = gathered_[parcels_++];
+  parcel.route = route;
+  // Nothing of an earlier batch, even if its release was cut short by an exception.
+  parcel.replies.clear();
+  parcel.frame.clear();
+  parcel.open = false;
+  return parcel;
+}
+
+Outbox::Parcel* Outbox::open_parcel(const std::string& route) {
+  if (parcels_ > kFewParcels) {
+    const auto place = open_.find(route);
+    return place == open_.end() ? nullptr : &gathered_[place->second];
+  }
+  for (std::size_t i = parcels_; i > 0; --i) {
+    Parcel& parcel = gathered_[i - 1];
+    if (parcel.open && parcel.route == route) return &parcel;
+  }
+  return nullptr;
 }
 
 void Outbox::release(core::Time now) {
+  if (parcels_ == 0) return;
   open_.clear();
-  for (Parcel& parcel : std::exchange(gathered_, {})) {
+  const std::size_t count = std::exchange(parcels_, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    Parcel& parcel = gathered_[i];
     if (parcel.replies.empty()) {
       send(parcel.route, std::move(parcel.frame), now);
     } else {
       send_replies(parcel, now);
+      parcel.replies.clear();
     }
   }
 }
 
 void Outbox::send_replies(const Parcel& parcel, core::Time now) {
-  std::vector<std::string_view> bundle;
+  bundle_.clear();
   std::size_t bytes = kEnvelopeBytes;
   for (const auto& reply : parcel.replies) {
-    if (!bundle.empty() && bytes + reply->size() > limits_.message_bytes) {
-      send(parcel.route, core::encode_replies(std::exchange(bundle, {})), now);
+    if (!bundle_.empty() && bytes + reply->size() > limits_.message_bytes) {
+      send(parcel.route, core::encode_replies(bundle_), now);
+      bundle_.clear();
       bytes = kEnvelopeBytes;
     }
-    bundle.push_back(*reply);
+    bundle_.push_back(*reply);
     bytes += reply->size();
   }
-  send(parcel.route, core::encode_replies(bundle), now);
+  send(parcel.route, core::encode_replies(bundle_), now);
+  bundle_.clear();
 }
 
 void Outbox::send(const std::string& route, std::string frame, core::Time now) {

@@ -53,6 +53,7 @@ class Outbox {
     std::string route;
     std::vector<std::shared_ptr<const std::string>> replies;
     std::string frame;
+    bool open = false;  // more replies go into it
   };
   struct Waiting {
     std::deque<std::string> frames;
@@ -60,6 +61,9 @@ class Outbox {
     core::Time since;  // nothing could be sent
   };
 
+  Parcel& add_parcel(const std::string& route);
+  // nullptr: there is none.
+  Parcel* open_parcel(const std::string& route);
   void send_replies(const Parcel& parcel, core::Time now);
   void send(const std::string& route, std::string frame, core::Time now);
   void keep(const std::string& route, std::string frame, core::Time now);
@@ -68,8 +72,11 @@ class Outbox {
 
   Listener& listener_;
   const core::Limits limits_;
+  // The first `parcels_` of them: the others keep their memory for the next batch.
   std::vector<Parcel> gathered_;
-  std::unordered_map<std::string, std::size_t> open_;  // the parcel that more replies go into
+  std::size_t parcels_ = 0;
+  std::unordered_map<std::string, std::size_t> open_;  // those that are, once there are many
+  std::vector<std::string_view> bundle_;               // empty, but within send_replies
   std::unordered_map<std::string, Waiting> waiting_;
   core::Deadline next_retry_;
   core::Time last_retry_;
