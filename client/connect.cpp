@@ -6,7 +6,9 @@
 #include <steward/client/reference.hpp>
 #include <steward/client/side_door.hpp>
 #include <steward/client/state.hpp>
+#include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/tcp_address.hpp>
 
 namespace steward::client {
 namespace {
@@ -17,27 +19,47 @@ LiveSession::Connection dial_local(const IpcAddress& address, core::Deadline dea
   LiveSession::Connection connection;
   connection.introduction = knock(address.directory, deadline);
   connection.transport = State::current().with_zmq(
-      [&](ZmqContext*& context) { return dial_zmq(context, address.endpoint); });
+      [&](ZmqContext*& context) { return dial_zmq(context, {address.endpoint, {}}); });
   return connection;
 }
 
-LiveSessionPtr open_local(const IpcAddress& address, const ConnectOptions& options) {
+LiveSession::Connection dial_remote(const ZmqGoal& goal) {
+  LiveSession::Connection connection;
+  connection.introduction.addresses = {goal.endpoint};
+  connection.transport = State::current().with_zmq(
+      [&](ZmqContext*& context) { return dial_zmq(context, goal); });
+  return connection;
+}
+
+LiveSessionPtr open_session(const LiveSession::Dial& dial, const ConnectOptions& options) {
   const core::Deadline deadline = core::deadline_after(options.timeout);
-  const auto dial = [address](core::Deadline until) { return dial_local(address, until); };
   auto session = std::make_shared<LiveSession>(dial(deadline), dial, options);
   session->establish(deadline);
   return session;
 }
 
+LiveSessionPtr connect_remote(const core::TcpAddress& address, const ConnectOptions& options) {
+  if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
+  ZmqGoal goal{address.text(), {}};
+  if (!options.key.empty()) goal.keys = core::derive_key_pairs(options.key);
+  // Whoever comes with another key must not find a door that this one has opened.
+  return State::current().connect(goal.endpoint + '\n' + options.key, [&] {
+    return open_session([goal](core::Deadline) { return dial_remote(goal); }, options);
+  });
+}
+
 LiveSessionPtr connect_to(const std::string& text, const ConnectOptions& options) {
+  if (const auto remote = core::parse_tcp(text)) return connect_remote(*remote, options);
   const auto address = parse_ipc(text);
   if (!address) throw BadCall("not a manager's address: \"" + text + "\"");
   if (!is_local(*address)) {
     throw Disconnected("no manager answers at " + text +
                        ": it ran on another host, or before this one was started");
   }
-  return State::current().connect(address->endpoint,
-                                  [&] { return open_local(*address, options); });
+  return State::current().connect(address->endpoint, [&] {
+    return open_session([at = *address](core::Deadline until) { return dial_local(at, until); },
+                        options);
+  });
 }
 
 // Tries the addresses in turn, nearest first.
@@ -52,6 +74,9 @@ LiveSessionPtr session_with(const core::Incarnation& incarnation,
       if (session->incarnation() == incarnation) return session;
       failures += "; another manager is at " + address + " now";
     } catch (const Disconnected& error) {
+      failures += std::string("; ") + error.what();
+    } catch (const AuthenticationError& error) {
+      if (&address == &addresses.back()) throw;
       failures += std::string("; ") + error.what();
     } catch (const BadCall& error) {
       failures += std::string("; ") + error.what();
@@ -83,8 +108,9 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
 }
 
 SessionPtr State::session_for(const core::Incarnation& incarnation,
-                              const std::vector<std::string>& addresses) {
-  return session_with(incarnation, addresses, {});
+                              const std::vector<std::string>& addresses,
+                              const ConnectOptions& options) {
+  return session_with(incarnation, addresses, options);
 }
 
 core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options) {
@@ -98,7 +124,8 @@ SessionPtr session_of(const core::ReferencePtr& reference) {
   State& state = State::current();
   core::ReferencePtr claimed = state.bound(reference);
   if (claimed == nullptr) {
-    claimed = open_token(reference->token());
+    claimed = own != nullptr ? own->session()->claim(reference->token())
+                             : open_token(reference->token());
     state.bind(reference, claimed);
   }
   return static_cast<const ClientReference&>(*claimed).session();

@@ -3,6 +3,7 @@
 //   session_serve.cpp       what the leader does for all: frames, replies, descriptors, alarms
 //   session_lifetime.cpp    connections and sessions that come and go: resume, loss, end, fork
 //   session_references.cpp  references, and how handles travel
+//   session_lease.cpp       of a remote one: that it is heard of while the program is busy elsewhere
 //
 // Thread safety: as Session. One mutex guards everything that changes; it is never held across a
 // wait for the network, nor while the State's lock is taken. Ownership: references and State share
@@ -20,6 +21,7 @@
 #include <steward/client/crew.hpp>
 #include <steward/client/grants.hpp>
 #include <steward/client/handshake.hpp>
+#include <steward/client/renewal.hpp>
 #include <steward/client/session.hpp>
 #include <steward/client/side_door.hpp>
 
@@ -42,7 +44,7 @@ class LiveSession final : public Session, private Crew::Duty {
   LiveSession(Connection connection, Dial dial, const ConnectOptions& options);
   ~LiveSession() override;
 
-  // Waits until the manager has welcomed the session. Throws Disconnected.
+  // Waits until the manager has welcomed the session. Throws Disconnected, AuthenticationError.
   void establish(core::Deadline deadline);
   // Whether calls may still succeed: the manager is not known to be dead, nor the session ended.
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
@@ -60,6 +62,9 @@ class LiveSession final : public Session, private Crew::Duty {
   const std::vector<std::string>& addresses() const override { return addresses_; }
   pid_t server_pid() const override { return pid_; }
   bool manager_has_ended() const override;
+  SessionPtr in_this_process() override;
+  // How it connected, for those who stand for it later.
+  const ConnectOptions& options() const { return options_; }
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
   void note_hold(core::ObjectId lock, const Hold& hold) override;
@@ -142,6 +147,7 @@ class LiveSession final : public Session, private Crew::Duty {
   void on_replies(core::OpenEnvelope envelope);
   void on_reply(const core::Reply& reply);
   void on_welcome(const core::Welcome& welcome);
+  void learn_addresses(const std::vector<std::string>& told);
   void on_unknown_connection(std::string_view challenge);
   void answer_challenge();
   void on_alarm();
@@ -159,11 +165,21 @@ class LiveSession final : public Session, private Crew::Duty {
   void renumber(std::unique_ptr<PendingCall> call);
   void begin_anew(Lock& lock);
   void close(const std::string& reason, bool manager_is_dead);
+  void refused();
   void fail_calls(const std::string& reason, bool manager_is_dead);
   void await_connection();
-  // What it leaves, to be kept for ever: destroying it would touch the parent's sockets.
-  std::unique_ptr<Transport> abandon();
+  // What it leaves, to be kept for ever: destroying it would touch the parent's sockets and wait
+  // for its threads.
+  struct Abandoned {
+    std::unique_ptr<Transport> transport;
+    std::unique_ptr<Renewal> renewal;
+  };
+  Abandoned abandon();
   SessionPtr successor() const;
+
+  // --- session_lease.cpp
+  void keep_alive(std::chrono::milliseconds lease);
+  core::Deadline tend();
 
   // --- session_references.cpp
   void renew_references();
@@ -173,7 +189,7 @@ class LiveSession final : public Session, private Crew::Duty {
 
   // Constant after construction, or after establish().
   const Dial dial_;
-  const std::chrono::milliseconds timeout_;
+  const ConnectOptions options_;
   std::vector<std::string> addresses_;
   std::string where_;  // "the manager at ipc://... (pid 123)"
   core::Incarnation incarnation_;
@@ -191,6 +207,7 @@ class LiveSession final : public Session, private Crew::Duty {
   Handshake handshake_;
   Phase phase_ = Phase::offline;
   std::string closed_because_;
+  bool refused_ = false;          // the transport says that our key is not welcome
   std::string greeting_;          // to be sent as soon as the connection takes it
   std::string challenge_;         // to be answered
   std::string answered_challenge_;
@@ -205,6 +222,8 @@ class LiveSession final : public Session, private Crew::Duty {
   CallTable table_;
   std::deque<Outgoing> outbox_;
   std::string inbox_;
+  std::unique_ptr<Renewal> renewal_;  // of a session that lives by a lease
+  std::chrono::milliseconds lease_{};
   std::size_t message_bytes_ = 0;
   std::size_t calls_in_flight_ = 0;
   std::deque<Waiter*> slot_waiters_;

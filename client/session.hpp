@@ -81,6 +81,8 @@ class Session : public std::enable_shared_from_this<Session> {
   virtual pid_t server_pid() const = 0;
   // Whether that process is known to have ended.
   virtual bool manager_has_ended() const { return false; }
+  // The session that stands for this one in this process: in a forked child, one of its own.
+  virtual std::shared_ptr<Session> in_this_process() { return shared_from_this(); }
   // A number for the calling thread: small, per process, never reused.
   static core::ThreadNumber thread_number();
 

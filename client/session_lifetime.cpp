@@ -30,7 +30,7 @@ std::string describe_manager(const Introduction& introduction) {
 
 LiveSession::LiveSession(Connection connection, Dial dial, const ConnectOptions& options)
     : dial_(std::move(dial)),
-      timeout_(options.timeout),
+      options_(options),
       addresses_(std::move(connection.introduction.addresses)),
       incarnation_(connection.introduction.incarnation),
       pid_(connection.introduction.pid),
@@ -48,6 +48,7 @@ LiveSession::LiveSession(Connection connection, Dial dial, const ConnectOptions&
 LiveSession::~LiveSession() {
   State::current().strike(*this);
   if (inherited()) return;  // what it had is the parent's
+  renewal_.reset();
   if (State::current().at_exit()) {
     // Other statics, and ZeroMQ's own, may be gone.
     static_cast<void>(transport_.release());
@@ -62,6 +63,7 @@ void LiveSession::establish(core::Deadline deadline) {
   establishing_ = &waiter;
   const bool welcomed = crew_.wait(lock, waiter, deadline);
   establishing_ = nullptr;
+  if (refused_) throw AuthenticationError(closed_because_);
   if (phase_ == Phase::closed) throw Disconnected(closed_because_);
   if (!welcomed) throw Disconnected(where_ + " did not answer in time");
 }
@@ -69,7 +71,7 @@ void LiveSession::establish(core::Deadline deadline) {
 // From now on the manager must be back within the timeout, or calls begin to fail.
 void LiveSession::await_connection() {
   if (phase_ == Phase::online || phase_ == Phase::closed || offline_until_) return;
-  offline_until_ = core::deadline_after(timeout_);
+  offline_until_ = core::deadline_after(options_.timeout);
   crew_.wake();
 }
 
@@ -213,11 +215,17 @@ void LiveSession::close(const std::string& reason, bool manager_is_dead) {
   fail_calls(reason, manager_is_dead);
   outbox_.clear();
   holds_.clear();
+  if (renewal_) renewal_->stop();
   for (Waiter* waiter : slot_waiters_) crew_.finish(*waiter);
   slot_waiters_.clear();
   if (establishing_ != nullptr) crew_.finish(*establishing_);
   if (goodbye_ != nullptr) crew_.finish(*goodbye_);
   crew_.wake();
+}
+
+void LiveSession::refused() {
+  refused_ = true;
+  close(where_ + " refused the connection: " + transport_->refusal(), false);
 }
 
 // A manager that is known to be dead has taken every outcome along: no call may be retried, but
@@ -265,18 +273,22 @@ void LiveSession::end(core::Duration wait) {
 
 // In a forked child, under the mutex: the parent goes on with all this. Descriptors of our own may
 // be closed; a socket of ZeroMQ must not even be looked at.
-std::unique_ptr<Transport> LiveSession::abandon() {
+LiveSession::Abandoned LiveSession::abandon() {
   inherited_.store(true, std::memory_order_relaxed);
   usable_.store(false, std::memory_order_relaxed);
   door_.reset();
   server_.reset();
   crew_.abandon();
-  return std::move(transport_);
+  return {std::move(transport_), std::move(renewal_)};
 }
 
 // The session that stands for this one in a forked child.
 SessionPtr LiveSession::successor() const {
-  return State::current().session_for(incarnation_, addresses_);
+  return State::current().session_for(incarnation_, addresses_, options_);
+}
+
+SessionPtr LiveSession::in_this_process() {
+  return inherited() ? successor() : shared_from_this();
 }
 
 }  // namespace steward::client

@@ -1,8 +1,10 @@
 // What the leader does for all: frames, replies, descriptors, alarms.
+#include <algorithm>
 #include <utility>
 
 #include <steward/client/live_session.hpp>
 #include <steward/client/waiting.hpp>
+#include <steward/core/limits.hpp>
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
@@ -62,7 +64,7 @@ void LiveSession::take_in(const Waiter* waiter) {
       case Arrival::frame: on_frame(inbox_); break;
       case Arrival::connected: on_connected(); break;
       case Arrival::disconnected: on_disconnected(); break;
-      case Arrival::refused: close(where_ + " refused: " + transport_->refusal(), true); break;
+      case Arrival::refused: refused(); break;
     }
     if (phase_ == Phase::lost || phase_ == Phase::closed) return;
   }
@@ -128,14 +130,31 @@ void LiveSession::on_welcome(const core::Welcome& welcome) {
     return close(where_ + " has been replaced by another one", true);
   }
   if (!handshake_.accept(welcome)) return;
+  if (incarnation_ == core::Incarnation{}) learn_addresses(welcome.addresses);
   incarnation_ = welcome.incarnation;
   message_bytes_ = static_cast<std::size_t>(welcome.message_bytes);
   calls_in_flight_ = static_cast<std::size_t>(welcome.calls_in_flight);
   phase_ = Phase::online;
   offline_until_ = std::nullopt;
   forget_greeting();
+  keep_alive(std::chrono::milliseconds(welcome.lease_ms));
   resume();
   if (establishing_ != nullptr) crew_.finish(*establishing_);
+}
+
+// What handles of this manager carry: its own socket, for those on its host, the address that has
+// led us to it, and what else it knows.
+void LiveSession::learn_addresses(const std::vector<std::string>& told) {
+  const std::vector<std::string> ours = std::exchange(addresses_, {});
+  const auto take = [&](const std::string& address) {
+    const bool known = std::ranges::find(addresses_, address) != addresses_.end();
+    if (!known && addresses_.size() < core::kAddressesInToken) addresses_.push_back(address);
+  };
+  for (const std::string& address : told) {
+    if (address.starts_with("ipc:")) take(address);
+  }
+  for (const std::string& address : ours) take(address);
+  for (const std::string& address : told) take(address);
 }
 
 // Every frame that slipped onto a connection before its hello is answered with a challenge of its

@@ -38,7 +38,7 @@ class State {
   LiveSessionPtr find(const core::Incarnation& incarnation);
   // The session with this manager, made if need be.
   SessionPtr session_for(const core::Incarnation& incarnation,
-                         const std::vector<std::string>& addresses);
+                         const std::vector<std::string>& addresses, const ConnectOptions& options);
   // It is not given to anybody any more.
   void forget(const LiveSession& session);
   // Likewise, if nobody but the caller uses it: no reference, no other Manager. False: somebody
@@ -100,7 +100,7 @@ class State {
   std::unordered_map<const core::Reference*, Binding> bindings_;
   std::vector<LiveSession*> enrolled_;
   ZmqContext* zmq_ = nullptr;
-  std::vector<std::unique_ptr<Transport>> abandoned_;  // by forked children; in their copies
+  std::vector<LiveSession::Abandoned> abandoned_;  // by forked children; in their copies
   bool exit_handler_ = false;
 };
 

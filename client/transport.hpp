@@ -16,7 +16,7 @@ enum class Arrival {
   frame,         // one frame was received
   connected,     // a connection was (re-)established: begin with hello
   disconnected,  // the connection broke; it is being repaired
-  refused,       // the other side refused our key (see refusal())
+  refused,       // the other side will never let us in (see refusal())
 };
 
 // Thread safety: none, but for poll_fds(), which is constant: the session calls everything else
@@ -35,7 +35,7 @@ class Transport {
   // Fills `frame` if the result is Arrival::frame.
   virtual Arrival receive(std::string& frame) = 0;
 
-  // Why the key was refused, as a sentence.
+  // Why it does not let us in, and what to do: "it wants a key: ...".
   virtual std::string refusal() const { return {}; }
 };
 

@@ -24,6 +24,9 @@ struct Limits {
   std::size_t claim_leases = 10'000;                // a session
   std::size_t name_bytes = 255;                     // of a named object; past it: BadCall
   std::size_t memory = 0;                           // bytes of all objects; 0: no limit
+  // What a remote session keeps although nothing is heard of it; past it the session ends. Its
+  // client speaks up three times as often.
+  std::chrono::milliseconds session_lease = std::chrono::seconds(15);
 };
 
 // Nesting of one value; past it: BadCall. Fixed: it bounds recursion on both sides of the wire.
@@ -36,9 +39,5 @@ inline constexpr std::size_t kMethodNameBytes = 255;
 inline constexpr std::size_t kAddressBytes = 255;
 inline constexpr std::size_t kAddressesInToken = 4;
 inline constexpr std::size_t kErrorTextBytes = 4096;  // longer texts are cut
-
-// What a remote session that stays silent may still keep, and how often it speaks up.
-inline constexpr std::chrono::seconds kSessionLease{15};
-inline constexpr std::chrono::seconds kSessionRenewal{5};
 
 }  // namespace steward::core

@@ -59,6 +59,18 @@ std::string read_blob(Reader& reader) {
   return std::string(bytes);
 }
 
+std::vector<std::string> read_addresses(Reader& reader) {
+  const std::size_t count = reader.array();
+  if (count > kAddressesInToken) throw BadCall("malformed message: too many addresses");
+  std::vector<std::string> addresses;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string_view address = reader.string();
+    if (address.size() > kAddressBytes) throw BadCall("malformed message: an address is too long");
+    addresses.emplace_back(address);
+  }
+  return addresses;
+}
+
 // Extras are for what comes later: an unknown one is passed over.
 void read_extras(Reader& reader, Call& call) {
   if (reader.nil_if_next()) return;
@@ -161,18 +173,21 @@ Hello decode_hello(OpenEnvelope envelope) {
 
 std::string encode(const Welcome& welcome) {
   std::string out;
-  Writer writer = begin(out, Envelope::welcome, 6);
+  Writer writer = begin(out, Envelope::welcome, 8);
   writer.bytes(welcome.session.view());
   writer.bytes(welcome.secret);
   writer.bytes(welcome.incarnation.view());
   writer.bytes(welcome.proof);
   writer.natural(welcome.message_bytes);
   writer.natural(welcome.calls_in_flight);
+  writer.natural(welcome.lease_ms);
+  writer.array(welcome.addresses.size());
+  for (const std::string& address : welcome.addresses) writer.string(address);
   return out;
 }
 
 Welcome decode_welcome(OpenEnvelope envelope) {
-  require_fields(envelope, 6);
+  require_fields(envelope, 8);
   Reader& reader = envelope.body;
   Welcome welcome;
   welcome.session = read_id<SessionId>(reader);
@@ -181,7 +196,9 @@ Welcome decode_welcome(OpenEnvelope envelope) {
   welcome.proof = read_blob(reader);
   welcome.message_bytes = reader.natural();
   welcome.calls_in_flight = reader.natural();
-  finish(envelope, 6);
+  welcome.lease_ms = reader.natural();
+  welcome.addresses = read_addresses(reader);
+  finish(envelope, 8);
   return welcome;
 }
 

@@ -64,6 +64,10 @@ struct Welcome {
   std::string proof;   // HMAC over the client's nonce; only for a resumed session
   std::uint64_t message_bytes = 0;  // the server's limit of a frame
   std::uint64_t calls_in_flight = 0;
+  // How long the session outlives the last word from its client; 0: as long as its side door.
+  std::uint64_t lease_ms = 0;
+  // For a client that has not been at the side door: what it would have been told there.
+  std::vector<std::string> addresses;
 };
 
 // A method is named, or given by its index in the class's table.

@@ -38,11 +38,11 @@ std::string call_manager(Session& session, std::string_view method, std::string_
 struct Manager::Impl {
   explicit Impl(const ManagerOptions& options)
       : server(std::in_place, Types(), options),
-        address(server->addresses().front()),
+        address(server->addresses().back()),
         shutdown_timeout(options.shutdown_timeout),
-        session(client::connect(address)) {}
-  explicit Impl(client::SessionPtr given)
-      : address(given->addresses().front()), session(std::move(given)) {}
+        session(client::connect(server->addresses().front())) {}
+  Impl(client::SessionPtr given, std::string given_address)
+      : address(std::move(given_address)), session(std::move(given)) {}
 
   // Ends a server that this process owns.
   void end_server() noexcept;
@@ -77,8 +77,8 @@ void Manager::Impl::end_server() noexcept {
 Manager::Manager() : Manager(Types()) {}
 Manager::Manager(ManagerOptions options) : Manager(Types(), std::move(options)) {}
 Manager::Manager(Types, ManagerOptions options) : impl_(std::make_unique<Impl>(options)) {}
-Manager::Manager(client::SessionPtr session)
-    : impl_(std::make_unique<Impl>(std::move(session))) {}
+Manager::Manager(client::SessionPtr session, std::string address)
+    : impl_(std::make_unique<Impl>(std::move(session), std::move(address))) {}
 Manager::Manager(Manager&&) noexcept = default;
 
 Manager& Manager::operator=(Manager&& other) noexcept {
@@ -98,7 +98,7 @@ Manager::~Manager() {
 }
 
 Manager Manager::connect(const std::string& address, const ConnectOptions& options) {
-  return Manager(client::connect(address, options));
+  return Manager(client::connect(address, options), address);
 }
 
 Manager Manager::connect(const std::string& address, Types, const ConnectOptions& options) {
@@ -134,7 +134,7 @@ void Manager::shutdown() {
 // A forked child opens a session of its own.
 client::SessionPtr Manager::session() const {
   if (impl().creator == ::getpid()) return impl_->session;
-  return client::connect(impl_->address);
+  return impl_->session->in_this_process();
 }
 
 Value Manager::call(std::string_view method, std::string_view arguments,

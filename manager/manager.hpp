@@ -47,7 +47,9 @@ class Manager {
   Manager& operator=(Manager&&) noexcept;
   ~Manager();
 
-  // Throws Disconnected if no manager answers at `address` within the timeout.
+  // `address` as Manager::address() says it. Throws Disconnected if no manager answers there within
+  // the timeout, AuthenticationError if it does not accept the key (or lack of one), BadCall if
+  // this is no address.
   static Manager connect(const std::string& address, const ConnectOptions& options = {});
   static Manager connect(const std::string& address, Types types, const ConnectOptions& options);
 
@@ -114,7 +116,7 @@ class Manager {
   struct Impl;
 
   explicit Manager(std::unique_ptr<Impl> impl);
-  explicit Manager(client::SessionPtr session);
+  Manager(client::SessionPtr session, std::string address);
 
   // One object of this class, made with `init` (nullptr: without a name).
   template <class... A>
@@ -141,7 +143,10 @@ namespace face {
 
 struct ManagerAccess {
   // Does not own the server.
-  static Manager over(client::SessionPtr session) { return Manager(std::move(session)); }
+  static Manager over(client::SessionPtr session) {
+    std::string address = session->addresses().front();
+    return Manager(std::move(session), std::move(address));
+  }
   static client::SessionPtr session_of(const Manager& manager) { return manager.session(); }
 };
 

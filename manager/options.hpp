@@ -11,8 +11,12 @@
 namespace steward {
 
 struct ManagerOptions {
-  std::string address = {};  // empty: a private ipc:// socket
-  std::string key = {};      // what `steward keygen` printed, or a passphrase
+  // "tcp://host:port" where other hosts come in, beside the socket that every manager has for its
+  // own; port 0: one is chosen; host *: every interface. Empty: none. Off this host a key is needed.
+  std::string address = {};
+  // What `steward keygen` printed (or generate_key() makes), or a passphrase: whoever comes by tcp
+  // must hold it, and all that is said there is encrypted. Empty: none.
+  std::string key = {};
   // Of an owning Manager: how long its server may take to end, in all. Then it is killed.
   std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(3);
   core::Limits limits = {};

@@ -17,9 +17,19 @@ namespace {
 // Plenty for a server that is told to end, when nobody has said how long it may take.
 constexpr std::chrono::milliseconds kPatience{1000};
 
-server::ServerOptions server_options(std::string_view arguments) {
+// What the new process is told. The key goes along: through a socket of the fork server, and never
+// by arguments or environment, where others could read it.
+struct Orders {
+  std::string address;
+  std::string key;
+  core::Limits limits;
+  MSGPACK_DEFINE(address, key, limits)
+};
+
+server::ServerOptions server_options(const Orders& orders) {
   server::ServerOptions options;
-  options.limits = core::unpack<core::Limits>(arguments);
+  options.entrance = {orders.address, orders.key};
+  options.limits = orders.limits;
   return options;
 }
 
@@ -27,7 +37,8 @@ server::ServerOptions server_options(std::string_view arguments) {
 void serve_owner(process::ChildContext& context, std::string_view arguments) {
   // SIGINT is the owner's: a Ctrl-C must not take the objects from under it.
   const BlockedSignals termination({SIGTERM});
-  server::Server server(server::builtin_classes(), server_options(arguments));
+  server::Server server(server::builtin_classes(),
+                        server_options(core::unpack<Orders>(arguments)));
   server.end_with(termination.fd());
   server.end_with(context.owner_pidfd());
   context.confirm(core::packed(server.addresses()));
@@ -38,7 +49,7 @@ process::Child launch_server(const ManagerOptions& options) {
   check_options(options);
   process::Launch order;
   order.entry = serve_owner;
-  order.arguments = core::packed(options.limits);
+  order.arguments = core::packed(Orders{options.address, options.key, options.limits});
   order.name = "Manager";
   order.server = true;
   try {
@@ -51,9 +62,7 @@ process::Child launch_server(const ManagerOptions& options) {
 }  // namespace
 
 void check_options(const ManagerOptions& options) {
-  if (options.address.empty()) return;
-  throw BadCall("a manager cannot listen at " + options.address +
-                ": so far it serves its own host only (leave ManagerOptions::address empty)");
+  server::check_entrance({options.address, options.key});
 }
 
 PrivateServer::PrivateServer(Types, const ManagerOptions& options)

@@ -14,7 +14,7 @@
 
 namespace steward::face {
 
-// Throws BadCall for options that no server of this version can meet.
+// Throws BadCall for options that no server can meet, or should.
 void check_options(const ManagerOptions& options);
 
 // A resource: movable. Dropping it ends the process as end() does, but only in the process that
@@ -29,6 +29,7 @@ class PrivateServer {
   PrivateServer& operator=(PrivateServer&&) = delete;
   ~PrivateServer();
 
+  // The one of this host first; another one behind it if it listens at tcp.
   const std::vector<std::string>& addresses() const { return addresses_; }
   pid_t pid() const { return process_.pid(); }
   bool running() const { return process_.running(); }

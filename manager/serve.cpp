@@ -26,6 +26,7 @@ std::shared_ptr<spdlog::logger> logger() {
 std::unique_ptr<server::Server> start(const ManagerOptions& options,
                                       const std::shared_ptr<spdlog::logger>& log) {
   server::ServerOptions with;
+  with.entrance = {options.address, options.key};
   with.limits = options.limits;
   with.note = [log](std::string_view text) { log->warn("{}", text); };
   try {
@@ -43,7 +44,7 @@ void serve(Types, const ManagerOptions& options,
   const auto log = logger();
   const BlockedSignals termination({SIGTERM, SIGINT});
   const std::unique_ptr<server::Server> server = start(options, log);
-  const std::string address = server->addresses().front();
+  const std::string address = server->addresses().back();
   server->end_with(termination.fd());
   log->info("serving at {}", address);
   if (ready) ready(address);

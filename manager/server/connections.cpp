@@ -36,13 +36,16 @@ std::vector<core::SessionId> Connections::sessions() const {
   return all;
 }
 
-void Connections::receive(const Arrival& arrival) {
+void Connections::receive(const Arrival& arrival, core::Time now) {
   if (ignored_.contains(arrival.route)) return;
   const auto session = session_at(arrival.route);
   try {
     const core::OpenEnvelope envelope = core::open_envelope(arrival.frame);
-    if (envelope.kind == core::Envelope::hello) return hello(arrival, core::decode_hello(envelope));
+    if (envelope.kind == core::Envelope::hello) {
+      return hello(arrival, core::decode_hello(envelope), now);
+    }
     if (!session) return challenge(arrival.route);
+    liveness_.renew(*session, now);
     if (envelope.kind == core::Envelope::bye) return bye(arrival.route, *session);
     request(*session, envelope.kind, arrival.frame);
   } catch (const BadCall& error) {
@@ -61,32 +64,31 @@ void Connections::request(const core::SessionId& session, core::Envelope kind,
     case core::Envelope::calls:
     case core::Envelope::ack:
     case core::Envelope::cancel: feed_(input::Request{session, frame}); return;
-    case core::Envelope::renew: return;  // no lease that it could renew
+    case core::Envelope::renew: return;  // that it was heard is all there is to it
     default: throw BadCall("this kind of envelope is not for a server");
   }
 }
 
-void Connections::hello(const Arrival& arrival, const core::Hello& hello) {
-  if (hello.session) return resume(arrival.route, hello);
+void Connections::hello(const Arrival& arrival, const core::Hello& hello, core::Time now) {
+  if (hello.session) return resume(arrival.route, hello, now);
   // A client that never got its welcome asks again, maybe on another connection.
   if (const auto fresh = by_ticket_.find(hello.ticket); fresh != by_ticket_.end()) {
     const core::SessionId session = fresh->second;
     bind(session, arrival.route);
     return send_welcome(arrival.route, session, *core_.secret_of(session), {});
   }
-  open(arrival, hello);
+  open(arrival, hello, now);
 }
 
-void Connections::open(const Arrival& arrival, const core::Hello& hello) {
+void Connections::open(const Arrival& arrival, const core::Hello& hello, core::Time now) {
   std::optional<Visitor> visitor;
-  if (door_ != nullptr && !arrival.vouched) {
+  if (arrival.peer == Peer::visitor) {
+    if (door_ == nullptr) return refuse(arrival.route, "nobody gives out tickets here");
     visitor = door_->redeem(hello.ticket);
     if (!visitor) {
       ++incidents_.forged;
       return refuse(arrival.route, "the ticket is unknown or was not used in time");
     }
-  } else if (!arrival.vouched) {
-    return refuse(arrival.route, "nobody gives out tickets here");
   }
   if (core_.number_of_sessions() >= core_.limits().sessions) {
     ++incidents_.refused;
@@ -99,14 +101,16 @@ void Connections::open(const Arrival& arrival, const core::Hello& hello) {
   const auto session = core::random_id<core::SessionId>();
   const std::string secret = core::random_bytes(core::kSecretBytes);
   if (visitor && !liveness_.watch(session, *std::move(visitor))) return;  // dead already
+  const bool leased = arrival.peer == Peer::remote;
+  if (leased) liveness_.lease(session, now);
   feed_(input::SessionOpened{session, secret});
-  links_.emplace(session, Link{{}, hello.ticket});
+  links_.emplace(session, Link{{}, hello.ticket, leased});
   if (!hello.ticket.empty()) by_ticket_.emplace(hello.ticket, session);
   bind(session, arrival.route);
   send_welcome(arrival.route, session, secret, {});
 }
 
-void Connections::resume(const std::string& route, const core::Hello& hello) {
+void Connections::resume(const std::string& route, const core::Hello& hello, core::Time now) {
   const core::SessionId& session = *hello.session;
   const auto secret = core_.secret_of(session);
   const auto link = links_.find(session);
@@ -121,6 +125,7 @@ void Connections::resume(const std::string& route, const core::Hello& hello) {
     if (++asked->second.wrong_proofs < kWrongProofsMax) return challenge(route);
     return refuse(route, "the proof of the session is wrong");
   }
+  liveness_.renew(session, now);
   bind(session, route);
   feed_(input::SessionResumed{session, hello.incomplete, hello.first_incomplete});
   send_welcome(route, session, {},
@@ -141,6 +146,10 @@ void Connections::send_welcome(const std::string& route, const core::SessionId& 
   welcome.proof = std::move(proof);
   welcome.message_bytes = core_.limits().message_bytes;
   welcome.calls_in_flight = core_.limits().calls_in_flight;
+  if (links_.at(session).leased) {
+    welcome.lease_ms = static_cast<std::uint64_t>(core_.limits().session_lease.count());
+    welcome.addresses = core_.identity().addresses;
+  }
   outbox_.envelope(route, core::encode(welcome));
 }
 
@@ -204,6 +213,7 @@ void Connections::died(const core::SessionId& session) {
   const auto place = links_.find(session);
   if (place == links_.end()) return;
   const std::string route = place->second.route;
+  if (place->second.leased) ++incidents_.expired;
   end(session, Ending::died);
   if (!route.empty()) outbox_.forget(route);
 }
@@ -213,7 +223,9 @@ void Connections::close(const core::SessionId& session, std::string_view reason)
   if (place == links_.end()) return;
   const std::string route = place->second.route;
   if (note_) {
-    note_(fmt::format("closed the session of process {}: {}", liveness_.pid_of(session), reason));
+    const pid_t pid = liveness_.pid_of(session);
+    note_(fmt::format("closed the session of {}: {}",
+                      pid == 0 ? "a remote client" : fmt::format("process {}", pid), reason));
   }
   end(session, Ending::died);
   if (!route.empty()) ignore(route, reason);

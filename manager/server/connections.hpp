@@ -31,6 +31,7 @@ struct Incidents {
   std::uint64_t slow = 0;           // sessions closed for what they did not read
   std::uint64_t forged = 0;         // wrong proofs and unknown tickets
   std::uint64_t refused = 0;        // no room for another session
+  std::uint64_t expired = 0;        // remote sessions of which nothing was heard any more
 };
 
 // Thread safety: none; the loop's thread only. Everything given to it must outlive it.
@@ -50,11 +51,11 @@ class Connections {
   // The session that frames of this route belong to.
   std::optional<core::SessionId> session_at(const std::string& route) const;
 
-  void receive(const Arrival& arrival);
+  void receive(const Arrival& arrival, core::Time now);
   // The replies of one or more inputs, and what the core objects to.
   void take(Outputs& outputs);
 
-  // The session's process has ended.
+  // The session's process has ended, or its lease is over.
   void died(const core::SessionId& session);
   // Connections that the outbox found gone or too slow.
   void look_at_outbox();
@@ -68,6 +69,7 @@ class Connections {
   struct Link {
     std::string route;   // empty: its connection was lost, or is not proven yet
     std::string ticket;  // that opened it, until the client has shown that it got the welcome
+    bool leased = false;
   };
   // A connection that has yet to prove which session it is.
   struct Challenge {
@@ -76,9 +78,9 @@ class Connections {
     std::list<std::string>::iterator place;
   };
 
-  void hello(const Arrival& arrival, const core::Hello& hello);
-  void open(const Arrival& arrival, const core::Hello& hello);
-  void resume(const std::string& route, const core::Hello& hello);
+  void hello(const Arrival& arrival, const core::Hello& hello, core::Time now);
+  void open(const Arrival& arrival, const core::Hello& hello, core::Time now);
+  void resume(const std::string& route, const core::Hello& hello, core::Time now);
   void bye(const std::string& route, const core::SessionId& session);
   void request(const core::SessionId& session, core::Envelope kind, std::string_view frame);
 

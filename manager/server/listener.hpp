@@ -2,15 +2,23 @@
 // opaque name that the listener gives; who is behind it, Connections finds out.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace steward::server {
 
+// What the listener knows of who is behind a route.
+enum class Peer : std::uint8_t {
+  visitor,  // nothing: to begin a session it needs a ticket of the side door
+  vouched,  // it may enter
+  remote,   // it may enter, and lives by a lease: nobody tells when it dies
+};
+
 struct Arrival {
   std::string route;
-  std::string frame;     // empty: what came was no single frame
-  bool vouched = false;  // the listener knows that this peer may enter: it needs no ticket
+  std::string frame;  // empty: what came was no single frame
+  Peer peer = Peer::visitor;
 };
 
 enum class Sent {

@@ -123,7 +123,8 @@ bool LocalNetwork::Connection::readable() {
 bool LocalNetwork::Connection::send(std::string_view frame) {
   const std::scoped_lock hold(network_->mutex_);
   if (mailbox_->closed) return false;
-  network_->arrivals_.push_back({route_, std::string(frame), network_->vouch_});
+  network_->arrivals_.push_back({route_, std::string(frame),
+                                 network_->vouch_ ? Peer::vouched : Peer::visitor});
   raise(network_->arrived_);
   return true;
 }

@@ -1,187 +1,162 @@
 #include <steward/manager/server/listener_zmq.hpp>
 
-#include <fcntl.h>
-#include <sys/eventfd.h>
-#include <sys/stat.h>
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cerrno>
+#include <array>
 #include <cstdint>
-#include <system_error>
-#include <unordered_map>
+#include <optional>
 #include <utility>
 
-#include <zmq.hpp>
+#include <fmt/format.h>
 
-#include <steward/shm/unique_fd.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/manager/server/listener_router.hpp>
+#include <steward/manager/server/listener_zap.hpp>
 
 namespace steward::server {
 namespace {
 
-// Messages in a connection's queue. Small, since it is multiplied by every client, yet more than
-// a loop's pass has for one client.
-constexpr int kQueueMessages = 64;
-constexpr int kHandshakeMs = 3000;
-constexpr int kBacklog = 1024;
-// How long close() lets the last replies leave.
-constexpr int kFarewellMs = 250;
-// Larger frames are not copied, and counted until ZeroMQ has written them out: its queues count
-// messages only, so one client that does not read could keep kQueueMessages huge ones.
-constexpr std::size_t kCountedBytes = 16U << 10U;
-constexpr std::size_t kWindowBytes = 4U << 20U;
-
-// The bytes of one connection that wait inside ZeroMQ. Shared with its I/O thread.
-struct Window {
-  explicit Window(std::shared_ptr<const shm::UniqueFd> drained_fd)
-      : drained(std::move(drained_fd)) {}
-  std::atomic<std::size_t> bytes{0};
-  const std::shared_ptr<const shm::UniqueFd> drained;  // eventfd
-};
-
-// A large frame on its way.
-struct Parcel {
-  std::string frame;
-  std::shared_ptr<Window> window;
-};
-
-// Called by ZeroMQ when it is done with the frame, on its I/O thread.
-void sent_parcel(void*, void* hint) {
-  const std::unique_ptr<Parcel> parcel(static_cast<Parcel*>(hint));
-  Window& window = *parcel->window;
-  const std::size_t size = parcel->frame.size();
-  const std::size_t before = window.bytes.fetch_sub(size);
-  if (before <= kWindowBytes || before - size > kWindowBytes) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(window.drained->get(), &one, sizeof one);
+// An address of this host that others may reach, for one that listens at all of them.
+std::string some_address() {
+  std::string found = "127.0.0.1";
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) return found;
+  for (const ifaddrs* each = all; each != nullptr; each = each->ifa_next) {
+    if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
+    if ((each->ifa_flags & IFF_LOOPBACK) != 0 || (each->ifa_flags & IFF_UP) == 0) continue;
+    std::array<char, INET_ADDRSTRLEN> text{};
+    const auto* address = reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
+    if (::inet_ntop(AF_INET, &address->sin_addr, text.data(), text.size()) == nullptr) continue;
+    found = text.data();
+    break;
+  }
+  ::freeifaddrs(all);
+  return found;
 }
 
-class PrivateUmask {
- public:
-  PrivateUmask() : before_(::umask(0077)) {}
-  PrivateUmask(const PrivateUmask&) = delete;
-  PrivateUmask& operator=(const PrivateUmask&) = delete;
-  ~PrivateUmask() { ::umask(before_); }
-
- private:
-  mode_t before_;
-};
+// What is told to clients, which may be anywhere.
+std::string public_address(const Router& router) {
+  core::TcpAddress address = *core::parse_tcp(router.endpoint());
+  if (address.is_wildcard()) address.host = some_address();
+  return address.text();
+}
 
 class ZmqListener final : public Listener {
  public:
-  ZmqListener(const Directory& directory, const core::Limits& limits);
+  ZmqListener(const Directory& directory, const core::Limits& limits,
+              const RemoteEntrance& entrance);
   ~ZmqListener() override { close(); }
 
-  std::vector<int> fds() const override { return {fd_, drained_->get()}; }
+  std::vector<int> fds() const override;
   bool readable() override;
   bool receive(Arrival& arrival) override;
   Sent send(const std::string& route, std::string& frame) override;
-  void forget(const std::string& route) override { windows_.erase(route); }
+  void forget(const std::string& route) override { at(route).forget(route.substr(1)); }
   const std::vector<std::string>& addresses() const override { return addresses_; }
   void close() override;
 
  private:
-  zmq::message_t message_of(const std::string& route, std::string& frame);
+  // The first byte of a route tells whose it is; ZeroMQ's own name of the peer follows.
+  static constexpr char kLocal = 'l';
+  static constexpr char kRemote = 'r';
+  Router& at(const std::string& route) { return route[0] == kRemote ? *remote_ : *local_; }
+  bool receive_from(Router& router, char mark, Peer peer, Arrival& arrival);
 
-  const std::shared_ptr<const shm::UniqueFd> drained_;
+  const Bell drained_;
   zmq::context_t context_{1};
-  zmq::socket_t socket_{context_, zmq::socket_type::router};
-  int fd_ = -1;
+  std::optional<ZapGate> gate_;
+  std::optional<Router> local_;
+  std::optional<Router> remote_;
   std::vector<std::string> addresses_;
-  std::unordered_map<std::string, std::shared_ptr<Window>> windows_;
+  bool remotes_turn_ = false;
 };
 
-std::shared_ptr<const shm::UniqueFd> make_eventfd() {
-  shm::UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!fd) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
-  return std::make_shared<const shm::UniqueFd>(std::move(fd));
+ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits,
+                         const RemoteEntrance& entrance)
+    : drained_(make_bell()), addresses_{ipc_address(directory)} {
+  check_entrance(entrance);
+  local_.emplace(context_, directory.socket(), limits, drained_);
+  if (entrance.address.empty()) return;
+  std::optional<core::KeyPairs> keys;
+  if (!entrance.key.empty()) {
+    keys = core::derive_key_pairs(entrance.key);
+    gate_.emplace(context_, keys->client.public_key);
+  }
+  remote_.emplace(context_, *core::parse_tcp(entrance.address), limits, drained_, keys);
+  addresses_.push_back(public_address(*remote_));
 }
 
-ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits) try
-    : drained_(make_eventfd()), addresses_{ipc_address(directory)} {
-  // An error for peers that are gone or do not read, never a silent drop.
-  socket_.set(zmq::sockopt::router_mandatory, true);
-  // Nobody takes over another's route.
-  socket_.set(zmq::sockopt::router_handover, false);
-  socket_.set(zmq::sockopt::linger, 0);
-  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits.message_bytes));
-  socket_.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
-  socket_.set(zmq::sockopt::sndhwm, kQueueMessages);
-  socket_.set(zmq::sockopt::rcvhwm, kQueueMessages);
-  socket_.set(zmq::sockopt::backlog, kBacklog);
-  const PrivateUmask scope;
-  socket_.bind("ipc://" + directory.socket());
-  fd_ = socket_.get(zmq::sockopt::fd);
-} catch (const zmq::error_t& error) {
-  throw std::system_error(error.num(), std::generic_category(),
-                          "cannot listen at " + directory.socket());
+std::vector<int> ZmqListener::fds() const {
+  std::vector<int> fds{local_->fd(), drained_->get()};
+  if (remote_) fds.push_back(remote_->fd());
+  return fds;
 }
 
 bool ZmqListener::readable() {
   std::uint64_t drained = 0;
   [[maybe_unused]] const ssize_t size = ::read(drained_->get(), &drained, sizeof drained);
-  return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+  const bool local = local_->readable();
+  return (remote_ && remote_->readable()) || local;
 }
 
+bool ZmqListener::receive_from(Router& router, char mark, Peer peer, Arrival& arrival) {
+  arrival.route.assign(1, mark);
+  arrival.peer = peer;
+  return router.receive(arrival.route, arrival.frame);
+}
+
+// In turns: neither those who are near nor those who are far keep the others waiting.
 bool ZmqListener::receive(Arrival& arrival) {
-  zmq::message_t route;
-  zmq::message_t frame;
-  if (!socket_.recv(route, zmq::recv_flags::dontwait)) return false;
-  arrival.route.assign(route.data<char>(), route.size());
-  arrival.frame.clear();
-  arrival.vouched = false;
-  bool more = route.more();
-  for (std::size_t count = 1; more; ++count) {
-    // The rest of a message is there when its first part is.
-    if (!socket_.recv(frame, zmq::recv_flags::dontwait)) break;
-    more = frame.more();
-    if (count == 1 && !more) arrival.frame.assign(frame.data<char>(), frame.size());
-  }
-  return true;
+  if (!remote_) return receive_from(*local_, kLocal, Peer::visitor, arrival);
+  remotes_turn_ = !remotes_turn_;
+  if (remotes_turn_ && receive_from(*remote_, kRemote, Peer::remote, arrival)) return true;
+  if (receive_from(*local_, kLocal, Peer::visitor, arrival)) return true;
+  return !remotes_turn_ && receive_from(*remote_, kRemote, Peer::remote, arrival);
 }
 
-zmq::message_t ZmqListener::message_of(const std::string& route, std::string& frame) {
-  if (frame.size() < kCountedBytes) return zmq::message_t(frame.data(), frame.size());
-  auto& window = windows_[route];
-  if (!window) window = std::make_shared<Window>(drained_);
-  window->bytes += frame.size();
-  auto parcel = std::make_unique<Parcel>(Parcel{std::move(frame), window});
-  std::string& bytes = parcel->frame;
-  zmq::message_t message(bytes.data(), bytes.size(), sent_parcel, parcel.get());
-  parcel.release();
-  return message;
-}
-
-Sent ZmqListener::send(const std::string& route, std::string& frame) try {
-  if (frame.size() >= kCountedBytes) {
-    const auto window = windows_.find(route);
-    if (window != windows_.end() && window->second->bytes > kWindowBytes) return Sent::would_block;
-  }
-  zmq::message_t name(route.data(), route.size());
-  if (!socket_.send(name, zmq::send_flags::dontwait | zmq::send_flags::sndmore)) {
-    return Sent::would_block;
-  }
-  // Room for the first part is room for the message.
-  zmq::message_t message = message_of(route, frame);
-  socket_.send(message, zmq::send_flags::dontwait);
-  return Sent::sent;
-} catch (const zmq::error_t& error) {
-  if (error.num() == EHOSTUNREACH) return Sent::gone;
-  throw std::system_error(error.num(), std::generic_category(), "cannot send");
+Sent ZmqListener::send(const std::string& route, std::string& frame) {
+  return at(route).send(std::string_view(route).substr(1), frame);
 }
 
 void ZmqListener::close() {
-  if (!socket_) return;
-  socket_.set(zmq::sockopt::linger, kFarewellMs);
-  socket_.close();
+  if (!local_) return;
+  local_->close();
+  if (remote_) remote_->close();
+  if (gate_) gate_->stop();
   context_.close();
-  windows_.clear();
+  local_.reset();
+  remote_.reset();
 }
 
 }  // namespace
 
-std::unique_ptr<Listener> listen_zmq(const Directory& directory, const core::Limits& limits) {
-  return std::make_unique<ZmqListener>(directory, limits);
+void check_entrance(const RemoteEntrance& entrance) {
+  if (entrance.address.empty()) return;
+  const auto address = core::parse_tcp(entrance.address);
+  if (!address) {
+    throw BadCall(fmt::format("a manager cannot listen at \"{}\": tcp://host:port is an address; "
+                              "its own host reaches it without one", entrance.address));
+  }
+  if (address->is_loopback()) return;
+  if (entrance.key.empty()) {
+    throw BadCall(fmt::format("a manager does not listen at {} without a key, where everybody "
+                              "could call it: give it one (`steward keygen` makes them), or listen "
+                              "at tcp://127.0.0.1:{}", entrance.address, address->port));
+  }
+  if (!core::is_generated_key(entrance.key) && entrance.key.size() < core::kPassphraseBytes) {
+    throw BadCall(fmt::format("the passphrase for {} has {} bytes, and needs {}: whoever listens on "
+                              "the network may try many (`steward keygen` makes good keys)",
+                              entrance.address, entrance.key.size(), core::kPassphraseBytes));
+  }
+}
+
+std::unique_ptr<Listener> listen_zmq(const Directory& directory, const core::Limits& limits,
+                                     const RemoteEntrance& entrance) {
+  return std::make_unique<ZmqListener>(directory, limits, entrance);
 }
 
 }  // namespace steward::server

@@ -43,7 +43,39 @@ void Liveness::look(const core::SessionId& session) {
   dead_.push_back(session);
 }
 
+void Liveness::lease(const core::SessionId& session, core::Time now) {
+  leased_.emplace(session, leases_.insert(leases_.end(), {session, now}));
+}
+
+void Liveness::renew(const core::SessionId& session, core::Time now) {
+  const auto place = leased_.find(session);
+  if (place == leased_.end()) return;
+  place->second->heard = now;
+  leases_.splice(leases_.end(), leases_, place->second);
+}
+
+void Liveness::expire(core::Time now) {
+  while (!leases_.empty() && now - leases_.front().heard >= lease_) {
+    dead_.push_back(leases_.front().session);
+    leased_.erase(leases_.front().session);
+    leases_.pop_front();
+  }
+}
+
+core::Deadline Liveness::next_deadline() const {
+  if (leases_.empty()) return std::nullopt;
+  return leases_.front().heard + lease_;
+}
+
+void Liveness::excuse(core::Duration gap) {
+  for (Lease& lease : leases_) lease.heard += gap;
+}
+
 void Liveness::forget(const core::SessionId& session) {
+  if (const auto lease = leased_.find(session); lease != leased_.end()) {
+    leases_.erase(lease->second);
+    leased_.erase(lease);
+  }
   const auto place = visitors_.find(session);
   if (place == visitors_.end()) return;
   poller_.remove(place->second.socket.get());

@@ -1,12 +1,15 @@
 // Liveness: whose process is still there. A local session ends when its process does, or when its
 // side door closes, whichever is seen first: a forked child that inherited the socket hides a
-// hang-up, the pidfd hides nothing.
+// hang-up, the pidfd hides nothing. Of a remote one nobody tells: it lives by a lease, which every
+// word from its client renews.
 #pragma once
 
+#include <list>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/manager/server/poller.hpp>
 #include <steward/manager/server/side_door.hpp>
@@ -17,33 +20,50 @@ namespace steward::server {
 // outlive it.
 class Liveness {
  public:
-  explicit Liveness(Poller& poller) : poller_(poller) {}
+  Liveness(Poller& poller, core::Duration lease) : poller_(poller), lease_(lease) {}
   Liveness(const Liveness&) = delete;
   Liveness& operator=(const Liveness&) = delete;
   ~Liveness();
 
   // False: the visitor is gone already.
   bool watch(const core::SessionId& session, Visitor visitor);
+  // A session that lives by a lease from now on.
+  void lease(const core::SessionId& session, core::Time now);
+  // Its client was heard. Nothing for sessions without a lease.
+  void renew(const core::SessionId& session, core::Time now);
+  // Those are dead whose lease is over.
+  void expire(core::Time now);
+  // When the next lease is over.
+  core::Deadline next_deadline() const;
+
   // The session has ended. Its door stays open until close_left(), so that a client that is still
   // there hears the last words before it finds the door closed.
   void forget(const core::SessionId& session);
   void close_left() { left_.clear(); }
 
-  // Sessions found dead by the poller since the last call, first found first.
+  // Sessions found dead since the last call, first found first.
   std::vector<core::SessionId> take_dead() { return std::exchange(dead_, {}); }
 
   // The loop itself stood still (SIGSTOP, a suspended machine): nobody's silence in that time
-  // counts. Local sessions have no lease that silence could end.
-  void excuse(core::Duration) {}
+  // counts.
+  void excuse(core::Duration gap);
 
   // 0: not known.
   pid_t pid_of(const core::SessionId& session) const;
 
  private:
+  struct Lease {
+    core::SessionId session;
+    core::Time heard;
+  };
+
   void look(const core::SessionId& session);
 
   Poller& poller_;
+  const core::Duration lease_;
   std::unordered_map<core::SessionId, Visitor> visitors_;
+  std::list<Lease> leases_;  // who was heard last stands last
+  std::unordered_map<core::SessionId, std::list<Lease>::iterator> leased_;
   std::vector<core::SessionId> dead_;
   std::vector<Visitor> left_;
 };

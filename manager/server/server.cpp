@@ -13,7 +13,6 @@
 #include <steward/core/auth.hpp>
 #include <steward/manager/server/descriptors.hpp>
 #include <steward/manager/server/input_log.hpp>
-#include <steward/manager/server/listener_zmq.hpp>
 
 namespace steward::server {
 namespace {
@@ -68,13 +67,14 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
       options_(within(std::move(options), descriptors)),
       engine_(options_.engine != nullptr ? *options_.engine : memory_),
       directory_(std::move(directory)),
-      listener_(listener ? std::move(listener) : listen_zmq(*directory_, options_.limits)),
+      listener_(listener ? std::move(listener)
+                         : listen_zmq(*directory_, options_.limits, options_.entrance)),
       addresses_(listener_->addresses()),
       core_(std::make_unique<Core>(new_identity(addresses_), classes_, options_.limits)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!stop_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
   now_ = options_.clock();
-  liveness_.emplace(poller_);
+  liveness_.emplace(poller_, options_.limits.session_lease);
   outbox_.emplace(*listener_, options_.limits);
   // The door opens last: whoever comes through it is served.
   if (directory_) {
@@ -116,12 +116,15 @@ void Server::run() {
 }
 
 void Server::step(std::optional<core::Duration> longest) {
-  wait(longest);
+  const core::Time before = now_;
+  const std::optional<core::Duration> patience = wait(longest);
   collect();
   // Only now who has died: what a process did before its end is in the batch, or lost with it, and
   // whoever has seen the end finds it done.
   poller_.wait(core::Duration::zero());
   now_ = std::max(now_, options_.clock());
+  excuse_silence(before, patience);
+  liveness_->expire(now_);
 
   apply_batch();
   if (const auto due = core_->next_deadline(); due && *due <= now_) feed(input::Tick{});
@@ -139,23 +142,29 @@ void Server::step(std::optional<core::Duration> longest) {
   pass_gate();
 }
 
-void Server::wait(std::optional<core::Duration> longest) {
-  if (listener_->readable()) return;
-  const core::Time before = options_.clock();
+std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest) {
+  if (listener_->readable()) return core::Duration::zero();
   std::optional<core::Duration> patience = longest;
   if (const auto deadline = next_deadline()) {
-    const core::Duration until = std::max(core::Duration::zero(), *deadline - before);
+    const core::Duration until = std::max(core::Duration::zero(), *deadline - options_.clock());
     patience = patience ? std::min(*patience, until) : until;
   }
   poller_.wait(patience);
-  if (!patience) return;
+  return patience;
+}
+
+// A pass that took longer than it may have waited: this process was stopped, alone or with its
+// machine, or had too much to do. What clients have sent meanwhile was not heard.
+void Server::excuse_silence(core::Time before, std::optional<core::Duration> patience) {
   constexpr std::chrono::seconds kStoodStill{1};
-  const core::Duration late = options_.clock() - before - *patience;
+  if (!patience) return;  // there was no lease to wait for
+  const core::Duration late = now_ - before - *patience;
   if (late >= kStoodStill) liveness_->excuse(late);
 }
 
 core::Deadline Server::next_deadline() const {
   core::Deadline next = earlier(core_->next_deadline(), outbox_->next_deadline());
+  next = earlier(next, liveness_->next_deadline());
   return door_ ? earlier(next, door_->next_deadline()) : next;
 }
 
@@ -179,12 +188,12 @@ void Server::apply_batch() {
     for (std::size_t i = 0; i < batch_size_; ++i) {
       if (done[i] || connections_->session_at(batch_[i].route) != session) continue;
       done[i] = true;
-      connections_->receive(batch_[i]);
+      connections_->receive(batch_[i], now_);
     }
     connections_->died(session);
   }
   for (std::size_t i = 0; i < batch_size_; ++i) {
-    if (!done[i]) connections_->receive(batch_[i]);
+    if (!done[i]) connections_->receive(batch_[i], now_);
   }
 }
 

@@ -19,6 +19,7 @@
 #include <steward/manager/server/core.hpp>
 #include <steward/manager/server/directory.hpp>
 #include <steward/manager/server/listener.hpp>
+#include <steward/manager/server/listener_zmq.hpp>
 #include <steward/manager/server/liveness.hpp>
 #include <steward/manager/server/outbox.hpp>
 #include <steward/manager/server/poller.hpp>
@@ -28,6 +29,8 @@ namespace steward::server {
 
 struct ServerOptions {
   core::Limits limits = {};
+  // Where other hosts come in; nowhere, if its address is empty.
+  RemoteEntrance entrance = {};
   Clock clock = std::chrono::steady_clock::now;
   // Told in a sentence of what an operator should know: a client cut off, and why.
   std::function<void(std::string_view)> note = {};
@@ -40,9 +43,9 @@ struct ServerOptions {
 class Server {
  public:
   // With a directory of its own, a ZeroMQ socket and a side door in it; clients may connect when
-  // this returns. Throws std::system_error, Overloaded (descriptors).
+  // this returns. Throws std::system_error, Overloaded (descriptors), BadCall (the entrance).
   explicit Server(Registry classes, ServerOptions options = {});
-  // Over a listener that exists already. Without a directory there is no side door: only those get
+  // Over a listener that exists already, which makes `entrance` idle. Without a directory there is no side door: only those get
   // in whom the listener vouches for.
   Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener,
          Registry classes, ServerOptions options = {});
@@ -71,7 +74,9 @@ class Server {
   Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener, Registry classes,
          ServerOptions options, std::size_t descriptors);
 
-  void wait(std::optional<core::Duration> longest);
+  // How long it may have waited.
+  std::optional<core::Duration> wait(std::optional<core::Duration> longest);
+  void excuse_silence(core::Time before, std::optional<core::Duration> patience);
   void collect();
   void apply_batch();
   void feed(const Input& input);

@@ -14,6 +14,7 @@
 #include <steward/client/reference.hpp>
 #include <steward/client/state.hpp>
 #include <steward/client/transport.hpp>
+#include <steward/manager/private_server.hpp>
 #include <steward/manager/server/listener_local.hpp>
 #include <steward/manager/server/server.hpp>
 #include <steward/steward.hpp>
@@ -88,7 +89,33 @@ class Ipc {
   Manager manager_;
 };
 
-using Transports = testing::Types<InProcess, Ipc>;
+// As another host meets a manager: over tcp, with a lease instead of a side door. The server is
+// started beside the client library, which would otherwise use the way of its own host.
+class Remote {
+ public:
+  explicit Remote(const std::string& key = {})
+      : server_(Types(), {.address = "tcp://127.0.0.1:0", .key = key}),
+        manager_(Manager::connect(server_.addresses().back(), {.key = key})) {}
+
+  Manager& manager() { return manager_; }
+
+ private:
+  face::PrivateServer server_;
+  Manager manager_;
+};
+
+class Tcp : public Remote {
+ public:
+  static constexpr const char* kName = "Tcp";
+};
+
+class Curve : public Remote {
+ public:
+  static constexpr const char* kName = "Curve";
+  Curve() : Remote(generate_key()) {}
+};
+
+using Transports = testing::Types<InProcess, Ipc, Tcp, Curve>;
 
 struct TransportNames {
   template <class Transport>

@@ -31,6 +31,8 @@ std::vector<std::string> frames() {
   welcome.secret.assign(32, 's');
   welcome.message_bytes = 64U << 20U;
   welcome.calls_in_flight = 1'024;
+  welcome.lease_ms = 15'000;
+  welcome.addresses = {"ipc:///tmp/a", "tcp://host:1"};
 
   const std::string args = test::unhex("93 01 a3 61 62 63 82 01 02 03 92 c0 c3");
   std::string by_name;

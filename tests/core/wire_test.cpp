@@ -22,8 +22,9 @@ constexpr std::string_view kResumingHello =
     "98 01 01 c4 00 c4 10 11 11 11 11 11 11 11 11 11 11 11 11 11 11 11 11 c4 02 6e 6f "
     "c4 03 70 72 66 93 05 07 cd 01 2c 05";
 constexpr std::string_view kWelcome =
-    "98 01 02 c4 10 11 11 11 11 11 11 11 11 11 11 11 11 11 11 11 11 c4 03 73 65 63 "
-    "c4 10 aa aa aa aa aa aa aa aa aa aa aa aa aa aa aa aa c4 00 ce 04 00 00 00 cd 04 00";
+    "9a 01 02 c4 10 11 11 11 11 11 11 11 11 11 11 11 11 11 11 11 11 c4 03 73 65 63 "
+    "c4 10 aa aa aa aa aa aa aa aa aa aa aa aa aa aa aa aa c4 00 ce 04 00 00 00 cd 04 00 "
+    "cd 3a 98 91 a7 69 70 63 3a 2f 2f 61";
 constexpr std::string_view kCalls =
     "94 01 03 05 93 "
     "97 05 02 c0 11 a6 61 70 70 65 6e 64 91 03 80 "
@@ -62,6 +63,8 @@ Welcome welcome() {
   welcome.incarnation = test::incarnation(0xaa);
   welcome.message_bytes = 64U << 20U;
   welcome.calls_in_flight = 1'024;
+  welcome.lease_ms = 15'000;
+  welcome.addresses = {"ipc://a"};
   return welcome;
 }
 
@@ -132,6 +135,21 @@ TEST(Wire, AWelcomeKeepsItsBytes) {
   EXPECT_EQ(back.proof, "");
   EXPECT_EQ(back.message_bytes, 64U << 20U);
   EXPECT_EQ(back.calls_in_flight, 1'024U);
+  EXPECT_EQ(back.lease_ms, 15'000U);
+  EXPECT_EQ(back.addresses, std::vector<std::string>{"ipc://a"});
+}
+
+TEST(Wire, AWelcomeNamesNoMoreAddressesThanAHandleHasRoomFor) {
+  Welcome many = welcome();
+  many.addresses.assign(kAddressesInToken, std::string(kAddressBytes, 'a'));
+  const std::string at = encode(many);
+  EXPECT_EQ(decode_welcome(opened(at, Envelope::welcome)).addresses, many.addresses);
+  many.addresses.front() += 'a';
+  const std::string longer = encode(many);
+  EXPECT_THROW(decode_welcome(opened(longer, Envelope::welcome)), BadCall);
+  many.addresses.assign(kAddressesInToken + 1, "a");
+  const std::string more = encode(many);
+  EXPECT_THROW(decode_welcome(opened(more, Envelope::welcome)), BadCall);
 }
 
 TEST(Wire, CallsKeepTheirBytes) {

@@ -1,0 +1,188 @@
+#include <steward/manager/server/listener_router.hpp>
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+namespace steward::server {
+namespace {
+
+// Messages in a connection's queue. Small, since it is multiplied by every client, yet more than
+// a loop's pass has for one client.
+constexpr int kQueueMessages = 64;
+constexpr int kHandshakeMs = 3000;
+constexpr int kBacklog = 1024;
+// How long close() lets the last replies leave.
+constexpr int kFarewellMs = 250;
+// A connection over which nothing comes back is given up; its client comes again on another one.
+constexpr std::chrono::milliseconds kHeartbeat{2000};
+constexpr std::chrono::milliseconds kHeartbeatTimeout{5000};
+// Larger frames are not copied, and counted until ZeroMQ has written them out: its queues count
+// messages only, so one client that does not read could keep kQueueMessages huge ones.
+constexpr std::size_t kCountedBytes = 16U << 10U;
+constexpr std::size_t kWindowBytes = 4U << 20U;
+
+class PrivateUmask {
+ public:
+  PrivateUmask() : before_(::umask(0077)) {}
+  PrivateUmask(const PrivateUmask&) = delete;
+  PrivateUmask& operator=(const PrivateUmask&) = delete;
+  ~PrivateUmask() { ::umask(before_); }
+
+ private:
+  mode_t before_;
+};
+
+[[noreturn]] void fail(const zmq::error_t& error, const std::string& place) {
+  throw std::system_error(error.num(), std::generic_category(), "cannot listen at " + place);
+}
+
+zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
+  return zmq::buffer(key.data(), key.size());
+}
+
+}  // namespace
+
+// The bytes of one connection that wait inside ZeroMQ. Shared with its I/O thread.
+struct Router::Window {
+  explicit Window(Bell bell) : drained(std::move(bell)) {}
+  std::atomic<std::size_t> bytes{0};
+  const Bell drained;
+};
+
+// A large frame on its way.
+struct Router::Parcel {
+  std::string frame;
+  std::shared_ptr<Window> window;
+};
+
+// Called by ZeroMQ when it is done with the frame, on its I/O thread.
+void Router::sent_parcel(void*, void* hint) {
+  const std::unique_ptr<Parcel> parcel(static_cast<Parcel*>(hint));
+  Window& window = *parcel->window;
+  const std::size_t size = parcel->frame.size();
+  const std::size_t before = window.bytes.fetch_sub(size);
+  if (before <= kWindowBytes || before - size > kWindowBytes) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(window.drained->get(), &one, sizeof one);
+}
+
+Bell make_bell() {
+  shm::UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  return std::make_shared<const shm::UniqueFd>(std::move(fd));
+}
+
+Router::Router(zmq::context_t& context, const std::string& path, const core::Limits& limits,
+               Bell bell) try
+    : bell_(std::move(bell)), socket_(context, zmq::socket_type::router) {
+  take_options(limits);
+  const PrivateUmask scope;
+  socket_.bind("ipc://" + path);
+  fd_ = socket_.get(zmq::sockopt::fd);
+} catch (const zmq::error_t& error) {
+  fail(error, path);
+}
+
+Router::Router(zmq::context_t& context, const core::TcpAddress& address,
+               const core::Limits& limits, Bell bell,
+               const std::optional<core::KeyPairs>& key) try
+    : bell_(std::move(bell)), socket_(context, zmq::socket_type::router) {
+  take_options(limits);
+  socket_.set(zmq::sockopt::heartbeat_ivl, static_cast<int>(kHeartbeat.count()));
+  socket_.set(zmq::sockopt::heartbeat_timeout, static_cast<int>(kHeartbeatTimeout.count()));
+  socket_.set(zmq::sockopt::ipv6, address.host.starts_with('['));
+  if (key) {
+    socket_.set(zmq::sockopt::curve_server, true);
+    socket_.set(zmq::sockopt::curve_secretkey, bytes_of(key->server.secret_key));
+    socket_.set(zmq::sockopt::zap_domain, kDomain);
+    // Without an answer of ZAP nobody gets in: by default any key would do. The option is declared
+    // for drafts only, and honoured all the same.
+    constexpr int kZapEnforceDomain = 93;
+    const int yes = 1;
+    if (zmq_setsockopt(socket_.handle(), kZapEnforceDomain, &yes, sizeof yes) != 0) {
+      throw zmq::error_t();
+    }
+  }
+  // To bind, ZeroMQ knows the names of interfaces, but none of hosts.
+  core::TcpAddress bound = address;
+  if (bound.host == "localhost") bound.host = "127.0.0.1";
+  socket_.bind(bound.text());
+  fd_ = socket_.get(zmq::sockopt::fd);
+} catch (const zmq::error_t& error) {
+  fail(error, address.text());
+}
+
+void Router::take_options(const core::Limits& limits) {
+  // An error for peers that are gone or do not read, never a silent drop.
+  socket_.set(zmq::sockopt::router_mandatory, true);
+  // Nobody takes over another's route.
+  socket_.set(zmq::sockopt::router_handover, false);
+  socket_.set(zmq::sockopt::linger, 0);
+  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits.message_bytes));
+  socket_.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
+  socket_.set(zmq::sockopt::sndhwm, kQueueMessages);
+  socket_.set(zmq::sockopt::rcvhwm, kQueueMessages);
+  socket_.set(zmq::sockopt::backlog, kBacklog);
+}
+
+bool Router::receive(std::string& route, std::string& frame) {
+  zmq::message_t name;
+  zmq::message_t part;
+  if (!socket_.recv(name, zmq::recv_flags::dontwait)) return false;
+  route.append(name.data<char>(), name.size());
+  frame.clear();
+  bool more = name.more();
+  for (std::size_t count = 1; more; ++count) {
+    // The rest of a message is there when its first part is.
+    if (!socket_.recv(part, zmq::recv_flags::dontwait)) break;
+    more = part.more();
+    if (count == 1 && !more) frame.assign(part.data<char>(), part.size());
+  }
+  return true;
+}
+
+zmq::message_t Router::message_of(std::string_view route, std::string& frame) {
+  if (frame.size() < kCountedBytes) return zmq::message_t(frame.data(), frame.size());
+  auto& window = windows_[std::string(route)];
+  if (!window) window = std::make_shared<Window>(bell_);
+  window->bytes += frame.size();
+  auto parcel = std::make_unique<Parcel>(Parcel{std::move(frame), window});
+  std::string& bytes = parcel->frame;
+  zmq::message_t message(bytes.data(), bytes.size(), sent_parcel, parcel.get());
+  parcel.release();
+  return message;
+}
+
+Sent Router::send(std::string_view route, std::string& frame) try {
+  if (frame.size() >= kCountedBytes) {
+    const auto window = windows_.find(std::string(route));
+    if (window != windows_.end() && window->second->bytes > kWindowBytes) return Sent::would_block;
+  }
+  zmq::message_t name(route.data(), route.size());
+  if (!socket_.send(name, zmq::send_flags::dontwait | zmq::send_flags::sndmore)) {
+    return Sent::would_block;
+  }
+  // Room for the first part is room for the message.
+  zmq::message_t message = message_of(route, frame);
+  socket_.send(message, zmq::send_flags::dontwait);
+  return Sent::sent;
+} catch (const zmq::error_t& error) {
+  if (error.num() == EHOSTUNREACH) return Sent::gone;
+  throw std::system_error(error.num(), std::generic_category(), "cannot send");
+}
+
+void Router::close() {
+  socket_.set(zmq::sockopt::linger, kFarewellMs);
+  socket_.close();
+  windows_.clear();
+}
+
+}  // namespace steward::server

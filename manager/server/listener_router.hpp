@@ -1,0 +1,66 @@
+// Router: one ROUTER socket with what keeps its peers in bounds. A listener has one for each place
+// where it listens.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include <zmq.hpp>
+
+#include <steward/core/auth_key.hpp>
+#include <steward/core/limits.hpp>
+#include <steward/core/tcp_address.hpp>
+#include <steward/manager/server/listener.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::server {
+
+// An eventfd that is rung when a peer reads again whose queue was full of large frames. Shared with
+// ZeroMQ's I/O thread.
+using Bell = std::shared_ptr<const shm::UniqueFd>;
+Bell make_bell();
+
+// Thread safety: none; the loop's thread only. Ownership: the context must outlive it.
+class Router {
+ public:
+  // `path`: of a Unix socket, in a directory that only this user may enter. Throws
+  // std::system_error.
+  Router(zmq::context_t& context, const std::string& path, const core::Limits& limits, Bell bell);
+  // With a key: only peers that hold it, under CURVE; somebody must answer ZAP for `kDomain`.
+  Router(zmq::context_t& context, const core::TcpAddress& address, const core::Limits& limits,
+         Bell bell, const std::optional<core::KeyPairs>& key);
+
+  static constexpr const char* kDomain = "steward";
+
+  int fd() const { return fd_; }
+  // Where it listens, as ZeroMQ says it: with the port that was chosen.
+  std::string endpoint() const { return socket_.get(zmq::sockopt::last_endpoint); }
+
+  bool readable() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
+  // Fills `frame`, and appends the peer's route to `route`; false: nothing is there.
+  bool receive(std::string& route, std::string& frame);
+  Sent send(std::string_view route, std::string& frame);
+  void forget(const std::string& route) { windows_.erase(route); }
+  // What was sent leaves if its peers read it soon.
+  void close();
+
+ private:
+  struct Window;
+  struct Parcel;
+  static void sent_parcel(void*, void* hint);
+
+  void take_options(const core::Limits& limits);
+  zmq::message_t message_of(std::string_view route, std::string& frame);
+
+  const Bell bell_;
+  zmq::socket_t socket_;
+  int fd_ = -1;
+  std::unordered_map<std::string, std::shared_ptr<Window>> windows_;
+};
+
+}  // namespace steward::server
