@@ -56,6 +56,8 @@ PendingCall& CallTable::add(std::unique_ptr<PendingCall> call) {
 }
 
 CallTable::Calls::iterator CallTable::position(Calls& calls, core::Seq seq) {
+  // Mostly it is the oldest, and often the only one.
+  if (!calls.empty() && calls.front()->seq == seq) return calls.begin();
   const auto at = std::lower_bound(calls.begin(), calls.end(), seq,
                                    [](const auto& call, core::Seq key) { return call->seq < key; });
   return at != calls.end() && (*at)->seq == seq ? at : calls.end();

@@ -66,6 +66,9 @@ constexpr auto kTags = [] {
   return table;
 }();
 
+// Apart, so that what calls it stays small.
+[[noreturn]] [[gnu::cold]] void no_value(const char* why) { throw BadCall(why); }
+
 }  // namespace
 
 std::string_view kind_name(Kind kind) {
@@ -84,10 +87,11 @@ std::string_view kind_name(Kind kind) {
   return "an unknown kind";
 }
 
-std::uint8_t Reader::tag() const {
-  if (at_ == end_) throw BadCall("malformed message: it ends where a value should begin");
+// Only here, and everywhere here.
+inline std::uint8_t Reader::tag() const {
+  if (at_ == end_) no_value("malformed message: it ends where a value should begin");
   const auto tag = static_cast<std::uint8_t>(*at_);
-  if (!kTags[tag].known) throw BadCall("malformed message: byte 0xc1 begins no value");
+  if (!kTags[tag].known) no_value("malformed message: byte 0xc1 begins no value");
   return tag;
 }
 
@@ -122,10 +126,9 @@ std::size_t Reader::checked_count(std::uint64_t count, std::size_t items_each) c
   return static_cast<std::size_t>(count);
 }
 
-bool Reader::nil_if_next() {
-  if (tag() != 0xc0) return false;
-  ++at_;
-  return true;
+bool Reader::not_nil() const {
+  tag();
+  return false;
 }
 
 void Reader::nil() {
@@ -156,7 +159,7 @@ std::int64_t Reader::integer() {
   return static_cast<std::int64_t>(raw);
 }
 
-std::uint64_t Reader::natural() {
+std::uint64_t Reader::longer_natural() {
   if (tag() == 0xcf) {
     ++at_;
     return take_big_endian(8);
@@ -175,7 +178,7 @@ double Reader::real() {
   return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(raw)));
 }
 
-std::string_view Reader::string() {
+std::string_view Reader::longer_string() {
   const Tag form = kTags[tag()];
   if (form.kind != Kind::string) wrong_kind("a string");
   ++at_;
@@ -201,7 +204,7 @@ Reader::Extension Reader::extension() {
   return {type, take(size)};
 }
 
-std::size_t Reader::array() {
+std::size_t Reader::longer_array() {
   const Tag form = kTags[tag()];
   if (form.kind != Kind::array) wrong_kind("a list");
   ++at_;

@@ -20,6 +20,9 @@ std::string_view kind_name(Kind kind);
 
 // A cursor over bytes that it does not own; views that it returns live as long as those.
 // All functions throw BadCall if the next item is of another kind, truncated or malformed.
+//
+// Nearly all items of an envelope have a form of one byte: those are read here, where the compiler
+// sees it, and everything else, the errors too, in longer_...
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : begin_(bytes.data()), at_(begin_),
@@ -31,13 +34,27 @@ class Reader {
   // Kind::natural stands for integers above the largest std::int64_t only.
   Kind peek() const;
 
-  bool nil_if_next();  // takes a nil and says true, or leaves what is there
+  bool nil_if_next() {  // takes a nil and says true, or leaves what is there
+    if (at_ == end_ || next_byte() != 0xc0) return not_nil();
+    ++at_;
+    return true;
+  }
   void nil();
   bool boolean();
   std::int64_t integer();
-  std::uint64_t natural();  // any non-negative integer
+  std::uint64_t natural() {  // any non-negative integer
+    if (at_ == end_ || next_byte() >= 0x80) return longer_natural();
+    return static_cast<std::uint8_t>(*at_++);
+  }
   double real();            // float 32 and 64
-  std::string_view string();
+  std::string_view string() {
+    if (at_ == end_ || (next_byte() & 0xe0U) != 0xa0) return longer_string();
+    const std::size_t size = next_byte() & 0x1fU;
+    if (size >= remaining()) return longer_string();
+    const std::string_view text(at_ + 1, size);
+    at_ += 1 + size;
+    return text;
+  }
   std::string_view bytes();
   struct Extension {
     std::int8_t type;
@@ -45,7 +62,13 @@ class Reader {
   };
   Extension extension();
   // The count, which is at most the number of bytes that remain (for a map half of it).
-  std::size_t array();
+  std::size_t array() {
+    if (at_ == end_ || (next_byte() & 0xf0U) != 0x90) return longer_array();
+    const std::size_t count = next_byte() & 0x0fU;
+    if (count >= remaining()) return longer_array();
+    ++at_;
+    return count;
+  }
   std::size_t map();
   // Throws unless the array has exactly `count` elements.
   void array_of(std::size_t count);
@@ -58,6 +81,11 @@ class Reader {
   void finish() const;
 
  private:
+  unsigned next_byte() const { return static_cast<std::uint8_t>(*at_); }  // REQUIRES: !done()
+  bool not_nil() const;  // false; throws if there is no value
+  std::uint64_t longer_natural();
+  std::string_view longer_string();
+  std::size_t longer_array();
   std::uint8_t tag() const;
   std::uint64_t take_big_endian(std::size_t size);
   std::string_view take(std::size_t size);

@@ -110,9 +110,13 @@ class Value {
   Value(const Value&) = default;
   Value& operator=(const Value&) = default;
   // What was moved from is nil.
-  Value(Value&& other) noexcept : data_(std::exchange(other.data_, {})) {}
+  Value(Value&& other) noexcept : data_(std::move(other.data_)) {
+    other.data_.emplace<std::monostate>();
+  }
   Value& operator=(Value&& other) noexcept {
-    data_ = std::exchange(other.data_, {});
+    if (this == &other) return *this;
+    data_ = std::move(other.data_);
+    other.data_.emplace<std::monostate>();
     return *this;
   }
   ~Value() = default;

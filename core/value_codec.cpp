@@ -87,8 +87,10 @@ Value decode_value(Reader& in, Travel& travel) {
   std::vector<Open> open;
   for (;;) {
     const Kind kind = in.peek();
+    const bool scalar = kind != Kind::array && kind != Kind::map;
+    if (scalar && open.empty()) return decode_scalar(in, kind, travel);
     Value value;
-    if (kind == Kind::array || kind == Kind::map) {
+    if (!scalar) {
       const bool map = kind == Kind::map;
       const std::size_t count = map ? in.map() * 2 : in.array();
       if (open.size() == kFrameDepth) {

@@ -286,16 +286,29 @@ std::string encode_calls(Seq first_incomplete, const std::vector<std::string_vie
   return out;
 }
 
+CallReader::CallReader(OpenEnvelope envelope) : envelope_(envelope) {
+  require_fields(envelope_, 2);
+  first_incomplete_ = envelope_.body.natural();
+  left_ = envelope_.body.array();
+  if (left_ > kCallsInEnvelope) throw BadCall("malformed message: too many calls");
+}
+
+bool CallReader::next(Call& call) {
+  if (left_ == 0) {
+    finish(envelope_, 2);
+    return false;
+  }
+  --left_;
+  call = read_call(envelope_.body);
+  return true;
+}
+
 Calls decode_calls(OpenEnvelope envelope) {
-  require_fields(envelope, 2);
-  Reader& reader = envelope.body;
+  CallReader reader(envelope);
   Calls calls;
-  calls.first_incomplete = reader.natural();
-  const std::size_t count = reader.array();
-  if (count > kCallsInEnvelope) throw BadCall("malformed message: too many calls");
-  calls.calls.reserve(std::min<std::size_t>(count, 1024));
-  for (std::size_t i = 0; i < count; ++i) calls.calls.push_back(read_call(reader));
-  finish(envelope, 2);
+  calls.first_incomplete = reader.first_incomplete();
+  calls.calls.reserve(std::min<std::size_t>(reader.left(), 1024));
+  for (Call call; reader.next(call);) calls.calls.push_back(call);
   return calls;
 }
 

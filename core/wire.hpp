@@ -89,6 +89,24 @@ struct Calls {
   std::vector<Call> calls;
 };
 
+// The calls of a calls envelope one by one, for who may stop half-way. Throws as decode_calls, each
+// error where it is met.
+class CallReader {
+ public:
+  explicit CallReader(OpenEnvelope envelope);
+
+  Seq first_incomplete() const { return first_incomplete_; }
+  // How many are to come, as far as the envelope can be trusted.
+  std::size_t left() const { return left_; }
+  // False: there are no more, and nothing follows them.
+  bool next(Call& call);
+
+ private:
+  OpenEnvelope envelope_;
+  Seq first_incomplete_;
+  std::size_t left_;
+};
+
 // `payload` is the encoded result; for an error code an array of text and, for ErrorCode::remote,
 // the exception's type name.
 struct Reply {

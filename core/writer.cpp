@@ -19,8 +19,7 @@ void Writer::big_endian(unsigned tag, Unsigned value) {
   out_.append(buffer.data(), buffer.size());
 }
 
-void Writer::natural(std::uint64_t value) {
-  if (value < 0x80) return byte(static_cast<unsigned>(value));
+void Writer::longer_natural(std::uint64_t value) {
   if (value <= 0xff) return big_endian(0xcc, static_cast<std::uint8_t>(value));
   if (value <= 0xffff) return big_endian(0xcd, static_cast<std::uint16_t>(value));
   if (value <= 0xffffffff) return big_endian(0xce, static_cast<std::uint32_t>(value));
@@ -51,15 +50,6 @@ void Writer::sized(std::size_t size, unsigned tag8, unsigned tag16, unsigned tag
   throw Overloaded("a value has more than 2^32 - 1 bytes or elements");
 }
 
-void Writer::string(std::string_view text) {
-  if (text.size() < 32) {
-    byte(0xa0U | static_cast<unsigned>(text.size()));
-  } else {
-    sized(text.size(), 0xd9, 0xda, 0xdb);
-  }
-  out_.append(text);
-}
-
 void Writer::bytes(std::string_view data) {
   sized(data.size(), 0xc4, 0xc5, 0xc6);
   out_.append(data);
@@ -74,16 +64,6 @@ void Writer::extension(std::int8_t type, std::string_view payload) {
   }
   out_.push_back(static_cast<char>(type));
   out_.append(payload);
-}
-
-void Writer::array(std::size_t count) {
-  if (count < 16) return byte(0x90U | static_cast<unsigned>(count));
-  sized(count, 0, 0xdc, 0xdd);
-}
-
-void Writer::map(std::size_t count) {
-  if (count < 16) return byte(0x80U | static_cast<unsigned>(count));
-  sized(count, 0, 0xde, 0xdf);
 }
 
 }  // namespace steward::core

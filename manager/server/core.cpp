@@ -113,7 +113,9 @@ bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
   try {
     const core::OpenEnvelope envelope = core::open_envelope(input.frame);
     if (envelope.kind != core::Envelope::calls) return false;
-    for (const core::Call& call : core::decode_calls(envelope).calls) {
+    // One by one: what changes something is mostly the first, and apply will read it all again.
+    core::CallReader reader(envelope);
+    for (core::Call call; reader.next(call);) {
       // Past the bound apply refuses the rest.
       if (bytes <= limits.unsent_bytes && answer_call(*session, call, out)) {
         bytes += out.replies.back().bytes->size();

@@ -21,6 +21,9 @@ constexpr std::chrono::milliseconds kRetry{20};
 // A busy listener says so all the time; a hundred clients that do not read must not cost each pass.
 constexpr std::chrono::milliseconds kRetrySoon{1};
 
+// So many parcels are looked through one by one: less work than a hash table.
+constexpr std::size_t kFewParcels = 16;
+
 core::Seq seq_of(std::string_view reply) {
   core::Reader reader(reply);
   reader.array();
@@ -42,52 +45,101 @@ void Outbox::reply(const std::string& route, std::shared_ptr<const std::string> 
   if (bytes->size() + kEnvelopeBytes > limits_.message_bytes) {
     bytes = std::make_shared<const std::string>(too_long(*bytes, limits_.message_bytes));
   }
-  Gathered& all = gathered_for_[route];
+  Parcel* parcel = open_parcel(route);
+  if (parcel == nullptr) {
+    const std::size_t before = closed_any_ ? gathered_bytes(route) : 0;
+    parcel = &add_parcel(route);
+    parcel->open = true;
+    parcel->bytes = before;
+    if (parcels_ > kFewParcels) open_.insert_or_assign(route, parcels_ - 1);
+  }
   // What a batch gives one client is bounded as what waits for it, or the batch itself would take
   // any memory.
-  if (all.bytes > 0 && all.bytes + bytes->size() > limits_.unsent_bytes) {
-    if (!std::exchange(all.over, true)) slow_.push_back(route);
+  if (parcel->bytes > 0 && parcel->bytes + bytes->size() > limits_.unsent_bytes) {
+    if (!std::exchange(parcel->over, true)) slow_.push_back(route);
     return;
   }
-  all.bytes += bytes->size();
-  if (!all.parcel) {
-    all.parcel = gathered_.size();
-    gathered_.push_back({route, {}, {}});
+  parcel->bytes += bytes->size();
+  parcel->replies.push_back(std::move(bytes));
+}
+
+// Of the parcel of this route that an envelope has closed.
+std::size_t Outbox::gathered_bytes(const std::string& route) const {
+  for (std::size_t i = parcels_; i > 0; --i) {
+    const Parcel& parcel = gathered_[i - 1];
+    if (parcel.bytes > 0 && parcel.route == route) return parcel.bytes;
   }
-  gathered_[*all.parcel].replies.push_back(std::move(bytes));
+  return 0;
 }
 
 void Outbox::envelope(const std::string& route, std::string frame) {
-  // Replies that come later are said later.
-  if (const auto all = gathered_for_.find(route); all != gathered_for_.end()) {
-    all->second.parcel.reset();
+  if (Parcel* parcel = open_parcel(route)) {
+    parcel->open = false;
+    closed_any_ = true;
+    open_.erase(route);
   }
-  gathered_.push_back({route, {}, std::move(frame)});
+  add_parcel(route).frame = std::move(frame);
+}
+
+Outbox::Parcel& Outbox::add_parcel(const std::string& route) {
+  if (parcels_ == gathered_.size()) gathered_.emplace_back();
+  if (parcels_ == kFewParcels) {
+    for (std::size_t i = 0; i < parcels_; ++i) {
+      if (gathered_[i].open) open_.emplace(gathered_[i].route, i);
+    }
+  }
+  Parcel& parcel = gathered_[parcels_++];
+  parcel.route = route;
+  // Nothing of an earlier batch, even if its release was cut short by an exception.
+  parcel.replies.clear();
+  parcel.frame.clear();
+  parcel.bytes = 0;
+  parcel.open = parcel.over = false;
+  return parcel;
+}
+
+Outbox::Parcel* Outbox::open_parcel(const std::string& route) {
+  if (parcels_ > kFewParcels) {
+    const auto place = open_.find(route);
+    return place == open_.end() ? nullptr : &gathered_[place->second];
+  }
+  for (std::size_t i = parcels_; i > 0; --i) {
+    Parcel& parcel = gathered_[i - 1];
+    if (parcel.open && parcel.route == route) return &parcel;
+  }
+  return nullptr;
 }
 
 void Outbox::release(core::Time now) {
-  gathered_for_.clear();
-  for (Parcel& parcel : std::exchange(gathered_, {})) {
-    if (parcel.replies.empty()) {
+  if (parcels_ == 0) return;
+  open_.clear();
+  closed_any_ = false;
+  const std::size_t count = std::exchange(parcels_, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    Parcel& parcel = gathered_[i];
+    if (!parcel.frame.empty()) {
       send(parcel.route, std::move(parcel.frame), now);
-    } else {
+    } else if (!parcel.replies.empty()) {  // all of them may have been too much
       send_replies(parcel, now);
+      parcel.replies.clear();
     }
   }
 }
 
 void Outbox::send_replies(const Parcel& parcel, core::Time now) {
-  std::vector<std::string_view> bundle;
+  bundle_.clear();
   std::size_t bytes = kEnvelopeBytes;
   for (const auto& reply : parcel.replies) {
-    if (!bundle.empty() && bytes + reply->size() > limits_.message_bytes) {
-      send(parcel.route, core::encode_replies(std::exchange(bundle, {})), now);
+    if (!bundle_.empty() && bytes + reply->size() > limits_.message_bytes) {
+      send(parcel.route, core::encode_replies(bundle_), now);
+      bundle_.clear();
       bytes = kEnvelopeBytes;
     }
-    bundle.push_back(*reply);
+    bundle_.push_back(*reply);
     bytes += reply->size();
   }
-  send(parcel.route, core::encode_replies(bundle), now);
+  send(parcel.route, core::encode_replies(bundle_), now);
+  bundle_.clear();
 }
 
 void Outbox::send(const std::string& route, std::string frame, core::Time now) {

@@ -56,12 +56,9 @@ class Outbox {
     std::string route;
     std::vector<std::shared_ptr<const std::string>> replies;
     std::string frame;
-  };
-  // What was gathered for one route.
-  struct Gathered {
-    std::optional<std::size_t> parcel;  // that more replies go into
-    std::size_t bytes = 0;              // of all replies
-    bool over = false;                  // the budget
+    std::size_t bytes = 0;  // of all replies to this route so far
+    bool open = false;      // more replies go into it
+    bool over = false;      // the budget
   };
   struct Waiting {
     std::deque<std::string> frames;
@@ -69,6 +66,10 @@ class Outbox {
     core::Time since;  // nothing could be sent
   };
 
+  Parcel& add_parcel(const std::string& route);
+  // nullptr: there is none.
+  Parcel* open_parcel(const std::string& route);
+  std::size_t gathered_bytes(const std::string& route) const;
   void send_replies(const Parcel& parcel, core::Time now);
   void send(const std::string& route, std::string frame, core::Time now);
   void keep(const std::string& route, std::string frame, core::Time now);
@@ -77,8 +78,12 @@ class Outbox {
 
   Listener& listener_;
   const core::Limits limits_;
+  // The first `parcels_` of them: the others keep their memory for the next batch.
   std::vector<Parcel> gathered_;
-  std::unordered_map<std::string, Gathered> gathered_for_;
+  std::size_t parcels_ = 0;
+  bool closed_any_ = false;  // of this batch, by envelopes
+  std::unordered_map<std::string, std::size_t> open_;  // those that are, once there are many
+  std::vector<std::string_view> bundle_;               // empty, but within send_replies
   std::unordered_map<std::string, Waiting> waiting_;
   core::Deadline next_retry_;
   core::Time last_retry_;

@@ -1,0 +1,23 @@
+// What a figure is worth nothing without: where it was measured. And what processes cost here.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace steward::bench {
+
+// Facts in the order of their printing: cpu, processors, kernel, compiler, build, zeromq, date.
+std::vector<std::pair<std::string, std::string>> describe_machine();
+
+// The load average of the last minute: on a machine with other work figures are worth less.
+double load_average();
+
+// CPU time of all threads of a process so far, in seconds.
+double cpu_seconds(pid_t pid);
+// Memory of a process that is its own: resident, neither files nor shared.
+double own_bytes(pid_t pid);
+
+}  // namespace steward::bench

@@ -1,0 +1,189 @@
+#include <steward/bench/others.hpp>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <initializer_list>
+#include <stdexcept>
+#include <string_view>
+
+namespace steward::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+void be_python(std::string socket, std::string python) {
+  become({python, std::string(STEWARD_BENCH_PEERS) + "/manager.py", socket});
+}
+
+void be_redis(std::string program, std::string socket) {
+  become({program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no"});
+}
+
+// A connection that speaks Redis' protocol. A resource.
+class RedisConnection {
+ public:
+  explicit RedisConnection(const std::string& path)
+      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+    connected_ = ::connect(fd_, generic, sizeof address) == 0;
+  }
+  RedisConnection(const RedisConnection&) = delete;
+  RedisConnection& operator=(const RedisConnection&) = delete;
+  ~RedisConnection() { ::close(fd_); }
+  bool connected() const { return connected_; }
+
+  // Writes `request` and reads as many bytes as `reply` has, which they must be.
+  void ask(std::string_view request, std::string_view reply) {
+    while (!request.empty()) {
+      const ssize_t size = ::send(fd_, request.data(), request.size(), MSG_NOSIGNAL);
+      if (size <= 0) throw std::runtime_error("Redis has hung up");
+      request.remove_prefix(static_cast<std::size_t>(size));
+    }
+    answer_.resize(reply.size());
+    for (std::size_t got = 0; got < reply.size();) {
+      const ssize_t size = ::recv(fd_, answer_.data() + got, answer_.size() - got, 0);
+      if (size <= 0) throw std::runtime_error("Redis has hung up");
+      got += static_cast<std::size_t>(size);
+      // An error is shorter or longer than what was expected: it must not be waited for.
+      if (answer_[0] != reply[0]) throw std::runtime_error("Redis says " + answer_);
+    }
+    if (answer_ != reply) throw std::runtime_error("Redis says " + answer_);
+  }
+  // One whose reply is of unknown length, but surely one line.
+  void ask_line(std::string_view request) {
+    ask(request, {});
+    for (char last = 0; last != '\n';) {
+      if (::recv(fd_, &last, 1, 0) != 1) throw std::runtime_error("Redis has hung up");
+    }
+  }
+
+ private:
+  int fd_;
+  bool connected_ = false;
+  std::string answer_;
+};
+
+// A number in Redis' protocol, behind the sign of what it stands for.
+void append_number(std::string& bytes, char sign, std::size_t number) {
+  bytes += sign;
+  bytes += std::to_string(number);
+  bytes += "\r\n";
+}
+
+std::string command(std::initializer_list<std::string_view> words) {
+  std::string bytes;
+  append_number(bytes, '*', words.size());
+  for (const std::string_view word : words) {
+    append_number(bytes, '$', word.size());
+    bytes += word;
+    bytes += "\r\n";
+  }
+  return bytes;
+}
+
+std::string repeated(const std::string& text, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+void use_redis(std::string socket, std::string server, std::size_t window) {
+  RedisConnection redis(server);
+  if (!redis.connected()) throw std::runtime_error("no Redis at " + server);
+  const std::string get = command({"GET", "ada"});
+  const std::string value = "$2\r\n36\r\n";
+  const std::string set = command({"SET", "ada", "36"});
+  redis.ask(set, "+OK\r\n");
+
+  Answers answers(socket);
+  answers.on("dict_get",
+             [&](std::size_t count) { return timed(count, [&] { redis.ask(get, value); }); });
+  answers.on("dict_set",
+             [&](std::size_t count) { return timed(count, [&] { redis.ask(set, "+OK\r\n"); }); });
+  answers.on("list_append", [&](std::size_t count) {
+    const std::string push = command({"RPUSH", "numbers", "1"});
+    redis.ask_line(command({"DEL", "numbers"}));
+    std::size_t length = 0;
+    std::string reply;
+    return timed(count, [&] {
+      reply.clear();
+      append_number(reply, ':', ++length);
+      redis.ask(push, reply);
+    });
+  });
+  const std::string gets = repeated(get, window);
+  const std::string values = repeated(value, window);
+  answers.on("stream", [&](std::size_t count) {
+    Run run = timed(std::max<std::size_t>(1, count / window), [&] { redis.ask(gets, values); });
+    run.calls *= static_cast<double>(window);
+    return run;
+  });
+  answers.serve();
+}
+
+}  // namespace
+
+std::unique_ptr<Peer> python_client(const Scratch& scratch) {
+  const std::string python = find_program("python3");
+  if (python.empty()) return nullptr;
+  return std::make_unique<Peer>(scratch, "python", be_python, python);
+}
+
+bool has_redis() { return !find_program("redis-server").empty(); }
+
+Redis::Redis(const Scratch& scratch)
+    : socket_(scratch.path("redis")),
+      server_({.name = "redis", .daemon = true}, be_redis, find_program("redis-server"), socket_) {
+  server_.start();
+  constexpr auto kPatience = 10s;
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!RedisConnection(socket_).connected()) {
+    if (!server_.is_alive() || std::chrono::steady_clock::now() > end) {
+      throw std::runtime_error("redis-server does not start");
+    }
+    ::poll(nullptr, 0, 5);  // there is nothing to wait for but the file
+  }
+}
+
+Redis::~Redis() {
+  try {
+    server_.terminate();
+    server_.join();
+  } catch (const std::exception&) {
+    // Then it ends with this program.
+  }
+}
+
+std::unique_ptr<Peer> redis_client(const Scratch& scratch, const Redis& redis,
+                                   std::size_t window) {
+  return std::make_unique<Peer>(scratch, "redis-client", use_redis, redis.socket(), window);
+}
+
+Run redis_benchmark(const Redis& redis, std::size_t count) {
+  if (find_program("redis-benchmark").empty()) return {};
+  const std::string line = "redis-benchmark -s " + redis.socket() + " -n " +
+                           std::to_string(count) + " -c 50 -P 16 -t get --csv";
+  std::FILE* output = ::popen(line.c_str(), "r");
+  if (output == nullptr) return {};
+  // "test","rps",...  then  "GET","1234567.88",...
+  double rate = 0;
+  std::array<char, 1024> text;
+  while (std::fgets(text.data(), static_cast<int>(text.size()), output) != nullptr) {
+    std::sscanf(text.data(), "\"GET\",\"%lf\"", &rate);
+  }
+  ::pclose(output);
+  if (rate <= 0) throw std::runtime_error("redis-benchmark gave no figure");
+  return {static_cast<double>(count), static_cast<double>(count) / rate};
+}
+
+}  // namespace steward::bench

@@ -1,0 +1,45 @@
+// Peers that are programs of their own: Redis and CPython's multiprocessing.Manager. Each may be
+// missing.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <steward/bench/peer.hpp>
+#include <steward/bench/scratch.hpp>
+
+namespace steward::bench {
+
+// CPython's Manager and a client of it (bench/peers/manager.py). Operations as of a steward_client:
+//   dict_get dict_set list_append queue_pair lock_pair
+// nullptr: there is no python3.
+std::unique_ptr<Peer> python_client(const Scratch& scratch);
+
+// A Redis server on a Unix socket, without persistence. A resource.
+class Redis {
+ public:
+  // Throws std::runtime_error if there is no redis-server or it does not start.
+  explicit Redis(const Scratch& scratch);
+  Redis(const Redis&) = delete;
+  Redis& operator=(const Redis&) = delete;
+  ~Redis();
+
+  const std::string& socket() const { return socket_; }
+
+ private:
+  std::string socket_;
+  Process server_;
+};
+
+bool has_redis();
+
+// A client of it. Operations:
+//   dict_get dict_set list_append   GET, SET, RPUSH; one at a time
+//   stream N                        GETs, `window` of them written at once
+std::unique_ptr<Peer> redis_client(const Scratch& scratch, const Redis& redis,
+                                   std::size_t window = 1);
+
+// GETs by redis-benchmark with 50 clients and a pipeline of 16; 0 calls: it is not installed.
+Run redis_benchmark(const Redis& redis, std::size_t count);
+
+}  // namespace steward::bench
