@@ -38,6 +38,10 @@ std::string Core::save() const { return impl_->save(); }
 const Identity& Core::identity() const { return impl_->identity; }
 const core::Limits& Core::limits() const { return impl_->limits; }
 std::size_t Core::number_of_objects() const { return impl_->objects.size(); }
+std::size_t Core::number_of_objects(std::size_t class_index) const {
+  return impl_->objects.number_of(*impl_->registry.classes().at(class_index));
+}
+std::size_t Core::number_of_names() const { return impl_->names.size(); }
 std::size_t Core::number_of_sessions() const { return impl_->sessions.size(); }
 std::size_t Core::number_parked() const { return impl_->parked.size(); }
 
@@ -100,19 +104,25 @@ void Core::Impl::request(const input::Request& input) {
 bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
   const Session* session = sessions.find(input.session);
   if (session == nullptr) return false;
-  const std::size_t before = out.replies.size();
+  const std::size_t replies = out.replies.size();
+  const std::size_t ended = out.ended.size();
+  const std::size_t asked = out.asked.size();
+  const auto undo = [&] {
+    out.replies.resize(replies);
+    out.ended.resize(ended);
+    out.asked.resize(asked);
+    return false;
+  };
   try {
     const core::OpenEnvelope envelope = core::open_envelope(input.frame);
     if (envelope.kind != core::Envelope::calls) return false;
     for (const core::Call& call : core::decode_calls(envelope).calls) {
       if (answer_call(*session, call, out)) continue;
-      out.replies.resize(before);
-      return false;
+      return undo();
     }
     return true;
   } catch (const BadCall&) {
-    out.replies.resize(before);
-    return false;  // apply will say what is wrong with it
+    return undo();  // apply will say what is wrong with it
   }
 }
 

@@ -104,11 +104,11 @@ class Core::Impl::Serving final : public Call {
   Serving(Impl& core, core::ObjectId object, std::string_view type) : core_(core), object_(object),
                                                                       type_(type) {}
   Serving(Impl& core, core::ObjectId object, std::string_view type, const Session& session,
-          const core::Call& call, std::string_view method)
+          const core::Call& call, const Method& method)
       : Serving(core, object, type) {
     key_ = {session.number, call.seq};
     thread_ = call.thread;
-    method_ = method;
+    method_ = &method;
     deadline_ = deadline_of(call, core.now);
   }
 
@@ -141,7 +141,8 @@ class Core::Impl::Serving final : public Call {
     if (core_.parked.size() >= core_.limits.parked_calls) {
       throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
     }
-    const ParkId id = core_.parked.add({key_, object_, type_, method_, deadline_});
+    const ParkId id = core_.parked.add(
+        {key_, object_, type_, method_->name, method_->number, deadline_});
     core_.sessions.find(key_.session)->parked.emplace(key_.seq, id);
     return id;
   }
@@ -152,7 +153,7 @@ class Core::Impl::Serving final : public Call {
   const std::string_view type_;
   CallKey key_;
   core::ThreadNumber thread_ = 0;
-  std::string_view method_;
+  const Method* method_ = nullptr;
   core::Deadline deadline_;
 };
 
@@ -204,11 +205,14 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
     if (!stored->second->empty()) outputs->replies.push_back({session.id, stored->second});
     return;
   }
+  if (ask_statistics(session, call, *outputs)) return;
 
   CallError error;
+  std::optional<MethodNumber> number;
   std::string_view type = "manager";
   std::string method = method_name(call.method);
   bool change = true;
+  bool parked_now = false;
   const bool done = guarded(error, [&] {
     if (session.reply_bytes > limits.reply_store_bytes) {
       change = false;
@@ -218,7 +222,7 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
     Incoming incoming(*this);
     Arguments arguments(call.args, incoming);
     if (call.object == core::kManagerObject) {
-      const Value result = serve_manager(session, method, arguments);
+      const Value result = serve_manager(session, method, arguments, number);
       if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
       return reply(session, call.seq, result, true);
     }
@@ -231,25 +235,41 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
     const Method* found = Registry::find(*entry->type, call.method);
     if (found == nullptr) throw BadCall(fmt::format("a {} has no such method", type));
     method = found->name;
+    number = found->number;
     if (found->is_read()) {
       change = false;
       const Value result = found->read(*entry->object, arguments);
       change = result.has_proxies();
       return reply(session, call.seq, result, change);
     }
-    Serving serving(*this, call.object, type, session, call, found->name);
+    Serving serving(*this, call.object, type, session, call, *found);
     Outcome outcome = found->write(objects.change(call.object), serving, arguments);
-    if (outcome.parked()) return;
+    parked_now = outcome.parked();
+    if (parked_now) return;
     if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
     reply(session, call.seq, outcome.result(), true);
   });
+  if (!parked_now) outputs->ended.push_back({number, error.code});
   if (done) return;
   error.text = error_text(call.object, type, method, error.text);
   reply_error(session, call.seq, error, change);
 }
 
+bool Core::Impl::ask_statistics(const Session& session, const core::Call& call,
+                                Outputs& out) const {
+  if (call.object != core::kManagerObject || call.post) return false;
+  const auto* name = std::get_if<std::string_view>(&call.method);
+  if (name == nullptr || *name != kStatistics) return false;
+  constexpr std::string_view kNoArguments = "\x90";
+  if (call.args != kNoArguments) return false;  // serve_manager() will say what is wrong
+  out.asked.push_back({session.id, call.seq});
+  out.ended.push_back({manager_method(kStatistics), core::ErrorCode::ok});
+  return true;
+}
+
 bool Core::Impl::answer_call(const Session& session, const core::Call& call, Outputs& out) const {
-  if (call.object == core::kManagerObject || call.post) return false;
+  if (call.object == core::kManagerObject) return ask_statistics(session, call, out);
+  if (call.post) return false;
   if (session.parked.contains(call.seq) || session.replies.contains(call.seq)) return false;
   const ObjectTable::Entry* entry = objects.find(call.object);
   if (entry == nullptr) return false;
@@ -275,6 +295,7 @@ bool Core::Impl::answer_call(const Session& session, const core::Call& call, Out
   }
   if (bytes.empty()) return false;
   out.replies.push_back({session.id, std::make_shared<const std::string>(std::move(bytes))});
+  out.ended.push_back({method->number, error.code});
   return true;
 }
 
@@ -282,6 +303,7 @@ void Core::Impl::answer_parked(ParkId id, const Value& result) {
   const ParkedCall call = parked.take(id);
   Session& session = *sessions.find(call.key.session);
   session.parked.erase(call.key.seq);
+  outputs->ended.push_back({call.number, core::ErrorCode::ok});
   reply(session, call.key.seq, result, true);
 }
 
@@ -289,6 +311,7 @@ void Core::Impl::fail_parked(ParkId id, core::ErrorCode code, std::string_view t
   const ParkedCall call = parked.take(id);
   Session& session = *sessions.find(call.key.session);
   session.parked.erase(call.key.seq);
+  outputs->ended.push_back({call.number, code});
   const std::string full = error_text(call.object, call.type, call.method, text);
   reply_error(session, call.key.seq, {code, full, {}}, true);
 }

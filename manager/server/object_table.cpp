@@ -29,6 +29,7 @@ core::ReferencePtr ObjectTable::add(const Class& type, std::unique_ptr<Object> o
   core::Token token{incarnation_, id, std::string(type.name), 0, addresses_, std::nullopt};
   auto reference = std::make_shared<const CountedReference>(std::move(token), released_);
   entries_.emplace(id, Entry{std::move(object), &type, reference, ++last_version_});
+  ++counts_[&type];
   return reference;
 }
 
@@ -54,6 +55,7 @@ std::optional<ObjectTable::Unreferenced> ObjectTable::take_unreferenced() {
   released_->ids.pop_back();
   auto node = entries_.extract(id);
   if (node.empty()) return take_unreferenced();
+  --counts_[node.mapped().type];
   return Unreferenced{id, std::move(node.mapped())};
 }
 
@@ -63,6 +65,11 @@ std::vector<core::ObjectId> ObjectTable::ids() const {
   for (const auto& [id, entry] : entries_) ids.push_back(id);
   std::ranges::sort(ids);
   return ids;
+}
+
+std::size_t ObjectTable::number_of(const Class& type) const {
+  const auto found = counts_.find(&type);
+  return found == counts_.end() ? 0 : found->second;
 }
 
 void ObjectTable::save(Saver& out) const {

@@ -56,6 +56,7 @@ class ObjectTable {
   std::optional<Unreferenced> take_unreferenced();
 
   std::size_t size() const { return entries_.size(); }
+  std::size_t number_of(const Class& type) const;
   // In order of creation.
   std::vector<core::ObjectId> ids() const;
 
@@ -74,6 +75,7 @@ class ObjectTable {
   std::uint64_t last_version_ = 0;
   std::shared_ptr<Released> released_ = std::make_shared<Released>();
   std::unordered_map<core::ObjectId, Entry> entries_;
+  std::unordered_map<const Class*, std::size_t> counts_;  // never walked
 };
 
 }  // namespace steward::server

@@ -11,6 +11,7 @@
 
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
+#include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::server {
 
@@ -46,7 +47,7 @@ class QueueObject final : public Object {
   bool empty() const { return items_.empty(); }
   bool full() const { return maxsize_ > 0 && items_.size() >= maxsize_; }
   std::uint64_t maxsize() const { return maxsize_; }
-  std::string str() const;
+  std::string str(TextLimit limit) const;
 
   void save(Saver& out) const override;
   void forget(ParkId parked, Context& context) override;
