@@ -211,7 +211,7 @@ void Value::does_not_fit(std::string_view wanted) const {
 
 void Value::check_type(std::string_view wanted) const {
   const core::ReferencePtr& proxy = reference();
-  if (proxy && proxy->token().type != wanted) {
+  if (proxy && !core::fits(proxy->token(), wanted)) {
     throw BadCall("expected a " + std::string(wanted) + " proxy, got " +
                   core::describe(proxy->token()));
   }

@@ -248,7 +248,7 @@ bool Value::is() const {
   } else if constexpr (core::kByteVector<T>) {
     return kind() == ValueKind::bytes;
   } else if constexpr (core::ProxyType<T>) {
-    return kind() == ValueKind::proxy && reference() && reference()->token().type == T::kType;
+    return kind() == ValueKind::proxy && reference() && core::fits(reference()->token(), T::kType);
   } else if constexpr (core::MapLike<T>) {
     return kind() == ValueKind::map;
   } else {

@@ -15,6 +15,7 @@
 // std::optional<T> (which travels as a list of none or one), std::vector<Value>.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,12 +30,17 @@
 
 namespace steward::server {
 
+// The place of a method in all that a registry holds, the manager's own behind them: what
+// statistics are counted by.
+enum class MethodNumber : std::uint32_t {};
+
 struct Method {
   std::string_view name;
   // Exactly one of the two is set.
   Value (*read)(const Object&, Arguments&) = nullptr;
   Outcome (*write)(Object&, Call&, Arguments&) = nullptr;
   bool adds = false;
+  MethodNumber number{};  // given by the registry
   bool is_read() const { return read != nullptr; }
 };
 
@@ -51,12 +57,15 @@ class Registry {
   const Class* find(std::string_view name) const;
   // nullptr: the class has no such method.
   static const Method* find(const Class& type, const core::MethodKey& key);
+  // How many methods all classes have together. They are numbered in order of registration.
+  std::size_t number_of_methods() const { return methods_; }
   // In order of registration.
   const std::vector<std::unique_ptr<const Class>>& classes() const { return classes_; }
 
  private:
   std::vector<std::unique_ptr<const Class>> classes_;
   std::unordered_map<std::string_view, const Class*> by_name_;
+  std::size_t methods_ = 0;
 };
 
 // The built-in classes: list, dict, queue, lock, ...
@@ -174,9 +183,9 @@ Method method(std::string_view name) {
   if constexpr (detail::MemberFunction<decltype(M)>::kConst) {
     static_assert(!std::same_as<typename detail::MemberFunction<decltype(M)>::Result, Outcome>,
                   "a read cannot park");
-    return {name, &detail::read<M>, nullptr};
+    return {name, &detail::read<M>, nullptr, false, {}};
   } else {
-    return {name, nullptr, &detail::write<M, false>};
+    return {name, nullptr, &detail::write<M, false>, false, {}};
   }
 }
 

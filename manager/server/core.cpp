@@ -44,6 +44,10 @@ std::string Core::save() const { return impl_->save(); }
 const Identity& Core::identity() const { return impl_->identity; }
 const core::Limits& Core::limits() const { return impl_->limits; }
 std::size_t Core::number_of_objects() const { return impl_->objects.size(); }
+std::size_t Core::number_of_objects(std::size_t class_index) const {
+  return impl_->objects.number_of(*impl_->registry.classes().at(class_index));
+}
+std::size_t Core::number_of_names() const { return impl_->names.size(); }
 std::size_t Core::number_of_sessions() const { return impl_->sessions.size(); }
 std::size_t Core::number_parked() const { return impl_->parked.size(); }
 std::size_t Core::bytes_of_objects() const { return impl_->objects.bytes(); }
@@ -108,7 +112,15 @@ void Core::Impl::request(const input::Request& input) {
 bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
   const Session* session = sessions.find(input.session);
   if (session == nullptr) return false;
-  const std::size_t before = out.replies.size();
+  const std::size_t replies = out.replies.size();
+  const std::size_t ended = out.ended.size();
+  const std::size_t asked = out.asked.size();
+  const auto undo = [&] {
+    out.replies.resize(replies);
+    out.ended.resize(ended);
+    out.asked.resize(asked);
+    return false;
+  };
   std::size_t bytes = 0;
   try {
     const core::OpenEnvelope envelope = core::open_envelope(input.frame);
@@ -116,18 +128,14 @@ bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
     // One by one: what changes something is mostly the first, and apply will read it all again.
     core::CallReader reader(envelope);
     for (core::Call call; reader.next(call);) {
+      const std::size_t before = out.replies.size();
       // Past the bound apply refuses the rest.
-      if (bytes <= limits.unsent_bytes && answer_call(*session, call, out)) {
-        bytes += out.replies.back().bytes->size();
-        continue;
-      }
-      out.replies.resize(before);
-      return false;
+      if (bytes > limits.unsent_bytes || !answer_call(*session, call, out)) return undo();
+      if (out.replies.size() > before) bytes += out.replies.back().bytes->size();
     }
     return true;
   } catch (const BadCall&) {
-    out.replies.resize(before);
-    return false;  // apply will say what is wrong with it
+    return undo();  // apply will say what is wrong with it
   }
 }
 

@@ -1,4 +1,5 @@
 // The manager object, number 0: makes, names, finds and counts the others.
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
@@ -111,6 +112,27 @@ Value remove(Impl& core, Session&, Arguments& arguments) {
   return true;
 }
 
+// The object of this name, a list of none or one.
+Value find(Impl& core, Session&, Arguments& arguments) {
+  const auto name = arguments.take<std::string_view>();
+  arguments.finish();
+  Value::List found;
+  if (const auto named = core.names.find(name); named != core.names.end()) {
+    found.push_back(Value::of_reference(named->second));
+  }
+  return found;
+}
+
+// In the order of the alphabet.
+Value names(Impl& core, Session&, Arguments& arguments) {
+  arguments.finish();
+  Value::List all;
+  for (const auto& [name, reference] : core.names) {
+    all.emplace_back(Value::List{Value(name), Value::of_reference(reference)});
+  }
+  return all;
+}
+
 Value number_of_objects(Impl& core, Session&, Arguments& arguments) {
   arguments.finish();
   return core.objects.size();
@@ -151,6 +173,12 @@ Value debug_info(Impl& core, Session&, Arguments& arguments) {
   return text;
 }
 
+// Comes here with wrong arguments, or when nobody waits: Impl::ask_statistics has not taken it.
+Value stat(Impl&, Session&, Arguments& arguments) {
+  arguments.finish();
+  return {};
+}
+
 Value shutdown(Impl& core, Session&, Arguments& arguments) {
   arguments.finish();
   core.outputs->shutdown = true;
@@ -168,15 +196,31 @@ constexpr std::array kMethods{
     ManagerMethod{"drop", drop},       ManagerMethod{"remove", remove},
     ManagerMethod{"objects", objects}, ManagerMethod{"number_of_objects", number_of_objects},
     ManagerMethod{"shutdown", shutdown}, ManagerMethod{"debug_info", debug_info},
+    ManagerMethod{"find", find},       ManagerMethod{"names", names},
+    ManagerMethod{Impl::kStatistics, stat},
 };
 
 }  // namespace
 
-Value Core::Impl::serve_manager(Session& session, std::string_view method, Arguments& arguments) {
-  for (const ManagerMethod& entry : kMethods) {
-    if (entry.name == method) return entry.serve(*this, session, arguments);
-  }
-  throw BadCall("the manager has no such method");
+std::vector<std::string_view> Core::manager_methods() {
+  std::vector<std::string_view> names;
+  for (const ManagerMethod& method : kMethods) names.push_back(method.name);
+  return names;
+}
+
+std::optional<MethodNumber> Core::Impl::manager_method(std::string_view name) const {
+  const auto found = std::ranges::find(kMethods, name, &ManagerMethod::name);
+  if (found == kMethods.end()) return std::nullopt;
+  const auto place = static_cast<std::size_t>(found - kMethods.begin());
+  return MethodNumber{static_cast<std::uint32_t>(registry.number_of_methods() + place)};
+}
+
+Value Core::Impl::serve_manager(Session& session, std::string_view method, Arguments& arguments,
+                                std::optional<MethodNumber>& number) {
+  const auto found = std::ranges::find(kMethods, method, &ManagerMethod::name);
+  if (found == kMethods.end()) throw BadCall("the manager has no such method");
+  number = manager_method(method);
+  return found->serve(*this, session, arguments);
 }
 
 }  // namespace steward::server

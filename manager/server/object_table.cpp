@@ -31,6 +31,7 @@ core::ReferencePtr ObjectTable::add(const Class& type, std::unique_ptr<Object> o
   entries_.emplace(id, Entry{std::move(object), &type, reference, ++last_version_});
   bytes_ += kObjectBytes;
   changed_.push_back(id);
+  ++counts_[&type];
   return reference;
 }
 
@@ -71,6 +72,7 @@ std::optional<ObjectTable::Unreferenced> ObjectTable::take_unreferenced() {
   auto node = entries_.extract(id);
   if (node.empty()) return take_unreferenced();
   bytes_ -= kObjectBytes + node.mapped().bytes;
+  --counts_[node.mapped().type];
   return Unreferenced{id, std::move(node.mapped())};
 }
 
@@ -80,6 +82,11 @@ std::vector<core::ObjectId> ObjectTable::ids() const {
   for (const auto& [id, entry] : entries_) ids.push_back(id);
   std::ranges::sort(ids);
   return ids;
+}
+
+std::size_t ObjectTable::number_of(const Class& type) const {
+  const auto found = counts_.find(&type);
+  return found == counts_.end() ? 0 : found->second;
 }
 
 void ObjectTable::save(Saver& out) const {

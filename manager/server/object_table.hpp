@@ -63,6 +63,7 @@ class ObjectTable {
   // What all objects take: contents (Object::bytes) and kObjectBytes each. Looks again at those
   // that have changed.
   std::size_t bytes();
+  std::size_t number_of(const Class& type) const;
   // In order of creation.
   std::vector<core::ObjectId> ids() const;
 
@@ -83,6 +84,7 @@ class ObjectTable {
   std::unordered_map<core::ObjectId, Entry> entries_;
   std::size_t bytes_ = 0;
   std::vector<core::ObjectId> changed_;  // since the last recount
+  std::unordered_map<const Class*, std::size_t> counts_;  // never walked
 };
 
 }  // namespace steward::server

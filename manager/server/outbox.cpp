@@ -144,11 +144,17 @@ void Outbox::send_replies(const Parcel& parcel, core::Time now) {
 
 void Outbox::send(const std::string& route, std::string frame, core::Time now) {
   if (waiting_.contains(route)) return keep(route, std::move(frame), now);
+  const std::size_t size = frame.size();
   switch (listener_.send(route, frame)) {
-    case Sent::sent: return;
+    case Sent::sent: return note_sent(size);
     case Sent::would_block: return keep(route, std::move(frame), now);
     case Sent::gone: gone_.push_back(route); return;
   }
+}
+
+void Outbox::note_sent(std::size_t bytes) {
+  ++sent_.frames;
+  sent_.bytes += bytes;
 }
 
 void Outbox::keep(const std::string& route, std::string frame, core::Time now) {
@@ -172,6 +178,7 @@ bool Outbox::send_waiting(const std::string& route, Waiting& waiting, core::Time
     const std::size_t size = frame.size() + kFrameCost;
     switch (listener_.send(route, frame)) {
       case Sent::sent:
+        note_sent(size);
         waiting.bytes -= size;
         waiting.since = now;
         waiting.frames.pop_front();

@@ -19,6 +19,12 @@
 
 namespace steward::server {
 
+// What went one way since the start.
+struct Traffic {
+  std::uint64_t frames = 0;
+  std::uint64_t bytes = 0;
+};
+
 // Thread safety: none; the loop's thread only. The listener must outlive it.
 class Outbox {
  public:
@@ -47,6 +53,9 @@ class Outbox {
   std::vector<std::string> take_gone() { return std::exchange(gone_, {}); }
   std::vector<std::string> take_slow() { return std::exchange(slow_, {}); }
 
+  // What the listener has taken.
+  const Traffic& sent() const { return sent_; }
+
   // When to retry, although the listener shows nothing.
   core::Deadline next_deadline() const { return next_retry_; }
 
@@ -72,6 +81,7 @@ class Outbox {
   std::size_t gathered_bytes(const std::string& route) const;
   void send_replies(const Parcel& parcel, core::Time now);
   void send(const std::string& route, std::string frame, core::Time now);
+  void note_sent(std::size_t bytes);
   void keep(const std::string& route, std::string frame, core::Time now);
   // False: it is gone or past its budget, and noted so.
   bool send_waiting(const std::string& route, Waiting& waiting, core::Time now);
@@ -90,6 +100,7 @@ class Outbox {
   bool soon_ = false;
   std::vector<std::string> gone_;
   std::vector<std::string> slow_;
+  Traffic sent_;
 };
 
 }  // namespace steward::server

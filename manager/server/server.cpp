@@ -74,6 +74,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!stop_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
   now_ = options_.clock();
+  statistics_.emplace(classes_, now_);
   liveness_.emplace(poller_, options_.limits.session_lease);
   outbox_.emplace(*listener_, options_.limits);
   // The door opens last: whoever comes through it is served.
@@ -185,6 +186,7 @@ void Server::collect() {
     if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
     if (!listener_->receive(arrival)) return;
     bytes += arrival.frame.size();
+    statistics_->arrived(arrival.frame.size());
     ++batch_size_;
   }
 }
@@ -212,7 +214,20 @@ void Server::feed(const Input& input) {
     core_->apply(input, now_, outputs_);
   }
   if (outputs_.shutdown) ended_ = true;
+  keep_statistics();
   connections_->take(outputs_);
+}
+
+void Server::keep_statistics() {
+  for (const Outputs::Ended& call : outputs_.ended) statistics_->count(call);
+  outputs_.ended.clear();
+  for (const auto& [session, seq] : std::exchange(outputs_.asked, {})) {
+    const std::string report = core::encoded(
+        statistics_->report(*core_, connections_->incidents(), outbox_->sent(), now_));
+    auto reply = std::make_shared<std::string>();
+    core::append_reply(*reply, {seq, core::ErrorCode::ok, report});
+    outputs_.replies.push_back({session, std::move(reply)});
+  }
 }
 
 void Server::pass_gate() {

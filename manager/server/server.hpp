@@ -24,6 +24,7 @@
 #include <steward/manager/server/outbox.hpp>
 #include <steward/manager/server/poller.hpp>
 #include <steward/manager/server/side_door.hpp>
+#include <steward/manager/server/statistics.hpp>
 
 namespace steward::server {
 
@@ -81,6 +82,8 @@ class Server {
   void collect();
   void apply_batch();
   void feed(const Input& input);
+  // Counts what has ended, answers who has asked.
+  void keep_statistics();
   void pass_gate();
   core::Deadline next_deadline() const;
   void shut_down();
@@ -99,6 +102,7 @@ class Server {
   std::optional<Liveness> liveness_;
   std::optional<Outbox> outbox_;
   std::optional<Connections> connections_;
+  std::optional<Statistics> statistics_;
 
   shm::UniqueFd stop_;
   bool listener_woke_ = false;

@@ -23,7 +23,7 @@ Value pair_of(Value key, Value value) {
 
 DictObject::DictObject(const Environment& environment, Arguments& arguments)
     : map_(environment.seed) {
-  if (auto pairs = arguments.take<std::optional<std::vector<Value>>>()) update(std::move(*pairs));
+  if (auto entries = arguments.take<std::optional<Value::Map>>()) update(*std::move(entries));
 }
 
 void DictObject::set(Value key, Value value) { map_.set(std::move(key), std::move(value)); }
@@ -45,14 +45,8 @@ Value DictObject::popitem() {
   return pair_of(std::move(last.key), std::move(last.value));
 }
 
-void DictObject::update(std::vector<Value> pairs) {
-  // All are looked at before the first is taken: a wrong call changes nothing.
-  for (const Value& pair : pairs) {
-    if (pair.kind() != ValueKind::list || pair.list().size() != 2) {
-      throw BadCall("expected [key, value], got " + brief(pair));
-    }
-  }
-  for (const Value& pair : pairs) map_.set(pair.list()[0], pair.list()[1]);
+void DictObject::update(Value::Map entries) {
+  for (auto& [key, value] : entries) map_.set(std::move(key), std::move(value));
 }
 
 bool DictObject::erase(const Value& key) { return map_.take(key).has_value(); }
@@ -123,8 +117,8 @@ Value DictObject::items() const {
   return items;
 }
 
-std::string DictObject::str() const {
-  MapPrinter printer;
+std::string DictObject::str(TextLimit limit) const {
+  MapPrinter printer(limit);
   map_.for_each([&](const Value& key, const Value& value) { printer.entry(key, value); });
   return std::move(printer).finish();
 }

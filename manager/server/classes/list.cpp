@@ -147,9 +147,12 @@ Value ListObject::slice(std::optional<std::int64_t> begin, std::optional<std::in
 
 Value ListObject::copy() const { return Value::List(items_.begin(), items_.end()); }
 
-std::string ListObject::str() const {
-  ListPrinter printer;
-  for (const Value& item : items_) printer.item(item);
+std::string ListObject::str(TextLimit limit) const {
+  ListPrinter printer(limit);
+  for (const Value& item : items_) {
+    if (printer.full()) break;
+    printer.item(item);
+  }
   return std::move(printer).finish();
 }
 

@@ -9,6 +9,7 @@
 
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
+#include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::server {
 
@@ -43,7 +44,7 @@ class ListObject final : public Object {
   Value slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end,
               std::optional<std::int64_t> step) const;
   Value copy() const;
-  std::string str() const;
+  std::string str(TextLimit limit) const;
 
   std::size_t bytes() const override { return bytes_; }
   void save(Saver& out) const override;

@@ -205,9 +205,12 @@ void QueueObject::returned(CallKey key, Context& context) {
   settle(context);
 }
 
-std::string QueueObject::str() const {
-  ListPrinter printer;
-  for (const Item& item : items_) printer.item(item.value);
+std::string QueueObject::str(TextLimit limit) const {
+  ListPrinter printer(limit);
+  for (const Item& item : items_) {
+    if (printer.full()) break;
+    printer.item(item.value);
+  }
   return std::move(printer).finish();
 }
 

@@ -11,6 +11,7 @@
 
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
+#include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::server {
 
@@ -46,7 +47,7 @@ class QueueObject final : public Object {
   bool empty() const { return items_.empty(); }
   bool full() const { return maxsize_ > 0 && items_.size() >= maxsize_; }
   std::uint64_t maxsize() const { return maxsize_; }
-  std::string str() const;
+  std::string str(TextLimit limit) const;
 
   // Of the items that are here, in flight, or wait to enter.
   std::size_t bytes() const override { return bytes_; }
