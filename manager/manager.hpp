@@ -129,7 +129,7 @@ class Manager {
   RLock rlock(const Name& name, const LockOptions& options = {}) const;
 
   // An object of a class that is known by name only, made with these arguments of its constructor
-  // (docs/protocol.md, section 10): create("queue", {8}).
+  // (docs/protocol.md, section 11): create("queue", {8}).
   Object create(std::string_view type, const Value::List& arguments = {}) const;
   Object create(std::string_view type, const Name& name, const Value::List& arguments = {}) const;
 

@@ -27,7 +27,7 @@ class ObjectMethods : public Calls {
   template <class R>
   using Result = typename Calls::template Result<R>;
 
-  // Calls a method by its name on the wire (docs/protocol.md, section 10): call("append", 3). The
+  // Calls a method by its name on the wire (docs/protocol.md, section 11): call("append", 3). The
   // result is as the wire has it: an optional is a list of none or one, no result is nil. Throws
   // what the method throws; BadCall if there is no such method.
   //
