@@ -254,8 +254,11 @@ void LiveSession::fail_calls(const std::string& reason, bool manager_is_dead) {
     waiter->payload = reason;
     // Should the manager come back, it must not do later what the caller has given up; what it has
     // handed over already, it gets back.
-    if (call->sent) table_.note_cancel(call->seq);
-    table_.remove(*call);
+    if (call->sent) {
+      table_.forsake(*call);
+    } else {
+      table_.remove(*call);
+    }
     crew_.finish(*waiter);
   }
 }

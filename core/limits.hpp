@@ -11,6 +11,7 @@ namespace steward::core {
 // and changes nothing, unless a line says otherwise.
 struct Limits {
   std::size_t message_bytes = 64U << 20U;           // one frame; past it the session is closed
+                                                    // (a client throws Overloaded before)
   std::size_t calls_in_flight = 1024;               // a session; its client waits
   std::size_t parked_calls = 1'000'000;             // of all sessions
   std::size_t reply_store_bytes = 64U << 20U;       // kept for retries, a session

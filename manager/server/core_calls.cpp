@@ -363,7 +363,8 @@ void Core::Impl::take_back(Session& session, core::Seq seq) {
 }
 
 // The caller does not wait any more. A call that is parked ends here, with a word that it was not
-// done; what was handed over already goes back.
+// done; what was handed over already goes back. A reply that is kept is said again: only from that
+// does a client that has lost it know which references it was granted.
 void Core::Impl::cancel(Session& session, core::Seq seq) {
   if (const auto waiting = session.parked.find(seq); waiting != session.parked.end()) {
     const ParkId id = waiting->second;
@@ -372,6 +373,9 @@ void Core::Impl::cancel(Session& session, core::Seq seq) {
     return;
   }
   take_back(session, seq);
+  const auto stored = session.replies.find(seq);
+  if (stored == session.replies.end() || stored->second->empty()) return;
+  outputs->replies.push_back({session.id, stored->second});
 }
 
 void Core::Impl::end_ownership(Session& session, Ending ending) {

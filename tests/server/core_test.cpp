@@ -288,6 +288,30 @@ TEST_F(CoreTest, ASpentNonceIsAPlainClaim) {
   }
 }
 
+// A client that gave a call up and lost its reply learns from the second what it was granted.
+TEST_F(CoreTest, AKeptReplyIsSaidAgainAtItsCancelAndGrantsNothingAnew) {
+  const auto object = slot(ann);
+  const auto inside = slot(ann);
+  const Value handle = Value::of_reference(std::make_shared<const core::Reference>(core::Token{
+      driver.core.identity().incarnation, inside, "slot", 0, {}, std::nullopt}));
+  driver.call(ann, object, "put", arguments(handle));
+  drop(ann, inside);
+  const core::Seq taken = driver.send(ann, object, "take", arguments());
+  EXPECT_EQ(driver.answer(ann, taken).result.kind(), ValueKind::proxy);
+  driver.cancel(ann, taken);
+  EXPECT_EQ(driver.answer(ann, taken).result.kind(), ValueKind::proxy);
+  driver.cancel(ann, taken);  // as after a new connection
+  EXPECT_EQ(driver.answer(ann, taken).code, ErrorCode::ok);
+  EXPECT_EQ(driver.call(ann, object, "peek", arguments()).result.list().size(), 1U) << "it is back";
+  driver.acknowledge(ann, driver.send(ann, object, "take", arguments()));
+
+  // One of the two takes was given up: one drop for that and one for the peek leave the other.
+  drop(ann, inside, 2);
+  EXPECT_EQ(driver.core.number_of_objects(), 2U);
+  drop(ann, inside);
+  EXPECT_EQ(driver.core.number_of_objects(), 1U);
+}
+
 TEST_F(CoreTest, NotesMalformedEnvelopesAsViolations) {
   driver.request(ann, "\x93\x01\x03");
   EXPECT_EQ(driver.violations, std::vector{ann.session});

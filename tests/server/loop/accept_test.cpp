@@ -1,27 +1,17 @@
 // A lack of descriptors: the server turns connections away, and goes on. Each server runs in a
 // child with few of them, since the tests take them all.
-#include <sys/resource.h>
 #include <time.h>
 
-#include <cerrno>
 #include <vector>
 
-#include <fcntl.h>
-
 #include <steward/tests/client/forked.hpp>
+#include <steward/tests/server/loop/few_descriptors.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
 
 namespace steward::test {
 namespace {
 
 constexpr rlim_t kDescriptors = 256;
-
-void limit_descriptors(rlim_t most) {
-  const rlimit limit{most, most};
-  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    throw std::system_error(errno, std::generic_category(), "setrlimit");
-  }
-}
 
 void say(int out, const std::string& line) {
   const std::string text = line + "\n";
@@ -36,15 +26,6 @@ int serve(int out, const std::function<void(server::Server&)>& between) {
   for (;;) {
     server.step(10ms);
     between(server);
-  }
-}
-
-std::vector<shm::UniqueFd> take_all_descriptors() {
-  std::vector<shm::UniqueFd> taken;
-  for (;;) {
-    shm::UniqueFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (!fd) return taken;
-    taken.push_back(std::move(fd));
   }
 }
 
