@@ -108,9 +108,11 @@ bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
   try {
     const core::OpenEnvelope envelope = core::open_envelope(input.frame);
     if (envelope.kind != core::Envelope::calls) return false;
-    for (const core::Call& call : core::decode_calls(envelope).calls) {
-      // Past the bound apply refuses the rest.
-      if (bytes <= limits.unsent_bytes && answer_call(*session, call, out)) {
+    const core::Calls frame = core::decode_calls(envelope);
+    const core::Seq first = std::max(frame.first_incomplete, session->first_incomplete);
+    for (const core::Call& call : frame.calls) {
+      // apply passes over what is complete, and refuses what is past the bound.
+      if (call.seq >= first && bytes <= limits.unsent_bytes && answer_call(*session, call, out)) {
         bytes += out.replies.back().bytes->size();
         continue;
       }
