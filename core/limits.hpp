@@ -12,10 +12,11 @@ namespace steward::core {
 struct Limits {
   std::size_t message_bytes = 64U << 20U;           // one frame; past it the session is closed
                                                     // (a client throws Overloaded before)
-  std::size_t calls_in_flight = 1024;               // a session; its client waits
+  std::size_t calls_in_flight = 1024;               // a session; its client waits by itself
   std::size_t parked_calls = 1'000'000;             // of all sessions
   std::size_t reply_store_bytes = 64U << 20U;       // kept for retries, a session
-  std::size_t unsent_bytes = 64U << 20U;            // a session that does not read; past it: closed
+  // A session that does not read; past it: closed. Also the results that one message may ask for.
+  std::size_t unsent_bytes = 64U << 20U;
   std::chrono::seconds unsent_time{60};             // likewise
   std::size_t sessions = 16'384;                    // refused with the reason
   std::size_t handshakes = 256;                     // pending; the oldest is dropped

@@ -5,15 +5,15 @@
 //
 // FRAMES are thrown in all (1,000,000), by N processes (4) at a niceness (0). Most attackers have a
 // session, and make wild calls of every method; one frame in fifty comes from the fuzz corpus and a
-// list of malformed ones, changed at random, and ends the session as a rule: then they open another.
-// One attacker in four never says hello, and throws only such frames. STEWARD_SEED repeats what is
-// thrown.
+// list of malformed ones, changed at random, and ends the session as a rule: then they open
+// another. One attacker in four never says hello, and throws only such frames. STEWARD_SEED repeats
+// what is thrown.
 //
 // Prints the good client's times alone and under the storm, the server's largest memory, and what
 // the attackers were told. Exits with 1 if the server died or took more than 256 MiB (1 GiB more
 // under a sanitizer, whose own memory counts too). The mark for the times is a p99 within twice that
-// alone; it is printed and not judged, since with fewer processors than processes it measures the
-// scheduler: --nice 19 leaves the processors to the server and the good client.
+// alone; it is printed and not judged, since with fewer processors than processes it measures
+// the scheduler: --nice 19 leaves the processors to the server and the good client.
 //
 // A frame may be a right call by chance, and right calls are served: so the frames never name
 // `shutdown`, and the good client only makes calls that nobody can spoil.

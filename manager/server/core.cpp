@@ -127,10 +127,13 @@ bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
     if (envelope.kind != core::Envelope::calls) return false;
     // One by one: what changes something is mostly the first, and apply will read it all again.
     core::CallReader reader(envelope);
+    const core::Seq first = std::max(reader.first_incomplete(), session->first_incomplete);
     for (core::Call call; reader.next(call);) {
       const std::size_t before = out.replies.size();
-      // Past the bound apply refuses the rest.
-      if (bytes > limits.unsent_bytes || !answer_call(*session, call, out)) return undo();
+      // apply passes over what is complete, and refuses what is past the bound.
+      if (call.seq < first || bytes > limits.unsent_bytes || !answer_call(*session, call, out)) {
+        return undo();
+      }
       if (out.replies.size() > before) bytes += out.replies.back().bytes->size();
     }
     return true;

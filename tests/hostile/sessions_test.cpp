@@ -177,8 +177,10 @@ TEST_F(HostileSessions, NumbersThatLieHurtOnlyTheirSpeaker) {
   EXPECT_EQ(bad.get(queue, "size").integer(), 4);
   bad.first_incomplete = UINT64_MAX;
   bad.post(queue, "close", arguments());
-  bad.first_incomplete = 1;
-  EXPECT_EQ(bad.get(queue, "size").integer(), 4);
+  bad.post(queue, "size", arguments());
+  EXPECT_EQ(stranger().get(queue, "size").integer(), 4);
+  // By its own word it has heard all that there will be.
+  EXPECT_FALSE(bad.wire().receive());
   is_served();
 }
 
