@@ -11,8 +11,8 @@
 //
 // Prints the good client's times alone and under the storm, the server's largest memory, and what
 // the attackers were told. Exits with 1 if the server died or took more than 256 MiB (1 GiB more
-// under a sanitizer, whose own memory counts too). The mark for the times is a p99 within twice that
-// alone; it is printed and not judged, since with fewer processors than processes it measures
+// under a sanitizer, whose own memory counts too). The mark for the times is a p99 within twice
+// that alone; it is printed and not judged, since with fewer processors than processes it measures
 // the scheduler: --nice 19 leaves the processors to the server and the good client.
 //
 // A frame may be a right call by chance, and right calls are served: so the frames never name

@@ -109,6 +109,7 @@ void Connections::open(const Arrival& arrival, const core::Hello& hello, core::T
   if (leased) liveness_.lease(session, now);
   feed_(input::SessionOpened{session, secret});
   links_.emplace(session, Link{{}, hello.ticket, leased});
+  if (leased) ++remote_;
   if (!hello.ticket.empty()) by_ticket_.emplace(hello.ticket, session);
   bind(session, arrival.route);
   send_welcome(arrival.route, session, secret, {});
@@ -213,6 +214,7 @@ void Connections::end(const core::SessionId& session, Ending ending) {
   const auto place = links_.find(session);
   if (place == links_.end()) return;
   feed_(input::SessionEnded{session, ending});
+  if (place->second.leased) --remote_;
   by_route_.erase(place->second.route);
   if (!place->second.ticket.empty()) by_ticket_.erase(place->second.ticket);
   links_.erase(place);

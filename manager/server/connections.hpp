@@ -64,6 +64,8 @@ class Connections {
 
   std::vector<core::SessionId> sessions() const;
   const Incidents& incidents() const { return incidents_; }
+  // Those that live by a lease.
+  std::size_t remote_sessions() const { return remote_; }
 
  private:
   struct Link {
@@ -111,6 +113,7 @@ class Connections {
   std::list<std::string> challenged_;  // routes, oldest first
   std::unordered_set<std::string> ignored_;
   std::deque<std::string> ignored_order_;
+  std::size_t remote_ = 0;
   Incidents incidents_;
 };
 

@@ -7,6 +7,7 @@
 namespace steward::server {
 
 inline constexpr std::size_t kDescriptorsPerSession = 3;  // ZeroMQ's, the side door's, the pidfd
+inline constexpr std::size_t kDescriptorsPerRemoteSession = 1;  // ZeroMQ's
 // Clients are turned away before they take the last ones: this process needs files too.
 inline constexpr std::size_t kReservedDescriptors = 32;
 

@@ -44,6 +44,10 @@ class Listener {
   // Nothing more will be sent there.
   virtual void forget(const std::string& route) = 0;
 
+  // Every connection of remote peers ends, with all that ZeroMQ keeps of it; those who mean well
+  // come again. fds() are others then.
+  virtual void cut_remote() {}
+
   // As handles carry them.
   virtual const std::vector<std::string>& addresses() const = 0;
 

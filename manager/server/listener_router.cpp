@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -21,9 +20,11 @@ constexpr int kHandshakeMs = 3000;
 constexpr int kBacklog = 1024;
 // How long close() lets the last replies leave.
 constexpr int kFarewellMs = 250;
-// A connection over which nothing comes back is given up; its client comes again on another one.
-constexpr std::chrono::milliseconds kHeartbeat{2000};
-constexpr std::chrono::milliseconds kHeartbeatTimeout{5000};
+// The kernel finds out which connections lead nowhere any more: ZeroMQ's own heartbeats take time
+// that grows with the square of the connections. Sessions have leases; this is for descriptors.
+constexpr int kKeepaliveIdleSeconds = 15;
+constexpr int kKeepaliveIntervalSeconds = 5;
+constexpr int kKeepaliveCount = 3;
 // Larger frames are not copied, and counted until ZeroMQ has written them out: its queues count
 // messages only, so one client that does not read could keep kQueueMessages huge ones.
 constexpr std::size_t kCountedBytes = 16U << 10U;
@@ -53,9 +54,9 @@ zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
 
 // The bytes of one connection that wait inside ZeroMQ. Shared with its I/O thread.
 struct Router::Window {
-  explicit Window(Bell bell) : drained(std::move(bell)) {}
+  explicit Window(BellPtr bell) : drained(std::move(bell)) {}
   std::atomic<std::size_t> bytes{0};
-  const Bell drained;
+  const BellPtr drained;
 };
 
 // A large frame on its way.
@@ -70,19 +71,28 @@ void Router::sent_parcel(void*, void* hint) {
   Window& window = *parcel->window;
   const std::size_t size = parcel->frame.size();
   const std::size_t before = window.bytes.fetch_sub(size);
-  if (before <= kWindowBytes || before - size > kWindowBytes) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(window.drained->get(), &one, sizeof one);
+  if (before > kWindowBytes && before - size <= kWindowBytes) window.drained->ring();
 }
 
-Bell make_bell() {
-  shm::UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!fd) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
-  return std::make_shared<const shm::UniqueFd>(std::move(fd));
+Bell::Bell() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+}
+
+void Bell::ring() {
+  const std::uint64_t one = 1;
+  rung_ = true;
+  [[maybe_unused]] const ssize_t written = ::write(fd_.get(), &one, sizeof one);
+}
+
+// A ring in between may leave it audible: then the loop looks once more than it needs to.
+void Bell::silence() {
+  if (!rung_.exchange(false)) return;
+  std::uint64_t rings = 0;
+  [[maybe_unused]] const ssize_t size = ::read(fd_.get(), &rings, sizeof rings);
 }
 
 Router::Router(zmq::context_t& context, const std::string& path, const core::Limits& limits,
-               Bell bell) try
+               BellPtr bell) try
     : bell_(std::move(bell)), socket_(context, zmq::socket_type::router) {
   take_options(limits);
   const PrivateUmask scope;
@@ -93,12 +103,14 @@ Router::Router(zmq::context_t& context, const std::string& path, const core::Lim
 }
 
 Router::Router(zmq::context_t& context, const core::TcpAddress& address,
-               const core::Limits& limits, Bell bell,
+               const core::Limits& limits, BellPtr bell,
                const std::optional<core::KeyPairs>& key) try
     : bell_(std::move(bell)), socket_(context, zmq::socket_type::router) {
   take_options(limits);
-  socket_.set(zmq::sockopt::heartbeat_ivl, static_cast<int>(kHeartbeat.count()));
-  socket_.set(zmq::sockopt::heartbeat_timeout, static_cast<int>(kHeartbeatTimeout.count()));
+  socket_.set(zmq::sockopt::tcp_keepalive, 1);
+  socket_.set(zmq::sockopt::tcp_keepalive_idle, kKeepaliveIdleSeconds);
+  socket_.set(zmq::sockopt::tcp_keepalive_intvl, kKeepaliveIntervalSeconds);
+  socket_.set(zmq::sockopt::tcp_keepalive_cnt, kKeepaliveCount);
   socket_.set(zmq::sockopt::ipv6, address.host.starts_with('['));
   if (key) {
     socket_.set(zmq::sockopt::curve_server, true);
@@ -181,6 +193,13 @@ Sent Router::send(std::string_view route, std::string& frame) try {
 } catch (const zmq::error_t& error) {
   if (error.num() == EHOSTUNREACH) return Sent::gone;
   throw std::system_error(error.num(), std::generic_category(), "cannot send");
+}
+
+void Router::drop() {
+  socket_.set(zmq::sockopt::linger, 0);
+  socket_.unbind(endpoint());
+  socket_.close();
+  windows_.clear();
 }
 
 void Router::close() {

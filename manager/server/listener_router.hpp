@@ -20,20 +20,33 @@
 
 namespace steward::server {
 
-// An eventfd that is rung when a peer reads again whose queue was full of large frames. Shared with
-// ZeroMQ's I/O thread.
-using Bell = std::shared_ptr<const shm::UniqueFd>;
-Bell make_bell();
+// Rung by ZeroMQ's I/O thread when a peer reads again whose queue was full of large frames.
+//
+// Thread safety: any thread may ring; the loop's hears.
+class Bell {
+ public:
+  Bell();
+  int fd() const { return fd_.get(); }
+  void ring();
+  // Silent from now on, until it is rung again.
+  void silence();
+
+ private:
+  const shm::UniqueFd fd_;  // an eventfd
+  std::atomic<bool> rung_{false};
+};
+using BellPtr = std::shared_ptr<Bell>;
 
 // Thread safety: none; the loop's thread only. Ownership: the context must outlive it.
 class Router {
  public:
   // `path`: of a Unix socket, in a directory that only this user may enter. Throws
   // std::system_error.
-  Router(zmq::context_t& context, const std::string& path, const core::Limits& limits, Bell bell);
+  Router(zmq::context_t& context, const std::string& path, const core::Limits& limits,
+         BellPtr bell);
   // With a key: only peers that hold it, under CURVE; somebody must answer ZAP for `kDomain`.
   Router(zmq::context_t& context, const core::TcpAddress& address, const core::Limits& limits,
-         Bell bell, const std::optional<core::KeyPairs>& key);
+         BellPtr bell, const std::optional<core::KeyPairs>& key);
 
   static constexpr const char* kDomain = "steward";
 
@@ -48,6 +61,8 @@ class Router {
   void forget(const std::string& route) { windows_.erase(route); }
   // What was sent leaves if its peers read it soon.
   void close();
+  // Nothing more leaves, and all that waits is forgotten.
+  void drop();
 
  private:
   struct Window;
@@ -57,7 +72,7 @@ class Router {
   void take_options(const core::Limits& limits);
   zmq::message_t message_of(std::string_view route, std::string& frame);
 
-  const Bell bell_;
+  const BellPtr bell_;
   zmq::socket_t socket_;
   int fd_ = -1;
   std::unordered_map<std::string, std::shared_ptr<Window>> windows_;

@@ -4,15 +4,17 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <unistd.h>
+#include <poll.h>
 
 #include <array>
-#include <cstdint>
+#include <chrono>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include <steward/core/clock.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/accept.hpp>
 #include <steward/manager/server/listener_router.hpp>
@@ -20,6 +22,8 @@
 
 namespace steward::server {
 namespace {
+
+constexpr std::chrono::seconds kPortPatience{5};
 
 // An address of this host that others may reach, for one that listens at all of them.
 std::string some_address() {
@@ -58,6 +62,7 @@ class ZmqListener final : public Listener {
   Sent send(const std::string& route, std::string& frame) override;
   void forget(const std::string& route) override { at(route).forget(route.substr(1)); }
   const std::vector<std::string>& addresses() const override { return addresses_; }
+  void cut_remote() override;
   void close() override;
 
  private:
@@ -68,7 +73,9 @@ class ZmqListener final : public Listener {
   bool receive_from(Router& router, char mark, Peer peer, Arrival& arrival);
 
   const AcceptGuard accept_;  // outlives the context's threads
-  const Bell drained_;
+  const BellPtr drained_ = std::make_shared<Bell>();
+  const core::Limits limits_;
+  std::optional<core::KeyPairs> keys_;
   zmq::context_t context_{1};
   std::optional<ZapGate> gate_;
   std::optional<Router> local_;
@@ -79,28 +86,26 @@ class ZmqListener final : public Listener {
 
 ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits,
                          const RemoteEntrance& entrance)
-    : drained_(make_bell()), addresses_{ipc_address(directory)} {
+    : limits_(limits), addresses_{ipc_address(directory)} {
   check_entrance(entrance);
   local_.emplace(context_, directory.socket(), limits, drained_);
   if (entrance.address.empty()) return;
-  std::optional<core::KeyPairs> keys;
   if (!entrance.key.empty()) {
-    keys = core::derive_key_pairs(entrance.key);
-    gate_.emplace(context_, keys->client.public_key);
+    keys_ = core::derive_key_pairs(entrance.key);
+    gate_.emplace(context_, keys_->client.public_key);
   }
-  remote_.emplace(context_, *core::parse_tcp(entrance.address), limits, drained_, keys);
+  remote_.emplace(context_, *core::parse_tcp(entrance.address), limits_, drained_, keys_);
   addresses_.push_back(public_address(*remote_));
 }
 
 std::vector<int> ZmqListener::fds() const {
-  std::vector<int> fds{local_->fd(), drained_->get()};
+  std::vector<int> fds{local_->fd(), drained_->fd()};
   if (remote_) fds.push_back(remote_->fd());
   return fds;
 }
 
 bool ZmqListener::readable() {
-  std::uint64_t drained = 0;
-  [[maybe_unused]] const ssize_t size = ::read(drained_->get(), &drained, sizeof drained);
+  drained_->silence();
   const bool local = local_->readable();
   return (remote_ && remote_->readable()) || local;
 }
@@ -122,6 +127,24 @@ bool ZmqListener::receive(Arrival& arrival) {
 
 Sent ZmqListener::send(const std::string& route, std::string& frame) {
   return at(route).send(std::string_view(route).substr(1), frame);
+}
+
+// ZeroMQ lets go of a port some time after it was told to.
+void ZmqListener::cut_remote() {
+  if (!remote_) return;
+  const core::TcpAddress address = *core::parse_tcp(remote_->endpoint());
+  remote_->drop();
+  remote_.reset();
+  const core::Deadline patience = core::deadline_after(kPortPatience);
+  for (;;) {
+    try {
+      remote_.emplace(context_, address, limits_, drained_, keys_);
+      return;
+    } catch (const std::system_error&) {
+      if (std::chrono::steady_clock::now() > *patience) throw;
+      ::poll(nullptr, 0, 1);
+    }
+  }
 }
 
 void ZmqListener::close() {

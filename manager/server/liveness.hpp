@@ -41,6 +41,7 @@ class Liveness {
   void forget(const core::SessionId& session);
   void close_left() { left_.clear(); }
 
+  bool has_dead() const { return !dead_.empty(); }
   // Sessions found dead since the last call, first found first.
   std::vector<core::SessionId> take_dead() { return std::exchange(dead_, {}); }
 

@@ -1,5 +1,6 @@
 #include <steward/manager/server/server.hpp>
 
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -45,8 +46,10 @@ core::Deadline earlier(core::Deadline a, core::Deadline b) {
 
 ServerOptions within(ServerOptions options, std::size_t descriptors) {
   const std::size_t for_clients = descriptors - std::min(descriptors, kOwnDescriptors);
-  options.limits.sessions =
-      std::min(options.limits.sessions, for_clients / kDescriptorsPerSession);
+  // Where others come in, the cheapest sessions decide: the side door looks after its own.
+  const std::size_t each =
+      options.entrance.address.empty() ? kDescriptorsPerSession : kDescriptorsPerRemoteSession;
+  options.limits.sessions = std::min(options.limits.sessions, for_clients / each);
   return options;
 }
 
@@ -85,10 +88,15 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
   }
   connections_.emplace(*core_, door_ ? &*door_ : nullptr, *liveness_, *outbox_,
                        [this](const Input& input) { feed(input); }, options_.note);
+  watch_listener();
+  if (!options_.entrance.address.empty()) flood_guard_.emplace(options_.limits.message_bytes);
+  end_with(stop_.get());
+}
+
+void Server::watch_listener() {
   for (const int fd : listener_->fds()) {
     poller_.add(fd, [this] { listener_woke_ = true; });
   }
-  end_with(stop_.get());
 }
 
 Server::~Server() {
@@ -119,10 +127,12 @@ void Server::run() {
 void Server::step(std::optional<core::Duration> longest) {
   const core::Time before = now_;
   const std::optional<core::Duration> patience = wait(longest);
-  collect();
+  batch_size_ = 0;
+  collect(burst_);
   // Only now who has died: what a process did before its end is in the batch, or lost with it, and
   // whoever has seen the end finds it done.
   poller_.wait(core::Duration::zero());
+  if (liveness_->has_dead()) collect(kBatchFrames);
   now_ = std::max(now_, options_.clock());
   excuse_silence(before, patience);
 
@@ -141,10 +151,29 @@ void Server::step(std::optional<core::Duration> longest) {
   // Whom the outbox found gone or too slow: that too changes what others may have.
   connections_->look_at_outbox();
   pass_gate();
+  if (flood_guard_) look_for_floods();
+}
+
+// Who floods cannot be told from the others, and a ROUTER cannot cut one peer. So all are cut, and
+// those who mean well resume their sessions.
+void Server::look_for_floods() {
+  flood_guard_->explain(statistics_->bytes_received() + outbox_->sent().bytes);
+  if (!flood_guard_->floods(now_, connections_->remote_sessions())) return;
+  for (const int fd : listener_->fds()) poller_.remove(fd);
+  listener_->cut_remote();
+  watch_listener();
+  ::malloc_trim(0);
+  if (options_.note) options_.note("cut all remote connections: one sends without end");
 }
 
 std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest) {
-  if (listener_->readable()) return core::Duration::zero();
+  // After an empty look the next one is for a single frame: each look in vain costs system calls.
+  // Where more waits, twice as many are taken each time.
+  if (listener_->readable()) {
+    burst_ = std::min(2 * burst_, kBatchFrames);
+    return core::Duration::zero();
+  }
+  burst_ = 1;
   std::optional<core::Duration> patience = longest;
   if (const auto deadline = next_deadline()) {
     const core::Duration until = std::max(core::Duration::zero(), *deadline - options_.clock());
@@ -174,13 +203,13 @@ void Server::expire_leases() {
 core::Deadline Server::next_deadline() const {
   core::Deadline next = earlier(core_->next_deadline(), outbox_->next_deadline());
   next = earlier(next, liveness_->next_deadline());
+  if (flood_guard_) next = earlier(next, flood_guard_->next_look());
   return door_ ? earlier(next, door_->next_deadline()) : next;
 }
 
-void Server::collect() {
+void Server::collect(std::size_t frames) {
   std::size_t bytes = 0;
-  batch_size_ = 0;
-  while (batch_size_ < kBatchFrames && bytes < kBatchBytes) {
+  while (batch_size_ < frames && bytes < kBatchBytes) {
     if (batch_size_ == batch_.size()) batch_.emplace_back();
     Arrival& arrival = batch_[batch_size_];
     if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
@@ -193,8 +222,9 @@ void Server::collect() {
 
 // Of a session that has died its own requests are applied first, then its death, then the others'.
 void Server::apply_batch() {
-  std::vector<bool> done(batch_size_);
-  for (const core::SessionId& session : liveness_->take_dead()) {
+  const std::vector<core::SessionId> dead = liveness_->take_dead();
+  std::vector<bool> done(dead.empty() ? 0 : batch_size_);
+  for (const core::SessionId& session : dead) {
     for (std::size_t i = 0; i < batch_size_; ++i) {
       if (done[i] || connections_->session_at(batch_[i].route) != session) continue;
       done[i] = true;
@@ -203,7 +233,7 @@ void Server::apply_batch() {
     connections_->died(session);
   }
   for (std::size_t i = 0; i < batch_size_; ++i) {
-    if (!done[i]) connections_->receive(batch_[i], now_);
+    if (dead.empty() || !done[i]) connections_->receive(batch_[i], now_);
   }
 }
 

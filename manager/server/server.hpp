@@ -18,6 +18,7 @@
 #include <steward/manager/server/connections.hpp>
 #include <steward/manager/server/core.hpp>
 #include <steward/manager/server/directory.hpp>
+#include <steward/manager/server/flood_guard.hpp>
 #include <steward/manager/server/listener.hpp>
 #include <steward/manager/server/listener_zmq.hpp>
 #include <steward/manager/server/liveness.hpp>
@@ -79,7 +80,10 @@ class Server {
   std::optional<core::Duration> wait(std::optional<core::Duration> longest);
   void excuse_silence(core::Time before, std::optional<core::Duration> patience);
   void expire_leases();
-  void collect();
+  void watch_listener();
+  void look_for_floods();
+  // Until the batch has so many frames.
+  void collect(std::size_t frames);
   void apply_batch();
   void feed(const Input& input);
   // Counts what has ended, answers who has asked.
@@ -105,6 +109,8 @@ class Server {
   std::optional<Statistics> statistics_;
 
   shm::UniqueFd stop_;
+  std::optional<FloodGuard> flood_guard_;  // where strangers may come in
+  std::size_t burst_ = 1;                  // frames that the next pass takes in at most
   bool listener_woke_ = false;
   bool ended_ = false;
   core::Time now_;

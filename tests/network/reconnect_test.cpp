@@ -297,7 +297,7 @@ TEST_F(NetworkTest, OnlyACallWhoseSessionIsGoneHasAnUnknownOutcome) {
 }
 
 TEST_F(NetworkTest, AServerThatIsKilledEndsEveryCallWithinTheTimeout) {
-  start(15s, {.timeout = 500ms});
+  start(15s, {.timeout = 2s});
   const auto list = manager->list<int>({1});
   const auto queue = manager->queue<int>();
   std::thread waits([&] { EXPECT_THROW(queue.get(), Error); });
@@ -307,7 +307,8 @@ TEST_F(NetworkTest, AServerThatIsKilledEndsEveryCallWithinTheTimeout) {
   EXPECT_THROW(list.size(), Disconnected);
   EXPECT_THROW(list.append(2), Error);
   waits.join();
-  EXPECT_LT(steady_clock::now() - before, 5s);
+  // The first one waits for the timeout, the others end with it or after one of their own.
+  EXPECT_LT(steady_clock::now() - before, 10s);
   manager.reset();
 }
 

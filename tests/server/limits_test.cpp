@@ -6,7 +6,7 @@
 //   message, at the server       tests/server/loop/limits_test.cpp
 //   calls in flight              tests/client/session_test.cpp
 //   unread replies, bytes, time  tests/server/loop/outbox_test.cpp, limits_test.cpp
-//   sessions, by number          tests/server/loop/side_door_test.cpp, tests/manager/limits_test.cpp
+//   sessions, by number          tests/server/loop/side_door_test.cpp, manager/limits_test.cpp
 //   sessions, by descriptors     tests/server/loop/limits_test.cpp
 //   visitors, number and time    tests/server/loop/side_door_test.cpp
 //   challenges, number and time  tests/server/loop/limits_test.cpp
