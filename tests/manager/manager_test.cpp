@@ -168,16 +168,6 @@ TEST(Manager, IsForAllThreads) {
   EXPECT_EQ(manager.number_of_objects(), 1U);
 }
 
-TEST(Manager, TakesLimits) {
-  ManagerOptions options;
-  options.limits.objects = 2;
-  const Manager manager{types<>, options};
-  const List<int> first = manager.list<int>();
-  const List<int> second = manager.list<int>();  // at the limit
-  EXPECT_THROW(manager.list<int>(), Overloaded);
-  EXPECT_EQ(second.size(), 0U);
-}
-
 using ManagerDeathTest = testing::Test;
 
 // In a process of its own: the limit cannot be raised again.
