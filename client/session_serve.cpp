@@ -129,7 +129,8 @@ void LiveSession::on_reply(const core::Reply& reply) {
     post_errors_.try_emplace(thread, PostError{reply.code, core::decode_error(reply.payload)});
 }
 
-// A call that waits for long keeps `first_incomplete` where it is, and the manager all replies since.
+// A call that waits for long keeps `first_incomplete` where it is, and all replies since with the
+// manager.
 void LiveSession::acknowledge_complete() {
   const std::vector<core::Seq> seqs = table_.take_complete();
   if (seqs.empty()) return;

@@ -67,7 +67,7 @@ class ZmqListener final : public Listener {
   Router& at(const std::string& route) { return route[0] == kRemote ? *remote_ : *local_; }
   bool receive_from(Router& router, char mark, Peer peer, Arrival& arrival);
 
-  const AcceptGuard accept_;  // outlives the context's threads
+  AcceptGuard accept_;  // outlives the context's threads
   const Bell drained_;
   zmq::context_t context_{1};
   std::optional<ZapGate> gate_;
@@ -89,6 +89,7 @@ ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits,
     gate_.emplace(context_, keys->client.public_key);
   }
   remote_.emplace(context_, *core::parse_tcp(entrance.address), limits, drained_, keys);
+  accept_.guard_port(core::parse_tcp(remote_->endpoint())->port);
   addresses_.push_back(public_address(*remote_));
 }
 

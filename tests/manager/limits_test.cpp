@@ -1,12 +1,16 @@
 // Limits as users of a Manager meet them: given in its options, at them and one past them.
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include <steward/manager/serve.hpp>
+#include <steward/process/launch.hpp>
 #include <steward/steward.hpp>
+#include <steward/tests/crash/eventually.hpp>
 
 namespace steward {
 namespace {
@@ -22,6 +26,11 @@ std::string thrown(F&& what) {
   }
   ADD_FAILURE() << "nothing was thrown";
   return {};
+}
+
+void wait_for_parked_call(const Manager& manager) {
+  ASSERT_TRUE(test::eventually(
+      [&] { return manager.debug_info().find("1 parked calls") != std::string::npos; }));
 }
 
 Manager with(const core::Limits& limits) { return Manager(ManagerOptions{.limits = limits}); }
@@ -87,9 +96,7 @@ TEST(ManagerLimits, CallsThatWait) {
   const Manager manager = with({.parked_calls = 1});
   const Queue<int> queue = manager.queue<int>();
   std::thread waiting([&] { EXPECT_EQ(queue.get(), 1); });
-  while (manager.debug_info().find("1 parked calls") == std::string::npos) {
-    std::this_thread::yield();
-  }
+  wait_for_parked_call(manager);
   EXPECT_THROW(queue.get(), Overloaded);
   queue.put(1);
   waiting.join();
@@ -102,13 +109,26 @@ TEST(ManagerLimits, KeptRepliesWhileACallWaits) {
   const Queue<int> queue = manager.queue<int>();
   const List<int> list = manager.list<int>();
   std::thread waiting([&] { EXPECT_EQ(queue.get(), 1); });
-  while (manager.debug_info().find("1 parked calls") == std::string::npos) {
-    std::this_thread::yield();
-  }
+  wait_for_parked_call(manager);
   for (int i = 0; i < 3000; ++i) list.append(i);
   EXPECT_EQ(list.size(), 3000U);
   queue.put(1);
   waiting.join();
+}
+
+void serve_one_object(process::ChildContext& context, std::string_view) {
+  face::serve({}, {.limits = {.objects = 1}},
+              [&](const std::string& address) { context.confirm(address); });
+}
+
+TEST(ManagerLimits, ReachAServerThatSomebodyElseRuns) {
+  const process::Child server =
+      process::launch({.entry = serve_one_object, .arguments = {}, .name = "server"});
+  Manager manager = Manager::connect(server.confirmation());
+  const List<int> list = manager.list<int>();
+  EXPECT_THROW(manager.list<int>(), Overloaded);
+  manager.shutdown();
+  server.wait();
 }
 
 TEST(ManagerLimits, NonsenseIsRefusedBeforeAnythingStarts) {

@@ -113,7 +113,8 @@ TEST(Manager, TellsWhatThereIs) {
   Manager manager;
   const List<int> list = manager.list<int>(named("scores"));
   const std::string info = manager.debug_info();
-  EXPECT_NE(info.find("1 objects, 1 sessions, 0 parked calls"), std::string::npos) << info;
+  EXPECT_NE(info.find("1 objects of 1024 bytes, 1 sessions, 0 parked calls"), std::string::npos)
+      << info;
   EXPECT_NE(info.find("list#1"), std::string::npos) << info;
   EXPECT_NE(info.find("'scores'"), std::string::npos) << info;
 }
