@@ -13,6 +13,8 @@ namespace {
 // ordinary size.
 constexpr std::size_t kSpareCalls = 64;
 constexpr std::size_t kSpareFrameBytes = 64U << 10U;
+// So many complete calls behind one that is not are worth a message, and fit into any.
+constexpr std::size_t kCompleteMany = 100;
 
 }  // namespace
 
@@ -69,18 +71,33 @@ PendingCall* CallTable::find(core::Seq seq) {
   return nullptr;
 }
 
-void CallTable::remove(PendingCall& call) {
+std::unique_ptr<PendingCall> CallTable::take_out(PendingCall& call) {
   Calls& calls = call.post ? posts_ : calls_;
   const auto at = position(calls, call.seq);
   std::unique_ptr<PendingCall> removed = std::move(*at);
   calls.erase(at);
-  discard(std::move(removed));
+  return removed;
+}
+
+void CallTable::remove(PendingCall& call) {
+  // A take is confirmed by an ack of its own, when its caller has it.
+  if (call.effect != Effect::take) complete_.push_back(call.seq);
+  discard(take_out(call));
+}
+
+std::vector<core::Seq> CallTable::take_complete() {
+  if (complete_.size() < kCompleteMany) return {};
+  const core::Seq first = first_incomplete();
+  std::erase_if(complete_, [first](core::Seq seq) { return seq < first; });
+  if (complete_.size() < kCompleteMany / 2) return {};
+  return std::exchange(complete_, {});
 }
 
 void CallTable::prove(core::Seq seq) {
   while (!posts_.empty() && posts_.front()->seq < seq) {
     std::unique_ptr<PendingCall> removed = std::move(posts_.front());
     posts_.pop_front();
+    complete_.push_back(removed->seq);
     discard(std::move(removed));
   }
   while (!acks_.empty() && acks_.front().before <= seq) acks_.pop_front();
@@ -107,7 +124,7 @@ std::vector<core::Seq> CallTable::seqs(const std::deque<Note>& notes) {
 void CallTable::forsake(PendingCall& call) {
   note_cancel(call.seq);
   forsaken_.push_back(call.seq);
-  remove(call);
+  discard(take_out(call));
 }
 
 void CallTable::drop_cancelled() {
@@ -149,6 +166,7 @@ std::vector<std::unique_ptr<PendingCall>> CallTable::restart() {
   acks_.clear();
   cancels_.clear();
   forsaken_.clear();
+  complete_.clear();
   next_seq_ = 1;
   return all;
 }

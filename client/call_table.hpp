@@ -82,6 +82,10 @@ class CallTable {
   // Whether the reply of this forsaken call is news; once.
   bool take_forsaken(core::Seq seq) { return std::erase(forsaken_, seq) > 0; }
 
+  // Calls that are complete although first_incomplete() has not passed them, if they are many: the
+  // manager keeps their replies until it is told. Each is given once.
+  std::vector<core::Seq> take_complete();
+
   core::Seq first_incomplete() const;
   // Calls that somebody or something awaits; posts do not count.
   std::size_t in_flight() const { return calls_.size(); }
@@ -101,6 +105,7 @@ class CallTable {
   };
   static std::vector<core::Seq> seqs(const std::deque<Note>& notes);
   static Calls::iterator position(Calls& calls, core::Seq seq);
+  std::unique_ptr<PendingCall> take_out(PendingCall& call);
 
   core::Seq next_seq_ = 1;
   Calls calls_;
@@ -108,6 +113,7 @@ class CallTable {
   std::deque<Note> acks_;
   std::deque<Note> cancels_;
   std::vector<core::Seq> forsaken_;
+  std::vector<core::Seq> complete_;  // some of them before first_incomplete()
   std::vector<std::unique_ptr<PendingCall>> spare_;
 };
 

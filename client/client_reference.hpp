@@ -24,6 +24,7 @@ class ClientReference final : public core::Reference,
   const std::shared_ptr<LiveSession>& session() const { return session_; }
   // Leaves a claim lease with the manager, so that the object outlives the trip.
   core::Token outgoing() const override;
+  std::function<void()> recall(const core::Token& sent) const override;
 
  private:
   friend class LiveSession;

@@ -146,6 +146,7 @@ class LiveSession final : public Session, private Crew::Duty {
   void on_frame(std::string_view frame);
   void on_replies(core::OpenEnvelope envelope);
   void on_reply(const core::Reply& reply);
+  void acknowledge_complete();
   void on_welcome(const core::Welcome& welcome);
   void learn_addresses(const std::vector<std::string>& told);
   void on_unknown_connection(std::string_view challenge);

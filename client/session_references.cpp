@@ -51,6 +51,23 @@ core::Token ClientReference::outgoing() const {
   return token;
 }
 
+std::function<void()> ClientReference::recall(const core::Token& sent) const {
+  if (!sent.nonce) return {};
+  return [manager = sent.incarnation, nonce = *sent.nonce]() noexcept {
+    try {
+      const auto session = State::current().find(manager);
+      if (session == nullptr) return;
+      std::string arguments;
+      core::Writer writer(arguments);
+      writer.array(1);
+      writer.bytes(nonce.view());
+      session->post(core::kManagerObject, "revoke", arguments);
+    } catch (...) {
+      // No memory to say so: the lease ends by its time.
+    }
+  };
+}
+
 core::ReferencePtr LiveSession::adopt(core::Token token) {
   if (inherited()) return successor()->adopt(std::move(token));
   token.addresses = addresses_;

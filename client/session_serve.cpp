@@ -114,6 +114,7 @@ void LiveSession::on_reply(const core::Reply& reply) {
     remove(*call);
   }
   table_.prove(reply.seq);
+  acknowledge_complete();
   if (waiter != nullptr) {
     waiter->seq = reply.seq;
     waiter->code = reply.code;
@@ -126,6 +127,15 @@ void LiveSession::on_reply(const core::Reply& reply) {
   }
   if (unattended)
     post_errors_.try_emplace(thread, PostError{reply.code, core::decode_error(reply.payload)});
+}
+
+// A call that waits for long keeps `first_incomplete` where it is, and all replies since with the
+// manager.
+void LiveSession::acknowledge_complete() {
+  const std::vector<core::Seq> seqs = table_.take_complete();
+  if (seqs.empty()) return;
+  for (const core::Seq seq : seqs) table_.note_ack(seq);
+  send_control(core::encode_seqs(core::Envelope::ack, seqs));
 }
 
 void LiveSession::on_welcome(const core::Welcome& welcome) {

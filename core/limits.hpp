@@ -33,6 +33,9 @@ struct Limits {
   std::chrono::milliseconds session_lease = std::chrono::seconds(15);
 };
 
+// Throws BadCall, in a sentence, for limits under which no client could be served.
+void check_limits(const Limits& limits);
+
 // Nesting of one value; past it: BadCall. Fixed: it bounds recursion on both sides of the wire.
 inline constexpr std::size_t kValueDepth = 64;
 // A frame wraps values into envelopes, argument lists and snapshots of containers.

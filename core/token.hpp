@@ -1,6 +1,7 @@
 // Tokens: what a handle is made of, and references: tokens whose object is kept alive.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,10 @@ class Reference {
   // The token as it is written down for somewhere outside a session with its manager. A client's
   // reference asks its manager for a nonce first, so that the object outlives the trip.
   virtual Token outgoing() const { return token_; }
+
+  // For a token that outgoing() gave: what lets its object go that nobody has claimed on the trip.
+  // To be called once nobody will any more. Empty: nothing waits. Never throws when called.
+  virtual std::function<void()> recall(const Token&) const { return {}; }
 
  protected:
   Token token_;

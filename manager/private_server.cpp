@@ -63,6 +63,7 @@ process::Child launch_server(const ManagerOptions& options) {
 
 void check_options(const ManagerOptions& options) {
   server::check_entrance({options.address, options.key});
+  core::check_limits(options.limits);
 }
 
 PrivateServer::PrivateServer(Types, const ManagerOptions& options)

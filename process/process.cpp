@@ -6,11 +6,15 @@
 
 #include <cerrno>
 #include <exception>
+#include <functional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/travel.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/state.hpp>
 
@@ -26,6 +30,31 @@ void check_method(StartMethod method) {
                             method == StartMethod::spawn ? "spawn" : "fork"));
 }
 
+// What a process's arguments have leased that it may never claim.
+class Packing final : public core::Travel {
+ public:
+  core::Token outgoing(const core::Reference& reference) override {
+    core::Token token = reference.outgoing();
+    if (auto recall = reference.recall(token)) recalls_.push_back(std::move(recall));
+    return token;
+  }
+  core::ReferencePtr incoming(core::Token token) override {
+    return std::make_shared<const core::Reference>(std::move(token));
+  }
+
+  std::string arguments_of(const process::Work& work) {
+    const core::TravelScope scope(*this);
+    return work.pack();
+  }
+  // The process will not claim anything any more.
+  void recall() noexcept {
+    for (const auto& recall : std::exchange(recalls_, {})) recall();
+  }
+
+ private:
+  std::vector<std::function<void()>> recalls_;
+};
+
 }  // namespace
 
 struct Process::Impl {
@@ -34,6 +63,7 @@ struct Process::Impl {
   std::string numbers;
   bool daemon = false;
   pid_t creator = ::getpid();
+  Packing packing;
   std::shared_ptr<const process::Child> child;  // from start() to close()
   bool closed = false;
 };
@@ -97,11 +127,16 @@ void Process::start() {
   }
   process::Launch order;
   order.entry = impl.work->entry();
-  order.arguments = impl.work->pack();
   order.name = impl.name;
   order.numbers = impl.numbers;
   order.daemon = impl.daemon;
-  impl.child = std::make_shared<const process::Child>(process::launch(order));
+  try {
+    order.arguments = impl.packing.arguments_of(*impl.work);
+    impl.child = std::make_shared<const process::Child>(process::launch(order));
+  } catch (...) {
+    impl.packing.recall();
+    throw;
+  }
   impl.work.reset();
   state.add({ProcessInfo(impl.name, impl.child->pid(), impl.daemon), impl.child});
 }
@@ -111,6 +146,7 @@ void Process::join() { join_until(std::nullopt); }
 bool Process::join_until(core::Deadline deadline) {
   const process::Child& child = started("join");
   if (!child.wait(deadline)) return false;
+  impl_->packing.recall();
   process::State::get().remove(&child);
   return true;
 }
@@ -152,6 +188,7 @@ void Process::close() {
   }
   if (impl.child) {
     impl.child->exit_code();
+    impl.packing.recall();
     process::State::get().remove(impl.child.get());
   }
   impl.child.reset();

@@ -1,14 +1,19 @@
 #include <steward/manager/server/accept.hpp>
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <mutex>
 #include <string_view>
@@ -32,6 +37,7 @@ struct Guards {
   std::atomic<pid_t> process{0};  // whose guards these are; a forked child has none
   std::atomic<int> ceiling{std::numeric_limits<int>::max()};
   std::atomic<int> spare{-1};     // given up to accept whom there is no descriptor for
+  std::array<std::atomic<std::uint16_t>, 16> ports{};  // 0: free
 };
 constinit Guards guards;
 
@@ -41,13 +47,29 @@ Accept next_accept() {
   return next;
 }
 
+bool is_guarded_port(std::uint16_t network_order) {
+  const std::uint16_t port = ntohs(network_order);
+  return std::ranges::any_of(guards.ports, [port](const auto& one) { return one.load() == port; });
+}
+
 bool is_guarded(int listening) {
   if (guards.process.load() != ::getpid()) return false;
-  sockaddr_un name{};
+  union {
+    sockaddr any;
+    sockaddr_un local;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  } name{};
   socklen_t size = sizeof name;
-  if (::getsockname(listening, reinterpret_cast<sockaddr*>(&name), &size) != 0) return false;
-  if (name.sun_family != AF_UNIX || size <= offsetof(sockaddr_un, sun_path)) return false;
-  const std::string_view path(name.sun_path, size - offsetof(sockaddr_un, sun_path));
+  if (::getsockname(listening, &name.any, &size) != 0) return false;
+  switch (name.any.sa_family) {
+    case AF_INET: return is_guarded_port(name.v4.sin_port);
+    case AF_INET6: return is_guarded_port(name.v6.sin6_port);
+    case AF_UNIX: break;
+    default: return false;
+  }
+  if (size <= offsetof(sockaddr_un, sun_path)) return false;
+  const std::string_view path(name.local.sun_path, size - offsetof(sockaddr_un, sun_path));
   return is_manager_socket(path.substr(0, path.find('\0')));
 }
 
@@ -92,6 +114,7 @@ AcceptGuard::AcceptGuard() {
   if (guards.process.exchange(::getpid()) != ::getpid()) {
     guards.count = 0;  // those of the process that this one was forked from
     guards.spare = -1;
+    for (auto& port : guards.ports) port = 0;
   }
   if (guards.spare < 0) guards.spare = open_spare();
   if (guards.spare < 0) {
@@ -102,9 +125,22 @@ AcceptGuard::AcceptGuard() {
   ++guards.count;
 }
 
+void AcceptGuard::guard_port(std::uint16_t port) {
+  const std::lock_guard lock(guards.mutex);
+  const auto free = std::ranges::find_if(guards.ports, [](const auto& one) { return one == 0; });
+  if (free == guards.ports.end()) return;
+  *free = port;
+  port_ = port;
+}
+
 AcceptGuard::~AcceptGuard() {
   const std::lock_guard lock(guards.mutex);
-  if (guards.process != ::getpid() || --guards.count > 0) return;
+  if (guards.process != ::getpid()) return;
+  const auto mine = std::ranges::find_if(guards.ports, [this](const auto& one) {
+    return port_ != 0 && one == port_;
+  });
+  if (mine != guards.ports.end()) *mine = 0;
+  if (--guards.count > 0) return;
   guards.process = 0;
   guards.ceiling = std::numeric_limits<int>::max();
   if (const int spare = guards.spare.exchange(-1); spare >= 0) ::close(spare);

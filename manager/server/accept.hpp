@@ -1,13 +1,15 @@
 // AcceptGuard: lets a manager live through a lack of descriptors. libzmq ends the whole process
 // when accept4() has none for a connection to an ipc socket (EMFILE). So this library defines an
 // accept4() of its own, which libzmq finds before the C library's; it differs from that one for the
-// ipc sockets of managers only. docs/decisions/0004 says why, and what lost.
+// sockets of managers only. docs/decisions/0004 says why, and what lost.
 #pragma once
+
+#include <cstdint>
 
 namespace steward::server {
 
-// While one of these exists, connections to the ipc sockets of this process's managers are turned
-// away when descriptors run out: those whose descriptor would be among the last
+// While one of these exists, connections to the sockets of this process's managers (ipc; tcp where
+// that was said) are turned away when descriptors run out: those whose descriptor would be among the last
 // kReservedDescriptors, and, should there be none at all, whoever asks. The backlog empties all the
 // same, so that nobody spins on it, and a turned away client of libzmq comes again by itself.
 //
@@ -20,6 +22,13 @@ class AcceptGuard {
   AcceptGuard(const AcceptGuard&) = delete;
   AcceptGuard& operator=(const AcceptGuard&) = delete;
   ~AcceptGuard();
+
+  // A manager listens at this port too. Once; if there are very many such ports in this process, it
+  // is not guarded: over tcp libzmq lives through a lack of descriptors, though it spins.
+  void guard_port(std::uint16_t port);
+
+ private:
+  std::uint16_t port_ = 0;
 };
 
 }  // namespace steward::server

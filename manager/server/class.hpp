@@ -149,6 +149,11 @@ inline std::size_t footprint(const std::vector<Value>& values) {
   for (const Value& value : values) bytes += value.footprint();
   return bytes;
 }
+inline std::size_t footprint(const Value::Map& entries) {
+  std::size_t bytes = 0;
+  for (const auto& [key, value] : entries) bytes += key.footprint() + value.footprint();
+  return bytes;
+}
 template <class T>
 std::size_t footprint(const T&) {
   return 0;

@@ -97,7 +97,10 @@ void Core::Impl::request(const input::Request& input) {
     switch (envelope.kind) {
       case core::Envelope::calls: calls(*session, core::decode_calls(envelope)); return;
       case core::Envelope::ack:
-        for (const core::Seq seq : core::decode_seqs(envelope)) confirm(*session, seq);
+        for (const core::Seq seq : core::decode_seqs(envelope)) {
+          confirm(*session, seq);
+          session->forget_reply(seq);
+        }
         return;
       case core::Envelope::cancel:
         for (const core::Seq seq : core::decode_seqs(envelope)) cancel(*session, seq);

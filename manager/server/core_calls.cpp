@@ -220,12 +220,14 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
   const std::string_view type = entry == nullptr ? "object" : entry->type->name;
   std::string method = method_name(call.method);
   bool change = true;
-  // What is posted gives back more often than not, and what its success keeps has no bytes.
+  // What is posted has as much room again: more often than not it gives something back.
   const auto require_room_for_reply = [&] {
-    if (session.reply_bytes <= limits.reply_store_bytes || call.post) return;
+    const std::size_t used = session.reply_bytes;
+    const std::size_t limit = limits.reply_store_bytes;
+    if (used <= limit || (call.post && used - limit <= limit)) return;
     change = false;
-    throw Overloaded(fmt::format("{} bytes of replies wait for this client, the limit is {}",
-                                 session.reply_bytes, limits.reply_store_bytes));
+    throw Overloaded(
+        fmt::format("{} bytes of replies wait for this client, the limit is {}", used, limit));
   };
   std::optional<MethodNumber> number;
   bool parked_now = false;

@@ -72,7 +72,7 @@ class ZmqListener final : public Listener {
   Router& at(const std::string& route) { return route[0] == kRemote ? *remote_ : *local_; }
   bool receive_from(Router& router, char mark, Peer peer, Arrival& arrival);
 
-  const AcceptGuard accept_;  // outlives the context's threads
+  AcceptGuard accept_;  // outlives the context's threads
   const BellPtr drained_ = std::make_shared<Bell>();
   const core::Limits limits_;
   std::optional<core::KeyPairs> keys_;
@@ -95,6 +95,7 @@ ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits,
     gate_.emplace(context_, keys_->client.public_key);
   }
   remote_.emplace(context_, *core::parse_tcp(entrance.address), limits_, drained_, keys_);
+  accept_.guard_port(core::parse_tcp(remote_->endpoint())->port);
   addresses_.push_back(public_address(*remote_));
 }
 

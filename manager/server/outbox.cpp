@@ -14,8 +14,6 @@ namespace {
 
 // Version, kind and two array headers around the replies.
 constexpr std::size_t kEnvelopeBytes = 16;
-// What keeping a frame costs beside its bytes.
-constexpr std::size_t kFrameCost = 64;
 // The listener says when a client reads again, but a send in between can swallow the word.
 constexpr std::chrono::milliseconds kRetry{20};
 // A busy listener says so all the time; a hundred clients that do not read must not cost each pass.

@@ -28,6 +28,9 @@ struct Traffic {
 // Thread safety: none; the loop's thread only. The listener must outlive it.
 class Outbox {
  public:
+  // What keeping a frame costs beside its bytes.
+  static constexpr std::size_t kFrameCost = 64;
+
   Outbox(Listener& listener, core::Limits limits) : listener_(listener), limits_(limits) {}
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;

@@ -7,6 +7,13 @@ void Session::store(core::Seq seq, StoredReply reply) {
   replies.insert_or_assign(seq, std::move(reply));
 }
 
+void Session::forget_reply(core::Seq seq) {
+  const auto reply = replies.find(seq);
+  if (reply == replies.end()) return;
+  reply_bytes -= reply->second->size() + kStoredReplyCost;
+  replies.erase(reply);
+}
+
 void Session::prune_replies(core::Seq first) {
   const auto end = replies.lower_bound(first);
   for (auto reply = replies.begin(); reply != end; ++reply) {

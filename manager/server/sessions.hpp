@@ -45,6 +45,8 @@ struct Session {
   std::map<core::ObjectId, std::uint64_t> owned;
 
   void store(core::Seq seq, StoredReply reply);
+  // The client has this one.
+  void forget_reply(core::Seq seq);
   // Forgets stored replies of calls before `first`.
   void prune_replies(core::Seq first);
 };

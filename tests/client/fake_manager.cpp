@@ -83,7 +83,10 @@ std::vector<std::string> FakeManager::take(std::uint64_t number, std::string_vie
       if (!answer.empty() && !swallow_) answers.push_back(std::move(answer));
     }
   } else if (envelope.kind == core::Envelope::ack) {
-    for (const Seq seq : core::decode_seqs(envelope)) acks_.push_back(seq);
+    for (const Seq seq : core::decode_seqs(envelope)) {
+      acks_.push_back(seq);
+      known->second.replies.erase(seq);
+    }
   } else if (envelope.kind == core::Envelope::cancel) {
     for (const Seq seq : core::decode_seqs(envelope)) {
       cancels_.push_back(seq);
@@ -272,6 +275,13 @@ std::size_t FakeManager::runs(const std::string& method) const {
   const std::lock_guard lock(mutex_);
   const auto found = runs_.find(method);
   return found == runs_.end() ? 0 : found->second;
+}
+
+std::size_t FakeManager::kept() const {
+  const std::lock_guard lock(mutex_);
+  std::size_t count = 0;
+  for (const auto& [id, session] : sessions_) count += session.replies.size();
+  return count;
 }
 
 std::map<std::uint64_t, std::uint64_t> FakeManager::grants() const {

@@ -55,7 +55,8 @@ class FakeManager {
   std::int64_t sum() const;
   // How often a method ran (a retry answered from the store does not count).
   std::size_t runs(const std::string& method) const;
-  std::map<std::uint64_t, std::uint64_t> grants() const;  // by object, of all sessions
+  std::map<std::uint64_t, std::uint64_t> grants() const;
+  std::size_t kept() const;  // replies, of all sessions
   std::size_t sessions() const;
   std::size_t byes() const;
   // Blocks until the predicate holds; it is looked at after each frame.

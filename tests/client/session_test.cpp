@@ -97,6 +97,34 @@ TEST_F(SessionTest, ManyPostsInARowAreProvenComplete) {
   EXPECT_EQ(add(0), kPosts);
 }
 
+TEST_F(SessionTest, ACallThatWaitsDoesNotMakeTheManagerKeepAllRepliesSince) {
+  start();
+  auto waiting = park(Effect::change);
+  for (int i = 0; i < 1000; ++i) {
+    add(1);
+    post("add", {encoded(1)});
+  }
+  EXPECT_EQ(add(0), 2000);
+  EXPECT_LT(manager.kept(), 400U) << "of 2001";
+  // Those that were told complete are not asked again on another connection.
+  const std::size_t before = manager.calls().size();
+  link->replace();
+  EXPECT_EQ(add(1), 2001);
+  EXPECT_LT(manager.calls().size() - before, 10U);
+  link->deliver(manager.release_parked());
+  waiting.get();
+}
+
+// While nothing waits, `first_incomplete` says it all.
+TEST_F(SessionTest, OrdinaryCallsAreNotAcknowledged) {
+  start();
+  for (int i = 0; i < 1000; ++i) {
+    add(1);
+    post("add", {encoded(1)});
+  }
+  EXPECT_TRUE(manager.acks().empty());
+}
+
 TEST_F(SessionTest, ATakeThatIsLateIsCancelledAndWasNotTaken) {
   start();
   EXPECT_EQ(call("park", {}, Effect::take, core::deadline_after(1ms)), std::nullopt);

@@ -44,7 +44,7 @@ TEST_F(HostileCore, PostsThatNobodyCompletesFillTheReplyStoreToo) {
   start(limits);
   const auto list = driver->create(client, "list", arguments());
   core::Seq refused = 0;
-  for (int i = 0; i < 1000 && refused == 0; ++i) {
+  for (int i = 0; i < 2000 && refused == 0; ++i) {
     const core::Seq seq = driver->send(client, list, "append", arguments(i), {}, true);
     if (driver->answered(client, seq)) refused = seq;
   }

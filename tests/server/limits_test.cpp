@@ -6,7 +6,7 @@
 //   message, at the server       tests/server/loop/limits_test.cpp
 //   calls in flight              tests/client/session_test.cpp
 //   unread replies, bytes, time  tests/server/loop/outbox_test.cpp, limits_test.cpp
-//   sessions, by number          tests/server/loop/side_door_test.cpp, manager/limits_test.cpp
+//   sessions, by number          tests/server/loop/side_door_test.cpp
 //   sessions, by descriptors     tests/server/loop/limits_test.cpp
 //   visitors, number and time    tests/server/loop/side_door_test.cpp
 //   challenges, number and time  tests/server/loop/limits_test.cpp
@@ -15,6 +15,7 @@
 //   what users see of them       tests/manager/limits_test.cpp
 #include <gtest/gtest.h>
 
+#include <steward/manager/server/sessions.hpp>
 #include <steward/tests/server/core_driver.hpp>
 #include <steward/tests/server/slot_class.hpp>
 
@@ -113,7 +114,8 @@ TEST_F(CoreLimits, APutOfManyThatMayNotWaitPutsNothing) {
 
 TEST_F(CoreLimits, KeptRepliesOfASession) {
   // [seq, code, nil] has four bytes.
-  start({.reply_store_bytes = 8});
+  constexpr std::size_t kEach = 4 + server::kStoredReplyCost;
+  start({.reply_store_bytes = 2 * kEach});
   const auto object = make("slot");
   CoreDriver::Client other = driver->open();
   client.first_incomplete = client.next_seq;  // the handle has arrived
@@ -121,7 +123,7 @@ TEST_F(CoreLimits, KeptRepliesOfASession) {
   EXPECT_EQ(code(object, "own", arguments()), ErrorCode::ok) << "at the limit";
   const Answer past = call(object, "own", arguments());
   EXPECT_EQ(past.code, ErrorCode::overloaded);
-  EXPECT_EQ(past.text, "slot#1.own: 12 bytes of replies wait for this client, the limit is 8");
+  EXPECT_EQ(past.text, "slot#1.own: 396 bytes of replies wait for this client, the limit is 264");
   // Reads are not kept, also those in one message with changes. What is posted gives back.
   EXPECT_EQ(code(object, "peek", arguments()), ErrorCode::ok);
   std::vector<std::string> calls(2);
@@ -138,6 +140,20 @@ TEST_F(CoreLimits, KeptRepliesOfASession) {
   EXPECT_EQ(driver->call(other, object, "own", arguments()).code, ErrorCode::ok);
   client.first_incomplete = client.next_seq;
   EXPECT_EQ(code(object, "own", arguments()), ErrorCode::ok);
+}
+
+// One call waits, others go on: `first_incomplete` stands still, and acks keep the budget free.
+TEST_F(CoreLimits, KeptRepliesAreForgottenOneByOneWhenAcknowledged) {
+  start({.reply_store_bytes = 2 * (4 + server::kStoredReplyCost)});
+  const auto object = make("slot");
+  client.first_incomplete = client.next_seq;
+  driver->send(client, object, "take", arguments());
+  for (int i = 0; i < 100; ++i) {
+    const core::Seq seq = driver->send(client, object, "own", arguments());
+    ASSERT_EQ(driver->answer(client, seq).code, ErrorCode::ok) << i;
+    driver->acknowledge(client, seq);
+  }
+  EXPECT_EQ(driver->core.number_parked(), 1U);
 }
 
 TEST_F(CoreLimits, ARefusalForKeptRepliesCanBeTriedAgain) {

@@ -95,7 +95,7 @@ TEST(Bytes, OfADictAreThoseOfItsKeysAndValues) {
       case 3: checked(dict, "pop", {key}); break;
       case 4: checked(dict, "try_pop", {key}); break;
       case 5: checked(dict, "popitem", {}); break;
-      case 6: checked(dict, "update", {list_of(list_of(key, a), list_of(3, a))}); break;
+      case 6: checked(dict, "update", {list_of(list_of(key, a), list_of(-3, a))}); break;
       case 7: checked(dict, "erase", {key}); break;
       case 8: checked(dict, "add", {key, 1}); break;
       case 9: checked(dict, "compare_exchange", {key, 7, a}); break;

@@ -1,9 +1,13 @@
 // A lack of descriptors: the server turns connections away, and goes on. Each server runs in a
 // child with few of them, since the tests take them all.
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <time.h>
 
+#include <cstdint>
 #include <vector>
 
+#include <steward/core/tcp_address.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/server/loop/few_descriptors.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
@@ -21,8 +25,11 @@ void say(int out, const std::string& line) {
 // A server until it is killed. `between` is called after each of its steps.
 int serve(int out, const std::function<void(server::Server&)>& between) {
   limit_descriptors(kDescriptors);
-  server::Server server(server::builtin_classes());
+  server::ServerOptions options;
+  options.entrance.address = "tcp://127.0.0.1:0";
+  server::Server server(server::builtin_classes(), std::move(options));
   say(out, server.addresses().front());
+  say(out, server.addresses().back());
   for (;;) {
     server.step(10ms);
     between(server);
@@ -42,6 +49,18 @@ shm::UniqueFd connect_raw(const std::string& directory) {
   return socket;
 }
 
+shm::UniqueFd connect_tcp(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  shm::UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    throw std::system_error(errno, std::generic_category(), "connect");
+  }
+  return socket;
+}
+
 bool hung_up(const shm::UniqueFd& socket) {
   pollfd entry{socket.get(), POLLRDHUP, 0};
   return ::poll(&entry, 1, 0) == 1 && (entry.revents & (POLLRDHUP | POLLHUP)) != 0;
@@ -52,6 +71,7 @@ class Accept : public testing::Test {
   void start(const std::function<void(server::Server&)>& between) {
     child = std::make_unique<Forked>([&](int out) { return serve(out, between); });
     address = child->line();
+    port = core::parse_tcp(child->line())->port;
     directory = server::directory_of(address);
   }
   ~Accept() override {
@@ -84,6 +104,7 @@ class Accept : public testing::Test {
   std::unique_ptr<Forked> child;
   std::string address;
   std::string directory;
+  std::uint16_t port = 0;
 };
 
 TEST_F(Accept, AFloodOfConnectionsTurnsOnlyItselfAway) {
@@ -117,6 +138,22 @@ TEST_F(Accept, AFloodOfConnectionsTurnsOnlyItselfAway) {
   EXPECT_LT(std::chrono::steady_clock::now() - ended, 5s);
 }
 
+TEST_F(Accept, NorDoesAFloodOverTcpTakeTheLastDescriptors) {
+  start([](server::Server&) {});
+  BareClient before = come_in();
+  const core::ObjectId list = before.create("list");
+  std::vector<shm::UniqueFd> flood;
+  for (int i = 0; i < 400; ++i) flood.push_back(connect_tcp(port));
+  EXPECT_TRUE(eventually(poll_briefly, [&] { return hung_up(flood.back()); }));
+  expect_idle();
+  EXPECT_EQ(before.get(list, "size").integer(), 0);
+  // The side door has some left, to say so.
+  const shm::UniqueFd door = connect_to_door(directory);
+  const auto answer = shm::receive_with_fds(door.get(), 4096);
+  ASSERT_TRUE(answer.message);
+  EXPECT_NE(answer.message->bytes.find("no descriptors left"), std::string::npos);
+}
+
 TEST_F(Accept, WhereTheProcessItselfTookAllDescriptorsNobodyGetsInAndNobodySpins) {
   std::vector<shm::UniqueFd> taken;
   start([&](server::Server& server) {
@@ -129,6 +166,7 @@ TEST_F(Accept, WhereTheProcessItselfTookAllDescriptorsNobodyGetsInAndNobodySpins
 
   std::vector<shm::UniqueFd> turned_away;
   for (int i = 0; i < 50; ++i) turned_away.push_back(connect_raw(directory));
+  for (int i = 0; i < 50; ++i) turned_away.push_back(connect_tcp(port));
   for (const auto& socket : turned_away) {
     EXPECT_TRUE(eventually(poll_briefly, [&] { return hung_up(socket); }));
   }

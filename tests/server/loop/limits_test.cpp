@@ -144,8 +144,7 @@ class Unread : public testing::Test {
 };
 
 TEST_F(Unread, BytesAtTheLimitAreKeptAndOnePastItIsTooMuch) {
-  constexpr std::size_t kEach = 64;  // what keeping a frame costs beside its bytes
-  server::Outbox outbox(listener, {.unsent_bytes = 100 + 2 * kEach});
+  server::Outbox outbox(listener, {.unsent_bytes = 100 + 2 * server::Outbox::kFrameCost});
   say(outbox, 60);
   say(outbox, 40);
   EXPECT_TRUE(outbox.take_slow().empty());
@@ -154,7 +153,7 @@ TEST_F(Unread, BytesAtTheLimitAreKeptAndOnePastItIsTooMuch) {
 }
 
 TEST_F(Unread, WhatWasReadMakesRoom) {
-  server::Outbox outbox(listener, {.unsent_bytes = 100});
+  server::Outbox outbox(listener, {.unsent_bytes = 100 + server::Outbox::kFrameCost});
   say(outbox, 100);
   listener.reads = true;
   now += 1s;
