@@ -10,4 +10,5 @@
 #include <steward/proxy/handle.hpp>
 #include <steward/proxy/list.hpp>
 #include <steward/proxy/lock.hpp>
+#include <steward/proxy/object.hpp>
 #include <steward/proxy/queue.hpp>

@@ -20,7 +20,7 @@
 namespace steward::bench {
 namespace {
 
-// docs/protocol.md, section 3.
+// docs/protocol.md, section 4.
 enum Kind : unsigned { kHello = 1, kWelcome = 2, kCalls = 3, kReplies = 4, kRenew = 7, kBye = 8 };
 constexpr unsigned kVersion = 1;
 

@@ -84,13 +84,17 @@ void CallTable::prove(core::Seq seq) {
     discard(std::move(removed));
   }
   while (!acks_.empty() && acks_.front().before <= seq) acks_.pop_front();
-  while (!cancels_.empty() && cancels_.front().before <= seq) cancels_.pop_front();
+  while (!cancels_.empty() && cancels_.front().before <= seq) {
+    std::erase(forsaken_, cancels_.front().seq);
+    cancels_.pop_front();
+  }
 }
 
 core::Seq CallTable::first_incomplete() const {
   core::Seq first = next_seq_;
   if (!calls_.empty()) first = std::min(first, calls_.front()->seq);
   if (!posts_.empty()) first = std::min(first, posts_.front()->seq);
+  if (!forsaken_.empty()) first = std::min(first, std::ranges::min(forsaken_));
   return first;
 }
 
@@ -100,8 +104,20 @@ std::vector<core::Seq> CallTable::seqs(const std::deque<Note>& notes) {
   return seqs;
 }
 
+void CallTable::forsake(PendingCall& call) {
+  note_cancel(call.seq);
+  forsaken_.push_back(call.seq);
+  remove(call);
+}
+
 void CallTable::drop_cancelled() {
-  std::erase_if(calls_, [](const auto& call) { return call->cancelled; });
+  std::erase_if(calls_, [this](const auto& call) {
+    if (!call->cancelled) return false;
+    // Where the cancel is complete, no reply can come any more.
+    const bool open = std::ranges::find(cancels_, call->seq, &Note::seq) != cancels_.end();
+    if (open) forsaken_.push_back(call->seq);
+    return true;
+  });
 }
 
 std::vector<core::Seq> CallTable::awaited() const {
@@ -132,6 +148,7 @@ std::vector<std::unique_ptr<PendingCall>> CallTable::restart() {
   posts_.clear();
   acks_.clear();
   cancels_.clear();
+  forsaken_.clear();
   next_seq_ = 1;
   return all;
 }

@@ -73,9 +73,14 @@ class CallTable {
   void note_cancel(core::Seq seq) { cancels_.push_back({seq, next_seq_}); }
   std::vector<core::Seq> acks() const { return seqs(acks_); }
   std::vector<core::Seq> cancels() const { return seqs(cancels_); }
-  // The connection broke: calls that nobody awaits any more are not sent again. Were they lost on
-  // the way, they never happen; were they not, their cancel still ends them.
+  // Nobody awaits this call any more, and it is not sent again: was it lost on the way, it never
+  // happens. Was it not, its cancel (noted here) ends it, and its reply may still come: until the
+  // cancel is complete, the manager keeps that, and take_forsaken() knows the call.
+  void forsake(PendingCall& call);
+  // The connection broke: the calls that were cancelled are forsaken.
   void drop_cancelled();
+  // Whether the reply of this forsaken call is news; once.
+  bool take_forsaken(core::Seq seq) { return std::erase(forsaken_, seq) > 0; }
 
   core::Seq first_incomplete() const;
   // Calls that somebody or something awaits; posts do not count.
@@ -102,6 +107,7 @@ class CallTable {
   Calls posts_;
   std::deque<Note> acks_;
   std::deque<Note> cancels_;
+  std::vector<core::Seq> forsaken_;
   std::vector<std::unique_ptr<PendingCall>> spare_;
 };
 

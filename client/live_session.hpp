@@ -3,7 +3,7 @@
 //   session_serve.cpp       what the leader does for all: frames, replies, descriptors, alarms
 //   session_lifetime.cpp    connections and sessions that come and go: resume, loss, end, fork
 //   session_references.cpp  references, and how handles travel
-//   session_lease.cpp       of a remote one: that it is heard of while the program is busy elsewhere
+//   session_lease.cpp       of a remote one: that it is heard while the program is busy elsewhere
 //
 // Thread safety: as Session. One mutex guards everything that changes; it is never held across a
 // wait for the network, nor while the State's lock is taken. Ownership: references and State share
@@ -101,7 +101,7 @@ class LiveSession final : public Session, private Crew::Duty {
   };
   struct PostError {
     core::ErrorCode code;
-    std::string payload;
+    core::ErrorPayload error;
   };
   class SessionTravel final : public core::Travel {
    public:
@@ -162,6 +162,7 @@ class LiveSession final : public Session, private Crew::Duty {
   void manager_ends();
   void conclude_ending();
   void lose(const std::string& reason);
+  void note_lost_post(const PendingCall& post);
   void renumber(std::unique_ptr<PendingCall> call);
   void begin_anew(Lock& lock);
   void close(const std::string& reason, bool manager_is_dead);

@@ -222,8 +222,8 @@ void LiveSession::throw_post_error() {
   if (post_errors_.empty()) return;
   const auto node = post_errors_.extract(thread_number());
   if (node.empty()) return;
-  const core::ErrorPayload error = core::decode_error(node.mapped().payload);
-  core::throw_error(node.mapped().code, error.text, error.type_name);
+  const auto& [code, error] = node.mapped();
+  core::throw_error(code, error.text, error.type_name);
 }
 
 void LiveSession::throw_if_closed(const Label& label) const {

@@ -1,4 +1,4 @@
-// Of a remote session: that it is heard of while the program is busy elsewhere.
+// Of a remote session: that it is heard while the program is busy elsewhere.
 #include <steward/client/live_session.hpp>
 #include <steward/client/waiting.hpp>
 

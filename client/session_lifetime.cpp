@@ -145,7 +145,10 @@ void LiveSession::lose(const std::string& reason) {
   renew_references();
   for (auto& call : calls) {
     CallWaiter* waiter = call->waiter;
-    if (waiter == nullptr) continue;
+    if (waiter == nullptr) {
+      note_lost_post(*call);
+      continue;
+    }
     if (call->effect == Effect::read || !call->sent) {
       renumber(std::move(call));
       continue;
@@ -156,6 +159,17 @@ void LiveSession::lose(const std::string& reason) {
   }
   for (Waiter* waiter : slot_waiters_) crew_.finish(*waiter);
   slot_waiters_.clear();
+}
+
+// A lock goes with its session. Who has given it back since must hear that it was not his any more.
+void LiveSession::note_lost_post(const PendingCall& post) {
+  const core::Calls frame = core::decode_calls(core::open_envelope(post.frame));
+  const core::Call& call = frame.calls.front();
+  const auto* method = std::get_if<std::string_view>(&call.method);
+  if (!post.unattended || method == nullptr || *method != "unlock") return;
+  const std::string text = Label{"lock", call.object, *method}.text() +
+                           "the lock was lost before, together with the session";
+  post_errors_.try_emplace(post.thread, PostError{core::ErrorCode::not_owner, {text, {}}});
 }
 
 // The same call, with the next number; its waiter keeps pointing to it.
@@ -188,7 +202,8 @@ void LiveSession::begin_anew(Lock& lock) {
     if (server_ && shm::has_ended(server_.get())) return close(where_ + " has ended", true);
     return close(where_ + " closed this session and cannot be reached again: " + failure, true);
   }
-  if (connection.introduction.incarnation != incarnation_) {
+  const core::Incarnation& told = connection.introduction.incarnation;
+  if (told != core::Incarnation{} && told != incarnation_) {  // a remote one says so in its welcome
     return close(where_ + " has been replaced by another one", true);
   }
   transport_ = std::move(connection.transport);
@@ -239,8 +254,11 @@ void LiveSession::fail_calls(const std::string& reason, bool manager_is_dead) {
     waiter->payload = reason;
     // Should the manager come back, it must not do later what the caller has given up; what it has
     // handed over already, it gets back.
-    if (call->sent) table_.note_cancel(call->seq);
-    table_.remove(*call);
+    if (call->sent) {
+      table_.forsake(*call);
+    } else {
+      table_.remove(*call);
+    }
     crew_.finish(*waiter);
   }
 }

@@ -97,7 +97,12 @@ void LiveSession::on_replies(core::OpenEnvelope envelope) {
 
 void LiveSession::on_reply(const core::Reply& reply) {
   PendingCall* call = table_.find(reply.seq);
-  if (call == nullptr) return;  // answered before a connection broke, and again after it
+  if (call == nullptr) {
+    // Of a call that was given up; or answered before a connection broke, and again after it.
+    const bool grants = table_.take_forsaken(reply.seq) && reply.code == core::ErrorCode::ok;
+    if (grants) drop(grants_in(reply.payload, incarnation_));
+    return;
+  }
   sessions_lost_ = 0;
   const core::ThreadNumber thread = call->thread;
   const bool unattended = call->unattended;
@@ -120,7 +125,7 @@ void LiveSession::on_reply(const core::Reply& reply) {
     return drop(grants_in(reply.payload, incarnation_));
   }
   if (unattended)
-    post_errors_.try_emplace(thread, PostError{reply.code, std::string(reply.payload)});
+    post_errors_.try_emplace(thread, PostError{reply.code, core::decode_error(reply.payload)});
 }
 
 void LiveSession::on_welcome(const core::Welcome& welcome) {

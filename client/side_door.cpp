@@ -93,7 +93,13 @@ Introduction knock(const std::string& directory, core::Deadline deadline) {
                               std::to_string(peer.uid) + ", not to this one");
   }
   try {
-    shm::send_with_fds(door.get(), knock_message(), {shm::pidfd_of(::getpid()).get()});
+    const shm::UniqueFd own_pidfd = shm::pidfd_of(::getpid());
+    try {
+      shm::send_with_fds(door.get(), knock_message(), {own_pidfd.get()});
+    } catch (const std::system_error& error) {
+      // Turned away before it was heard: the reason is there to be read.
+      if (error.code().value() != EPIPE) throw;
+    }
     if (!wait_readable(door.get(), deadline)) {
       throw Disconnected("the manager at " + path + " does not answer");
     }

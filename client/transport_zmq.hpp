@@ -21,10 +21,10 @@ struct ZmqGoal {
   std::optional<core::KeyPairs> keys;  // over CURVE, if given
 };
 
-// Starts to connect; that it has succeeded is said by Arrival::connected, and that it never will, by
-// Arrival::refused. `context` is made if it is null. Call under the lock that fork takes
-// (State::with_zmq): libzmq and libsodium hold locks of their own while they start. Throws Overloaded
-// if descriptors run out, BadCall if ZeroMQ cannot make sense of the endpoint.
+// Starts to connect; that it has succeeded is said by Arrival::connected, and that it never will,
+// by Arrival::refused. `context` is made if it is null. Call under the lock that fork takes
+// (State::with_zmq): libzmq and libsodium hold locks of their own while they start. Throws
+// Overloaded if descriptors run out, BadCall if ZeroMQ cannot make sense of the endpoint.
 std::unique_ptr<Transport> dial_zmq(ZmqContext*& context, const ZmqGoal& goal);
 
 }  // namespace steward::client

@@ -11,10 +11,12 @@ namespace steward::core {
 // and changes nothing, unless a line says otherwise.
 struct Limits {
   std::size_t message_bytes = 64U << 20U;           // one frame; past it the session is closed
-  std::size_t calls_in_flight = 1024;               // a session; its client waits
+                                                    // (a client throws Overloaded before)
+  std::size_t calls_in_flight = 1024;               // a session; its client waits by itself
   std::size_t parked_calls = 1'000'000;             // of all sessions
   std::size_t reply_store_bytes = 64U << 20U;       // kept for retries, a session
-  std::size_t unsent_bytes = 64U << 20U;            // a session that does not read; past it: closed
+  // A session that does not read; past it: closed. Also the results that one message may ask for.
+  std::size_t unsent_bytes = 64U << 20U;
   std::chrono::seconds unsent_time{60};             // likewise
   std::size_t sessions = 16'384;                    // refused with the reason
   std::size_t handshakes = 256;                     // pending; the oldest is dropped
@@ -23,7 +25,9 @@ struct Limits {
   std::chrono::seconds claim_lease{60};             // of a handle in flight
   std::size_t claim_leases = 10'000;                // a session
   std::size_t name_bytes = 255;                     // of a named object; past it: BadCall
-  std::size_t memory = 0;                           // bytes of all objects; 0: no limit
+  // Bytes of all objects, by Value::footprint and server::kObjectBytes; 0: no limit. Past it, what
+  // could add gets Overloaded; reads, removals and what changes numbers in place go on.
+  std::size_t memory = 0;
   // What a remote session keeps although nothing is heard of it; past it the session ends. Its
   // client speaks up three times as often.
   std::chrono::milliseconds session_lease = std::chrono::seconds(15);

@@ -36,6 +36,13 @@ Token decode_token(std::string_view payload);
 std::string token_text(const Token& token);
 Token parse_token(std::string_view text);  // throws BadCall
 
+// What stands for every type where a proxy's is checked; no class may be called so.
+inline constexpr std::string_view kAnyType = "object";
+// Whether a proxy of this type may stand for the token's object.
+inline bool fits(const Token& token, std::string_view type) {
+  return token.type == type || type == kAnyType;
+}
+
 // "list#3", as error texts and representations name an object.
 std::string describe(const Token& token);
 

@@ -35,7 +35,7 @@ ReferencePtr incoming_reference(const Reader::Extension& extension, std::string_
     throw BadCall("extension type " + std::to_string(extension.type) + " is unknown");
   }
   Token token = decode_token(extension.payload);
-  if (token.type != type) {
+  if (!fits(token, type)) {
     throw BadCall("expected a " + std::string(type) + " proxy, got " + describe(token));
   }
   return current_travel().incoming(std::move(token));

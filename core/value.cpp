@@ -12,6 +12,12 @@ namespace {
 // For error texts.
 std::string brief(const Value& value) { return core::json_prefix(value, 80); }
 
+// What Value::footprint counts: a value with its share of the container that it is in, and an
+// allocation of its own. Rounded up, so that they hold for other libraries and allocators too.
+constexpr std::size_t kValueBytes = 64;
+constexpr std::size_t kNodeBytes = 64;
+constexpr std::size_t kMostBytes = std::numeric_limits<std::size_t>::max() / 2;
+
 }  // namespace
 
 struct Value::BytesNode {
@@ -20,10 +26,14 @@ struct Value::BytesNode {
 
 struct Value::Nesting {
   std::size_t depth = 1;
+  std::size_t footprint = kNodeBytes;
   bool proxies = false;
 
   void note(const Value& child) {
     depth = std::max(depth, child.depth() + 1);
+    // What shares its parts again and again may count more bytes than there are numbers.
+    const std::size_t bytes = child.footprint();
+    footprint = bytes > kMostBytes - footprint ? kMostBytes : footprint + bytes;
     proxies = proxies || child.has_proxies();
   }
   // Whatever walks through a value, its destructor too, is recursive: so nothing deeper is made.
@@ -201,7 +211,7 @@ void Value::does_not_fit(std::string_view wanted) const {
 
 void Value::check_type(std::string_view wanted) const {
   const core::ReferencePtr& proxy = reference();
-  if (proxy && proxy->token().type != wanted) {
+  if (proxy && !core::fits(proxy->token(), wanted)) {
     throw BadCall("expected a " + std::string(wanted) + " proxy, got " +
                   core::describe(proxy->token()));
   }
@@ -283,6 +293,15 @@ std::size_t Value::depth() const {
 bool Value::has_proxies() const {
   const Nesting* inside = nesting();
   return inside != nullptr ? inside->proxies : std::holds_alternative<core::ReferencePtr>(data_);
+}
+
+std::size_t Value::footprint() const {
+  if (const Nesting* inside = nesting()) return kValueBytes + inside->footprint;
+  if (const auto* text = std::get_if<std::string>(&data_)) return kValueBytes + text->size();
+  if (const auto* node = std::get_if<std::shared_ptr<const BytesNode>>(&data_)) {
+    return kValueBytes + kNodeBytes + (*node)->data.size();
+  }
+  return kValueBytes;
 }
 
 std::strong_ordering Value::compare(const Value& other) const {

@@ -191,6 +191,9 @@ class Value {
   // In constant time: what nests how deep (0: nothing), and whether a proxy is in there anywhere.
   std::size_t depth() const;
   bool has_proxies() const;
+  // Likewise about how many bytes of memory it takes in a container: the same for the same contents
+  // on any machine. What is shared with other values counts as if it were not.
+  std::size_t footprint() const;
 
   friend bool operator==(const Value& a, const Value& b) { return a.compare(b) == 0; }
   friend std::strong_ordering operator<=>(const Value& a, const Value& b) { return a.compare(b); }
@@ -245,7 +248,7 @@ bool Value::is() const {
   } else if constexpr (core::kByteVector<T>) {
     return kind() == ValueKind::bytes;
   } else if constexpr (core::ProxyType<T>) {
-    return kind() == ValueKind::proxy && reference() && reference()->token().type == T::kType;
+    return kind() == ValueKind::proxy && reference() && core::fits(reference()->token(), T::kType);
   } else if constexpr (core::MapLike<T>) {
     return kind() == ValueKind::map;
   } else {

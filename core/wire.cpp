@@ -1,6 +1,7 @@
 #include <steward/core/wire.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include <steward/core/limits.hpp>
 #include <steward/core/text.hpp>
@@ -11,6 +12,8 @@ namespace {
 
 // More than a session may have in flight is never listed.
 constexpr std::size_t kSeqsInEnvelope = 65'536;
+// A frame of many small calls would else become a hundred times its size.
+constexpr std::size_t kCallsInEnvelope = 65'536;
 // Tickets, proofs, secrets, reasons.
 constexpr std::size_t kBlobBytes = 256;
 
@@ -75,8 +78,11 @@ std::vector<std::string> read_addresses(Reader& reader) {
 void read_extras(Reader& reader, Call& call) {
   if (reader.nil_if_next()) return;
   const std::size_t count = reader.map();
+  bool has_post = false;
   for (std::size_t i = 0; i < count; ++i) {
     if (reader.string() == "post") {
+      // Which one counts? Two readers might disagree.
+      if (std::exchange(has_post, true)) throw BadCall("malformed message: an extra occurs twice");
       call.post = reader.boolean();
     } else {
       reader.skip(kFrameDepth);
@@ -284,6 +290,7 @@ CallReader::CallReader(OpenEnvelope envelope) : envelope_(envelope) {
   require_fields(envelope_, 2);
   first_incomplete_ = envelope_.body.natural();
   left_ = envelope_.body.array();
+  if (left_ > kCallsInEnvelope) throw BadCall("malformed message: too many calls");
 }
 
 bool CallReader::next(Call& call) {

@@ -105,8 +105,12 @@ Manager Manager::connect(const std::string& address, Types, const ConnectOptions
   return connect(address, options);
 }
 
-void Manager::serve(Types types, const ManagerOptions& options) { face::serve(types, options); }
-void Manager::serve(const ManagerOptions& options) { face::serve(Types(), options); }
+void Manager::serve(Types types, const ManagerOptions& options, const Ready& ready) {
+  face::serve(types, options, ready);
+}
+void Manager::serve(const ManagerOptions& options, const Ready& ready) {
+  face::serve(Types(), options, ready);
+}
 
 Manager::Impl& Manager::impl() const {
   if (!impl_) throw BadCall("this Manager was moved from");
@@ -140,8 +144,53 @@ client::SessionPtr Manager::session() const {
 Value Manager::call(std::string_view method, std::string_view arguments,
                     client::Effect effect) const {
   const client::SessionPtr with = session();
-  return core::unpack<Value>(call_manager(*with, method, arguments, effect));
+  const std::string reply = call_manager(*with, method, arguments, effect);
+  client::ResultScope scope(*with, reply);
+  Value result = core::unpack<Value>(reply);
+  scope.done();
+  return result;
 }
+
+std::vector<Object> Manager::objects() const {
+  const Value handles = call("objects", kNoArguments, client::Effect::read);
+  std::vector<Object> all;
+  all.reserve(handles.list().size());
+  for (const Value& handle : handles.list()) all.push_back(handle.as<Object>());
+  return all;
+}
+
+std::map<std::string, Object> Manager::names() const {
+  const Value named = call("names", kNoArguments, client::Effect::read);
+  std::map<std::string, Object> all;
+  for (const Value& entry : named.list()) {
+    all.emplace(entry.list().at(0).string(), entry.list().at(1).as<Object>());
+  }
+  return all;
+}
+
+std::optional<Object> Manager::find(std::string_view name) const {
+  std::string arguments;
+  proxy::write_arguments(arguments, std::string(name));
+  const Value found = call("find", arguments, client::Effect::read);
+  if (found.list().empty()) return std::nullopt;
+  return found.list().front().as<Object>();
+}
+
+Object Manager::object(std::uint64_t id) const {
+  std::string arguments;
+  proxy::write_arguments(arguments, id, Value());
+  return call("claim", arguments, client::Effect::read).as<Object>();
+}
+
+Object Manager::create(std::string_view type, const Value::List& arguments) const {
+  return Object::from_reference(make(type, nullptr, proxy::ArgumentList{arguments}));
+}
+Object Manager::create(std::string_view type, const Name& name,
+                       const Value::List& arguments) const {
+  return Object::from_reference(make(type, &name, proxy::ArgumentList{arguments}));
+}
+
+Value Manager::stat() const { return call("stat", kNoArguments, client::Effect::read); }
 
 std::size_t Manager::number_of_objects() const {
   return call("number_of_objects", kNoArguments, client::Effect::read).as<std::size_t>();
@@ -178,16 +227,16 @@ core::ReferencePtr Manager::created(client::Session& session, std::string_view a
 }
 
 Lock Manager::lock(const LockOptions& options) const {
-  return Lock::from_reference(create(Lock::kType, nullptr, options.on_owner_death));
+  return Lock::from_reference(make(Lock::kType, nullptr, options.on_owner_death));
 }
 Lock Manager::lock(const Name& name, const LockOptions& options) const {
-  return Lock::from_reference(create(Lock::kType, &name, options.on_owner_death));
+  return Lock::from_reference(make(Lock::kType, &name, options.on_owner_death));
 }
 RLock Manager::rlock(const LockOptions& options) const {
-  return RLock::from_reference(create(RLock::kType, nullptr, options.on_owner_death));
+  return RLock::from_reference(make(RLock::kType, nullptr, options.on_owner_death));
 }
 RLock Manager::rlock(const Name& name, const LockOptions& options) const {
-  return RLock::from_reference(create(RLock::kType, &name, options.on_owner_death));
+  return RLock::from_reference(make(RLock::kType, &name, options.on_owner_death));
 }
 
 }  // namespace steward

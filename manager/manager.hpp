@@ -3,11 +3,16 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -19,6 +24,7 @@
 #include <steward/proxy/items.hpp>
 #include <steward/proxy/list.hpp>
 #include <steward/proxy/lock.hpp>
+#include <steward/proxy/object.hpp>
 #include <steward/proxy/queue.hpp>
 
 namespace steward {
@@ -55,9 +61,11 @@ class Manager {
 
   // The server in this process, on this thread, until SIGTERM, SIGINT or a shutdown call; speaks
   // through spdlog only (the logger named "steward" if there is one, else standard error). Other
-  // threads of the program must block both signals.
-  static void serve(Types types, const ManagerOptions& options = {});
-  static void serve(const ManagerOptions& options = {});
+  // threads of the program must block both signals. `ready` is told the address once clients may
+  // come.
+  using Ready = std::function<void(const std::string& address)>;
+  static void serve(Types types, const ManagerOptions& options = {}, const Ready& ready = {});
+  static void serve(const ManagerOptions& options = {}, const Ready& ready = {});
 
   // For Manager::connect, in this process or another.
   const std::string& address() const;
@@ -70,6 +78,15 @@ class Manager {
 
   // What exists there, named objects included.
   std::size_t number_of_objects() const;
+  // All of them, in order of creation; and those that have a name, by it.
+  std::vector<Object> objects() const;
+  std::map<std::string, Object> names() const;
+  // The object of this name; nullopt: there is none.
+  std::optional<Object> find(std::string_view name) const;
+  // The object of this number (Object::id). Throws StaleHandle if there is none (any more).
+  Object object(std::uint64_t id) const;
+  // What the server counts and uses, as a map: see docs/protocol.md, `stat`. Changes nothing.
+  Value stat() const;
   // For people: objects with their references, sessions, parked calls.
   std::string debug_info() const;
   // Gives up a name; the object lives on while there are proxies. False: there is no such name.
@@ -79,37 +96,42 @@ class Manager {
   // or as any range. Throws BadCall, Overloaded (a limit).
   template <class T = Value>
   List<T> list(const std::type_identity_t<proxy::Items<T>>& init = {}) const {
-    return List<T>::from_reference(create(List<T>::kType, nullptr, init));
+    return List<T>::from_reference(make(List<T>::kType, nullptr, init));
   }
   template <class T = Value>
   List<T> list(const Name& name, const std::type_identity_t<proxy::Items<T>>& init = {}) const {
-    return List<T>::from_reference(create(List<T>::kType, &name, init));
+    return List<T>::from_reference(make(List<T>::kType, &name, init));
   }
 
   template <class K = Value, class V = Value>
   Dict<K, V> dict(const std::type_identity_t<proxy::Items<std::pair<K, V>>>& init = {}) const {
-    return Dict<K, V>::from_reference(create(Dict<K, V>::kType, nullptr, proxy::entries(init)));
+    return Dict<K, V>::from_reference(make(Dict<K, V>::kType, nullptr, proxy::entries(init)));
   }
   template <class K = Value, class V = Value>
   Dict<K, V> dict(const Name& name,
                   const std::type_identity_t<proxy::Items<std::pair<K, V>>>& init = {}) const {
-    return Dict<K, V>::from_reference(create(Dict<K, V>::kType, &name, proxy::entries(init)));
+    return Dict<K, V>::from_reference(make(Dict<K, V>::kType, &name, proxy::entries(init)));
   }
 
   // maxsize 0: without a bound.
   template <class T = Value>
   Queue<T> queue(std::size_t maxsize = 0) const {
-    return Queue<T>::from_reference(create(Queue<T>::kType, nullptr, maxsize));
+    return Queue<T>::from_reference(make(Queue<T>::kType, nullptr, maxsize));
   }
   template <class T = Value>
   Queue<T> queue(const Name& name, std::size_t maxsize = 0) const {
-    return Queue<T>::from_reference(create(Queue<T>::kType, &name, maxsize));
+    return Queue<T>::from_reference(make(Queue<T>::kType, &name, maxsize));
   }
 
   Lock lock(const LockOptions& options = {}) const;
   Lock lock(const Name& name, const LockOptions& options = {}) const;
   RLock rlock(const LockOptions& options = {}) const;
   RLock rlock(const Name& name, const LockOptions& options = {}) const;
+
+  // An object of a class that is known by name only, made with these arguments of its constructor
+  // (docs/protocol.md, section 11): create("queue", {8}).
+  Object create(std::string_view type, const Value::List& arguments = {}) const;
+  Object create(std::string_view type, const Name& name, const Value::List& arguments = {}) const;
 
  private:
   friend struct face::ManagerAccess;
@@ -120,7 +142,7 @@ class Manager {
 
   // One object of this class, made with `init` (nullptr: without a name).
   template <class... A>
-  core::ReferencePtr create(std::string_view type, const Name* name, const A&... init) const {
+  core::ReferencePtr make(std::string_view type, const Name* name, const A&... init) const {
     const client::SessionPtr with = session();
     std::string arguments;
     const core::TravelScope scope(with->travel());

@@ -12,7 +12,7 @@ namespace steward {
 
 struct ManagerOptions {
   // "tcp://host:port" where other hosts come in, beside the socket that every manager has for its
-  // own; port 0: one is chosen; host *: every interface. Empty: none. Off this host a key is needed.
+  // own; port 0: one is chosen; host *: every interface. Empty: none. Off this host it needs a key.
   std::string address = {};
   // What `steward keygen` printed (or generate_key() makes), or a passphrase: whoever comes by tcp
   // must hold it, and all that is said there is encrypted. Empty: none.

@@ -33,13 +33,24 @@ bool is_sanitizers(const std::filesystem::path& task) {
 bool is_sanitizers(const std::filesystem::path&) { return false; }
 #endif
 
+// Those that a connection to a manager has brought along: ZeroMQ's, and the renewal of a remote
+// session. Around a fork nothing of theirs is locked that the child could need.
+bool is_connections(const std::filesystem::path& task) {
+  std::ifstream file(task / "comm");
+  std::string name;
+  std::getline(file, name);
+  return name.find("ZMQbg/") != std::string::npos || name == "steward-renewal";
+}
+
 int all_threads() {
   std::error_code error;
   const std::filesystem::directory_iterator tasks("/proc/self/task", error);
   // Without /proc nothing is known: the program is trusted.
   if (error) return 1;
   return static_cast<int>(std::count_if(
-      begin(tasks), end(tasks), [](const auto& task) { return !is_sanitizers(task.path()); }));
+      begin(tasks), end(tasks), [](const auto& task) {
+        return !is_sanitizers(task.path()) && !is_connections(task.path());
+      }));
 }
 
 }  // namespace

@@ -91,6 +91,15 @@ void write_arguments(std::string& out, const A&... arguments) {
   (write_argument(out, arguments), ...);
 }
 
+// Arguments whose number is not known where the call is written: alone, in place of all others.
+struct ArgumentList {
+  const Value::List& values;
+};
+inline void write_arguments(std::string& out, const ArgumentList& arguments) {
+  core::Writer(out).array(arguments.values.size());
+  for (const Value& value : arguments.values) core::pack(out, value);
+}
+
 // A value that the server will compare with others.
 template <class T>
 struct Compared {

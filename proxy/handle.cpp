@@ -38,7 +38,7 @@ namespace proxy {
 namespace {
 
 void check_type(const core::Token& token, std::string_view wanted) {
-  if (token.type == wanted) return;
+  if (core::fits(token, wanted)) return;
   throw BadCall(
       fmt::format("open: {} is a {}, not a {}", core::describe(token), token.type, wanted));
 }

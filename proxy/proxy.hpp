@@ -55,7 +55,7 @@ class ProxyOf : public Methods<Blocking> {
   // The contents as spaced JSON: [0, 1, 4]. One call; an empty proxy says that it is empty.
   friend std::ostream& operator<<(std::ostream& out, const Self& proxy) {
     if (!proxy) return out << representation(nullptr, Self::kType);
-    return out << static_cast<const ProxyOf&>(proxy).template call<std::string>(reading("str"));
+    return out << static_cast<const ProxyOf&>(proxy).read_as(As<std::string>(), reading("str"));
   }
 
   // For codecs and factories: the proxy of this object. A token that was merely decoded is claimed

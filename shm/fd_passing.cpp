@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace steward::shm {
 namespace {
@@ -69,9 +70,12 @@ Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait) {
   header.msg_controllen = control.size();
   const int flags = MSG_CMSG_CLOEXEC | (wait == Wait::none ? MSG_DONTWAIT : 0);
   ssize_t size;
+  // The other side has closed and not read all: the kernel says so once, and before what the other
+  // side had said.
+  bool reset = false;
   do {
     size = ::recvmsg(socket, &header, flags);
-  } while (size < 0 && errno == EINTR);
+  } while (size < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset, true))));
   if (size < 0 && wait == Wait::none && (errno == EAGAIN || errno == EWOULDBLOCK)) {
     return {std::nullopt, true};
   }

@@ -46,7 +46,7 @@ constexpr std::array kRooms{
     Room{"steward.hpp", "*"},
     Room{"cli", "steward.hpp", false},
     Room{"examples", "steward.hpp", false},
-    Room{"bench", "steward.hpp", false},
+    Room{"bench", "steward.hpp core tests", false},  // one of them is a stranger's clients
     Room{"tests", "*", false},
 };
 
@@ -75,6 +75,7 @@ struct ProcessWide {
 constexpr std::array kProcessWide{
     ProcessWide{"client", 1, "sessions by incarnation; leaked at exit"},
     ProcessWide{"process", 1, "the fork server; leaked at exit"},
+    ProcessWide{"manager/server/accept", 1, "accept4() is the process's; a spare descriptor"},
     ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},
 };
 

@@ -1,5 +1,7 @@
 #include <steward/manager/server/arguments.hpp>
 
+#include <utility>
+
 #include <steward/core/limits.hpp>
 
 namespace steward::server {
@@ -71,14 +73,18 @@ std::string_view Arguments::take_string() {
   }
 }
 
+Value Arguments::read_value() {
+  Value value = core::decode_value(reader_, *travel_);
+  if (value.depth() > core::kValueDepth) {
+    throw BadCall("values are nested more than " + std::to_string(core::kValueDepth) + " deep");
+  }
+  return value;
+}
+
 Value Arguments::take_value() {
   next();
   try {
-    Value value = core::decode_value(reader_, *travel_);
-    if (value.depth() > core::kValueDepth) {
-      throw BadCall("values are nested more than " + std::to_string(core::kValueDepth) + " deep");
-    }
-    return value;
+    return read_value();
   } catch (const BadCall& error) {
     explain(error);
   }
@@ -89,14 +95,33 @@ std::vector<Value> Arguments::take_list() {
   try {
     const std::size_t size = reader_.array();
     std::vector<Value> items;
-    for (std::size_t i = 0; i < size; ++i) {
-      items.push_back(core::decode_value(reader_, *travel_));
-      if (items.back().depth() > core::kValueDepth) {
-        throw BadCall("values are nested more than " + std::to_string(core::kValueDepth) +
-                      " deep");
-      }
-    }
+    for (std::size_t i = 0; i < size; ++i) items.push_back(read_value());
     return items;
+  } catch (const BadCall& error) {
+    explain(error);
+  }
+}
+
+Value::Map Arguments::take_entries() {
+  next();
+  try {
+    Value::Map entries;
+    if (reader_.peek() == core::Kind::map) {
+      for (std::size_t left = reader_.map(); left > 0; --left) {
+        Value key = read_value();
+        entries.emplace_back(std::move(key), read_value());
+      }
+      return entries;
+    }
+    for (std::size_t left = reader_.array(); left > 0; --left) {
+      const Value pair = read_value();
+      if (pair.kind() != ValueKind::list || pair.list().size() != 2) {
+        constexpr std::size_t kShown = 200;
+        throw BadCall("expected [key, value], got " + core::json_prefix(pair, kShown));
+      }
+      entries.emplace_back(pair.list()[0], pair.list()[1]);
+    }
+    return entries;
   } catch (const BadCall& error) {
     explain(error);
   }

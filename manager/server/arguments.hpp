@@ -29,8 +29,9 @@ class Arguments {
   std::size_t count() const { return count_; }
   bool more() const { return taken_ < count_; }
 
-  // T: bool, an integer, double, std::string, std::string_view, Value, std::vector<Value>, or
-  // std::optional of one of these (nil or a missing trailing argument is nullopt).
+  // T: bool, an integer, double, std::string, std::string_view, Value, std::vector<Value>,
+  // Value::Map (entries, keys may come again: a map or a list of [key, value]), or std::optional of
+  // one of these (nil or a missing trailing argument is nullopt).
   template <class T>
   T take();
 
@@ -53,6 +54,9 @@ class Arguments {
   std::string_view take_string();
   Value take_value();
   std::vector<Value> take_list();
+  Value::Map take_entries();
+  // Throws if it is nested deeper than a value may be.
+  Value read_value();
 
   core::Reader reader_;
   core::Travel* travel_;
@@ -79,6 +83,8 @@ T Arguments::take() {
     return T(take_string());
   } else if constexpr (std::same_as<T, Value>) {
     return take_value();
+  } else if constexpr (std::same_as<T, Value::Map>) {
+    return take_entries();
   } else {
     static_assert(std::same_as<T, std::vector<Value>>, "no argument is read as this type");
     return take_list();

@@ -8,6 +8,9 @@ void Registry::add(Class description) {
   if (find(description.name) != nullptr) {
     throw std::logic_error("class '" + std::string(description.name) + "' is registered twice");
   }
+  for (Method& method : description.methods) {
+    method.number = MethodNumber{static_cast<std::uint32_t>(methods_++)};
+  }
   classes_.push_back(std::make_unique<const Class>(std::move(description)));
   by_name_.emplace(classes_.back()->name, classes_.back().get());
 }

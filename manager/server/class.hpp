@@ -6,12 +6,16 @@
 //             {method<&ListObject::append>("append"), method<&ListObject::at>("at"), ...}};
 //   }
 //
+// A method that may make its object larger is written adding<&List::append>("append"): it is
+// refused if its arguments have no room within Limits::memory. By no more than those may it grow.
+//
 // A const member function is a read: it changes nothing, not even statistics. A member function
 // whose first parameter is Call& may park (return kParked), own, hand over. Parameters are whatever
 // Arguments::take reads; results: void, bool, integers, double, std::string, Value, Outcome,
 // std::optional<T> (which travels as a list of none or one), std::vector<Value>.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,11 +30,17 @@
 
 namespace steward::server {
 
+// The place of a method in all that a registry holds, the manager's own behind them: what
+// statistics are counted by.
+enum class MethodNumber : std::uint32_t {};
+
 struct Method {
   std::string_view name;
   // Exactly one of the two is set.
   Value (*read)(const Object&, Arguments&) = nullptr;
   Outcome (*write)(Object&, Call&, Arguments&) = nullptr;
+  bool adds = false;
+  MethodNumber number{};  // given by the registry
   bool is_read() const { return read != nullptr; }
 };
 
@@ -47,12 +57,15 @@ class Registry {
   const Class* find(std::string_view name) const;
   // nullptr: the class has no such method.
   static const Method* find(const Class& type, const core::MethodKey& key);
+  // How many methods all classes have together. They are numbered in order of registration.
+  std::size_t number_of_methods() const { return methods_; }
   // In order of registration.
   const std::vector<std::unique_ptr<const Class>>& classes() const { return classes_; }
 
  private:
   std::vector<std::unique_ptr<const Class>> classes_;
   std::unordered_map<std::string_view, const Class*> by_name_;
+  std::size_t methods_ = 0;
 };
 
 // The built-in classes: list, dict, queue, lock, ...
@@ -129,10 +142,26 @@ Value read(const Object& object, Arguments& arguments) {
                    }).result());
 }
 
-template <auto M>
+// Of what an object may keep of an argument.
+inline std::size_t footprint(const Value& value) { return value.footprint(); }
+inline std::size_t footprint(const std::vector<Value>& values) {
+  std::size_t bytes = 0;
+  for (const Value& value : values) bytes += value.footprint();
+  return bytes;
+}
+template <class T>
+std::size_t footprint(const T&) {
+  return 0;
+}
+
+template <auto M, bool kAdds>
 Outcome write(Object& object, Call& call, Arguments& arguments) {
   using F = MemberFunction<decltype(M)>;
   auto taken = take_all(arguments, std::type_identity<typename F::Parameters>());
+  if constexpr (kAdds) {
+    call.require_room(std::apply(
+        [](const auto&... args) { return (std::size_t{0} + ... + footprint(args)); }, taken));
+  }
   auto& self = static_cast<typename F::Self&>(object);
   return run<typename F::Result>([&] {
     return std::apply(
@@ -154,10 +183,16 @@ Method method(std::string_view name) {
   if constexpr (detail::MemberFunction<decltype(M)>::kConst) {
     static_assert(!std::same_as<typename detail::MemberFunction<decltype(M)>::Result, Outcome>,
                   "a read cannot park");
-    return {name, &detail::read<M>, nullptr};
+    return {name, &detail::read<M>, nullptr, false, {}};
   } else {
-    return {name, nullptr, &detail::write<M>};
+    return {name, nullptr, &detail::write<M, false>, false, {}};
   }
+}
+
+template <auto M>
+Method adding(std::string_view name) {
+  static_assert(!detail::MemberFunction<decltype(M)>::kConst, "a read cannot add");
+  return {name, nullptr, &detail::write<M, true>, true};
 }
 
 // For classes whose constructor takes (const Environment&, Arguments&) and finishes the arguments.

@@ -40,11 +40,15 @@ void Connections::receive(const Arrival& arrival, core::Time now) {
   if (ignored_.contains(arrival.route)) return;
   const auto session = session_at(arrival.route);
   try {
+    if (arrival.frame.size() > core_.limits().message_bytes) {
+      throw BadCall(fmt::format("a message of {} bytes; the limit is {}", arrival.frame.size(),
+                                core_.limits().message_bytes));
+    }
     const core::OpenEnvelope envelope = core::open_envelope(arrival.frame);
     if (envelope.kind == core::Envelope::hello) {
       return hello(arrival, core::decode_hello(envelope), now);
     }
-    if (!session) return challenge(arrival.route);
+    if (!session) return challenge(arrival.route, now);
     liveness_.renew(*session, now);
     if (envelope.kind == core::Envelope::bye) return bye(arrival.route, *session);
     request(*session, envelope.kind, arrival.frame);
@@ -117,12 +121,14 @@ void Connections::resume(const std::string& route, const core::Hello& hello, cor
   if (!secret || link == links_.end()) return refuse(route, "the manager has no such session");
 
   const auto asked = challenges_.find(route);
-  if (asked == challenges_.end() || hello.proof.empty()) return challenge(route);
+  if (asked == challenges_.end() || hello.proof.empty() || asked->second.deadline <= now) {
+    return challenge(route, now);
+  }
   const std::string expected =
       core::session_proof(core::Role::client, *secret, session, asked->second.bytes);
   if (!core::equal_secrets(expected, hello.proof)) {
     ++incidents_.forged;
-    if (++asked->second.wrong_proofs < kWrongProofsMax) return challenge(route);
+    if (++asked->second.wrong_proofs < kWrongProofsMax) return challenge(route, now);
     return refuse(route, "the proof of the session is wrong");
   }
   liveness_.renew(session, now);
@@ -153,17 +159,20 @@ void Connections::send_welcome(const std::string& route, const core::SessionId& 
   outbox_.envelope(route, core::encode(welcome));
 }
 
-void Connections::challenge(const std::string& route) {
+void Connections::challenge(const std::string& route, core::Time now) {
+  // A stranger that does not read what it is told is not told more, or it could fill the memory.
+  if (outbox_.waits_for(route) && !session_at(route)) return;
   auto found = challenges_.find(route);
   if (found == challenges_.end()) {
     if (challenges_.size() >= core_.limits().handshakes) {
       forget_challenge(std::string(challenged_.front()));
     }
     challenged_.push_back(route);
-    found = challenges_.emplace(route, Challenge{{}, 0, std::prev(challenged_.end())}).first;
+    found = challenges_.emplace(route, Challenge{{}, {}, 0, std::prev(challenged_.end())}).first;
   }
   // A new one each time: a proof that was seen is worth nothing.
   found->second.bytes = core::random_bytes(core::kChallengeBytes);
+  found->second.deadline = now + core_.limits().handshake_time;
   outbox_.envelope(route, core::encode_unknown_connection(found->second.bytes));
 }
 
@@ -176,6 +185,7 @@ void Connections::forget_challenge(const std::string& route) {
 
 void Connections::refuse(const std::string& route, std::string_view reason) {
   forget_challenge(route);
+  if (outbox_.waits_for(route) && !session_at(route)) return;
   outbox_.envelope(route, core::encode_unknown_session(reason));
 }
 

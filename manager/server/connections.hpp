@@ -74,6 +74,7 @@ class Connections {
   // A connection that has yet to prove which session it is.
   struct Challenge {
     std::string bytes;
+    core::Time deadline;
     int wrong_proofs = 0;
     std::list<std::string>::iterator place;
   };
@@ -86,7 +87,7 @@ class Connections {
 
   void send_welcome(const std::string& route, const core::SessionId& session, std::string secret,
                     std::string proof);
-  void challenge(const std::string& route);
+  void challenge(const std::string& route, core::Time now);
   void forget_challenge(const std::string& route);
   void refuse(const std::string& route, std::string_view reason);
   void bind(const core::SessionId& session, const std::string& route);

@@ -1,8 +1,12 @@
 #include <steward/manager/server/core.hpp>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
 #include <steward/manager/server/core_impl.hpp>
 
 namespace steward::server {
@@ -15,6 +19,7 @@ Core::~Core() = default;
 void Core::apply(const Input& input, core::Time now, Outputs& outputs) {
   impl_->now = now;
   impl_->outputs = &outputs;
+  impl_->replied_bytes = 0;
   struct Apply {
     Impl& core;
     void operator()(const input::SessionOpened& input) { core.opened(input); }
@@ -26,6 +31,7 @@ void Core::apply(const Input& input, core::Time now, Outputs& outputs) {
   };
   std::visit(Apply{*impl_}, input);
   impl_->collect();
+  impl_->objects.bytes();  // or the list of what has changed would grow
   impl_->outputs = nullptr;
 }
 
@@ -38,8 +44,13 @@ std::string Core::save() const { return impl_->save(); }
 const Identity& Core::identity() const { return impl_->identity; }
 const core::Limits& Core::limits() const { return impl_->limits; }
 std::size_t Core::number_of_objects() const { return impl_->objects.size(); }
+std::size_t Core::number_of_objects(std::size_t class_index) const {
+  return impl_->objects.number_of(*impl_->registry.classes().at(class_index));
+}
+std::size_t Core::number_of_names() const { return impl_->names.size(); }
 std::size_t Core::number_of_sessions() const { return impl_->sessions.size(); }
 std::size_t Core::number_parked() const { return impl_->parked.size(); }
+std::size_t Core::bytes_of_objects() const { return impl_->objects.bytes(); }
 
 std::optional<std::string> Core::secret_of(const core::SessionId& id) const {
   const Session* session = std::as_const(impl_->sessions).find(id);
@@ -71,8 +82,9 @@ void Core::Impl::resumed(const input::SessionResumed& input) {
   Session* session = sessions.find(input.session);
   if (session == nullptr) return;
   std::vector<ParkId> given_up;
+  const std::set<core::Seq> awaited(input.incomplete.begin(), input.incomplete.end());
   for (const auto& [seq, id] : session->parked) {
-    if (std::ranges::find(input.incomplete, seq) == input.incomplete.end()) given_up.push_back(id);
+    if (!awaited.contains(seq)) given_up.push_back(id);
   }
   for (const ParkId id : given_up) drop_parked(id);
 }
@@ -100,21 +112,33 @@ void Core::Impl::request(const input::Request& input) {
 bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
   const Session* session = sessions.find(input.session);
   if (session == nullptr) return false;
-  const std::size_t before = out.replies.size();
+  const std::size_t replies = out.replies.size();
+  const std::size_t ended = out.ended.size();
+  const std::size_t asked = out.asked.size();
+  const auto undo = [&] {
+    out.replies.resize(replies);
+    out.ended.resize(ended);
+    out.asked.resize(asked);
+    return false;
+  };
+  std::size_t bytes = 0;
   try {
     const core::OpenEnvelope envelope = core::open_envelope(input.frame);
     if (envelope.kind != core::Envelope::calls) return false;
     // One by one: what changes something is mostly the first, and apply will read it all again.
     core::CallReader reader(envelope);
+    const core::Seq first = std::max(reader.first_incomplete(), session->first_incomplete);
     for (core::Call call; reader.next(call);) {
-      if (answer_call(*session, call, out)) continue;
-      out.replies.resize(before);
-      return false;
+      const std::size_t before = out.replies.size();
+      // apply passes over what is complete, and refuses what is past the bound.
+      if (call.seq < first || bytes > limits.unsent_bytes || !answer_call(*session, call, out)) {
+        return undo();
+      }
+      if (out.replies.size() > before) bytes += out.replies.back().bytes->size();
     }
     return true;
   } catch (const BadCall&) {
-    out.replies.resize(before);
-    return false;  // apply will say what is wrong with it
+    return undo();  // apply will say what is wrong with it
   }
 }
 
@@ -131,6 +155,14 @@ core::Deadline Core::Impl::next_deadline() const {
   const core::Deadline claims = leases.next_deadline();
   if (!calls || !claims) return calls ? calls : claims;
   return std::min(*calls, *claims);
+}
+
+void Core::Impl::require_room(std::size_t bytes) {
+  if (limits.memory == 0) return;
+  const std::size_t used = objects.bytes();
+  if (used <= limits.memory && bytes <= limits.memory - used) return;
+  throw Overloaded(fmt::format("the objects take {} of {} bytes, and this would add {}", used,
+                               limits.memory, bytes));
 }
 
 void Core::Impl::collect() {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -11,6 +12,7 @@
 
 #include <steward/core/auth.hpp>
 #include <steward/core/clock.hpp>
+#include <steward/core/errors.hpp>
 #include <steward/core/limits.hpp>
 #include <steward/core/wire.hpp>
 #include <steward/manager/server/class.hpp>
@@ -67,6 +69,20 @@ struct Outputs {
     std::shared_ptr<const std::string> bytes;  // one encoded reply (core::append_reply)
   };
   std::vector<Reply> replies;
+  // Calls that have ended, each once, for those who count: a repeated reply is not in here, nor a
+  // call that died with its session.
+  struct Ended {
+    std::optional<MethodNumber> method;  // nullopt: there was no such object or method
+    core::ErrorCode code = core::ErrorCode::ok;
+  };
+  std::vector<Ended> ended;
+  // Who asked for statistics. The core keeps none, since reads would change them: the server does,
+  // and answers.
+  struct Asked {
+    core::SessionId session;
+    core::Seq seq = 0;
+  };
+  std::vector<Asked> asked;
   // Sessions whose envelope was malformed: the server closes them.
   std::vector<core::SessionId> violations;
   // Somebody called shutdown.
@@ -101,8 +117,16 @@ class Core {
   const Identity& identity() const;
   const core::Limits& limits() const;
   std::size_t number_of_objects() const;
+  // Of the registry's classes[i].
+  std::size_t number_of_objects(std::size_t class_index) const;
+  std::size_t number_of_names() const;
   std::size_t number_of_sessions() const;
   std::size_t number_parked() const;
+  // As Limits::memory bounds it.
+  std::size_t bytes_of_objects() const;
+
+  // The manager's own methods, whose numbers begin where the registry's end.
+  static std::vector<std::string_view> manager_methods();
 
   class Impl;  // core_impl.hpp: for the core's own files
 

@@ -104,11 +104,11 @@ class Core::Impl::Serving final : public Call {
   Serving(Impl& core, core::ObjectId object, std::string_view type) : core_(core), object_(object),
                                                                       type_(type) {}
   Serving(Impl& core, core::ObjectId object, std::string_view type, const Session& session,
-          const core::Call& call, std::string_view method)
+          const core::Call& call, const Method& method)
       : Serving(core, object, type) {
     key_ = {session.number, call.seq};
     thread_ = call.thread;
-    method_ = method;
+    method_ = &method;
     deadline_ = deadline_of(call, core.now);
   }
 
@@ -137,12 +137,20 @@ class Core::Impl::Serving final : public Call {
   CallKey key() const override { return key_; }
   Owner owner() const override { return {key_.session, thread_}; }
   bool timed() const override { return deadline_.has_value(); }
+  void require_room(std::size_t bytes) const override { core_.require_room(bytes); }
   ParkId park() override {
     if (core_.parked.size() >= core_.limits.parked_calls) {
       throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
     }
-    const ParkId id = core_.parked.add({key_, object_, type_, method_, deadline_});
-    core_.sessions.find(key_.session)->parked.emplace(key_.seq, id);
+    Session& session = *core_.sessions.find(key_.session);
+    // A decent client waits by itself; nobody else's waiting may suffer from another.
+    if (session.parked.size() >= core_.limits.calls_in_flight) {
+      throw Overloaded(fmt::format("{} calls of this client wait already, the limit",
+                                   session.parked.size()));
+    }
+    const ParkId id = core_.parked.add(
+        {key_, object_, type_, method_->name, method_->number, deadline_});
+    session.parked.emplace(key_.seq, id);
     return id;
   }
 
@@ -152,7 +160,7 @@ class Core::Impl::Serving final : public Call {
   const std::string_view type_;
   CallKey key_;
   core::ThreadNumber thread_ = 0;
-  std::string_view method_;
+  const Method* method_ = nullptr;
   core::Deadline deadline_;
 };
 
@@ -165,6 +173,7 @@ std::string Core::Impl::error_text(core::ObjectId object, std::string_view type,
 void Core::Impl::send(Session& session, core::Seq seq, std::string bytes, bool keep) {
   auto reply = std::make_shared<const std::string>(std::move(bytes));
   if (keep) session.store(seq, reply);
+  replied_bytes += reply->size();
   outputs->replies.push_back({session.id, std::move(reply)});
 }
 
@@ -204,52 +213,78 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
     if (!stored->second->empty()) outputs->replies.push_back({session.id, stored->second});
     return;
   }
+  if (ask_statistics(session, call, *outputs)) return;
 
   CallError error;
-  std::string_view type = "manager";
+  const ObjectTable::Entry* entry = objects.find(call.object);
+  const std::string_view type = entry == nullptr ? "object" : entry->type->name;
   std::string method = method_name(call.method);
   bool change = true;
+  // What is posted gives back more often than not, and what its success keeps has no bytes.
+  const auto require_room_for_reply = [&] {
+    if (session.reply_bytes <= limits.reply_store_bytes || call.post) return;
+    change = false;
+    throw Overloaded(fmt::format("{} bytes of replies wait for this client, the limit is {}",
+                                 session.reply_bytes, limits.reply_store_bytes));
+  };
+  std::optional<MethodNumber> number;
+  bool parked_now = false;
   const bool done = guarded(error, [&] {
-    if (session.reply_bytes > limits.reply_store_bytes) {
+    // A small message with many calls may ask for anything.
+    if (replied_bytes > limits.unsent_bytes) {
       change = false;
       throw Overloaded(
-          fmt::format("{} bytes of replies wait for this client", session.reply_bytes));
+          fmt::format("the calls before in this message have {} bytes of results", replied_bytes));
     }
     Incoming incoming(*this);
     Arguments arguments(call.args, incoming);
     if (call.object == core::kManagerObject) {
-      const Value result = serve_manager(session, method, arguments);
+      require_room_for_reply();
+      const Value result = serve_manager(session, method, arguments, number);
       if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
       return reply(session, call.seq, result, true);
     }
-    const ObjectTable::Entry* entry = objects.find(call.object);
-    if (entry == nullptr) {
-      type = "object";
-      throw StaleHandle("the object no longer exists");
-    }
-    type = entry->type->name;
+    if (entry == nullptr) throw StaleHandle("the object no longer exists");
     const Method* found = Registry::find(*entry->type, call.method);
     if (found == nullptr) throw BadCall(fmt::format("a {} has no such method", type));
     method = found->name;
+    number = found->number;
     if (found->is_read()) {
       change = false;
       const Value result = found->read(*entry->object, arguments);
       change = result.has_proxies();
+      if (change) require_room_for_reply();
       return reply(session, call.seq, result, change);
     }
-    Serving serving(*this, call.object, type, session, call, found->name);
+    require_room_for_reply();
+    Serving serving(*this, call.object, type, session, call, *found);
     Outcome outcome = found->write(objects.change(call.object), serving, arguments);
-    if (outcome.parked()) return;
+    parked_now = outcome.parked();
+    if (parked_now) return;
     if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
     reply(session, call.seq, outcome.result(), true);
   });
+  if (!parked_now) outputs->ended.push_back({number, error.code});
   if (done) return;
   error.text = error_text(call.object, type, method, error.text);
   reply_error(session, call.seq, error, change);
 }
 
+bool Core::Impl::ask_statistics(const Session& session, const core::Call& call,
+                                Outputs& out) const {
+  if (call.object != core::kManagerObject || call.post) return false;
+  const auto* name = std::get_if<std::string_view>(&call.method);
+  if (name == nullptr || *name != kStatistics) return false;
+  constexpr std::string_view kNoArguments = "\x90";
+  if (call.args != kNoArguments) return false;  // serve_manager() will say what is wrong
+  out.asked.push_back({session.id, call.seq});
+  out.ended.push_back({manager_method(kStatistics), core::ErrorCode::ok});
+  return true;
+}
+
 bool Core::Impl::answer_call(const Session& session, const core::Call& call, Outputs& out) const {
-  if (call.object == core::kManagerObject || call.post) return false;
+  if (call.object == core::kManagerObject) return ask_statistics(session, call, out);
+  if (call.post) return false;
   if (session.parked.contains(call.seq) || session.replies.contains(call.seq)) return false;
   const ObjectTable::Entry* entry = objects.find(call.object);
   if (entry == nullptr) return false;
@@ -275,6 +310,7 @@ bool Core::Impl::answer_call(const Session& session, const core::Call& call, Out
   }
   if (bytes.empty()) return false;
   out.replies.push_back({session.id, std::make_shared<const std::string>(std::move(bytes))});
+  out.ended.push_back({method->number, error.code});
   return true;
 }
 
@@ -282,6 +318,7 @@ void Core::Impl::answer_parked(ParkId id, const Value& result) {
   const ParkedCall call = parked.take(id);
   Session& session = *sessions.find(call.key.session);
   session.parked.erase(call.key.seq);
+  outputs->ended.push_back({call.number, core::ErrorCode::ok});
   reply(session, call.key.seq, result, true);
 }
 
@@ -289,6 +326,7 @@ void Core::Impl::fail_parked(ParkId id, core::ErrorCode code, std::string_view t
   const ParkedCall call = parked.take(id);
   Session& session = *sessions.find(call.key.session);
   session.parked.erase(call.key.seq);
+  outputs->ended.push_back({call.number, code});
   const std::string full = error_text(call.object, call.type, call.method, text);
   reply_error(session, call.key.seq, {code, full, {}}, true);
 }
@@ -325,7 +363,8 @@ void Core::Impl::take_back(Session& session, core::Seq seq) {
 }
 
 // The caller does not wait any more. A call that is parked ends here, with a word that it was not
-// done; what was handed over already goes back.
+// done; what was handed over already goes back. A reply that is kept is said again: only from that
+// does a client that has lost it know which references it was granted.
 void Core::Impl::cancel(Session& session, core::Seq seq) {
   if (const auto waiting = session.parked.find(seq); waiting != session.parked.end()) {
     const ParkId id = waiting->second;
@@ -334,6 +373,9 @@ void Core::Impl::cancel(Session& session, core::Seq seq) {
     return;
   }
   take_back(session, seq);
+  const auto stored = session.replies.find(seq);
+  if (stored == session.replies.end() || stored->second->empty()) return;
+  outputs->replies.push_back({session.id, stored->second});
 }
 
 void Core::Impl::end_ownership(Session& session, Ending ending) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,6 +41,8 @@ class Core::Impl {
   bool answer(const input::Request& input, Outputs& outputs) const;
   // Destroys what nobody refers to any more.
   void collect();
+  // Throws Overloaded if all objects may not grow by so many bytes.
+  void require_room(std::size_t bytes);
   std::string save() const;
   core::Deadline next_deadline() const;
 
@@ -48,6 +51,8 @@ class Core::Impl {
   void serve(Session& session, const core::Call& call);
   // What of a request only reads can be served without changing anything.
   bool answer_call(const Session& session, const core::Call& call, Outputs& outputs) const;
+  // If the call asks for statistics: passes that on, and says true.
+  bool ask_statistics(const Session& session, const core::Call& call, Outputs& outputs) const;
   // `text` gets "list#3.pop: " in front.
   static std::string error_text(core::ObjectId object, std::string_view type,
                                 std::string_view method, std::string_view text);
@@ -72,7 +77,14 @@ class Core::Impl {
   void end_ownership(Session& session, Ending ending);
 
   // --- the manager object (manager_object.cpp)
-  Value serve_manager(Session& session, std::string_view method, Arguments& arguments);
+  // `number` is the method's, once it is found.
+  Value serve_manager(Session& session, std::string_view method, Arguments& arguments,
+                      std::optional<MethodNumber>& number);
+
+  // The method of the manager that asks for statistics, which the core cannot answer.
+  static constexpr std::string_view kStatistics = "stat";
+  // nullopt: the manager has no such method.
+  std::optional<MethodNumber> manager_method(std::string_view name) const;
 
   // Turns tokens in arguments into references; throws StaleHandle for objects of ours that are
   // gone.
@@ -104,6 +116,7 @@ class Core::Impl {
   // Of the input that is being applied.
   core::Time now;
   Outputs* outputs = nullptr;
+  std::size_t replied_bytes = 0;
 };
 
 template <class F>

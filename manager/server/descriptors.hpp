@@ -7,6 +7,8 @@
 namespace steward::server {
 
 inline constexpr std::size_t kDescriptorsPerSession = 3;  // ZeroMQ's, the side door's, the pidfd
+// Clients are turned away before they take the last ones: this process needs files too.
+inline constexpr std::size_t kReservedDescriptors = 32;
 
 // Raises the soft limit of this process to the hard one and returns it. Throws Overloaded if that
 // is below `floor`.

@@ -174,4 +174,10 @@ std::string directory_of(std::string_view address) {
   return std::string(address);
 }
 
+bool is_manager_socket(std::string_view path) {
+  if (!path.ends_with(kSocket)) return false;
+  path.remove_suffix(kSocket.size());
+  return path.substr(path.rfind('/') + 1).starts_with(kPrefix);
+}
+
 }  // namespace steward::server

@@ -42,5 +42,7 @@ void sweep_dead_directories(std::string_view base) noexcept;
 std::string ipc_address(const Directory& directory);
 // The directory in such an address; empty if it is none.
 std::string directory_of(std::string_view address);
+// Whether a socket at this path is a manager's, by its name.
+bool is_manager_socket(std::string_view path);
 
 }  // namespace steward::server

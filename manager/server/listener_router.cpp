@@ -28,6 +28,7 @@ constexpr std::chrono::milliseconds kHeartbeatTimeout{5000};
 // messages only, so one client that does not read could keep kQueueMessages huge ones.
 constexpr std::size_t kCountedBytes = 16U << 10U;
 constexpr std::size_t kWindowBytes = 4U << 20U;
+constexpr std::size_t kOverlongBytes = 64U << 10U;
 
 class PrivateUmask {
  public:
@@ -126,7 +127,10 @@ void Router::take_options(const core::Limits& limits) {
   // Nobody takes over another's route.
   socket_.set(zmq::sockopt::router_handover, false);
   socket_.set(zmq::sockopt::linger, 0);
-  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(limits.message_bytes));
+  // A frame that is a little too long arrives, and is answered with a reason. A longer one makes
+  // libzmq cut the connection before it takes up memory.
+  socket_.set(zmq::sockopt::maxmsgsize,
+              static_cast<std::int64_t>(limits.message_bytes + kOverlongBytes));
   socket_.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
   socket_.set(zmq::sockopt::sndhwm, kQueueMessages);
   socket_.set(zmq::sockopt::rcvhwm, kQueueMessages);

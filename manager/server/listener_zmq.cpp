@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/manager/server/accept.hpp>
 #include <steward/manager/server/listener_router.hpp>
 #include <steward/manager/server/listener_zap.hpp>
 
@@ -66,6 +67,7 @@ class ZmqListener final : public Listener {
   Router& at(const std::string& route) { return route[0] == kRemote ? *remote_ : *local_; }
   bool receive_from(Router& router, char mark, Peer peer, Arrival& arrival);
 
+  const AcceptGuard accept_;  // outlives the context's threads
   const Bell drained_;
   zmq::context_t context_{1};
   std::optional<ZapGate> gate_;
@@ -148,7 +150,7 @@ void check_entrance(const RemoteEntrance& entrance) {
                               "at tcp://127.0.0.1:{}", entrance.address, address->port));
   }
   if (!core::is_generated_key(entrance.key) && entrance.key.size() < core::kPassphraseBytes) {
-    throw BadCall(fmt::format("the passphrase for {} has {} bytes, and needs {}: whoever listens on "
+    throw BadCall(fmt::format("the passphrase for {} has {} bytes, and needs {}: who listens on "
                               "the network may try many (`steward keygen` makes good keys)",
                               entrance.address, entrance.key.size(), core::kPassphraseBytes));
   }

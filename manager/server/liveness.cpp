@@ -67,8 +67,8 @@ core::Deadline Liveness::next_deadline() const {
   return leases_.front().heard + lease_;
 }
 
-void Liveness::excuse(core::Duration gap) {
-  for (Lease& lease : leases_) lease.heard += gap;
+void Liveness::excuse(core::Time now) {
+  for (Lease& lease : leases_) lease.heard = now;
 }
 
 void Liveness::forget(const core::SessionId& session) {

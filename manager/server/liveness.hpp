@@ -44,9 +44,9 @@ class Liveness {
   // Sessions found dead since the last call, first found first.
   std::vector<core::SessionId> take_dead() { return std::exchange(dead_, {}); }
 
-  // The loop itself stood still (SIGSTOP, a suspended machine): nobody's silence in that time
-  // counts.
-  void excuse(core::Duration gap);
+  // The loop itself stood still (SIGSTOP, a suspended machine): nobody could be heard, so every
+  // lease begins again.
+  void excuse(core::Time now);
 
   // 0: not known.
   pid_t pid_of(const core::SessionId& session) const;

@@ -1,5 +1,8 @@
 // The manager object, number 0: makes, names, finds and counts the others.
+#include <algorithm>
 #include <array>
+#include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -44,7 +47,9 @@ Value create(Impl& core, Session&, Arguments& arguments) {
   if (core.objects.size() >= core.limits.objects) {
     throw Overloaded(fmt::format("{} objects exist, the limit", core.objects.size()));
   }
-  core::ReferencePtr reference = core.objects.add(*type, type->create(core.environment, init));
+  std::unique_ptr<Object> object = type->create(core.environment, init);
+  core.require_room(kObjectBytes + object->bytes());
+  core::ReferencePtr reference = core.objects.add(*type, std::move(object));
   if (name) core.names.emplace(*name, reference);
   return Value::of_reference(std::move(reference));
 }
@@ -107,6 +112,27 @@ Value remove(Impl& core, Session&, Arguments& arguments) {
   return true;
 }
 
+// The object of this name, a list of none or one.
+Value find(Impl& core, Session&, Arguments& arguments) {
+  const auto name = arguments.take<std::string_view>();
+  arguments.finish();
+  Value::List found;
+  if (const auto named = core.names.find(name); named != core.names.end()) {
+    found.push_back(Value::of_reference(named->second));
+  }
+  return found;
+}
+
+// In the order of the alphabet.
+Value names(Impl& core, Session&, Arguments& arguments) {
+  arguments.finish();
+  Value::List all;
+  for (const auto& [name, reference] : core.names) {
+    all.emplace_back(Value::List{Value(name), Value::of_reference(reference)});
+  }
+  return all;
+}
+
 Value number_of_objects(Impl& core, Session&, Arguments& arguments) {
   arguments.finish();
   return core.objects.size();
@@ -125,8 +151,9 @@ Value objects(Impl& core, Session&, Arguments& arguments) {
 
 Value debug_info(Impl& core, Session&, Arguments& arguments) {
   arguments.finish();
-  std::string text = fmt::format("{} objects, {} sessions, {} parked calls\n", core.objects.size(),
-                                 core.sessions.size(), core.parked.size());
+  std::string text =
+      fmt::format("{} objects of {} bytes, {} sessions, {} parked calls\n", core.objects.size(),
+                  core.objects.bytes(), core.sessions.size(), core.parked.size());
   for (const core::ObjectId id : core.objects.ids()) {
     const ObjectTable::Entry& entry = *core.objects.find(id);
     fmt::format_to(std::back_inserter(text), "  {}#{}: {} references, version {}, {} waiting\n",
@@ -146,6 +173,12 @@ Value debug_info(Impl& core, Session&, Arguments& arguments) {
   return text;
 }
 
+// Comes here with wrong arguments, or when nobody waits: Impl::ask_statistics has not taken it.
+Value stat(Impl&, Session&, Arguments& arguments) {
+  arguments.finish();
+  return {};
+}
+
 Value shutdown(Impl& core, Session&, Arguments& arguments) {
   arguments.finish();
   core.outputs->shutdown = true;
@@ -163,15 +196,31 @@ constexpr std::array kMethods{
     ManagerMethod{"drop", drop},       ManagerMethod{"remove", remove},
     ManagerMethod{"objects", objects}, ManagerMethod{"number_of_objects", number_of_objects},
     ManagerMethod{"shutdown", shutdown}, ManagerMethod{"debug_info", debug_info},
+    ManagerMethod{"find", find},       ManagerMethod{"names", names},
+    ManagerMethod{Impl::kStatistics, stat},
 };
 
 }  // namespace
 
-Value Core::Impl::serve_manager(Session& session, std::string_view method, Arguments& arguments) {
-  for (const ManagerMethod& entry : kMethods) {
-    if (entry.name == method) return entry.serve(*this, session, arguments);
-  }
-  throw BadCall("the manager has no such method");
+std::vector<std::string_view> Core::manager_methods() {
+  std::vector<std::string_view> names;
+  for (const ManagerMethod& method : kMethods) names.push_back(method.name);
+  return names;
+}
+
+std::optional<MethodNumber> Core::Impl::manager_method(std::string_view name) const {
+  const auto found = std::ranges::find(kMethods, name, &ManagerMethod::name);
+  if (found == kMethods.end()) return std::nullopt;
+  const auto place = static_cast<std::size_t>(found - kMethods.begin());
+  return MethodNumber{static_cast<std::uint32_t>(registry.number_of_methods() + place)};
+}
+
+Value Core::Impl::serve_manager(Session& session, std::string_view method, Arguments& arguments,
+                                std::optional<MethodNumber>& number) {
+  const auto found = std::ranges::find(kMethods, method, &ManagerMethod::name);
+  if (found == kMethods.end()) throw BadCall("the manager has no such method");
+  number = manager_method(method);
+  return found->serve(*this, session, arguments);
 }
 
 }  // namespace steward::server

@@ -4,6 +4,7 @@
 // alone: no clocks, no randomness, no addresses, no iteration over unordered containers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -82,6 +83,9 @@ class Call : public Context {
   virtual ParkId park() = 0;
   // Whether the call carries a deadline: park() then ends at the latest with it.
   virtual bool timed() const = 0;
+  // Throws Overloaded if the manager's objects may not grow by so many bytes. Asked for methods
+  // that add, before they begin.
+  virtual void require_room(std::size_t bytes) const = 0;
 
  protected:
   ~Call() = default;
@@ -125,6 +129,9 @@ class Object {
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
   virtual ~Object() = default;
+
+  // What its contents take, by Value::footprint; that of an empty object is counted for it.
+  virtual std::size_t bytes() const { return 0; }
 
   // All state, in an order that depends on nothing but the inputs; starts with a version number.
   virtual void save(Saver& out) const = 0;

@@ -29,6 +29,9 @@ core::ReferencePtr ObjectTable::add(const Class& type, std::unique_ptr<Object> o
   core::Token token{incarnation_, id, std::string(type.name), 0, addresses_, std::nullopt};
   auto reference = std::make_shared<const CountedReference>(std::move(token), released_);
   entries_.emplace(id, Entry{std::move(object), &type, reference, ++last_version_});
+  bytes_ += kObjectBytes;
+  changed_.push_back(id);
+  ++counts_[&type];
   return reference;
 }
 
@@ -45,7 +48,21 @@ core::ReferencePtr ObjectTable::reference(core::ObjectId id) const {
 Object& ObjectTable::change(core::ObjectId id) {
   Entry& entry = entries_.at(id);
   entry.version = ++last_version_;
+  if (changed_.empty() || changed_.back() != id) changed_.push_back(id);
   return *entry.object;
+}
+
+std::size_t ObjectTable::bytes() {
+  for (const core::ObjectId id : changed_) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) continue;
+    Entry& entry = found->second;
+    bytes_ -= entry.bytes;
+    entry.bytes = entry.object->bytes();
+    bytes_ += entry.bytes;
+  }
+  changed_.clear();
+  return bytes_;
 }
 
 std::optional<ObjectTable::Unreferenced> ObjectTable::take_unreferenced() {
@@ -54,6 +71,8 @@ std::optional<ObjectTable::Unreferenced> ObjectTable::take_unreferenced() {
   released_->ids.pop_back();
   auto node = entries_.extract(id);
   if (node.empty()) return take_unreferenced();
+  bytes_ -= kObjectBytes + node.mapped().bytes;
+  --counts_[node.mapped().type];
   return Unreferenced{id, std::move(node.mapped())};
 }
 
@@ -63,6 +82,11 @@ std::vector<core::ObjectId> ObjectTable::ids() const {
   for (const auto& [id, entry] : entries_) ids.push_back(id);
   std::ranges::sort(ids);
   return ids;
+}
+
+std::size_t ObjectTable::number_of(const Class& type) const {
+  const auto found = counts_.find(&type);
+  return found == counts_.end() ? 0 : found->second;
 }
 
 void ObjectTable::save(Saver& out) const {

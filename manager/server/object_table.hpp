@@ -22,6 +22,9 @@
 
 namespace steward::server {
 
+// What an empty object takes, its entry and its handle included; rounded up.
+inline constexpr std::size_t kObjectBytes = 1024;
+
 class ObjectTable {
  public:
   struct Entry {
@@ -29,6 +32,7 @@ class ObjectTable {
     const Class* type = nullptr;
     std::weak_ptr<const core::Reference> reference;
     std::uint64_t version = 0;  // of the last change, see change()
+    std::size_t bytes = 0;      // as bytes() counted it last
   };
 
   ObjectTable(core::Incarnation incarnation, std::vector<std::string> addresses);
@@ -56,6 +60,10 @@ class ObjectTable {
   std::optional<Unreferenced> take_unreferenced();
 
   std::size_t size() const { return entries_.size(); }
+  // What all objects take: contents (Object::bytes) and kObjectBytes each. Looks again at those
+  // that have changed.
+  std::size_t bytes();
+  std::size_t number_of(const Class& type) const;
   // In order of creation.
   std::vector<core::ObjectId> ids() const;
 
@@ -74,6 +82,9 @@ class ObjectTable {
   std::uint64_t last_version_ = 0;
   std::shared_ptr<Released> released_ = std::make_shared<Released>();
   std::unordered_map<core::ObjectId, Entry> entries_;
+  std::size_t bytes_ = 0;
+  std::vector<core::ObjectId> changed_;  // since the last recount
+  std::unordered_map<const Class*, std::size_t> counts_;  // never walked
 };
 
 }  // namespace steward::server

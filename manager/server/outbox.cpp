@@ -14,6 +14,8 @@ namespace {
 
 // Version, kind and two array headers around the replies.
 constexpr std::size_t kEnvelopeBytes = 16;
+// What keeping a frame costs beside its bytes.
+constexpr std::size_t kFrameCost = 64;
 // The listener says when a client reads again, but a send in between can swallow the word.
 constexpr std::chrono::milliseconds kRetry{20};
 // A busy listener says so all the time; a hundred clients that do not read must not cost each pass.
@@ -45,16 +47,35 @@ void Outbox::reply(const std::string& route, std::shared_ptr<const std::string> 
   }
   Parcel* parcel = open_parcel(route);
   if (parcel == nullptr) {
+    const std::size_t before = closed_any_ ? gathered_bytes(route) : 0;
     parcel = &add_parcel(route);
     parcel->open = true;
+    parcel->bytes = before;
     if (parcels_ > kFewParcels) open_.insert_or_assign(route, parcels_ - 1);
   }
+  // What a batch gives one client is bounded as what waits for it, or the batch itself would take
+  // any memory.
+  if (parcel->bytes > 0 && parcel->bytes + bytes->size() > limits_.unsent_bytes) {
+    if (!std::exchange(parcel->over, true)) slow_.push_back(route);
+    return;
+  }
+  parcel->bytes += bytes->size();
   parcel->replies.push_back(std::move(bytes));
+}
+
+// Of the parcel of this route that an envelope has closed.
+std::size_t Outbox::gathered_bytes(const std::string& route) const {
+  for (std::size_t i = parcels_; i > 0; --i) {
+    const Parcel& parcel = gathered_[i - 1];
+    if (parcel.bytes > 0 && parcel.route == route) return parcel.bytes;
+  }
+  return 0;
 }
 
 void Outbox::envelope(const std::string& route, std::string frame) {
   if (Parcel* parcel = open_parcel(route)) {
     parcel->open = false;
+    closed_any_ = true;
     open_.erase(route);
   }
   add_parcel(route).frame = std::move(frame);
@@ -72,7 +93,8 @@ Outbox::Parcel& Outbox::add_parcel(const std::string& route) {
   // Nothing of an earlier batch, even if its release was cut short by an exception.
   parcel.replies.clear();
   parcel.frame.clear();
-  parcel.open = false;
+  parcel.bytes = 0;
+  parcel.open = parcel.over = false;
   return parcel;
 }
 
@@ -91,12 +113,13 @@ Outbox::Parcel* Outbox::open_parcel(const std::string& route) {
 void Outbox::release(core::Time now) {
   if (parcels_ == 0) return;
   open_.clear();
+  closed_any_ = false;
   const std::size_t count = std::exchange(parcels_, 0);
   for (std::size_t i = 0; i < count; ++i) {
     Parcel& parcel = gathered_[i];
-    if (parcel.replies.empty()) {
+    if (!parcel.frame.empty()) {
       send(parcel.route, std::move(parcel.frame), now);
-    } else {
+    } else if (!parcel.replies.empty()) {  // all of them may have been too much
       send_replies(parcel, now);
       parcel.replies.clear();
     }
@@ -121,11 +144,17 @@ void Outbox::send_replies(const Parcel& parcel, core::Time now) {
 
 void Outbox::send(const std::string& route, std::string frame, core::Time now) {
   if (waiting_.contains(route)) return keep(route, std::move(frame), now);
+  const std::size_t size = frame.size();
   switch (listener_.send(route, frame)) {
-    case Sent::sent: return;
+    case Sent::sent: return note_sent(size);
     case Sent::would_block: return keep(route, std::move(frame), now);
     case Sent::gone: gone_.push_back(route); return;
   }
+}
+
+void Outbox::note_sent(std::size_t bytes) {
+  ++sent_.frames;
+  sent_.bytes += bytes;
 }
 
 void Outbox::keep(const std::string& route, std::string frame, core::Time now) {
@@ -133,11 +162,12 @@ void Outbox::keep(const std::string& route, std::string frame, core::Time now) {
   Waiting& waiting = place->second;
   if (is_new) waiting.since = now;
   // One message is always kept: a budget below message_bytes would refuse what a call may return.
-  if (!waiting.frames.empty() && waiting.bytes + frame.size() > limits_.unsent_bytes) {
+  const std::size_t size = frame.size() + kFrameCost;
+  if (!waiting.frames.empty() && waiting.bytes + size > limits_.unsent_bytes) {
     slow_.push_back(route);
     return;
   }
-  waiting.bytes += frame.size();
+  waiting.bytes += size;
   waiting.frames.push_back(std::move(frame));
   if (!next_retry_) next_retry_ = now + kRetry;
 }
@@ -145,9 +175,10 @@ void Outbox::keep(const std::string& route, std::string frame, core::Time now) {
 bool Outbox::send_waiting(const std::string& route, Waiting& waiting, core::Time now) {
   while (!waiting.frames.empty()) {
     std::string& frame = waiting.frames.front();
-    const std::size_t size = frame.size();
+    const std::size_t size = frame.size() + kFrameCost;
     switch (listener_.send(route, frame)) {
       case Sent::sent:
+        note_sent(size);
         waiting.bytes -= size;
         waiting.since = now;
         waiting.frames.pop_front();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,6 +18,12 @@
 #include <steward/manager/server/listener.hpp>
 
 namespace steward::server {
+
+// What went one way since the start.
+struct Traffic {
+  std::uint64_t frames = 0;
+  std::uint64_t bytes = 0;
+};
 
 // Thread safety: none; the loop's thread only. The listener must outlive it.
 class Outbox {
@@ -39,10 +46,15 @@ class Outbox {
   void retry_soon() { soon_ = true; }
   // Nothing more goes there.
   void forget(const std::string& route);
+  // Something waits for this client to read.
+  bool waits_for(const std::string& route) const { return waiting_.contains(route); }
 
   // Routes whose connection was found gone, and those past their budget of bytes or time.
   std::vector<std::string> take_gone() { return std::exchange(gone_, {}); }
   std::vector<std::string> take_slow() { return std::exchange(slow_, {}); }
+
+  // What the listener has taken.
+  const Traffic& sent() const { return sent_; }
 
   // When to retry, although the listener shows nothing.
   core::Deadline next_deadline() const { return next_retry_; }
@@ -53,19 +65,23 @@ class Outbox {
     std::string route;
     std::vector<std::shared_ptr<const std::string>> replies;
     std::string frame;
-    bool open = false;  // more replies go into it
+    std::size_t bytes = 0;  // of all replies to this route so far
+    bool open = false;      // more replies go into it
+    bool over = false;      // the budget
   };
   struct Waiting {
     std::deque<std::string> frames;
-    std::size_t bytes = 0;
+    std::size_t bytes = 0;  // with what it costs to keep them
     core::Time since;  // nothing could be sent
   };
 
   Parcel& add_parcel(const std::string& route);
   // nullptr: there is none.
   Parcel* open_parcel(const std::string& route);
+  std::size_t gathered_bytes(const std::string& route) const;
   void send_replies(const Parcel& parcel, core::Time now);
   void send(const std::string& route, std::string frame, core::Time now);
+  void note_sent(std::size_t bytes);
   void keep(const std::string& route, std::string frame, core::Time now);
   // False: it is gone or past its budget, and noted so.
   bool send_waiting(const std::string& route, Waiting& waiting, core::Time now);
@@ -75,6 +91,7 @@ class Outbox {
   // The first `parcels_` of them: the others keep their memory for the next batch.
   std::vector<Parcel> gathered_;
   std::size_t parcels_ = 0;
+  bool closed_any_ = false;  // of this batch, by envelopes
   std::unordered_map<std::string, std::size_t> open_;  // those that are, once there are many
   std::vector<std::string_view> bundle_;               // empty, but within send_replies
   std::unordered_map<std::string, Waiting> waiting_;
@@ -83,6 +100,7 @@ class Outbox {
   bool soon_ = false;
   std::vector<std::string> gone_;
   std::vector<std::string> slow_;
+  Traffic sent_;
 };
 
 }  // namespace steward::server

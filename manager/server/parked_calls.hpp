@@ -10,6 +10,7 @@
 
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
+#include <steward/manager/server/class.hpp>
 #include <steward/manager/server/object.hpp>
 
 namespace steward::server {
@@ -19,6 +20,7 @@ struct ParkedCall {
   core::ObjectId object{};
   std::string_view type;    // these two of static storage: the registry's
   std::string_view method;
+  MethodNumber number{};
   core::Deadline deadline;
 };
 

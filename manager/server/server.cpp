@@ -74,6 +74,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!stop_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
   now_ = options_.clock();
+  statistics_.emplace(classes_, now_);
   liveness_.emplace(poller_, options_.limits.session_lease);
   outbox_.emplace(*listener_, options_.limits);
   // The door opens last: whoever comes through it is served.
@@ -124,9 +125,9 @@ void Server::step(std::optional<core::Duration> longest) {
   poller_.wait(core::Duration::zero());
   now_ = std::max(now_, options_.clock());
   excuse_silence(before, patience);
-  liveness_->expire(now_);
 
   apply_batch();
+  expire_leases();
   if (const auto due = core_->next_deadline(); due && *due <= now_) feed(input::Tick{});
   if (door_) {
     door_->refuse(core_->number_of_sessions() < options_.limits.sessions
@@ -156,10 +157,18 @@ std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest
 // A pass that took longer than it may have waited: this process was stopped, alone or with its
 // machine, or had too much to do. What clients have sent meanwhile was not heard.
 void Server::excuse_silence(core::Time before, std::optional<core::Duration> patience) {
-  constexpr std::chrono::seconds kStoodStill{1};
+  constexpr core::Duration kStoodStill = std::chrono::seconds(1);
   if (!patience) return;  // there was no lease to wait for
   const core::Duration late = now_ - before - *patience;
-  if (late >= kStoodStill) liveness_->excuse(late);
+  if (late >= std::min(kStoodStill, core::Duration(options_.limits.session_lease) / 4)) {
+    liveness_->excuse(now_);
+  }
+}
+
+// Only now whose lease is over: what clients have sent, this pass has heard.
+void Server::expire_leases() {
+  liveness_->expire(now_);
+  for (const core::SessionId& session : liveness_->take_dead()) connections_->died(session);
 }
 
 core::Deadline Server::next_deadline() const {
@@ -177,6 +186,7 @@ void Server::collect() {
     if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
     if (!listener_->receive(arrival)) return;
     bytes += arrival.frame.size();
+    statistics_->arrived(arrival.frame.size());
     ++batch_size_;
   }
 }
@@ -204,7 +214,20 @@ void Server::feed(const Input& input) {
     core_->apply(input, now_, outputs_);
   }
   if (outputs_.shutdown) ended_ = true;
+  keep_statistics();
   connections_->take(outputs_);
+}
+
+void Server::keep_statistics() {
+  for (const Outputs::Ended& call : outputs_.ended) statistics_->count(call);
+  outputs_.ended.clear();
+  for (const auto& [session, seq] : std::exchange(outputs_.asked, {})) {
+    const std::string report = core::encoded(
+        statistics_->report(*core_, connections_->incidents(), outbox_->sent(), now_));
+    auto reply = std::make_shared<std::string>();
+    core::append_reply(*reply, {seq, core::ErrorCode::ok, report});
+    outputs_.replies.push_back({session, std::move(reply)});
+  }
 }
 
 void Server::pass_gate() {

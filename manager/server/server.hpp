@@ -24,6 +24,7 @@
 #include <steward/manager/server/outbox.hpp>
 #include <steward/manager/server/poller.hpp>
 #include <steward/manager/server/side_door.hpp>
+#include <steward/manager/server/statistics.hpp>
 
 namespace steward::server {
 
@@ -45,8 +46,8 @@ class Server {
   // With a directory of its own, a ZeroMQ socket and a side door in it; clients may connect when
   // this returns. Throws std::system_error, Overloaded (descriptors), BadCall (the entrance).
   explicit Server(Registry classes, ServerOptions options = {});
-  // Over a listener that exists already, which makes `entrance` idle. Without a directory there is no side door: only those get
-  // in whom the listener vouches for.
+  // Over a listener that exists already; `entrance` is not used then. Without a directory there is
+  // no side door: only those get in whom the listener vouches for.
   Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener,
          Registry classes, ServerOptions options = {});
   Server(const Server&) = delete;
@@ -77,9 +78,12 @@ class Server {
   // How long it may have waited.
   std::optional<core::Duration> wait(std::optional<core::Duration> longest);
   void excuse_silence(core::Time before, std::optional<core::Duration> patience);
+  void expire_leases();
   void collect();
   void apply_batch();
   void feed(const Input& input);
+  // Counts what has ended, answers who has asked.
+  void keep_statistics();
   void pass_gate();
   core::Deadline next_deadline() const;
   void shut_down();
@@ -98,6 +102,7 @@ class Server {
   std::optional<Liveness> liveness_;
   std::optional<Outbox> outbox_;
   std::optional<Connections> connections_;
+  std::optional<Statistics> statistics_;
 
   shm::UniqueFd stop_;
   bool listener_woke_ = false;

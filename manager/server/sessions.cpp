@@ -3,13 +3,15 @@
 namespace steward::server {
 
 void Session::store(core::Seq seq, StoredReply reply) {
-  reply_bytes += reply->size();
+  reply_bytes += reply->size() + kStoredReplyCost;
   replies.insert_or_assign(seq, std::move(reply));
 }
 
 void Session::prune_replies(core::Seq first) {
   const auto end = replies.lower_bound(first);
-  for (auto reply = replies.begin(); reply != end; ++reply) reply_bytes -= reply->second->size();
+  for (auto reply = replies.begin(); reply != end; ++reply) {
+    reply_bytes -= reply->second->size() + kStoredReplyCost;
+  }
   replies.erase(replies.begin(), end);
 }
 

@@ -19,6 +19,10 @@ namespace steward::server {
 // What was answered to a changing call, kept for a retry. Empty bytes: a post that succeeded.
 using StoredReply = std::shared_ptr<const std::string>;
 
+// What keeping a reply costs beside its bytes. Counted, or posts, whose stored replies are empty,
+// would cost nothing.
+inline constexpr std::size_t kStoredReplyCost = 128;
+
 struct Session {
   SessionNumber number{};
   core::SessionId id;
@@ -27,7 +31,7 @@ struct Session {
   // Calls before this one are complete at the client and will not come again.
   core::Seq first_incomplete = 1;
   std::map<core::Seq, StoredReply> replies;
-  std::size_t reply_bytes = 0;
+  std::size_t reply_bytes = 0;  // that these take
   std::map<core::Seq, ParkId> parked;
   // Calls whose answer handed something over that the client has not confirmed.
   std::map<core::Seq, core::ObjectId> unconfirmed;

@@ -17,6 +17,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/core/wire.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/manager/server/descriptors.hpp>
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
@@ -29,8 +30,6 @@ constexpr std::size_t kKnockBytes = 64;
 constexpr int kAcceptsPerRound = 64;
 // Out of descriptors, a listening socket stays readable: looking away keeps the loop from spinning.
 constexpr std::chrono::milliseconds kPause{100};
-// Kept free, for this process's own files and for libzmq, which aborts when accept() finds none.
-constexpr std::size_t kReservedDescriptors = 32;
 
 shm::UniqueFd listening_socket(const std::string& path) {
   shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));

@@ -20,6 +20,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
+#include <steward/tests/client/programs.hpp>
 
 namespace steward::test {
 namespace {
@@ -133,6 +134,12 @@ TEST_F(ConnectTest, ARefusalIsTold) {
   EXPECT_NE(text.find("refused: it is closed today"), text.npos) << text;
 }
 
+TEST_F(ConnectTest, ARefusalIsToldAlsoByADoorThatDidNotListen) {
+  FakeHouse house(Door::refuses_unheard);
+  const std::string text = thrown<Disconnected>([&] { client::connect(house.address()); });
+  EXPECT_NE(text.find("refused: it is full"), text.npos) << text;
+}
+
 TEST_F(ConnectTest, AMuteDoorIsGivenUp) {
   FakeHouse house(Door::mute);
   EXPECT_THROW(client::connect(house.address(), {.timeout = 20ms}), Disconnected);
@@ -220,25 +227,13 @@ TEST_F(DeathTest, ADeathWhileNobodyLooksIsSeenByTheNextCall) {
   EXPECT_THROW(add(session, 1), Disconnected);
 }
 
-// The end of an ordinary program, seen from its manager.
-TEST(ExitTest, DISABLED_AProgramThatConnects) {
-  const char* address = std::getenv("STEWARD_TEST_ADDRESS");
-  if (address == nullptr) GTEST_SKIP();
-  // At namespace scope in a real program: its destructor runs after the exit handler.
-  static const core::ReferencePtr late = [&] {
-    const client::SessionPtr session = client::connect(address);
-    return session->claim(list_token(session->incarnation(), 3));
-  }();
-  client::session_of(late)->post(kList, "add", arguments({encoded(7)}));
-}
-
+// The end of an ordinary program, seen from its manager: see main.cpp.
 TEST(ExitTest, AProgramThatEndsSaysGoodbye) {
   FakeHouse house;
-  ::setenv("STEWARD_TEST_ADDRESS", house.address().c_str(), 1);
   std::string program = "/proc/self/exe";
-  std::string filter = "--gtest_filter=ExitTest.DISABLED_AProgramThatConnects";
-  std::string all = "--gtest_also_run_disabled_tests";
-  char* argv[] = {program.data(), filter.data(), all.data(), nullptr};
+  std::string mode = kPostAndEnd;
+  std::string address = house.address();
+  char* argv[] = {program.data(), mode.data(), address.data(), nullptr};
   pid_t pid = 0;
   ASSERT_EQ(::posix_spawn(&pid, program.c_str(), nullptr, nullptr, argv, environ), 0);
   int status = 0;

@@ -108,8 +108,23 @@ class FakeHouse::Loop {
     }
   }
 
+  static std::string refusal(std::string_view reason) {
+    std::string answer;
+    core::Writer writer(answer);
+    writer.array(3);
+    writer.natural(client::kDoorVersion);
+    writer.nil();
+    writer.string(reason);
+    return answer;
+  }
   void open_door() {
     shm::UniqueFd visitor(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (door_ == Door::refuses_unheard) {
+      pollfd knock{visitor.get(), POLLIN, 0};
+      ::poll(&knock, 1, -1);
+      shm::send_with_fds(visitor.get(), refusal("it is full"));
+      return;
+    }
     const auto received = shm::receive_with_fds(visitor.get(), client::kDoorMessageBytes);
     if (!received.message || door_ == Door::mute) {
       visitors_.push_back(std::move(visitor));
@@ -120,16 +135,13 @@ class FakeHouse::Loop {
     ::getsockopt(visitor.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
     const auto& fds = received.message->fds;
     const bool shown = fds.size() == 1 && shm::pid_of(fds.front().get()) == peer.pid;
-    std::string answer;
-    core::Writer writer(answer);
     if (door_ == Door::refuses || !shown) {
-      writer.array(3);
-      writer.natural(client::kDoorVersion);
-      writer.nil();
-      writer.string(shown ? "it is closed today" : "no pidfd was shown");
-      shm::send_with_fds(visitor.get(), answer);
+      const auto* reason = shown ? "it is closed today" : "no pidfd was shown";
+      shm::send_with_fds(visitor.get(), refusal(reason));
       return;
     }
+    std::string answer;
+    core::Writer writer(answer);
     writer.array(4);
     writer.natural(client::kDoorVersion);
     writer.bytes(manager_.new_ticket());

@@ -14,7 +14,13 @@
 namespace steward::test {
 
 // How the door answers.
-enum class Door { opens, refuses, mute, shows_foreign_pidfd };
+enum class Door {
+  opens,
+  refuses,
+  refuses_unheard,  // without having read the knock, which is there
+  mute,
+  shows_foreign_pidfd,
+};
 
 class FakeHouse {
  public:

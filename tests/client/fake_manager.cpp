@@ -87,9 +87,13 @@ std::vector<std::string> FakeManager::take(std::uint64_t number, std::string_vie
   } else if (envelope.kind == core::Envelope::cancel) {
     for (const Seq seq : core::decode_seqs(envelope)) {
       cancels_.push_back(seq);
-      if (known->second.parked.erase(seq) == 0) continue;
-      known->second.replies[seq] = error(seq, core::ErrorCode::timed_out, "cancelled");
-      answers.push_back(framed(known->second.replies[seq]));
+      auto& replies = known->second.replies;
+      if (known->second.parked.erase(seq) != 0) {
+        replies[seq] = error(seq, core::ErrorCode::timed_out, "cancelled");
+      }
+      const auto stored = replies.find(seq);
+      if (stored == replies.end() || stored->second.empty() || swallow_) continue;
+      answers.push_back(framed(stored->second));
     }
   } else if (envelope.kind == core::Envelope::bye) {
     ++byes_;

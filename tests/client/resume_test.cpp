@@ -141,6 +141,72 @@ TEST_F(ResumeTest, AGivenUpCallIsNotSentAgain) {
   EXPECT_EQ(manager.hellos().back().incomplete, std::vector<core::Seq>{2});
 }
 
+// The reply of a call that was given up is lost with its connection, and only it says what was
+// granted.
+TEST_F(ResumeTest, WhatALostReplyOfAGivenUpCallGrantedGoesBack) {
+  start();
+  manager.swallow_replies(true);
+  EXPECT_FALSE(call("handle", {encoded(6)}, Effect::take, core::deadline_after(1ms)));
+  EXPECT_EQ(manager.grants().at(6), 1U);
+  manager.swallow_replies(false);
+  const std::size_t before = manager.calls().size();
+  link->replace();
+  echo(1);
+  echo(1);  // the drop is a post: this shows that it is through
+  EXPECT_TRUE(manager.grants().empty());
+  EXPECT_EQ(manager.runs("handle"), 1U);
+  EXPECT_EQ(seqs_of(manager.calls(), "handle"), std::vector<core::Seq>{1}) << "not sent again";
+  EXPECT_EQ(manager.runs("drop"), 1U);
+  EXPECT_EQ(manager.calls().size(), before + 3);
+}
+
+TEST_F(ResumeTest, WhatWasGrantedToCallsThatFailedForLackOfAManagerGoesBack) {
+  start({.timeout = 30ms});
+  manager.swallow_replies(true);
+  auto lost = std::async(std::launch::async, [&] { call("handle", {encoded(6)}); });
+  manager.wait_until([](const FakeManager& seen) { return seen.runs("handle") == 1; });
+  link->cut();
+  EXPECT_THROW(lost.get(), OutcomeUnknown);
+  manager.swallow_replies(false);
+  link->connect();
+  echo(1);
+  echo(1);
+  EXPECT_TRUE(manager.grants().empty());
+  EXPECT_EQ(manager.runs("handle"), 1U);
+}
+
+// A reply that crosses the cancel comes twice.
+TEST_F(ResumeTest, AReplyThatCrossesItsCancelGivesBackOnce) {
+  start();
+  manager.swallow_replies(true);
+  EXPECT_FALSE(call("handle", {encoded(6)}, Effect::take, core::deadline_after(1ms)));
+  manager.swallow_replies(false);
+  link->replace();
+  echo(1);
+  link->replace();
+  echo(1);
+  echo(1);
+  EXPECT_TRUE(manager.grants().empty());
+  EXPECT_EQ(manager.runs("drop"), 1U);
+}
+
+// One that was never there has no reply: later ones show that its cancel is complete, and the
+// manager may forget replies again.
+TEST_F(ResumeTest, AGivenUpCallThatWasLostOnItsWayHoldsNothingUp) {
+  start();
+  lose_frames = true;
+  EXPECT_FALSE(call("handle", {encoded(6)}, Effect::take, core::deadline_after(1ms)));
+  lose_frames = false;
+  link->replace();
+  echo(1);
+  EXPECT_EQ(manager.hellos().back().first_incomplete, 1U);
+  EXPECT_EQ(manager.cancels(), std::vector<core::Seq>{1});
+  link->replace();
+  echo(1);
+  EXPECT_GE(manager.hellos().back().first_incomplete, 3U);
+  EXPECT_EQ(manager.runs("handle"), 0U);
+}
+
 TEST_F(ResumeTest, ACallMadeWhileTheConnectionIsDownWaitsForIt) {
   start();
   link->cut();

@@ -1,6 +1,7 @@
 // A session with a FakeManager over a FakeLink: what a test does to either, the session meets.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -31,6 +32,7 @@ class SessionTest : public testing::Test {
 
   void start(ConnectOptions options = {}) {
     link = std::make_shared<FakeLink>([this](std::uint64_t connection, std::string frame) {
+      if (lose_frames) return;
       for (std::string& answer : manager.take(connection, frame)) {
         link->deliver(connection, std::move(answer));
       }
@@ -88,6 +90,7 @@ class SessionTest : public testing::Test {
     return {};
   }
 
+  std::atomic<bool> lose_frames = false;  // on their way to the manager
   FakeManager manager;
   std::shared_ptr<FakeLink> link;
   client::SessionPtr session;

@@ -41,8 +41,9 @@ TEST(TcpAddress, KnowsWhatOnlyItsOwnHostReaches) {
   for (const std::string host : {"127.0.0.1", "127.255.0.9", "localhost", "[::1]"}) {
     EXPECT_TRUE((TcpAddress{host, 1}.is_loopback())) << host;
   }
-  for (const std::string host : {"0.0.0.0", "*", "128.0.0.1", "127.evil.example", "127.0.0.1.nip.io",
-                                 "127.1", "[::]", "eth0", "127.0.0.256", "127.0.0.1."}) {
+  for (const std::string host :
+       {"0.0.0.0", "*", "128.0.0.1", "127.evil.example", "127.0.0.1.nip.io", "127.1", "[::]",
+        "eth0", "127.0.0.256", "127.0.0.1."}) {
     EXPECT_FALSE((TcpAddress{host, 1}.is_loopback())) << host;
   }
   EXPECT_TRUE((TcpAddress{"*", 1}.is_wildcard()));

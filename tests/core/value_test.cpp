@@ -289,6 +289,32 @@ TEST(ValueNesting, ProxiesInsideAreKnownWithoutLooking) {
   EXPECT_TRUE(Value::of_map({{proxy, "v"}}).has_proxies());
 }
 
+TEST(ValueNesting, AFootprintFollowsFromTheContents) {
+  for (const Value& scalar : {Value(), Value(true), Value(1), Value(0.5), Value(""),
+                              Value::of_reference(reference("list", 7))}) {
+    EXPECT_EQ(scalar.footprint(), 64U) << scalar;
+  }
+  EXPECT_EQ(Value(std::string(1000, 'x')).footprint(), 64U + 1000);
+  EXPECT_EQ(Value::of_bytes(std::string(1000, 'x')).footprint(), 64U + 64 + 1000);
+  EXPECT_EQ(Value(Value::List{}).footprint(), 64U + 64);
+  EXPECT_EQ(Value(Value::List{1, "abc"}).footprint(), 64U + 64 + 64 + 67);
+  EXPECT_EQ(Value::of_map({{"abc", Value(Value::List{})}}).footprint(), 64U + 64 + 67 + 128);
+  // The same whatever was allocated for it.
+  std::string roomy;
+  roomy.reserve(10'000);
+  EXPECT_EQ(Value(std::move(roomy)).footprint(), 64U);
+}
+
+TEST(ValueNesting, AFootprintDoesNotOverflow) {
+  Value twice(1);
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < core::kFrameDepth; ++i) {
+    twice = Value(Value::List{twice, twice});
+    EXPECT_GE(twice.footprint(), before);
+    before = twice.footprint();
+  }
+}
+
 // ---- Printing ----
 
 TEST(ValuePrinting, IsSpacedJson) {

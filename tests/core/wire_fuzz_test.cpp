@@ -118,6 +118,17 @@ TEST(HostileEnvelopes, BombsOfNestingAreRefused) {
   }));
 }
 
+TEST(HostileEnvelopes, AnExtraOccursOnce) {
+  const auto call = [](std::string_view extras) {
+    return test::unhex("94 01 03 01 91 97 01 01 c0 11 00 90") + test::unhex(extras);
+  };
+  // {"post": true}, then with an unknown extra twice, then with "post" twice.
+  EXPECT_FALSE(refuses([&] { read_all(call("81 a4 70 6f 73 74 c3")); }));
+  EXPECT_FALSE(refuses([&] { read_all(call("83 a1 78 01 a1 78 02 a4 70 6f 73 74 c3")); }));
+  EXPECT_EQ(refusal([&] { read_all(call("82 a4 70 6f 73 74 c3 a4 70 6f 73 74 c2")); }),
+            "malformed message: an extra occurs twice");
+}
+
 TEST(HostileEnvelopes, ChangedBytesAreRefusedOrRead) {
   test::Mutator mutator(test::seed_of_run());
   const std::vector<std::string> valid = frames();

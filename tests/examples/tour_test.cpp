@@ -155,5 +155,11 @@ TEST_F(Tour, Nested) {
             "{\"name\": \"Bob\", \"seen\": \"yes\"}\n");
 }
 
+TEST_F(Tour, RemoteClient) {
+  EXPECT_EQ(tour("16_remote_client").out,
+            "The second program sees {\"ada\": 36}\n"
+            "The first program sees {\"ada\": 36, \"bob\": 41}\n");
+}
+
 }  // namespace
 }  // namespace steward::test

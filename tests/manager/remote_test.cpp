@@ -103,7 +103,8 @@ TEST(Remote, ADamagedKeyIsSaidToBeOne) {
 }
 
 TEST(Remote, AMalformedAddressIsSaidToBeOne) {
-  for (const std::string address : {"tcp://127.0.0.1", "127.0.0.1:80", "ipc:///tmp/x", "tcp://:1"}) {
+  for (const std::string address : {"tcp://127.0.0.1", "127.0.0.1:80", "ipc:///tmp/x",
+                                    "tcp://:1"}) {
     EXPECT_THAT(reason([&] { Manager(ManagerOptions{.address = address}); }),
                 HasSubstr("tcp://host:port")) << address;
   }

@@ -288,6 +288,30 @@ TEST_F(CoreTest, ASpentNonceIsAPlainClaim) {
   }
 }
 
+// A client that gave a call up and lost its reply learns from the second what it was granted.
+TEST_F(CoreTest, AKeptReplyIsSaidAgainAtItsCancelAndGrantsNothingAnew) {
+  const auto object = slot(ann);
+  const auto inside = slot(ann);
+  const Value handle = Value::of_reference(std::make_shared<const core::Reference>(core::Token{
+      driver.core.identity().incarnation, inside, "slot", 0, {}, std::nullopt}));
+  driver.call(ann, object, "put", arguments(handle));
+  drop(ann, inside);
+  const core::Seq taken = driver.send(ann, object, "take", arguments());
+  EXPECT_EQ(driver.answer(ann, taken).result.kind(), ValueKind::proxy);
+  driver.cancel(ann, taken);
+  EXPECT_EQ(driver.answer(ann, taken).result.kind(), ValueKind::proxy);
+  driver.cancel(ann, taken);  // as after a new connection
+  EXPECT_EQ(driver.answer(ann, taken).code, ErrorCode::ok);
+  EXPECT_EQ(driver.call(ann, object, "peek", arguments()).result.list().size(), 1U) << "it is back";
+  driver.acknowledge(ann, driver.send(ann, object, "take", arguments()));
+
+  // One of the two takes was given up: one drop for that and one for the peek leave the other.
+  drop(ann, inside, 2);
+  EXPECT_EQ(driver.core.number_of_objects(), 2U);
+  drop(ann, inside);
+  EXPECT_EQ(driver.core.number_of_objects(), 1U);
+}
+
 TEST_F(CoreTest, NotesMalformedEnvelopesAsViolations) {
   driver.request(ann, "\x93\x01\x03");
   EXPECT_EQ(driver.violations, std::vector{ann.session});
@@ -299,53 +323,6 @@ TEST_F(CoreTest, FencingTokensRiseOverRestarts) {
   const auto object = slot(ann);
   const std::int64_t token = driver.call(ann, object, "token", arguments()).result.integer();
   EXPECT_EQ(token, (1000 << 20) + 1);
-}
-
-TEST(CoreLimits, HoldAtTheLimitAndRefuseOnePast) {
-  core::Limits limits;
-  limits.objects = 2;
-  limits.parked_calls = 1;
-  limits.claim_leases = 1;
-  limits.name_bytes = 4;
-  const server::Registry registry = slot_registry();
-  CoreDriver driver(registry, limits);
-  CoreDriver::Client client = driver.open();
-  const auto object = driver.create(client, "slot", arguments(), "four");
-  EXPECT_THROW(driver.create(client, "slot", arguments(), "fives"), BadCall);
-  EXPECT_THROW(driver.create(client, "slot", arguments(), ""), BadCall);
-  driver.create(client, "slot", arguments());
-  EXPECT_THROW(driver.create(client, "slot", arguments()), Overloaded);
-
-  const core::Seq parked = driver.send(client, object, "take", arguments());
-  EXPECT_FALSE(driver.answered(client, parked));
-  EXPECT_EQ(driver.call(client, object, "take", arguments()).code, ErrorCode::overloaded);
-
-  const auto lease = [&](std::string_view nonce) {
-    return driver
-        .call(client, kManagerObject, "lease",
-              arguments(core::number(object), Value::of_bytes(nonce)))
-        .code;
-  };
-  EXPECT_EQ(lease("0123456789abcdef"), ErrorCode::ok);
-  EXPECT_EQ(lease("fedcba9876543210"), ErrorCode::overloaded);
-}
-
-TEST(CoreLimits, RefusesChangesWhenTheReplyStoreIsFull) {
-  core::Limits limits;
-  limits.reply_store_bytes = 100;
-  const server::Registry registry = slot_registry();
-  CoreDriver driver(registry, limits);
-  CoreDriver::Client client = driver.open();
-  const auto object = driver.create(client, "slot", arguments());
-  Answer answer;
-  int served = 0;
-  while ((answer = driver.call(client, object, "token", arguments())).code == ErrorCode::ok) {
-    ASSERT_LT(++served, 100);
-  }
-  EXPECT_EQ(answer.code, ErrorCode::overloaded);
-  EXPECT_EQ(driver.call(client, object, "peek", arguments()).code, ErrorCode::ok);
-  client.first_incomplete = client.next_seq;
-  EXPECT_EQ(driver.call(client, object, "token", arguments()).code, ErrorCode::ok);
 }
 
 }  // namespace

@@ -47,6 +47,17 @@ FdMessage receive(int socket, std::size_t max_bytes = 1000) {
   return *std::move(received.message);
 }
 
+TEST(FdPassing, LastWordsArriveAlthoughTheirSpeakerDidNotListen) {
+  SocketPair pair = seqpacket_pair();
+  send_with_fds(pair.a.get(), "never read");
+  send_with_fds(pair.b.get(), "one");
+  send_with_fds(pair.b.get(), "two");
+  pair.b.reset();
+  EXPECT_EQ(receive(pair.a.get()).bytes, "one");
+  EXPECT_EQ(receive(pair.a.get()).bytes, "two");
+  EXPECT_FALSE(receive_with_fds(pair.a.get(), 1000).message);
+}
+
 TEST(FdPassing, BytesAndFilesArrive) {
   const SocketPair pair = seqpacket_pair();
   const SocketPair file = seqpacket_pair();

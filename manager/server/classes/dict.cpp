@@ -23,7 +23,7 @@ Value pair_of(Value key, Value value) {
 
 DictObject::DictObject(const Environment& environment, Arguments& arguments)
     : map_(environment.seed) {
-  if (auto pairs = arguments.take<std::optional<std::vector<Value>>>()) update(std::move(*pairs));
+  if (auto entries = arguments.take<std::optional<Value::Map>>()) update(*std::move(entries));
 }
 
 void DictObject::set(Value key, Value value) { map_.set(std::move(key), std::move(value)); }
@@ -45,14 +45,8 @@ Value DictObject::popitem() {
   return pair_of(std::move(last.key), std::move(last.value));
 }
 
-void DictObject::update(std::vector<Value> pairs) {
-  // All are looked at before the first is taken: a wrong call changes nothing.
-  for (const Value& pair : pairs) {
-    if (pair.kind() != ValueKind::list || pair.list().size() != 2) {
-      throw BadCall("expected [key, value], got " + brief(pair));
-    }
-  }
-  for (const Value& pair : pairs) map_.set(pair.list()[0], pair.list()[1]);
+void DictObject::update(Value::Map entries) {
+  for (auto& [key, value] : entries) map_.set(std::move(key), std::move(value));
 }
 
 bool DictObject::erase(const Value& key) { return map_.take(key).has_value(); }
@@ -62,20 +56,23 @@ void DictObject::clear() { map_.clear(); }
 Value DictObject::add(Value key, const Value& by, std::optional<Value> min,
                       std::optional<Value> max) {
   const Bounds bounds{std::move(min), std::move(max)};
-  if (Value* value = map_.find(key)) {
-    *value = server::add(*value, by, bounds);
-    return *value;
-  }
-  Value sum = server::add(Value(0), by, bounds);
+  Value sum;
+  const bool there = map_.replace(key, [&](const Value& number) {
+    return sum = server::add(number, by, bounds);
+  });
+  if (there) return sum;
+  sum = server::add(Value(0), by, bounds);
   map_.set(std::move(key), sum);
   return sum;
 }
 
 bool DictObject::compare_exchange(const Value& key, const Value& expected, Value desired) {
-  Value* value = map_.find(key);
-  if (value == nullptr || *value != expected) return false;
-  *value = std::move(desired);
-  return true;
+  bool exchanged = false;
+  map_.replace(key, [&](const Value& value) {
+    exchanged = value == expected;
+    return exchanged ? std::optional<Value>(std::move(desired)) : std::nullopt;
+  });
+  return exchanged;
 }
 
 bool DictObject::swap_if(Value key, std::vector<Value> expected, Value desired) {
@@ -120,8 +117,8 @@ Value DictObject::items() const {
   return items;
 }
 
-std::string DictObject::str() const {
-  MapPrinter printer;
+std::string DictObject::str(TextLimit limit) const {
+  MapPrinter printer(limit);
   map_.for_each([&](const Value& key, const Value& value) { printer.entry(key, value); });
   return std::move(printer).finish();
 }
@@ -141,12 +138,12 @@ Class dict_class() {
           create<D>,
           {method<&D::at>("at"),
            method<&D::get>("get"),
-           method<&D::set>("set"),
-           method<&D::setdefault>("setdefault"),
+           adding<&D::set>("set"),
+           adding<&D::setdefault>("setdefault"),
            method<&D::pop>("pop"),
            method<&D::try_pop>("try_pop"),
            method<&D::popitem>("popitem"),
-           method<&D::update>("update"),
+           adding<&D::update>("update"),
            method<&D::erase>("erase"),
            method<&D::keys>("keys"),
            method<&D::values>("values"),
@@ -155,9 +152,9 @@ Class dict_class() {
            method<&D::size>("size"),
            method<&D::clear>("clear"),
            method<&D::items>("copy"),
-           method<&D::add>("add"),
-           method<&D::compare_exchange>("compare_exchange"),
-           method<&D::swap_if>("swap_if"),
+           adding<&D::add>("add"),
+           adding<&D::compare_exchange>("compare_exchange"),
+           adding<&D::swap_if>("swap_if"),
            method<&D::str>("str")}};
 }
 

@@ -8,13 +8,14 @@
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/classes/ordered_map.hpp>
+#include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::server {
 
 // Keeps the order of insertion; overwriting a key keeps its place. Any Value is a key.
 class DictObject final : public Object {
  public:
-  // [[[key, value], ...]], or nothing.
+  // As update(), or nothing.
   DictObject(const Environment& environment, Arguments& arguments);
 
   void set(Value key, Value value);
@@ -22,7 +23,8 @@ class DictObject final : public Object {
   Value pop(const Value& key);
   std::optional<Value> try_pop(const Value& key);
   Value popitem();  // the last
-  void update(std::vector<Value> pairs);
+  // A map, or a list of pairs [key, value].
+  void update(Value::Map entries);
   bool erase(const Value& key);
   void clear();
   // A missing key counts as 0.
@@ -39,8 +41,9 @@ class DictObject final : public Object {
   Value keys() const;
   Value values() const;
   Value items() const;  // as a list of [key, value]
-  std::string str() const;
+  std::string str(TextLimit limit) const;
 
+  std::size_t bytes() const override { return map_.bytes(); }
   void save(Saver& out) const override;
 
  private:

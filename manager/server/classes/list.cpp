@@ -27,16 +27,36 @@ std::size_t ListObject::position(std::int64_t index) const {
   return static_cast<std::size_t>(at);
 }
 
-void ListObject::append(Value item) { items_.push_back(std::move(item)); }
+void ListObject::replace(Value& item, Value by) {
+  bytes_ += by.footprint();
+  bytes_ -= item.footprint();
+  item = std::move(by);
+}
+
+void ListObject::erase_items(std::size_t begin, std::size_t count) {
+  const auto first = iterator(begin);
+  const auto last = iterator(begin + count);
+  std::for_each(first, last, [&](const Value& item) { bytes_ -= item.footprint(); });
+  items_.erase(first, last);
+}
+
+void ListObject::append(Value item) {
+  items_.push_back(std::move(item));
+  bytes_ += items_.back().footprint();
+}
 
 void ListObject::extend(std::vector<Value> items) {
+  const std::size_t added = detail::footprint(items);
   items_.insert(items_.end(), std::move_iterator(items.begin()), std::move_iterator(items.end()));
+  bytes_ += added;
 }
 
 void ListObject::insert(std::int64_t index, Value item) {
   const auto size = static_cast<std::int64_t>(items_.size());
   const std::int64_t at = std::clamp<std::int64_t>(index < 0 ? index + size : index, 0, size);
+  const std::size_t added = item.footprint();
   items_.insert(iterator(static_cast<std::size_t>(at)), std::move(item));
+  bytes_ += added;
 }
 
 Value ListObject::pop(std::optional<std::int64_t> index) {
@@ -45,22 +65,24 @@ Value ListObject::pop(std::optional<std::int64_t> index) {
   std::int64_t at = index.value_or(-1);
   if (at < 0) at += size;
   if (at < 0 || at >= size) throw core::OutOfRange("pop index out of range");
-  const auto found = iterator(static_cast<std::size_t>(at));
-  Value item = std::move(*found);
-  items_.erase(found);
+  Value item = *iterator(static_cast<std::size_t>(at));
+  erase_items(static_cast<std::size_t>(at), 1);
   return item;
 }
 
 void ListObject::remove(const Value& item) {
-  const auto found = std::ranges::find(items_, item);
-  if (found == items_.end()) throw core::OutOfRange(brief(item) + " is not in the list");
-  items_.erase(found);
+  const auto found = index(item);
+  if (!found) throw core::OutOfRange(brief(item) + " is not in the list");
+  erase_items(static_cast<std::size_t>(*found), 1);
 }
 
 void ListObject::reverse() { std::ranges::reverse(items_); }
 
 // A new deque gives the memory back.
-void ListObject::clear() { items_ = {}; }
+void ListObject::clear() {
+  items_ = {};
+  bytes_ = 0;
+}
 
 void ListObject::sort(std::optional<bool> reverse) {
   if (reverse.value_or(false)) {
@@ -71,12 +93,14 @@ void ListObject::sort(std::optional<bool> reverse) {
   }
 }
 
-void ListObject::set(std::int64_t index, Value item) { items_[position(index)] = std::move(item); }
+void ListObject::set(std::int64_t index, Value item) {
+  replace(items_[position(index)], std::move(item));
+}
 
 Value ListObject::add(std::int64_t index, const Value& by, std::optional<Value> min,
                       std::optional<Value> max) {
   Value& item = items_[position(index)];
-  item = server::add(item, by, {std::move(min), std::move(max)});
+  replace(item, server::add(item, by, {std::move(min), std::move(max)}));
   return item;
 }
 
@@ -84,21 +108,18 @@ void ListObject::set_slice(std::optional<std::int64_t> begin, std::optional<std:
                            std::vector<Value> items) {
   const Slice slice = resolve_slice(begin, end, 1, items_.size());
   const std::size_t common = std::min(slice.count, items.size());
-  const auto rest = items.begin() + static_cast<std::ptrdiff_t>(common);
-  std::move(items.begin(), rest, iterator(slice.begin));
-  const auto at = iterator(slice.begin + common);
-  if (slice.count > common) {
-    items_.erase(at, iterator(slice.begin + slice.count));
-  } else {
-    items_.insert(at, std::move_iterator(rest), std::move_iterator(items.end()));
-  }
+  const std::vector<Value> rest(items.begin() + static_cast<std::ptrdiff_t>(common), items.end());
+  for (std::size_t i = 0; i < common; ++i) replace(*iterator(slice.begin + i), std::move(items[i]));
+  if (slice.count > common) return erase_items(slice.begin + common, slice.count - common);
+  items_.insert(iterator(slice.begin + common), rest.begin(), rest.end());
+  bytes_ += detail::footprint(rest);
 }
 
-void ListObject::erase(std::int64_t index) { items_.erase(iterator(position(index))); }
+void ListObject::erase(std::int64_t index) { erase_items(position(index), 1); }
 
 void ListObject::erase_slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end) {
   const Slice slice = resolve_slice(begin, end, 1, items_.size());
-  items_.erase(iterator(slice.begin), iterator(slice.begin + slice.count));
+  erase_items(slice.begin, slice.count);
 }
 
 bool ListObject::contains(const Value& item) const { return index(item).has_value(); }
@@ -126,9 +147,12 @@ Value ListObject::slice(std::optional<std::int64_t> begin, std::optional<std::in
 
 Value ListObject::copy() const { return Value::List(items_.begin(), items_.end()); }
 
-std::string ListObject::str() const {
-  ListPrinter printer;
-  for (const Value& item : items_) printer.item(item);
+std::string ListObject::str(TextLimit limit) const {
+  ListPrinter printer(limit);
+  for (const Value& item : items_) {
+    if (printer.full()) break;
+    printer.item(item);
+  }
   return std::move(printer).finish();
 }
 
@@ -142,9 +166,9 @@ Class list_class() {
   using L = ListObject;
   return {"list",
           create<L>,
-          {method<&L::append>("append"),
-           method<&L::extend>("extend"),
-           method<&L::insert>("insert"),
+          {adding<&L::append>("append"),
+           adding<&L::extend>("extend"),
+           adding<&L::insert>("insert"),
            method<&L::pop>("pop"),
            method<&L::remove>("remove"),
            method<&L::index>("index"),
@@ -156,10 +180,10 @@ Class list_class() {
            method<&L::size>("size"),
            method<&L::contains>("contains"),
            method<&L::at>("at"),
-           method<&L::set>("set"),
+           adding<&L::set>("set"),
            method<&L::add>("add"),
            method<&L::slice>("slice"),
-           method<&L::set_slice>("set_slice"),
+           adding<&L::set_slice>("set_slice"),
            method<&L::erase>("erase"),
            method<&L::erase_slice>("erase_slice"),
            method<&L::str>("str")}};

@@ -9,6 +9,7 @@
 
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
+#include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::server {
 
@@ -43,8 +44,9 @@ class ListObject final : public Object {
   Value slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end,
               std::optional<std::int64_t> step) const;
   Value copy() const;
-  std::string str() const;
+  std::string str(TextLimit limit) const;
 
+  std::size_t bytes() const override { return bytes_; }
   void save(Saver& out) const override;
 
  private:
@@ -53,12 +55,16 @@ class ListObject final : public Object {
   std::deque<Value>::iterator iterator(std::size_t position) {
     return items_.begin() + static_cast<std::ptrdiff_t>(position);
   }
+  void replace(Value& item, Value by);
+  // `count` items from `begin` on.
+  void erase_items(std::size_t begin, std::size_t count);
 
   // A deque and not a vector, because one loop serves everybody: the longest call counts more than
   // the mean. Taking from or putting to the front of a million items is constant here and shifts 40
   // MB in a vector; growing never moves what is there. An index costs a division more, which is
   // nothing beside decoding the call. The price is half a kilobyte for an empty list.
   std::deque<Value> items_;
+  std::size_t bytes_ = 0;  // of all items
 };
 
 Class list_class();

@@ -160,10 +160,11 @@ void LockObject::session_ended(SessionNumber session, Ending ending, Context& co
   }
 }
 
-std::string LockObject::str() const {
+std::string LockObject::str(TextLimit limit) const {
   constexpr std::string_view names[] = {"unlocked", "locked", "abandoned", "poisoned"};
-  return fmt::format(R"({{"state": "{}", "token": {}, "waiting": {}}})",
-                     names[static_cast<std::size_t>(state_)], token_, waiters_.size());
+  return cut_text(fmt::format(R"({{"state": "{}", "token": {}, "waiting": {}}})",
+                              names[static_cast<std::size_t>(state_)], token_, waiters_.size()),
+                  limit);
 }
 
 void LockObject::save(Saver& out) const {

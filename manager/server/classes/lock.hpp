@@ -11,6 +11,7 @@
 
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
+#include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::server {
 
@@ -42,7 +43,7 @@ class LockObject : public Object {
   bool locked() const { return state_ == State::held || state_ == State::abandoned; }
   // Of the current hold, else of the last; 0: there was none yet.
   std::uint64_t token() const { return token_; }
-  std::string str() const;
+  std::string str(TextLimit limit) const;
 
   void save(Saver& out) const override;
   void forget(ParkId parked, Context& context) override;

@@ -10,13 +10,20 @@ std::uint32_t OrderedMap::position_of(const Value& key, std::uint32_t hash) cons
   return index_.find(hash, [&](std::uint32_t at) { return stored_[at].entry.key == key; });
 }
 
+std::uint32_t OrderedMap::position_of(const Value& key) const {
+  return position_of(key, hash_value(seed_, key));
+}
+
 const Value* OrderedMap::find(const Value& key) const {
-  const std::uint32_t at = position_of(key, hash_value(seed_, key));
+  const std::uint32_t at = position_of(key);
   return at == ValueIndex::kNone ? nullptr : &stored_[at].entry.value;
 }
 
-Value* OrderedMap::find(const Value& key) {
-  return const_cast<Value*>(std::as_const(*this).find(key));
+void OrderedMap::replace_at(std::uint32_t position, Value value) {
+  Value& place = stored_[position].entry.value;
+  bytes_ += value.footprint();
+  bytes_ -= place.footprint();
+  place = std::move(value);
 }
 
 OrderedMap::Stored& OrderedMap::append(Value key, Value value, std::uint32_t hash) {
@@ -28,6 +35,8 @@ OrderedMap::Stored& OrderedMap::append(Value key, Value value, std::uint32_t has
   stored_.push_back({{std::move(key), std::move(value)}, hash});
   index_.insert(hash, static_cast<std::uint32_t>(stored_.size() - 1));
   ++size_;
+  const Entry& entry = stored_.back().entry;
+  bytes_ += entry.key.footprint() + entry.value.footprint();
   return stored_.back();
 }
 
@@ -37,11 +46,11 @@ void OrderedMap::set(Value key, Value value) {
   if (at == ValueIndex::kNone) {
     append(std::move(key), std::move(value), hash);
   } else {
-    stored_[at].entry.value = std::move(value);
+    replace_at(at, std::move(value));
   }
 }
 
-Value& OrderedMap::find_or_set(Value key, Value value) {
+const Value& OrderedMap::find_or_set(Value key, Value value) {
   const std::uint32_t hash = hash_value(seed_, key);
   const std::uint32_t at = position_of(key, hash);
   if (at != ValueIndex::kNone) return stored_[at].entry.value;
@@ -49,7 +58,7 @@ Value& OrderedMap::find_or_set(Value key, Value value) {
 }
 
 std::optional<Value> OrderedMap::take(const Value& key) {
-  const std::uint32_t at = position_of(key, hash_value(seed_, key));
+  const std::uint32_t at = position_of(key);
   if (at == ValueIndex::kNone) return std::nullopt;
   return remove(at).value;
 }
@@ -65,6 +74,7 @@ OrderedMap::Entry OrderedMap::remove(std::uint32_t position) {
   Entry entry = std::exchange(stored.entry, Entry{});
   stored.live = false;
   --size_;
+  bytes_ -= entry.key.footprint() + entry.value.footprint();
   while (!stored_.empty() && !stored_.back().live) stored_.pop_back();
 
   constexpr std::size_t kGapsIgnored = 16;
@@ -90,6 +100,7 @@ void OrderedMap::clear() {
   stored_ = {};
   index_.reset(0);
   size_ = 0;
+  bytes_ = 0;
 }
 
 }  // namespace steward::server

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <steward/core/auth.hpp>
@@ -33,19 +34,25 @@ class OrderedMap {
 
   // nullptr: there is no such key.
   const Value* find(const Value& key) const;
-  Value* find(const Value& key);
 
   // A key that is there keeps its place and its spelling: after set(1, ...), set(1.0, ...) the key
   // is 1, as in Python.
   void set(Value key, Value value);
   // The value under `key`, which is `value` if the key was not there.
-  Value& find_or_set(Value key, Value value);
+  const Value& find_or_set(Value key, Value value);
+  // Puts f(value) in the place of the value under `key`, unless that is nullopt. False: there is no
+  // such key.
+  template <class F>
+  bool replace(const Value& key, F&& f);
 
   // nullopt: there is no such key.
   std::optional<Value> take(const Value& key);
   // The entry inserted last. REQUIRES: !empty().
   Entry take_last();
   void clear();
+
+  // Of all keys and values, by Value::footprint.
+  std::size_t bytes() const { return bytes_; }
 
   // Calls f(key, value) in the order of insertion.
   template <class F>
@@ -62,7 +69,10 @@ class OrderedMap {
     bool live = true;  // false: a gap
   };
 
+  // kNone: there is no such key.
+  std::uint32_t position_of(const Value& key) const;
   std::uint32_t position_of(const Value& key, std::uint32_t hash) const;
+  void replace_at(std::uint32_t position, Value value);
   Stored& append(Value key, Value value, std::uint32_t hash);
   // Takes the entry out of the index and the vector.
   Entry remove(std::uint32_t position);
@@ -72,6 +82,16 @@ class OrderedMap {
   std::vector<Stored> stored_;
   ValueIndex index_;
   std::size_t size_ = 0;
+  std::size_t bytes_ = 0;
 };
+
+template <class F>
+bool OrderedMap::replace(const Value& key, F&& f) {
+  const std::uint32_t at = position_of(key);
+  if (at == ValueIndex::kNone) return false;
+  std::optional<Value> value = f(std::as_const(stored_[at].entry.value));
+  if (value) replace_at(at, *std::move(value));
+  return true;
+}
 
 }  // namespace steward::server

@@ -23,11 +23,14 @@ void QueueObject::require_open() const {
 
 Outcome QueueObject::put(Call& call, Value item) {
   require_open();
+  const std::size_t bytes = item.footprint();
   if (full()) {
     putters_[call.park()].push_back(std::move(item));
+    bytes_ += bytes;
     return kParked;
   }
   enter(std::move(item));
+  bytes_ += bytes;
   settle(call);
   return Value();
 }
@@ -35,6 +38,7 @@ Outcome QueueObject::put(Call& call, Value item) {
 bool QueueObject::try_put(Call& call, Value item) {
   require_open();
   if (full()) return false;
+  bytes_ += item.footprint();
   enter(std::move(item));
   settle(call);
   return true;
@@ -42,17 +46,18 @@ bool QueueObject::try_put(Call& call, Value item) {
 
 Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
   require_open();
-  Putter rest(std::move_iterator(items.begin()), std::move_iterator(items.end()));
-  // A round each time that getters made room again.
-  while (!rest.empty() && !full()) {
-    while (!rest.empty() && !full()) {
-      enter(std::move(rest.front()));
-      rest.pop_front();
-    }
+  if (items.empty() || maxsize_ == 0 || items.size() + items_.size() <= maxsize_) {
+    bytes_ += detail::footprint(items);
+    for (Value& item : items) enter(std::move(item));
     settle(call);
+    return Value();
   }
-  if (rest.empty()) return Value();
-  putters_.emplace(call.park(), std::move(rest));
+  // It waits even if getters make room for all of it at once: where no more calls may wait, it must
+  // be refused before its first item is in.
+  Putter& waiting = putters_[call.park()];
+  bytes_ += detail::footprint(items);
+  waiting.assign(std::move_iterator(items.begin()), std::move_iterator(items.end()));
+  settle(call);
   return kParked;
 }
 
@@ -154,6 +159,7 @@ Outcome QueueObject::join(Call& call) {
 void QueueObject::close(Call& call) {
   closed_ = true;
   for (const auto& [id, items] : std::exchange(putters_, {})) {
+    for (const Value& item : items) bytes_ -= item.footprint();
     call.fail(id, core::ErrorCode::closed, kClosed);
   }
   for (const auto& [id, getter] : std::exchange(getters_, {})) {
@@ -164,7 +170,9 @@ void QueueObject::close(Call& call) {
 void QueueObject::forget(ParkId parked, Context&) {
   // A put that is forgotten was never acknowledged: what of it has not entered never will. That
   // makes no room, and takes nobody's place: the others go on waiting.
-  putters_.erase(parked);
+  if (const auto putter = putters_.extract(parked)) {
+    for (const Value& item : putter.mapped()) bytes_ -= item.footprint();
+  }
   getters_.erase(parked);
   joiners_.erase(parked);
 }
@@ -177,7 +185,11 @@ std::vector<ParkId> QueueObject::waiting() const {
   return all;
 }
 
-void QueueObject::confirmed(CallKey key, Context&) { in_flight_.erase(key); }
+void QueueObject::confirmed(CallKey key, Context&) {
+  const auto node = in_flight_.extract(key);
+  if (node.empty()) return;
+  for (const Item& item : node.mapped()) bytes_ -= item.value.footprint();
+}
 
 void QueueObject::returned(CallKey key, Context& context) {
   auto node = in_flight_.extract(key);
@@ -193,9 +205,12 @@ void QueueObject::returned(CallKey key, Context& context) {
   settle(context);
 }
 
-std::string QueueObject::str() const {
-  ListPrinter printer;
-  for (const Item& item : items_) printer.item(item.value);
+std::string QueueObject::str(TextLimit limit) const {
+  ListPrinter printer(limit);
+  for (const Item& item : items_) {
+    if (printer.full()) break;
+    printer.item(item.value);
+  }
   return std::move(printer).finish();
 }
 
@@ -240,11 +255,11 @@ Class queue_class() {
   using Q = QueueObject;
   return {"queue",
           create<Q>,
-          {method<&Q::put>("put"),
-           method<&Q::try_put>("try_put"),
+          {adding<&Q::put>("put"),
+           adding<&Q::try_put>("try_put"),
            method<&Q::get>("get"),
            method<&Q::try_get>("try_get"),
-           method<&Q::put_many>("put_many"),
+           adding<&Q::put_many>("put_many"),
            method<&Q::get_many>("get_many"),
            method<&Q::size>("size"),
            method<&Q::empty>("empty"),

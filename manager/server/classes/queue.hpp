@@ -11,6 +11,7 @@
 
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
+#include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::server {
 
@@ -46,8 +47,10 @@ class QueueObject final : public Object {
   bool empty() const { return items_.empty(); }
   bool full() const { return maxsize_ > 0 && items_.size() >= maxsize_; }
   std::uint64_t maxsize() const { return maxsize_; }
-  std::string str() const;
+  std::string str(TextLimit limit) const;
 
+  // Of the items that are here, in flight, or wait to enter.
+  std::size_t bytes() const override { return bytes_; }
   void save(Saver& out) const override;
   void forget(ParkId parked, Context& context) override;
   std::vector<ParkId> waiting() const override;
@@ -78,6 +81,7 @@ class QueueObject final : public Object {
   bool serve_first(Context& context);
   static void save_item(Saver& out, const Item& item);
 
+  std::size_t bytes_ = 0;
   std::uint64_t maxsize_ = 0;
   bool closed_ = false;
   std::uint64_t entered_ = 0;     // items ever

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <steward/core/text.hpp>
+
 namespace steward::server {
 
 std::string brief(const Value& value) {
@@ -17,20 +19,37 @@ std::string index_out_of_range(std::int64_t index, std::size_t size) {
 
 std::string missing_key(const Value& key) { return fmt::format("key {} is not there", brief(key)); }
 
-void ListPrinter::item(const Value& value) {
-  if (out_.size() > 1) out_ += ", ";
-  out_ += value.json();
+std::string cut_text(std::string text, TextLimit limit) {
+  if (!limit || text.size() <= *limit) return text;
+  text.resize(core::cut(text, *limit).size());
+  return text + "...";
 }
 
-std::string ListPrinter::finish() && { return std::move(out_) + ']'; }
+void ContentsPrinter::begin_item() {
+  if (out_.size() > 1) out_ += ", ";
+}
+
+void ContentsPrinter::print(const Value& value) {
+  out_ += limit_ ? core::json_prefix(value, *limit_) : value.json();
+}
+
+std::string ContentsPrinter::finish(char close) && {
+  out_ += close;
+  return cut_text(std::move(out_), limit_);
+}
+
+void ListPrinter::item(const Value& value) {
+  if (full()) return;
+  begin_item();
+  print(value);
+}
 
 void MapPrinter::entry(const Value& key, const Value& value) {
-  if (out_.size() > 1) out_ += ", ";
-  out_ += key.json();
+  if (full()) return;
+  begin_item();
+  print(key);
   out_ += ": ";
-  out_ += value.json();
+  print(value);
 }
-
-std::string MapPrinter::finish() && { return std::move(out_) + '}'; }
 
 }  // namespace steward::server

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include <steward/core/value.hpp>
 
@@ -17,23 +19,44 @@ std::string index_out_of_range(std::int64_t index, std::size_t size);
 // "key "x" is not there"
 std::string missing_key(const Value& key);
 
-// Spaced JSON of a container, item by item: no copy of the contents is made.
-class ListPrinter {
+// How many bytes of its contents an object shows; nullopt: all.
+using TextLimit = std::optional<std::uint64_t>;
+
+// The first `limit` bytes, and "..." if there are more.
+std::string cut_text(std::string text, TextLimit limit);
+
+// Spaced JSON of a container, item by item: no copy of the contents is made, and nothing is printed
+// beyond the limit.
+class ContentsPrinter {
  public:
-  void item(const Value& value);
-  std::string finish() &&;
+  explicit ContentsPrinter(TextLimit limit) : limit_(limit) {}
+
+  // What comes now would not be shown.
+  bool full() const { return limit_ && out_.size() > *limit_; }
+
+ protected:
+  void begin_item();
+  void print(const Value& value);
+  std::string finish(char close) &&;
+
+  std::string out_;
 
  private:
-  std::string out_ = "[";
+  const TextLimit limit_;
 };
 
-class MapPrinter {
+class ListPrinter : public ContentsPrinter {
  public:
-  void entry(const Value& key, const Value& value);
-  std::string finish() &&;
+  explicit ListPrinter(TextLimit limit) : ContentsPrinter(limit) { out_ = '['; }
+  void item(const Value& value);
+  std::string finish() && { return std::move(*this).ContentsPrinter::finish(']'); }
+};
 
- private:
-  std::string out_ = "{";
+class MapPrinter : public ContentsPrinter {
+ public:
+  explicit MapPrinter(TextLimit limit) : ContentsPrinter(limit) { out_ = '{'; }
+  void entry(const Value& key, const Value& value);
+  std::string finish() && { return std::move(*this).ContentsPrinter::finish('}'); }
 };
 
 }  // namespace steward::server

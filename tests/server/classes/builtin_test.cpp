@@ -76,7 +76,8 @@ TEST(BuiltinClasses, RefuseWrongArgumentsOfTheirConstructors) {
   EXPECT_TRUE(creating("list", {1}).starts_with("bad_call: argument 1: "));
   EXPECT_EQ(creating("list", {list_of(), 2}),
             "bad_call: too many arguments: 2, expected 1");
-  EXPECT_EQ(creating("dict", {list_of(1)}), "bad_call: expected [key, value], got 1");
+  EXPECT_EQ(creating("dict", {list_of(1)}),
+            "bad_call: argument 1: expected [key, value], got 1");
   EXPECT_TRUE(creating("queue", {-1}).starts_with("bad_call: argument 1: "));
   EXPECT_EQ(creating("lock", {3}),
             "bad_call: argument 1: there is no policy 3; 0 is release, 1 abandon, 2 poison");

@@ -85,9 +85,9 @@ TEST(Dict, SetdefaultGivesWhatIsThere) {
 TEST(Dict, UpdateIsAllOrNothing) {
   Hosted dict("dict", {list_of(list_of("a", 1))});
   EXPECT_EQ(dict.refusal("update", list_of(list_of("a", 2), list_of("b"))),
-            "bad_call: expected [key, value], got [\"b\"]");
+            "bad_call: argument 1: expected [key, value], got [\"b\"]");
   EXPECT_EQ(dict.refusal("update", list_of(list_of("a", 2), list_of("b", 1, 2))),
-            "bad_call: expected [key, value], got [\"b\", 1, 2]");
+            "bad_call: argument 1: expected [key, value], got [\"b\", 1, 2]");
   EXPECT_EQ(dict.ask("str"), Value(R"({"a": 1})"));
   dict.ask("update", list_of(list_of("b", 2), list_of("a", 3)));
   EXPECT_EQ(dict.ask("str"), Value(R"({"a": 3, "b": 2})"));

@@ -178,6 +178,9 @@ class Hosted {
     const auto owned = owned_.find(SessionNumber{session});
     return owned == owned_.end() ? 0 : owned->second;
   }
+  // What the object takes, and what its last adding call asked for.
+  std::size_t bytes() const { return object_->bytes(); }
+  std::size_t last_room() const { return last_room_; }
   std::string save() const {
     std::string bytes;
     Saver saver(bytes);
@@ -224,6 +227,7 @@ class Hosted {
       return id;
     }
     bool timed() const override { return timed_; }
+    void require_room(std::size_t bytes) const override { host_.last_room_ = bytes; }
 
     std::optional<ParkId> parked;
 
@@ -242,6 +246,7 @@ class Hosted {
       answer.error = "there is no method " + std::string(name);
       return answer;
     }
+    last_room_ = 0;
     const std::string bytes = encode_arguments(arguments);
     Serving serving(*this, answer.key, {answer.key.session, who.thread}, timed);
     answer.error = error_of([&] {
@@ -284,6 +289,7 @@ class Hosted {
   std::map<std::uint64_t, core::Seq> last_seq_;
   std::uint64_t last_park_ = 0;
   std::uint64_t last_token_ = 0;
+  std::size_t last_room_ = 0;
   std::map<ParkId, CallKey> parked_;
   std::map<CallKey, Answer> ended_;
   std::set<CallKey> unconfirmed_;

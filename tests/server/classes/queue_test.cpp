@@ -93,7 +93,7 @@ TEST(Queue, PutManyServesWaitingGettersPastTheSize) {
   Hosted queue("queue", {1});
   const Answer one = queue.call(kOne, "get");
   const Answer two = queue.call(kTwo, "get");
-  EXPECT_EQ(queue.call(kThree, "put_many", {list_of(1, 2, 3)}).value, Value());
+  EXPECT_EQ(queue.now(queue.call(kThree, "put_many", {list_of(1, 2, 3)})).value, Value());
   EXPECT_EQ(queue.now(one).value, Value(1));
   EXPECT_EQ(queue.now(two).value, Value(2));
   EXPECT_EQ(queue.ask("str"), Value("[3]"));

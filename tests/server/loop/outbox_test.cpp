@@ -121,7 +121,7 @@ TEST_F(Outbox, AMessageLongerThanTheLimitHarmsNobody) {
   BareClient bad = client();
   const core::ObjectId list = bad.create("list", "l");
   good.create("list", "l");
-  bad.post(list, "append", arguments(Value(text(5000))));
+  bad.post(list, "append", arguments(Value(text(1U << 20U))));
   for (int i = 0; i < 10; ++i) EXPECT_EQ(good.get(list, "size").integer(), 0);
   // ZeroMQ has cut that connection: the client comes back on another.
   bad.reconnect(std::make_unique<ZmqWire>(address()));

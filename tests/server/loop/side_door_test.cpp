@@ -2,6 +2,8 @@
 #include <fcntl.h>
 
 #include <steward/manager/server/descriptors.hpp>
+#include <steward/tests/client/forked.hpp>
+#include <steward/tests/server/loop/few_descriptors.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
 
 namespace steward::test {
@@ -39,6 +41,14 @@ class SideDoor : public LoopTest {
     hello.nonce = client.nonce;
     client.send(core::encode(hello));
     return core::open_envelope(client.receive()).kind;
+  }
+  void in_child_with_few_descriptors(const std::function<void()>& body) {
+    Forked child([&](int) {
+      limit_descriptors(256);
+      body();
+      return HasFailure() ? 1 : 0;
+    });
+    EXPECT_EQ(child.join(), 0);
   }
   void expect_healthy() {
     BareClient good = client();
@@ -150,44 +160,40 @@ TEST_F(SideDoor, RefusesVisitorsWhenThereAreEnoughSessions) {
 }
 
 TEST_F(SideDoor, LivesThroughALackOfDescriptors) {
-  start();
-  BareClient before = client();
-  const core::ObjectId list = before.create("list");
-  // All descriptors but one are taken: a visitor's own end.
-  const auto waiting = connect_to_door(directory());
-  std::vector<shm::UniqueFd> taken;
-  for (;;) {
-    shm::UniqueFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (!fd) break;
-    taken.push_back(std::move(fd));
-  }
-  for (int i = 0; i < 10; ++i) before.get(list, "append", Value(i));
-  taken.clear();
-  skipped += 1s;  // the door has looked away for a while
-  EXPECT_EQ(before.get(list, "size").integer(), 10);
-  expect_healthy();
+  in_child_with_few_descriptors([this] {
+    start();
+    BareClient before = client();
+    const core::ObjectId list = before.create("list");
+    // All descriptors but one are taken: a visitor's own end.
+    const auto waiting = connect_to_door(directory());
+    std::vector<shm::UniqueFd> taken = take_all_descriptors();
+    for (int i = 0; i < 10; ++i) before.get(list, "append", Value(i));
+    taken.clear();
+    skipped += 1s;  // the door has looked away for a while
+    EXPECT_EQ(before.get(list, "size").integer(), 10);
+    expect_healthy();
+  });
 }
 
 TEST_F(SideDoor, SaysThatDescriptorsRunOut) {
-  start();
-  const std::size_t limit = server::raise_descriptor_limit(0);
-  if (limit > 100'000) GTEST_SKIP() << "too many to use up";
-  // Up to those that the server keeps free.
-  std::vector<shm::UniqueFd> taken;
-  do {
-    taken.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    ASSERT_TRUE(taken.back());
-  } while (static_cast<std::size_t>(taken.back().get()) + 20 < limit);
-  const shm::UniqueFd door = connect_to_door(directory());
-  std::string answer;
-  ASSERT_TRUE(eventually([&] {
-    auto received = shm::receive_with_fds(door.get(), 4096, shm::Wait::none);
-    if (received.message) answer = received.message->bytes;
-    return !answer.empty();
-  }));
-  EXPECT_NE(answer.find("the manager has no descriptors left"), std::string::npos);
-  taken.clear();
-  expect_healthy();
+  in_child_with_few_descriptors([this] {
+    start();
+    const std::size_t limit = server::raise_descriptor_limit(0);
+    std::vector<shm::UniqueFd> taken;
+    const auto take_one = [&] { taken.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC)); };
+    // A visit takes the next three: the visitor's pidfd and socket, and last the server's socket.
+    do {
+      take_one();
+    } while (static_cast<std::size_t>(taken.back().get()) + 4 + server::kReservedDescriptors <
+             limit);
+    enter();
+    ASSERT_TRUE(eventually([&] { return server->visitors_pending() == 0; }));
+    take_one();
+    EXPECT_EQ(refusal(knock_message(), {shm::pidfd_of(::getpid()).get()}),
+              "the manager has no descriptors left");
+    taken.clear();
+    expect_healthy();
+  });
 }
 
 }  // namespace

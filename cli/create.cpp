@@ -1,0 +1,71 @@
+#include <array>
+#include <iostream>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <steward/cli/commands.hpp>
+#include <steward/cli/json.hpp>
+#include <steward/cli/remote.hpp>
+#include <steward/cli/usage.hpp>
+
+namespace steward::cli {
+namespace {
+
+// Likely to be nobody else's.
+std::string new_name(const std::string& type) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr int kLength = 8;
+  std::random_device random;
+  std::uniform_int_distribution<std::size_t> digit(0, kDigits.size() - 1);
+  std::string name = type + "-";
+  for (int i = 0; i < kLength; ++i) name += kDigits[digit(random)];
+  return name;
+}
+
+struct Create {
+  explicit Create(CLI::App& command) : remote(command) {
+    command.add_option("TYPE", type, "list, dict, queue, lock, rlock")
+        ->option_text(" ")
+        ->required();
+    command.add_option("JSON", arguments, "What it is made with: items, entries, a size")
+        ->option_text("...");
+    command.add_option("--name", name, "Its name; without it one is made up")
+        ->option_text("NAME");
+  }
+
+  // Without a name the object would go with this process.
+  void run() const {
+    const Manager manager = remote.connect();
+    Value::List values;
+    for (const std::string& text : arguments) {
+      const std::string what = "argument " + std::to_string(values.size() + 1);
+      values.push_back(from_json(text, what, remote.options()));
+    }
+    const std::string its_name = name ? unshielded(*name) : new_name(type);
+    manager.create(type, named(its_name), values);
+    std::cout << its_name << '\n';
+  }
+
+  Remote remote;
+  std::string type;
+  std::vector<std::string> arguments;
+  std::optional<std::string> name;
+};
+
+}  // namespace
+
+void add_create(CLI::App& program) {
+  CLI::App* command = program.add_subcommand("create", "Create a named object and print its name");
+  auto create = std::make_shared<Create>(*command);
+  command->footer(
+      "If there is an object of that name and type already, it stays as it is. It lives until\n"
+      "`steward remove`.\n\n"
+      "  steward create \"$ADDRESS\" list --name scores '[1, 2]'\n"
+      "  steward create \"$ADDRESS\" dict --name ages '{\"ada\": 36}'\n"
+      "  jobs=$(steward create \"$ADDRESS\" queue)");
+  command->callback([create] { create->run(); });
+}
+
+}  // namespace steward::cli

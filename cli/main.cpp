@@ -1,0 +1,82 @@
+// steward: managers and their objects from a shell.
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <steward/cli/commands.hpp>
+#include <steward/cli/remote.hpp>
+#include <steward/cli/usage.hpp>
+
+namespace steward::cli {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongArgument = 2;
+
+// One line, whatever it was.
+int complain(const std::string& what, int code) {
+  std::string line = what;
+  std::ranges::replace(line, '\n', ' ');
+  std::cerr << "steward: " << line;
+  if (code == kWrongArgument) std::cerr << "; --help shows how it is used";
+  std::cerr << '\n';
+  return code;
+}
+
+void add_commands(CLI::App& program) {
+  program.description("Managers of shared objects, and their objects, from a shell");
+  program.name("steward");
+  program.require_subcommand(1);
+  program.set_help_all_flag("--help-all", "Show the help of all commands and exit");
+  program.footer(
+      "Values are JSON. A failed call exits with 1 and says why, a wrong argument with 2.\n"
+      "`steward COMMAND --help` shows examples.");
+  add_serve(program);
+  add_keygen(program);
+  add_ls(program);
+  add_show(program);
+  add_call(program);
+  add_create(program);
+  add_remove(program);
+  add_stat(program);
+}
+
+bool has_command(CLI::App& program, const std::string& name) {
+  const auto commands = program.get_subcommands([](const CLI::App*) { return true; });
+  return std::ranges::any_of(commands,
+                             [&](const CLI::App* one) { return one->get_name() == name; });
+}
+
+int run(int argc, char** argv) {
+  CLI::App program;
+  add_commands(program);
+  // CLI11 wants them last first.
+  std::vector<std::string> arguments;
+  for (int i = argc - 1; i > 0; --i) arguments.push_back(shielded(argv[i]));
+  // CLI11 would say that a command is missing.
+  const std::string first = argc > 1 ? argv[1] : "-";
+  if (!first.starts_with('-') && !has_command(program, first)) {
+    return complain("there is no command '" + first + "'", kWrongArgument);
+  }
+  try {
+    program.parse(std::move(arguments));
+  } catch (const CLI::Success& help) {
+    return program.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return complain(error.what(), kWrongArgument);
+  } catch (const UsageError& error) {
+    return complain(error.what(), kWrongArgument);
+  } catch (const std::exception& error) {
+    return complain(error.what(), kFailed);
+  }
+  std::cout.flush();
+  return std::cout ? EXIT_SUCCESS : complain("cannot write the result", kFailed);
+}
+
+}  // namespace
+}  // namespace steward::cli
+
+int main(int argc, char** argv) { return steward::cli::run(argc, argv); }

@@ -1,0 +1,48 @@
+// What the subcommands have in common that speak to a manager.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+
+#include <steward/steward.hpp>
+
+namespace steward::cli {
+
+// CLI11 takes [a, b] for a list of its own and {} for an empty one. A blank in front, which JSON
+// ignores, keeps such an argument whole; arguments that begin with a blank get one too, so that
+// unshielded() is always right.
+std::string shielded(std::string argument);
+std::string unshielded(const std::string& argument);
+
+// ADDRESS, --key-file and --timeout.
+class Remote {
+ public:
+  explicit Remote(CLI::App& command);
+
+  // Throws UsageError if the address or key file is wrong, Disconnected, AuthenticationError.
+  Manager connect() const;
+  ConnectOptions options() const;
+  // The same object, whose calls end with --timeout.
+  Object hurried(const Object& object) const;
+
+ private:
+  std::string address_;
+  std::string key_file_;
+  std::optional<double> seconds_;
+};
+
+// --key-file, or the environment's STEWARD_KEY_FILE.
+void add_key_file(CLI::App& command, std::string& path);
+
+// OBJECT: a name; else "list#3", "#3" or "3"; else a handle. Throws UsageError if it is of another
+// type than it says; std::out_of_range if there is none.
+CLI::Option* add_object(CLI::App& command, std::string& text);
+Object find_object(const Manager& manager, const std::string& text, const ConnectOptions& options);
+
+// "list#3"
+std::string short_name(const Object& object);
+
+}  // namespace steward::cli

@@ -1,0 +1,25 @@
+// AcceptGuard: lets a manager live through a lack of descriptors. libzmq ends the whole process
+// when accept4() has none for a connection to an ipc socket (EMFILE). So this library defines an
+// accept4() of its own, which libzmq finds before the C library's; it differs from that one for the
+// ipc sockets of managers only. docs/decisions/0004 says why, and what lost.
+#pragma once
+
+namespace steward::server {
+
+// While one of these exists, connections to the ipc sockets of this process's managers are turned
+// away when descriptors run out: those whose descriptor would be among the last
+// kReservedDescriptors, and, should there be none at all, whoever asks. The backlog empties all the
+// same, so that nobody spins on it, and a turned away client of libzmq comes again by itself.
+//
+// Holds a descriptor for this. Thread safety: any thread may make and destroy them. After a fork a
+// child that makes none has the C library's accept4().
+class AcceptGuard {
+ public:
+  // Throws std::system_error if there is no descriptor even now.
+  AcceptGuard();
+  AcceptGuard(const AcceptGuard&) = delete;
+  AcceptGuard& operator=(const AcceptGuard&) = delete;
+  ~AcceptGuard();
+};
+
+}  // namespace steward::server

@@ -1,0 +1,106 @@
+#include <steward/manager/server/statistics.hpp>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <string_view>
+#include <utility>
+
+namespace steward::server {
+namespace {
+
+// How calls to what does not exist are listed.
+constexpr std::string_view kUnknown = "unknown.unknown";
+
+// Pages of this process that are in memory: the second number of statm.
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  if (!(statm >> size >> resident)) return 0;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+double seconds(const timeval& time) {
+  constexpr double kMicrosecond = 1e-6;
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * kMicrosecond;
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+Value::Map traffic(const Traffic& traffic) {
+  return {{"frames", traffic.frames}, {"bytes", traffic.bytes}};
+}
+
+Value::Map limits_of(const core::Limits& limits) {
+  return {{"sessions", limits.sessions},
+          {"objects", limits.objects},
+          {"parked_calls", limits.parked_calls},
+          {"calls_in_flight", limits.calls_in_flight},
+          {"message_bytes", limits.message_bytes},
+          {"reply_store_bytes", limits.reply_store_bytes},
+          {"unsent_bytes", limits.unsent_bytes},
+          {"memory", limits.memory}};
+}
+
+}  // namespace
+
+Statistics::Statistics(const Registry& registry, core::Time start)
+    : registry_(registry), start_(start) {
+  for (const auto& type : registry.classes()) {
+    for (const Method& method : type->methods) {
+      names_.push_back(std::string(type->name) + "." + std::string(method.name));
+    }
+  }
+  for (const std::string_view method : Core::manager_methods()) {
+    names_.push_back("manager." + std::string(method));
+  }
+  names_.emplace_back(kUnknown);
+  counters_.resize(names_.size());
+}
+
+// Those that were called.
+Value Statistics::calls() const {
+  Value::Map calls;
+  for (std::size_t i = 0; i < counters_.size(); ++i) {
+    const Counter& counter = counters_[i];
+    if (counter.calls == 0) continue;
+    calls.emplace_back(names_[i], Value::of_map({{"calls", counter.calls},
+                                                 {"errors", counter.errors},
+                                                 {"timeouts", counter.timeouts}}));
+  }
+  return Value::of_map(std::move(calls));
+}
+
+Value Statistics::report(const Core& core, const Incidents& incidents, const Traffic& sent,
+                         core::Time now) const {
+  Value::Map objects;
+  for (std::size_t i = 0; i < registry_.classes().size(); ++i) {
+    objects.emplace_back(registry_.classes()[i]->name, core.number_of_objects(i));
+  }
+  return Value::of_map(
+      {{"pid", ::getpid()},
+       {"uptime", std::chrono::duration<double>(now - start_).count()},
+       {"cpu", cpu_seconds()},
+       {"memory", resident_bytes()},
+       {"sessions", core.number_of_sessions()},
+       {"parked_calls", core.number_parked()},
+       {"names", core.number_of_names()},
+       {"objects", Value::of_map(std::move(objects))},
+       {"received", Value::of_map(traffic(received_))},
+       {"sent", Value::of_map(traffic(sent))},
+       {"calls", calls()},
+       {"incidents", Value::of_map({{"malformed", incidents.malformed},
+                                    {"slow", incidents.slow},
+                                    {"forged", incidents.forged},
+                                    {"refused", incidents.refused}})},
+       {"limits", Value::of_map(limits_of(core.limits()))}});
+}
+
+}  // namespace steward::server

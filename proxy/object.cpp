@@ -1,0 +1,28 @@
+#include <steward/proxy/object.hpp>
+
+#include <steward/core/token.hpp>
+
+namespace steward {
+namespace proxy {
+
+Value Untyped::operator()(const Reply& reply) const {
+  Value result = As<Value>::read(reply.result);
+  if (!unlocks) return result;
+  // Holds are noted for locks only, and by typed proxies.
+  client::Session::Hold hold = reply.session.hold(reply.object);
+  if (hold.depth > 0) {
+    --hold.depth;
+    reply.session.note_hold(reply.object, hold);
+  }
+  return result;
+}
+
+}  // namespace proxy
+
+std::string Object::describe() const {
+  constexpr std::size_t kShown = 60;
+  if (!*this) return repr(*this);
+  return core::describe(reference()->token()) + ": " + contents(kShown);
+}
+
+}  // namespace steward

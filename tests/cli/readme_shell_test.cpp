@@ -1,0 +1,44 @@
+// What the README shows of a shell is what a shell shows.
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <steward/tests/cli/shell.hpp>
+
+namespace steward::test {
+namespace {
+
+class ReadmeShell : public ShellTest {};
+
+TEST_F(ReadmeShell, PrintsWhatTheReadmeShows) {
+  std::ifstream readme(std::string(STEWARD_SOURCE_DIR) + "/README.md");
+  std::string commands;
+  std::string expected;
+  bool inside = false;
+  for (std::string line; std::getline(readme, line);) {
+    if (line == "```console") {
+      inside = true;
+    } else if (line == "```") {
+      inside = false;
+    } else if (inside && line.starts_with("$ ")) {
+      commands += line.substr(2) + '\n';
+    } else if (inside) {
+      expected += line + '\n';
+    }
+  }
+  ASSERT_NE(commands.find("steward serve"), std::string::npos);
+  ASSERT_FALSE(expected.empty());
+
+  const std::string program = STEWARD_PROGRAM;
+  const Ran ran = run({"/bin/bash", "-c", commands + "kill $!; wait $!"},
+                      {"PATH=" + program.substr(0, program.rfind('/')) + ":/usr/bin:/bin",
+                       "XDG_RUNTIME_DIR=" + directory()});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, expected) << ran.err;
+}
+
+}  // namespace
+}  // namespace steward::test

@@ -1,0 +1,59 @@
+// The stand-alone server: its first line is its address, signals end it, and nothing stays behind.
+#include <signal.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <steward/tests/cli/shell.hpp>
+
+namespace steward::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class Serve : public ShellTest {
+ protected:
+  void expect_no_files(const std::string& runtime) {
+    EXPECT_TRUE(std::filesystem::is_empty(runtime)) << "it left files behind";
+  }
+};
+
+TEST_F(Serve, ServesUntilASignal) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    Served served(directory());
+    ASSERT_THAT(served.address(), StartsWith("ipc://" + served.runtime() + "/steward-"));
+    const std::vector<std::string> runtime{"XDG_RUNTIME_DIR=" + served.runtime()};
+    EXPECT_EQ(steward({"create", served.address(), "list", "--name", "l", "[1]"}, runtime).out,
+              "l\n");
+    EXPECT_EQ(steward({"call", served.address(), "l", "copy"}, runtime).out, "[1]\n");
+    const Ran ran = served.end(signal);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(ran.out, "") << "nothing but the address";
+    EXPECT_THAT(ran.err, HasSubstr("serving at ipc://"));
+    EXPECT_THAT(ran.err, HasSubstr("ended"));
+    expect_no_files(served.runtime());
+  }
+}
+
+TEST_F(Serve, EndsWhenSomebodySaysShutdown) {
+  Served served(directory());
+  Manager::connect(served.address()).shutdown();
+  const Ran ran = served.wait();
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  expect_no_files(served.runtime());
+}
+
+TEST_F(Serve, RefusesAnAddressThatItCannotListenAt) {
+  const Ran ran = steward({"serve", "--address", "carrier pigeon"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, HasSubstr("carrier pigeon"));
+}
+
+}  // namespace
+}  // namespace steward::test
