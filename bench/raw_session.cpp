@@ -157,6 +157,8 @@ class Cursor {
 RawSession::RawSession(zmq::context_t& context, const std::string& address)
     : dealer_(context, zmq::socket_type::dealer) {
   dealer_.set(zmq::sockopt::linger, 1000);
+  // A connection that breaks is not resumed here: better an error than a wait for ever.
+  dealer_.set(zmq::sockopt::rcvtimeo, 30'000);
   dealer_.set(zmq::sockopt::sndhwm, 65'536);
   dealer_.set(zmq::sockopt::rcvhwm, 65'536);
   const std::string endpoint = address.substr(0, address.find('?'));
@@ -183,14 +185,13 @@ RawSession::~RawSession() {
   if (door_ >= 0) ::close(door_);
 }
 
-std::string RawSession::receive() {
-  static_cast<void>(dealer_.recv(message_));
-  return message_.to_string();
+void RawSession::receive() {
+  if (!dealer_.recv(message_)) throw std::runtime_error("the manager does not answer");
 }
 
 void RawSession::await_welcome() {
-  const std::string frame = receive();
-  const auto unpacked = msgpack::unpack(frame.data(), frame.size());
+  receive();
+  const auto unpacked = msgpack::unpack(message_.data<char>(), message_.size());
   const msgpack::object* fields = fields_of(unpacked.get(), 3);
   if (fields[1].as<unsigned>() != kWelcome) {
     throw std::runtime_error("the manager refused: " + std::string(bytes_of(fields[2])));
@@ -217,8 +218,8 @@ std::uint32_t RawSession::open(std::string_view type, std::string_view name) {
   dealer_.send(zmq::buffer(frame.data(), frame.size()));
   answered_ = next_seq_++;
 
-  const std::string answer = receive();
-  const auto unpacked = msgpack::unpack(answer.data(), answer.size());
+  receive();
+  const auto unpacked = msgpack::unpack(message_.data<char>(), message_.size());
   const msgpack::object& reply = fields_of(fields_of(unpacked.get(), 3)[2], 1)[0];
   const msgpack::object& handle = fields_of(reply, 3)[2];
   if (handle.type != msgpack::type::EXT) throw std::runtime_error("the manager gave no handle");
@@ -257,7 +258,7 @@ void RawSession::get(std::uint32_t dict, std::string_view key, unsigned expected
 }
 
 std::size_t RawSession::take_replies(unsigned expected) {
-  static_cast<void>(dealer_.recv(message_));
+  receive();
   Cursor in(message_);
   if (in.array() != 3 || in.natural() != kVersion || in.natural() != kReplies) {
     throw std::runtime_error("the manager sent no replies");

@@ -37,7 +37,7 @@ class RawSession {
            std::size_t window, std::size_t group);
 
  private:
-  std::string receive();
+  void receive();  // into message_; throws if nothing comes
   std::size_t take_replies(unsigned expected);
 
   zmq::socket_t dealer_;
