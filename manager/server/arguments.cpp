@@ -105,14 +105,8 @@ std::vector<Value> Arguments::take_list() {
 Value::Map Arguments::take_entries() {
   next();
   try {
+    if (reader_.peek() == core::Kind::map) return read_value().map();
     Value::Map entries;
-    if (reader_.peek() == core::Kind::map) {
-      for (std::size_t left = reader_.map(); left > 0; --left) {
-        Value key = read_value();
-        entries.emplace_back(std::move(key), read_value());
-      }
-      return entries;
-    }
     for (std::size_t left = reader_.array(); left > 0; --left) {
       const Value pair = read_value();
       if (pair.kind() != ValueKind::list || pair.list().size() != 2) {

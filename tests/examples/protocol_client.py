@@ -141,7 +141,7 @@ class Session:
         self.seq, self.incomplete, self.replies = 0, [], {}
         self.dealer = Dealer(directory + "/manager.sock")
         self.dealer.send([1, HELLO, ticket, None, os.urandom(16), b"", [], 1])
-        self.id, self.secret, incarnation, proof, _, _ = self.dealer.receive(WELCOME)
+        self.id, self.secret, incarnation, proof = self.dealer.receive(WELCOME)[:4]
         assert incarnation == self.incarnation and len(self.secret) == 32 and proof == b""
 
     def proof(self, role, challenge):
@@ -156,7 +156,7 @@ class Session:
         nonce = os.urandom(16)
         proof = self.proof(b"client", challenge)
         self.dealer.send([1, HELLO, b"", self.id, nonce, proof, self.incomplete, self.first()])
-        session, secret, incarnation, proof, _, _ = self.dealer.receive(WELCOME)
+        session, secret, incarnation, proof = self.dealer.receive(WELCOME)[:4]
         assert (session, secret, incarnation) == (self.id, b"", self.incarnation)
         assert proof == self.proof(b"server", nonce)
 
