@@ -49,6 +49,8 @@ class Gate : public LoopTest {
     server = std::make_unique<server::Server>(nullptr, network->listen(),
                                               server::builtin_classes(), std::move(options));
   }
+  // Its farewell goes through the ledger, which must still be there.
+  ~Gate() override { server.reset(); }
   BareClient connect() {
     BareClient client(std::make_unique<LocalWire>(*network), pump());
     client.hello();
