@@ -10,8 +10,9 @@ namespace steward::server {
 
 // While one of these exists, connections to the sockets of this process's managers (ipc; tcp where
 // that was said) are turned away when descriptors run out: those whose descriptor would be among
-// the last kReservedDescriptors, and, should there be none at all, whoever asks. The backlog empties
-// all the same, so that nobody spins on it, and a turned away client of libzmq comes again by itself.
+// the last kReservedDescriptors, and, should there be none at all, whoever asks. The backlog
+// empties all the same, so that nobody spins on it, and a turned away client of libzmq comes again
+// by itself.
 //
 // Holds a descriptor for this. Thread safety: any thread may make and destroy them. After a fork a
 // child that makes none has the C library's accept4().

@@ -30,8 +30,8 @@ class Arguments {
   bool more() const { return taken_ < count_; }
 
   // T: bool, an integer, double, std::string, std::string_view, Value, std::vector<Value>,
-  // Value::Map (entries: a map, or a list of [key, value], where keys may come again), or std::optional of
-  // one of these (nil or a missing trailing argument is nullopt).
+  // Value::Map (entries: a map, or a list of [key, value], where keys may come again), or
+  // std::optional of one of these (nil or a missing trailing argument is nullopt).
   template <class T>
   T take();
 
