@@ -271,15 +271,16 @@ void LiveSession::say_goodbye() {
 }
 
 void LiveSession::await_goodbye(core::Deadline deadline) {
+  std::unique_ptr<Renewal> renewal;  // ends after the mutex is free, which its thread may wait for
   Lock lock(mutex_);
-  if (phase_ == Phase::closed) return;
   Waiter waiter;
-  if (goodbye_ == nullptr) {
+  if (phase_ != Phase::closed && goodbye_ == nullptr) {
     goodbye_ = &waiter;
     crew_.wait(lock, waiter, deadline);
     goodbye_ = nullptr;
   }
   close("the session with " + where_ + " was ended", false);
+  renewal = std::move(renewal_);
 }
 
 void LiveSession::end(core::Duration wait) {
