@@ -55,5 +55,36 @@ TEST_F(Serve, RefusesAnAddressThatItCannotListenAt) {
   EXPECT_THAT(ran.err, HasSubstr("carrier pigeon"));
 }
 
+TEST_F(Serve, AtATcpAddressOnlyTheKeyFileOpens) {
+  const std::string key = write("key", steward({"keygen"}).out);
+  const std::string other = write("other", steward({"keygen"}).out);
+  Served served(directory(), {"--address", "tcp://127.0.0.1:0", "--key-file", key});
+  ASSERT_THAT(served.address(), StartsWith("tcp://127.0.0.1:"));
+  const Ran made =
+      steward({"create", served.address(), "dict", "--name", "ages", "--key-file", key});
+  EXPECT_EQ(made.out, "ages\n") << made.err;
+  // By the environment too.
+  EXPECT_EQ(steward({"call", served.address(), "ages", "add", "\"ada\"", "36"},
+                    {"STEWARD_KEY_FILE=" + key}).out, "36\n");
+
+  const Ran wrong = steward({"ls", served.address(), "--key-file", other});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("does not accept this key"));
+  const Ran none = steward({"ls", served.address()});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.err, HasSubstr("--key-file"));
+
+  const Ran ran = served.end(SIGTERM);
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.err.find("steward-key:"), std::string::npos) << "a secret in the log";
+  expect_no_files(served.runtime());
+}
+
+TEST_F(Serve, WithoutAKeyItDoesNotListenOffThisHost) {
+  const Ran ran = steward({"serve", "--address", "tcp://0.0.0.0:0"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("steward keygen"));
+}
+
 }  // namespace
 }  // namespace steward::test
