@@ -51,8 +51,6 @@ Child launch(const Launch& order) {
 
 void prepare(For what) { State::get().ensure_link(what == For::server); }
 
-void note_own_threads(int delta) { State::get().note_own_threads(delta); }
-
 pid_t fork_server_pid() {
   const auto link = State::get().link();
   return link ? link->pid : 0;

@@ -44,10 +44,6 @@ Child launch(const Launch& order);
 enum class For { process, server };
 void prepare(For what);
 
-// The library's own threads, which come to rest around a fork and so do not count as others: each
-// is announced before it starts (+1), and again after it has been joined (-1).
-void note_own_threads(int delta);
-
 // The fork server that this process uses; 0 if there is none yet.
 pid_t fork_server_pid();
 

@@ -61,7 +61,7 @@ std::shared_ptr<const Link> State::ensure_link(bool whatever_threads) {
   const std::lock_guard once(starting_);
   if (auto known = link()) return known;
   if (!whatever_threads) {
-    if (const int others = other_threads(own_threads_); others > 0) {
+    if (const int others = other_threads(); others > 0) {
       throw BadCall(fmt::format(
           "the fork server cannot be started beside {} other thread{} of this program, whose locks "
           "would stay locked in every process: make the first Manager, Process or Pool before the "

@@ -34,7 +34,6 @@ class State {
   // Starts the fork server if there is none. Throws BadCall if that needs a program with one thread
   // and this one has more.
   std::shared_ptr<const Link> ensure_link(bool whatever_threads);
-  void note_own_threads(int delta) { own_threads_ += delta; }
 
   // What a process is told at its birth.
   void become(Identity identity, std::shared_ptr<Link> link);
@@ -63,7 +62,6 @@ class State {
   std::shared_ptr<Link> link_;
   std::vector<Started> started_;
   int processes_made_ = 0;
-  std::atomic<int> own_threads_ = 0;
 
   State* parent_ = nullptr;  // of a forked child: never touched, but no leak either
 

@@ -55,11 +55,11 @@ int all_threads() {
 
 }  // namespace
 
-int other_threads(int own) {
+int other_threads() {
   constexpr int kLooks = 50;
   int others = 0;
   for (int look = 0; look < kLooks; ++look) {
-    others = std::max(0, all_threads() - 1 - own);
+    others = std::max(0, all_threads() - 1);
     if (others == 0) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

@@ -3,8 +3,8 @@
 
 namespace steward::process {
 
-// Threads besides the calling one, `own`, those of the client library and of a sanitizer. One that
+// Threads besides the calling one, those of connections to managers and of a sanitizer. One that
 // has just been joined may still be on its way out: waits a little for it.
-int other_threads(int own);
+int other_threads();
 
 }  // namespace steward::process
