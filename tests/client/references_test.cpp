@@ -223,6 +223,9 @@ class RenewalTest : public ReferencesTest {
  protected:
   using Session = client::LiveSession;
 
+  // The session's last words go through a link that needs this object.
+  ~RenewalTest() override { session.reset(); }
+
   Session::Connection dial() {
     link = std::make_shared<FakeLink>([this](std::uint64_t connection, std::string frame) {
       for (std::string& answer : manager.take(100 * dials + connection, frame)) {
