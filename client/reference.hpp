@@ -22,7 +22,8 @@ SessionPtr session_of(const core::ReferencePtr& reference);
 // no session yet, and claims the object.
 core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options = {});
 
-// Connects to the manager at this address ("ipc://...", later "tcp://...").
+// Connects to the manager at this address ("ipc://..." or "tcp://host:port"). Throws Disconnected,
+// AuthenticationError, BadCall.
 SessionPtr connect(const std::string& address, const ConnectOptions& options = {});
 
 // The caller does not need the session any more. It ends if nobody else in this process uses it.

@@ -12,10 +12,6 @@ namespace {
 
 class Completion : public ManagerShellTest {
  protected:
-  void SetUp() override {
-    if (!std::filesystem::exists("/bin/bash")) GTEST_SKIP() << "there is no bash";
-  }
-
   // What is offered behind this line, one blank between two; `steward` is the program under test.
   std::string offered(const std::string& rest) {
     const std::string script = write("complete.bash", R"sh(
