@@ -1,6 +1,7 @@
 #include <steward/shm/queue_memory.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace steward::shm {
@@ -54,10 +55,11 @@ QueueMemory::QueueMemory(Segment segment, const QueueShape& shape)
   owners_ = reinterpret_cast<Owner*>(base_ + QueueLayout::kOwners);
   for (unsigned s = 0; s < layout_.segments; ++s) {
     rings_[s] = reinterpret_cast<Atomic*>(base_ + layout_.segment_offset[s]);
-    cells_[s] = layout_.segment_cells[s];
+    cells_log2_[s] = static_cast<std::uint8_t>(std::countr_zero(layout_.segment_cells[s]));
   }
   rings_[kRedelivery] = reinterpret_cast<Atomic*>(base_ + layout_.redelivery_offset);
-  cells_[kRedelivery] = layout_.redelivery_cells;
+  cells_log2_[kRedelivery] =
+      static_cast<std::uint8_t>(std::countr_zero(layout_.redelivery_cells));
 }
 
 void QueueMemory::make_first_parts() {
@@ -73,8 +75,8 @@ void QueueMemory::start_counters() {
   const QueueShape& shape = layout_.shape;
   if (shape.first_lap != 0) {
     const Word empty = Cell{shape.first_lap, Kind::empty, 0, 0}.word();
-    for (Word i = 0; i < cells_[0]; ++i) cell(0, i).store(empty, std::memory_order_relaxed);
-    const Word place = Place{0, shape.first_lap * cells_[0]}.word();
+    for (Word i = 0; i < cells(0); ++i) cell(0, i).store(empty, std::memory_order_relaxed);
+    const Word place = Place{0, shape.first_lap * cells(0)}.word();
     hint(Hint::tail).store(place, std::memory_order_release);
     hint(Hint::head).store(place, std::memory_order_release);
   }
@@ -97,8 +99,8 @@ unsigned QueueMemory::ready_segments() const {
 }
 
 Word QueueMemory::ready_cells(unsigned ring) const {
-  if (ring != kRedelivery) return cells_[ring];
-  return std::min(hot_->ready_redelivery.word.load(std::memory_order_acquire), cells_[ring]);
+  if (ring != kRedelivery) return cells(ring);
+  return std::min(hot_->ready_redelivery.word.load(std::memory_order_acquire), cells(ring));
 }
 
 void QueueMemory::make_blocks(unsigned size_class, std::uint32_t count) {
@@ -114,16 +116,16 @@ void QueueMemory::make_blocks(unsigned size_class, std::uint32_t count) {
 
 void QueueMemory::make_segment(unsigned segment) {
   if (ready_segments() > segment) return;
-  segment_.make_real(layout_.segment_offset[segment], cells_[segment] * sizeof(Word));
+  segment_.make_real(layout_.segment_offset[segment], cells(segment) * sizeof(Word));
   raise(hot_->ready_segments.word, segment + 1);
 }
 
-void QueueMemory::make_redelivery(Word cells) {
+void QueueMemory::make_redelivery(Word cells_wanted) {
   constexpr Word kAtOnce = QueueLayout::kPage / sizeof(Word);
-  cells = std::min(cells, cells_[kRedelivery]);
+  const Word all = cells(kRedelivery);
   const Word ready = ready_cells(kRedelivery);
-  if (ready >= cells) return;
-  const Word to = std::min((cells + kAtOnce - 1) / kAtOnce * kAtOnce, cells_[kRedelivery]);
+  if (ready >= std::min(cells_wanted, all)) return;
+  const Word to = std::min((cells_wanted + kAtOnce - 1) / kAtOnce * kAtOnce, all);
   segment_.make_real(layout_.redelivery_offset + ready * sizeof(Word), (to - ready) * sizeof(Word));
   raise(hot_->ready_redelivery.word, to);
 }
@@ -136,39 +138,14 @@ void QueueMemory::wake_all() const {
   for (auto& event : hot_->events) shm::wake_all(event.word);
 }
 
-unsigned QueueMemory::size_class_for(std::uint64_t bytes, std::size_t alignment) const {
-  const unsigned from = alignment > sizeof(BlockHeader) ? 1 : 0;
-  for (unsigned k = from; k < layout_.classes; ++k) {
-    if (bytes <= layout_.size_classes[k].capacity) return k;
-  }
-  return layout_.classes;
+void QueueMemory::make_payload_real(const SizeClass& k, std::uint32_t block, std::uint64_t bytes) {
+  std::uint64_t& real = real_bytes(k, block);
+  if (real >= bytes) return;
+  segment_.make_real(k.payloads + (block - k.first) * k.payload_stride, bytes);
+  real = bytes;
 }
 
-std::span<std::byte> QueueMemory::writable(std::uint32_t block, std::uint64_t bytes) {
-  const SizeClass& k = class_of(block);
-  if (&k != layout_.size_classes.data()) {
-    std::uint64_t& real = real_bytes(k, block);
-    if (real < bytes) {
-      segment_.make_real(k.payloads + (block - k.first) * k.payload_stride, bytes);
-      real = bytes;
-    }
-  }
-  return {bytes_of(k, block), bytes};
-}
-
-std::span<const std::byte> QueueMemory::payload(std::uint32_t block) const {
-  const SizeClass& k = class_of(block);
-  const std::uint64_t length = header(block).length;
-  if (length > k.capacity) throw Damaged("the queue's shared memory has an impossible length");
-  return {bytes_of(k, block), length};
-}
-
-void QueueMemory::describe(std::uint32_t block, std::uint64_t bytes, std::uint32_t format) {
-  header(block).length = static_cast<std::uint32_t>(bytes);
-  header(block).format = format;
-}
-
-void QueueMemory::trim(std::uint32_t block) {
+void QueueMemory::trim_large(std::uint32_t block) {
   const SizeClass& k = class_of(block);
   if (k.capacity < kLargeBytes || block - k.first < kLargeBlocksKept) return;
   std::uint64_t& real = real_bytes(k, block);

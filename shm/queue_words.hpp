@@ -41,23 +41,31 @@ constexpr Word in(Word value) {
 enum class Kind : unsigned { empty, full, taken, end };
 
 // `end` with block 0 closes the queue; with block s it says "go on in segment s".
-struct Cell {
+class Cell {
+ public:
   static constexpr unsigned kLapBits = 30;
 
-  Word lap = 0;  // modulo 2^30
-  Kind kind = Kind::empty;
-  unsigned owner = 0;
-  std::uint32_t block = 0;
-
+  constexpr Cell() = default;
+  // The lap modulo 2^30.
+  constexpr Cell(Word lap, Kind kind, unsigned owner, std::uint32_t block)
+      : word_(words::in<34, kLapBits>(lap) | words::in<32, 2>(static_cast<Word>(kind)) |
+              words::in<22, 10>(owner) | words::in<0, 22>(block)) {}
   static constexpr Cell of(Word word) {
-    return {words::field<34, kLapBits>(word), static_cast<Kind>(words::field<32, 2>(word)),
-            static_cast<unsigned>(words::field<22, 10>(word)),
-            static_cast<std::uint32_t>(words::field<0, 22>(word))};
+    Cell cell;
+    cell.word_ = word;
+    return cell;
   }
-  constexpr Word word() const {
-    return words::in<34, kLapBits>(lap) | words::in<32, 2>(static_cast<Word>(kind)) |
-           words::in<22, 10>(owner) | words::in<0, 22>(block);
+
+  constexpr Word word() const { return word_; }
+  constexpr Word lap() const { return words::field<34, kLapBits>(word_); }
+  constexpr Kind kind() const { return static_cast<Kind>(words::field<32, 2>(word_)); }
+  constexpr unsigned owner() const { return static_cast<unsigned>(words::field<22, 10>(word_)); }
+  constexpr std::uint32_t block() const {
+    return static_cast<std::uint32_t>(words::field<0, 22>(word_));
   }
+
+ private:
+  Word word_ = 0;
 };
 
 // How many laps the cell is ahead (or, negative, behind) of a lap counted in full. Right while they
@@ -77,32 +85,38 @@ enum class Holder : unsigned {
   redeliver,  // came back: to be published again, or published and not yet taken
 };
 
-struct State {
+class State {
+ public:
   static constexpr Word kDeliveriesMax = 1023;
 
-  Word generation = 0;
-  Word deliveries = 0;  // that came back; saturates
-  Holder holder = Holder::free;
-  unsigned owner = 0;
-
+  constexpr State() = default;
+  constexpr State(Word generation, Word deliveries, Holder holder, unsigned owner)
+      : word_(words::in<24, 40>(generation) | words::in<14, 10>(deliveries) |
+              words::in<10, 4>(static_cast<Word>(holder)) | words::in<0, 10>(owner)) {}
   static constexpr State of(Word word) {
-    return {words::field<24, 40>(word), words::field<14, 10>(word),
-            static_cast<Holder>(words::field<10, 4>(word)),
-            static_cast<unsigned>(words::field<0, 10>(word))};
-  }
-  constexpr Word word() const {
-    return words::in<24, 40>(generation) | words::in<14, 10>(deliveries) |
-           words::in<10, 4>(static_cast<Word>(holder)) | words::in<0, 10>(owner);
+    State state;
+    state.word_ = word;
+    return state;
   }
 
-  constexpr State freed() const { return {generation + 1, 0, Holder::free, 0}; }
+  constexpr Word word() const { return word_; }
+  constexpr Word generation() const { return words::field<24, 40>(word_); }
+  // How often the item came back; saturates.
+  constexpr Word deliveries() const { return words::field<14, 10>(word_); }
+  constexpr Holder holder() const { return static_cast<Holder>(words::field<10, 4>(word_)); }
+  constexpr unsigned owner() const { return static_cast<unsigned>(words::field<0, 10>(word_)); }
+
+  constexpr State freed() const { return {generation() + 1, 0, Holder::free, 0}; }
   constexpr State held_by(unsigned who, Holder how) const {
-    return {generation, deliveries, how, who};
+    return {generation(), deliveries(), how, who};
   }
   constexpr State given_back_by(unsigned who) const {
-    const Word again = deliveries < kDeliveriesMax ? deliveries + 1 : deliveries;
-    return {generation + 1, again, Holder::redeliver, who};
+    const Word again = deliveries() < kDeliveriesMax ? deliveries() + 1 : deliveries();
+    return {generation() + 1, again, Holder::redeliver, who};
   }
+
+ private:
+  Word word_ = 0;
 };
 
 struct Pos {

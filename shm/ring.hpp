@@ -55,6 +55,12 @@ struct BlockRange {
 enum class Put { done, full, closed };
 enum class Take { done, empty, closed };
 
+// The end of the queue as somebody saw it: where the next item goes.
+struct Spot {
+  Place place;
+  Word seen = 0;  // the word of its cell
+};
+
 // A block that its producer fills.
 struct Claim {
   std::uint32_t block = 0;
@@ -79,18 +85,27 @@ template <class Memory>
 class Ring {
  public:
   // `me`: the number under which this process takes part. The memory outlives the ring.
-  Ring(Memory& memory, unsigned me) : memory_(memory), me_(me) {}
+  Ring(Memory& memory, unsigned me)
+      : memory_(memory),
+        me_(me),
+        my_tail_(memory.hint(Hint::tail).load(std::memory_order_acquire)),
+        my_head_(memory.hint(Hint::head).load(std::memory_order_acquire)),
+        my_redelivery_head_(memory.hint(Hint::redelivery_head).load(std::memory_order_acquire)) {}
 
   // ---- Putting ----
 
-  // Whether the queue is full at this moment, exactly: a look before a block is claimed, so that
-  // polling a full queue uses up no generations.
-  bool full();
-  // nullopt: no block of this size is free just now. That says nothing about Full.
-  std::optional<Claim> claim(unsigned size_class);
+  // Whether there is room, exactly, and where: a look before a block is claimed, so that polling a
+  // full queue uses up no generations.
+  Put find_room(Spot& spot);
+  // Whether that many can be put, as far as can be seen from here.
+  bool room(Word items);
+  // False: no block of this size is free just now. That says nothing about Full. A spot helps to
+  // find one that is at hand.
+  bool claim(unsigned size_class, const Spot* spot, Claim& out);
   void unclaim(const Claim& claim);
-  // COMMIT. Wakes nobody: see wake(). Unless done, the claim is still the caller's.
-  Put publish(const Claim& claim);
+  // COMMIT, at the spot or, where others were faster, behind them. Wakes nobody. Unless done, the
+  // claim is still the caller's.
+  Put publish(const Claim& claim, Spot spot);
   // Nothing is put any more once it returns. May be called again.
   void close();
 
@@ -117,8 +132,8 @@ class Ring {
 
   // Of the moment, what came back included.
   Word size();
-  // Whether something is queued behind what was taken here last.
-  bool more();
+  // Whether something is queued behind what was taken here last, and so many more.
+  bool more(Word beyond = 0);
   // True: at one instant of the call no item was queued or taken and not consumed, and `also()` was
   // true. False: that may have been so.
   template <class Also>
@@ -144,19 +159,19 @@ class Ring {
     unsigned left_ = 1U << 20U;
   };
 
-  Word lap_of(unsigned ring, Word at) const { return at / memory_.cells(ring); }
+  Word lap_of(unsigned ring, Word at) const { return at >> memory_.cells_log2(ring); }
   Word index_of(unsigned ring, Word at) const { return at & (memory_.cells(ring) - 1); }
   Atomic& cell(unsigned ring, Word at) { return memory_.cell(ring, index_of(ring, at)); }
   // How far the cell is ahead of the position that was looked up.
   std::int64_t ahead(Cell cell, unsigned ring, Word at) const {
-    return laps_ahead(cell.lap, lap_of(ring, at));
+    return laps_ahead(cell.lap(), lap_of(ring, at));
   }
   // The first position that a cell of a later lap leaves open.
   Word beyond(unsigned ring, Word at, std::int64_t laps) const {
     return at + (static_cast<Word>(laps) - 1) * memory_.cells(ring) + 1;
   }
   Pos pos_at(State state, unsigned ring, Word at) const {
-    return {state.generation, ring, lap_of(ring, at),
+    return {state.generation(), ring, lap_of(ring, at),
             static_cast<std::uint32_t>(index_of(ring, at))};
   }
   std::uint32_t checked(std::uint32_t block) const {
@@ -170,22 +185,35 @@ class Ring {
     return place;
   }
 
+  bool is_end(Word seen, Place place) const {
+    const Cell c = Cell::of(seen);
+    const std::int64_t laps = ahead(c, place.segment, place.at);
+    return (laps == 0 && c.kind() == Kind::empty) || (laps == -1 && c.kind() == Kind::taken);
+  }
+  // How many positions may be queued. Unbounded: the last free cell of a segment is for the sign
+  // to the next.
+  Word limit(unsigned segment) const {
+    const Word maxsize = memory_.maxsize();
+    return maxsize != 0 ? maxsize : memory_.cells(segment) - 1;
+  }
+
   Place start(const Atomic& mine, Hint hint);
   void remember(Atomic& mine, Hint hint, Place place);
   // The segment that an `end` cell leads to; nullopt: it closes the queue.
   std::optional<Place> follow(Cell end) const;
 
-  // Walks from `place` to the first position that is not published, or to the end of the queue
-  // (nullopt). `seen` is the word of its cell.
-  std::optional<Place> find_tail(Place place, Word& seen);
+  Put walk_to_room(Spot& spot);
+  // Walks on to the first position that is not published. False: the queue is closed.
+  bool find_tail(Spot& spot);
   // How many positions before `tail` are queued, walking only while it is not less than `limit`.
   Word queued_before(Place tail, Word limit);
-  bool grow(Place tail, Word seen);
+  bool grow(const Spot& spot);
 
-  std::optional<Claim> try_claim(std::uint32_t block);
-  std::optional<Claim> claim_near(BlockRange range);
+  bool try_claim(std::uint32_t block, Claim& out);
+  bool claim_near(BlockRange range, const Spot& spot, Claim& out);
+  bool claim_from(BlockRange range, std::uint32_t from, std::uint32_t probes, Claim& out);
 
-  Take take_from(unsigned ring, Taken& out);
+  Take take_from(bool redelivery, Taken& out);
   bool unpublished(Cell cell, unsigned ring, Word at) const;
 
   void help_state(unsigned ring, Word at, Cell taken);
@@ -202,9 +230,9 @@ class Ring {
   Memory& memory_;
   const unsigned me_;
   // How far this participant has seen the ring: never ahead of the truth, any thread may store.
-  Atomic my_tail_{0};
-  Atomic my_head_{0};
-  Atomic my_redelivery_head_{0};
+  Atomic my_tail_;
+  Atomic my_head_;
+  Atomic my_redelivery_head_;
   std::atomic<std::uint32_t> cursor_{0};  // where the last search for a block ended
 };
 

@@ -21,14 +21,14 @@ bool Ring<Memory>::published(std::uint32_t block, State state) {
   const Word word = memory_.pos(block).load(std::memory_order_acquire);
   if (word == Pos::kNone) return false;
   const Pos pos = Pos::of(word);
-  const bool redelivered = state.holder == Holder::redeliver;
-  if (pos.generation != (state.generation & words::kMask<16>)) return false;
+  const bool redelivered = state.holder() == Holder::redeliver;
+  if (pos.generation != (state.generation() & words::kMask<16>)) return false;
   if ((pos.ring == kRedelivery) != redelivered) return false;
   if (!redelivered && pos.ring >= memory_.ready_segments()) return false;
   if (pos.index >= memory_.ready_cells(pos.ring)) return false;
   const Cell c = Cell::of(memory_.cell(pos.ring, pos.index).load(std::memory_order_acquire));
-  return (c.lap & words::kMask<20>) == pos.lap &&
-         (c.kind == Kind::full || c.kind == Kind::taken) && c.block == block;
+  return (c.lap() & words::kMask<20>) == pos.lap &&
+         (c.kind() == Kind::full || c.kind() == Kind::taken) && c.block() == block;
 }
 
 template <class Memory>
@@ -36,8 +36,8 @@ void Ring<Memory>::recover_cells(unsigned owner, unsigned ring) {
   const Word cells = memory_.ready_cells(ring);
   for (Word i = 0; i < cells; ++i) {
     const Cell c = Cell::of(memory_.cell(ring, i).load(std::memory_order_acquire));
-    if (c.kind != Kind::taken || c.owner != owner) continue;
-    help_release(ring, c.lap * memory_.cells(ring) + i, c);
+    if (c.kind() != Kind::taken || c.owner() != owner) continue;
+    help_release(ring, c.lap() * memory_.cells(ring) + i, c);
   }
 }
 
@@ -46,12 +46,12 @@ void Ring<Memory>::recover_block(unsigned owner, std::uint32_t block) {
   Atomic& word = memory_.state(block);
   Word seen = word.load(std::memory_order_acquire);
   const State state = State::of(seen);
-  if (state.holder == Holder::lease) {
+  if (state.holder() == Holder::lease) {
     // Of anybody: the dead one may have been about to note it.
     note_expiry(memory_.lease_end(block).load(std::memory_order_relaxed));
   }
-  if (state.owner != owner) return;
-  switch (state.holder) {
+  if (state.owner() != owner) return;
+  switch (state.holder()) {
     case Holder::inflight:
     case Holder::lease: {
       const State back = state.given_back_by(owner);
@@ -92,8 +92,8 @@ bool Ring<Memory>::holds_message(std::uint32_t block) {
   for (;;) {
     const Word seen = memory_.state(block).load(std::memory_order_acquire);
     const State state = State::of(seen);
-    if (state.holder == Holder::free) return false;
-    if (state.holder != Holder::claimed || published(block, state)) return true;
+    if (state.holder() == Holder::free) return false;
+    if (state.holder() != Holder::claimed || published(block, state)) return true;
     if (memory_.state(block).load(std::memory_order_acquire) == seen) return false;
   }
 }
@@ -103,11 +103,16 @@ bool Ring<Memory>::holds_message(std::uint32_t block) {
 template <class Memory>
 template <class Also>
 bool Ring<Memory>::nothing_unfinished(Also also) {
-  Word seen = 0;
-  const auto before = find_tail(start(my_tail_, Hint::tail), seen);
+  // A closed queue has no end that could move.
+  const auto tail = [&]() -> std::optional<Place> {
+    Spot spot{start(my_tail_, Hint::tail), 0};
+    if (!find_tail(spot)) return std::nullopt;
+    return spot.place;
+  };
+  const auto before = tail();
   bool none = true;
   each_block([&](std::uint32_t block) { none = none && !holds_message(block); });
-  return none && also() && find_tail(start(my_tail_, Hint::tail), seen) == before;
+  return none && also() && tail() == before;
 }
 
 }  // namespace steward::shm

@@ -11,51 +11,59 @@ namespace steward::shm {
 template <class Memory>
 bool Ring<Memory>::unpublished(Cell c, unsigned ring, Word at) const {
   const std::int64_t laps = ahead(c, ring, at);
-  return laps < 0 || (laps == 0 && c.kind == Kind::empty);
+  return laps < 0 || (laps == 0 && c.kind() == Kind::empty);
 }
 
 // Leaves in `out` what was taken or, where there was nothing, the position without it.
 template <class Memory>
-Take Ring<Memory>::take_from(unsigned ring, Taken& out) {
-  const bool main = ring != kRedelivery;
-  Atomic& mine = main ? my_head_ : my_redelivery_head_;
-  const Hint hint = main ? Hint::head : Hint::redelivery_head;
-  Place place = main ? start(mine, hint)
-                     : Place{0, std::max(mine.load(std::memory_order_relaxed),
-                                         memory_.hint(hint).load(std::memory_order_acquire))};
+Take Ring<Memory>::take_from(bool redelivery, Taken& out) {
+  Atomic& mine = redelivery ? my_redelivery_head_ : my_head_;
+  const Hint hint = redelivery ? Hint::redelivery_head : Hint::head;
+  Place place = checked(Place::of(mine.load(std::memory_order_relaxed)));
+  bool hinted = false;
   Patience patience;
   for (;;) {
-    const unsigned r = main ? place.segment : kRedelivery;
+    const unsigned r = redelivery ? kRedelivery : place.segment;
     Word seen = cell(r, place.at).load(std::memory_order_seq_cst);
     const Cell c = Cell::of(seen);
     const std::int64_t laps = ahead(c, r, place.at);
-    if (laps < 0 || (laps == 0 && c.kind == Kind::empty)) {
+    if (laps == 0 && c.kind() == Kind::full) {
+      const std::uint32_t block = checked(c.block());
+      const Cell taken{c.lap(), Kind::taken, me_, block};
+      // TAKE. Acquire: sees the payload, and through the producer's release the block's pos.
+      if (!cell(r, place.at)
+               .compare_exchange_strong(seen, taken.word(), std::memory_order_seq_cst,
+                                        std::memory_order_relaxed)) {
+        continue;  // another took it
+      }
+      out = {r, place.at, taken, State::of(memory_.state(block).load(std::memory_order_acquire))};
+      remember(mine, hint, {place.segment, place.at + 1});
+      memory_.prefetch(r, index_of(r, place.at + kLookAhead));
+      return Take::done;
+    }
+    if (!hinted) {
+      // Others have been here since, perhaps so many that a lap of ours means nothing any more.
+      hinted = true;
+      const Place later = std::max(place, start(mine, hint));
+      if (later != place) {
+        place = later;
+        continue;
+      }
+    }
+    if (laps < 0 || (laps == 0 && c.kind() == Kind::empty)) {
       mine.store(place.word(), std::memory_order_relaxed);
-      out = {r, place.at, {}, {}};
+      out.at = place.at;
       return Take::empty;
     }
     if (laps > 0) {
       place.at = beyond(r, place.at, laps);
-    } else if (c.kind == Kind::taken) {
+    } else if (c.kind() == Kind::taken) {
       ++place.at;
       continue;
-    } else if (c.kind == Kind::end) {
-      const auto next = main ? follow(c) : std::nullopt;
+    } else {
+      const auto next = redelivery ? std::nullopt : follow(c);
       if (!next) return Take::closed;
       place = *next;
-    } else {
-      const std::uint32_t block = checked(c.block);
-      const Cell taken{c.lap, Kind::taken, me_, block};
-      // TAKE. Acquire: sees the payload, and through the producer's release the block's pos.
-      if (cell(r, place.at)
-              .compare_exchange_strong(seen, taken.word(), std::memory_order_seq_cst,
-                                       std::memory_order_relaxed)) {
-        out = {r, place.at, taken,
-               State::of(memory_.state(block).load(std::memory_order_acquire))};
-        remember(mine, hint, {place.segment, place.at + 1});
-        return Take::done;
-      }
-      continue;  // another took it
     }
     patience.spend();
   }
@@ -64,35 +72,39 @@ Take Ring<Memory>::take_from(unsigned ring, Taken& out) {
 template <class Memory>
 Take Ring<Memory>::take(Taken& out) {
   for (;;) {
-    if (take_from(kRedelivery, out) == Take::done) return Take::done;
-    const Word nothing_at = out.at;
-    const Take main = take_from(0, out);
+    Word nothing_at = my_redelivery_head_.load(std::memory_order_relaxed);
+    Cell back = Cell::of(cell(kRedelivery, nothing_at).load(std::memory_order_seq_cst));
+    if (!unpublished(back, kRedelivery, nothing_at)) {
+      if (take_from(true, out) == Take::done) return Take::done;
+      nothing_at = out.at;
+    }
+    const Take main = take_from(false, out);
     if (main == Take::done) return main;
     // An item may have come back since, before another took the last one here: look again.
-    const Cell c = Cell::of(cell(kRedelivery, nothing_at).load(std::memory_order_seq_cst));
-    if (unpublished(c, kRedelivery, nothing_at)) return main;
+    back = Cell::of(cell(kRedelivery, nothing_at).load(std::memory_order_seq_cst));
+    if (unpublished(back, kRedelivery, nothing_at)) return main;
   }
 }
 
 template <class Memory>
 void Ring<Memory>::consume(const Taken& taken) {
-  Atomic& word = memory_.state(taken.cell.block);
+  Atomic& word = memory_.state(taken.cell.block());
   // Not a compare-and-swap: only helpers change it beside us, and they lose to this.
   word.store(taken.state.freed().word(), std::memory_order_release);
 }
 
 template <class Memory>
 void Ring<Memory>::help_state(unsigned ring, Word at, Cell taken) {
-  const std::uint32_t block = checked(taken.block);
+  const std::uint32_t block = checked(taken.block());
   // In this order: an older state with a newer pos fails the comparison.
   Word seen = memory_.state(block).load(std::memory_order_acquire);
   const Word pos = memory_.pos(block).load(std::memory_order_acquire);
   const State state = State::of(seen);
-  if (state.holder != Holder::claimed && state.holder != Holder::redeliver) return;
+  if (state.holder() != Holder::claimed && state.holder() != Holder::redeliver) return;
   if (pos != pos_at(state, ring, at).word()) return;
   // Once: after a failure the block is at a later holder, and none of our business.
   memory_.state(block).compare_exchange_strong(
-      seen, state.held_by(taken.owner, Holder::inflight).word(), std::memory_order_acq_rel,
+      seen, state.held_by(taken.owner(), Holder::inflight).word(), std::memory_order_acq_rel,
       std::memory_order_relaxed);
 }
 
@@ -100,7 +112,7 @@ template <class Memory>
 void Ring<Memory>::help_release(unsigned ring, Word at, Cell taken) {
   help_state(ring, at, taken);
   Word seen = taken.word();
-  const Cell empty{taken.lap + 1, Kind::empty, 0, 0};
+  const Cell empty{taken.lap() + 1, Kind::empty, 0, 0};
   cell(ring, at).compare_exchange_strong(seen, empty.word(), std::memory_order_release,
                                          std::memory_order_relaxed);
 }
@@ -108,9 +120,9 @@ void Ring<Memory>::help_release(unsigned ring, Word at, Cell taken) {
 template <class Memory>
 Held Ring<Memory>::hold(const Taken& taken) {
   help_release(taken.ring, taken.at, taken.cell);
-  const std::uint32_t block = taken.cell.block;
+  const std::uint32_t block = taken.cell.block();
   const State state = State::of(memory_.state(block).load(std::memory_order_acquire));
-  if (state.holder != Holder::inflight || state.owner != me_) {
+  if (state.holder() != Holder::inflight || state.owner() != me_) {
     throw Damaged("the queue's shared memory gave a taken block away");
   }
   return {block, state};
@@ -120,7 +132,7 @@ template <class Memory>
 Held Ring<Memory>::hold(const Taken& taken, Word until) {
   Held held = hold(taken);
   memory_.lease_end(held.block).store(until, std::memory_order_relaxed);
-  held.state.holder = Holder::lease;
+  held.state = held.state.held_by(me_, Holder::lease);
   // Nobody else changes what is INFLIGHT while its owner lives.
   memory_.state(held.block).store(held.state.word(), std::memory_order_seq_cst);
   note_expiry(until);
@@ -128,10 +140,11 @@ Held Ring<Memory>::hold(const Taken& taken, Word until) {
 }
 
 template <class Memory>
-bool Ring<Memory>::more() {
-  const Place head = checked(Place::of(my_head_.load(std::memory_order_relaxed)));
+bool Ring<Memory>::more(Word beyond) {
+  Place head = checked(Place::of(my_head_.load(std::memory_order_relaxed)));
+  head.at += beyond;
   const Cell c = Cell::of(cell(head.segment, head.at).load(std::memory_order_seq_cst));
-  return c.kind == Kind::full && ahead(c, head.segment, head.at) == 0;
+  return c.kind() == Kind::full && ahead(c, head.segment, head.at) == 0;
 }
 
 template <class Memory>
@@ -167,17 +180,15 @@ template <class Memory>
 bool Ring<Memory>::touch(Held& held, Word until) {
   Atomic& word = memory_.state(held.block);
   Word seen = held.state.word();
-  State state = held.state;
-  ++state.generation;
-  state.holder = Holder::inflight;
+  const State before = held.state;
+  const State state{before.generation() + 1, before.deliveries(), Holder::inflight, me_};
   if (!word.compare_exchange_strong(seen, state.word(), std::memory_order_acq_rel,
                                     std::memory_order_relaxed)) {
     return false;
   }
   memory_.lease_end(held.block).store(until, std::memory_order_relaxed);
-  state.holder = Holder::lease;
-  word.store(state.word(), std::memory_order_release);
-  held.state = state;
+  held.state = state.held_by(me_, Holder::lease);
+  word.store(held.state.word(), std::memory_order_release);
   note_expiry(until);
   return true;
 }
@@ -210,7 +221,7 @@ void Ring<Memory>::expire(Word now) {
   each_block([&](std::uint32_t block) {
     Word word = memory_.state(block).load(std::memory_order_seq_cst);
     const State state = State::of(word);
-    if (state.holder != Holder::lease) return;
+    if (state.holder() != Holder::lease) return;
     const Word until = memory_.lease_end(block).load(std::memory_order_relaxed);
     if (until > now) return note_expiry(until);
     const State back = state.given_back_by(me_);
@@ -232,7 +243,7 @@ void Ring<Memory>::redeliver(std::uint32_t block, State state) {
     const std::int64_t laps = ahead(c, kRedelivery, at);
     if (laps > 0) {
       at = beyond(kRedelivery, at, laps);
-    } else if (laps == 0 && c.kind != Kind::empty) {
+    } else if (laps == 0 && c.kind() != Kind::empty) {
       ++at;
       continue;
     } else if (laps == 0) {
@@ -244,7 +255,7 @@ void Ring<Memory>::redeliver(std::uint32_t block, State state) {
         break;
       }
       continue;
-    } else if (laps == -1 && c.kind == Kind::taken) {
+    } else if (laps == -1 && c.kind() == Kind::taken) {
       help_release(kRedelivery, at - memory_.cells(kRedelivery), c);
     }
     patience.spend();
@@ -262,16 +273,16 @@ Word Ring<Memory>::size() {
       const unsigned r = ring == kRedelivery ? kRedelivery : place.segment;
       const Cell c = Cell::of(cell(r, place.at).load(std::memory_order_acquire));
       const std::int64_t laps = ahead(c, r, place.at);
-      if (laps < 0 || (laps == 0 && c.kind == Kind::empty)) return items;
+      if (laps < 0 || (laps == 0 && c.kind() == Kind::empty)) return items;
       if (laps > 0) {
         place.at = beyond(r, place.at, laps);
         items = 0;  // all of it was taken while we walked
-      } else if (c.kind == Kind::end) {
+      } else if (c.kind() == Kind::end) {
         const auto next = follow(c);
         if (!next) return items;
         place = *next;
       } else {
-        items += c.kind == Kind::full ? 1 : 0;
+        items += c.kind() == Kind::full ? 1 : 0;
         ++place.at;
         continue;
       }

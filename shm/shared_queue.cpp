@@ -17,6 +17,11 @@ constexpr core::Duration kSlice = std::chrono::milliseconds(100);
 // Where a wake may be missed by design: nothing orders a block's end before the look at the flag.
 constexpr core::Duration kShortSlice = std::chrono::milliseconds(2);
 
+// To have let items or slots gather has paid if there were this many more.
+constexpr Word kSeveral = 3;
+// Room that get_many() makes in advance.
+constexpr std::size_t kSeveralMax = 64;
+
 Word nanoseconds(core::Time time) {
   return static_cast<Word>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count());
@@ -50,33 +55,45 @@ unsigned SharedQueue::class_for(std::size_t bytes, std::size_t alignment) const 
   return k;
 }
 
+SharedQueue::Tried SharedQueue::failed(Put put) {
+  return put == Put::closed ? Tried::closed : Tried::full;
+}
+
+// Larger blocks will do when those of the size are out.
+bool SharedQueue::claim_block(unsigned size_class, const Spot* spot, Claim& out) {
+  for (unsigned k = size_class; k < memory_.size_classes(); ++k) {
+    if (ring_.claim(k, spot, out)) return true;
+  }
+  return false;
+}
+
 template <class Fill>
 SharedQueue::Tried SharedQueue::try_put(unsigned size_class, std::size_t bytes,
                                         std::uint32_t format, Fill&& fill) {
   if (ended()) return Tried::ended;
-  if (ring_.full()) return Tried::full;
-  std::optional<Claim> claim;
-  // Larger blocks will do when those of its size are out.
-  for (unsigned k = size_class; !claim && k < memory_.size_classes(); ++k) claim = ring_.claim(k);
-  if (!claim) return Tried::no_block;
+  Spot spot;
+  if (const Put room = ring_.find_room(spot); room != Put::done) return failed(room);
+  Claim claim;
+  if (!claim_block(size_class, &spot, claim)) return Tried::no_block;
   Put put = Put::full;
   try {
-    fill(memory_.writable(claim->block, bytes));
-    memory_.describe(claim->block, bytes, format);
-    put = ring_.publish(*claim);
+    fill(memory_.writable(claim.block, bytes));
+    memory_.describe(claim.block, bytes, format);
+    put = ring_.publish(claim, spot);
   } catch (...) {
-    ring_.unclaim(*claim);
+    ring_.unclaim(claim);
     throw;
   }
   if (put == Put::done) return Tried::done;
-  ring_.unclaim(*claim);
-  return put == Put::closed ? Tried::closed : Tried::full;
+  ring_.unclaim(claim);
+  return failed(put);
 }
 
 template <class Try>
 SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline deadline,
                                               std::size_t bytes) {
   Tried tried = attempt();
+  if (tried == Tried::done) return Outcome::done;
   for (;;) {
     switch (tried) {
       case Tried::done: return Outcome::done;
@@ -90,6 +107,12 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline dead
       throw Overloaded(fmt::format("the queue has no room for another item of {} bytes", bytes));
     }
     if (is_now(deadline)) return Outcome::timeout;
+    if (put_gather_.due()) {
+      pause_for(Gather::kTime);
+      tried = attempt();
+      put_gather_.learned(tried == Tried::done && ring_.room(kSeveral));
+      if (tried == Tried::done) return Outcome::done;
+    }
     const Tried before = tried;
     const bool full = before == Tried::full;
     const bool in_time = wait(
@@ -148,13 +171,11 @@ SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment,
   const unsigned k = class_for(bytes, alignment);
   const auto attempt = [&] {
     if (ended()) return Tried::ended;
-    std::optional<Claim> claim;
-    for (unsigned c = k; !claim && c < memory_.size_classes(); ++c) claim = ring_.claim(c);
-    if (!claim) return Tried::no_block;
+    if (!claim_block(k, nullptr, out.claim)) return Tried::no_block;
     try {
-      out = {*claim, memory_.writable(claim->block, bytes)};
+      out.bytes = memory_.writable(out.claim.block, bytes);
     } catch (...) {
-      ring_.unclaim(*claim);
+      ring_.unclaim(out.claim);
       throw;
     }
     return Tried::done;
@@ -167,12 +188,10 @@ SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
   memory_.describe(loan.claim.block, loan.bytes.size(), format);
   const auto attempt = [&] {
     if (ended()) return Tried::ended;
-    switch (ring_.publish(loan.claim)) {
-      case Put::done: return Tried::done;
-      case Put::closed: return Tried::closed;
-      case Put::full: break;
-    }
-    return Tried::full;
+    Spot spot;
+    Put put = ring_.find_room(spot);
+    if (put == Put::done) put = ring_.publish(loan.claim, spot);
+    return put == Put::done ? Tried::done : failed(put);
   };
   const Outcome outcome = wait_to_put(attempt, deadline, loan.bytes.size());
   if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
@@ -182,12 +201,12 @@ SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
 // ---- Taking ----
 
 Item SharedQueue::item(const Taken& taken) const {
-  return {memory_.payload(taken.cell.block), memory_.format(taken.cell.block),
-          taken.state.deliveries > 0};
+  return {memory_.payload(taken.cell.block()), memory_.format(taken.cell.block()),
+          taken.state.deliveries() > 0};
 }
 
 Item SharedQueue::item(const Held& held) const {
-  return {memory_.payload(held.block), memory_.format(held.block), held.state.deliveries > 0};
+  return {memory_.payload(held.block), memory_.format(held.block), held.state.deliveries() > 0};
 }
 
 SharedQueue::Outcome SharedQueue::try_take(Taken& out) {
@@ -211,6 +230,11 @@ core::Duration SharedQueue::slice() {
 
 SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, core::Deadline deadline) {
   Outcome outcome = try_take(out);
+  if (outcome == Outcome::timeout && !is_now(deadline) && get_gather_.due()) {
+    pause_for(Gather::kTime);
+    outcome = try_take(out);
+    get_gather_.learned(outcome == Outcome::done && ring_.more(kSeveral));
+  }
   while (outcome == Outcome::timeout && !is_now(deadline)) {
     core::Time recovered = Clock::now();
     const bool in_time = wait(
@@ -225,17 +249,32 @@ SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, core::Deadline deadl
     if (!in_time) break;
   }
   // One wake may have been for several items, or its waker was killed.
-  if (outcome == Outcome::done && ring_.more()) memory_.wake(Event::not_empty, 1);
+  if (outcome == Outcome::done && memory_.may_sleep(Event::not_empty) && ring_.more()) {
+    memory_.wake(Event::not_empty, 1);
+  }
   return outcome;
 }
 
+// In a stream the first item is always there, one step behind the producer.
+void SharedQueue::let_gather(core::Deadline deadline) {
+  if (!caught_up_.load(std::memory_order_relaxed) || is_now(deadline) || !get_gather_.due()) return;
+  pause_for(Gather::kTime);
+  get_gather_.learned(ring_.more(kSeveral));
+}
+
 void SharedQueue::take_more(std::vector<Taken>& taken, std::size_t max) {
+  taken.reserve(std::min(max, kSeveralMax));
   Taken next;
-  while (taken.size() < max && ring_.take(next) == Take::done) taken.push_back(next);
+  bool all = false;
+  while (taken.size() < max && !all) {
+    all = ring_.take(next) != Take::done;
+    if (!all) taken.push_back(next);
+  }
+  caught_up_.store(all, std::memory_order_relaxed);
 }
 
 void SharedQueue::free_block(const Taken& taken) {
-  memory_.trim(taken.cell.block);
+  memory_.trim(taken.cell.block());
   // Before the block is free: join() must never see neither.
   memory_.owner(participant_.number()).open_tasks.fetch_add(1, std::memory_order_relaxed);
   ring_.consume(taken);
@@ -267,7 +306,12 @@ bool SharedQueue::touch(Held& held, core::Time until) {
   return ring_.touch(held, nanoseconds(until));
 }
 
-// ---- Unfinished ----
+// ---- Looking ----
+
+bool SharedQueue::full() {
+  Spot spot;
+  return shape().maxsize != 0 && ring_.find_room(spot) == Put::full;
+}
 
 bool SharedQueue::task_done() {
   const auto one_less = [&](unsigned number) {

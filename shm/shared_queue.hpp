@@ -89,8 +89,10 @@ class SharedQueue {
   template <class Read>
   Outcome get_many(std::size_t max, Read&& read, core::Deadline deadline) {
     std::vector<Taken> taken(1);
-    const Outcome outcome = max == 0 ? Outcome::done : wait_and_take(taken[0], deadline);
-    if (outcome != Outcome::done || max == 0) return outcome;
+    if (max == 0) return Outcome::done;
+    let_gather(deadline);
+    const Outcome outcome = wait_and_take(taken[0], deadline);
+    if (outcome != Outcome::done) return outcome;
     take_more(taken, max);
     try {
       for (const Taken& one : taken) read(item(one));
@@ -122,7 +124,7 @@ class SharedQueue {
   // ---- Looking: of the moment ----
 
   std::size_t size() { return ring_.size(); }
-  bool full() { return ring_.full(); }
+  bool full();
 
   // One item that was got has been dealt with. False: there is none left to report.
   bool task_done();
@@ -148,6 +150,8 @@ class SharedQueue {
 
   explicit SharedQueue(QueueMemory memory);
 
+  static Tried failed(Put put);
+  bool claim_block(unsigned size_class, const Spot* spot, Claim& out);
   template <class Fill>
   Tried try_put(unsigned size_class, std::size_t bytes, std::uint32_t format, Fill&& fill);
   template <class Try>
@@ -157,6 +161,7 @@ class SharedQueue {
 
   Outcome try_take(Taken& out);
   Outcome wait_and_take(Taken& out, core::Deadline deadline);
+  void let_gather(core::Deadline deadline);
   void take_more(std::vector<Taken>& taken, std::size_t max);
   Item item(const Taken& taken) const;
   Held hold(const Taken& taken, core::Deadline until);
@@ -181,6 +186,9 @@ class SharedQueue {
   Ring<QueueMemory> ring_;
   Spin put_spin_;
   Spin get_spin_;
+  Gather put_gather_;
+  Gather get_gather_;
+  std::atomic<bool> caught_up_{false};  // the last get_many() took all there was
 };
 
 }  // namespace steward::shm

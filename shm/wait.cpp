@@ -26,9 +26,7 @@ constexpr int kAll = 0x7fffffff;
 
 }  // namespace
 
-void wake(FutexWord& word, int n) {
-  std::uint32_t seen = word.load(std::memory_order_seq_cst);
-  if ((seen & 1U) == 0) return;
+void wake_sleepers(FutexWord& word, std::uint32_t seen, int n) {
   if (futex_wake(word, n) >= n) return;
   // Fewer slept than were meant. Who is about to must not: the word it saw ends here.
   if (word.compare_exchange_strong(seen, (seen & ~1U) + 2, std::memory_order_seq_cst)) {
@@ -50,17 +48,14 @@ void sleep_on(FutexWord& word, std::uint32_t seen, core::Time until) {
   futex(word, FUTEX_WAIT_BITSET, seen, &time, FUTEX_BITSET_MATCH_ANY);
 }
 
-void Spin::waited(Duration spun, bool in_vain) {
-  if (!in_vain) {
-    // Twice what was needed, approached by half each time.
-    const std::int64_t want = std::min(Duration(kMax).count(), 2 * spun.count() + 2000);
-    const std::int64_t is = budget_.load(std::memory_order_relaxed);
-    budget_.store((is + want) / 2, std::memory_order_relaxed);
-    penalty_.store(1, std::memory_order_relaxed);
-    return;
-  }
+void Spin::paid() {
+  budget_.store(kMax.count(), std::memory_order_relaxed);
+  penalty_.store(1, std::memory_order_relaxed);
+}
+
+void Spin::in_vain() {
   const std::int64_t half = budget_.load(std::memory_order_relaxed) / 2;
-  if (half > 1000) {
+  if (half >= kMin.count()) {
     budget_.store(half, std::memory_order_relaxed);
     return;
   }
@@ -73,7 +68,7 @@ void Spin::waited(Duration spun, bool in_vain) {
 void Spin::slept(Duration took) {
   if (budget_.load(std::memory_order_relaxed) > 0 || took > 2 * kMax) return;
   if (rest_.fetch_sub(1, std::memory_order_relaxed) > 0) return;
-  budget_.store(Duration(kMax).count(), std::memory_order_relaxed);
+  budget_.store(kMax.count(), std::memory_order_relaxed);
 }
 
 }  // namespace steward::shm

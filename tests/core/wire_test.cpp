@@ -289,6 +289,7 @@ TEST(WireVersions, ACodeOfALaterVersionIsKept) {
 
 // ---- Limits ----
 
+// A view of the name: it has to stay.
 Call call_of(const std::string& method) {
   return {1, 1, std::nullopt, ObjectId{1}, std::string_view(method), "\x90", false};
 }
@@ -342,7 +343,8 @@ TEST(WireLimits, ErrorTextsAreCutBetweenCharacters) {
 TEST(WireLimits, ArgumentsAndResultsAreNestedNoDeeperThanAFrame) {
   for (const std::size_t depth : {kFrameDepth, kFrameDepth + 1}) {
     const std::string args = std::string(depth - 1, '\x91') + '\x90';
-    Call call = call_of("m");
+    const std::string method = "m";
+    Call call = call_of(method);
     call.args = args;
     std::string encoded;
     append_call(encoded, call);
