@@ -286,8 +286,15 @@ void SharedQueue::finish(const Taken& taken) {
   memory_.wake(Event::block_freed, kEveryone);
 }
 
-void SharedQueue::finish(const std::vector<Taken>& taken) {
-  for (const Taken& one : taken) free_block(one);
+void SharedQueue::finish(const std::vector<Taken>& taken, const std::vector<char>& done,
+                         std::vector<Held>& kept) {
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    if (done[i] != 0) {
+      free_block(taken[i]);
+    } else {
+      keep(taken[i], kept.emplace_back());
+    }
+  }
   memory_.wake(Event::not_full, static_cast<int>(taken.size()));
   memory_.wake(Event::block_freed, kEveryone);
 }

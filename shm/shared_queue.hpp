@@ -73,34 +73,35 @@ class SharedQueue {
   Outcome commit(const Loan& loan, std::uint32_t format, core::Deadline deadline);
   void give_back(const Loan& loan) { ring_.unclaim(loan.claim); }
 
-  // ---- Taking. `read(Item)` sees the item; if it throws, the item goes back, flagged. ----
+  // ---- Taking. `read(Item)` sees the item and says whether that was all; where it says false the
+  // item stays reserved without end, as by reserve(). If it throws, the item goes back, flagged. ----
 
   template <class Read>
-  Outcome get(Read&& read, core::Deadline deadline) {
+  Outcome get(Read&& read, core::Deadline deadline, Held& kept) {
     Taken taken;
     const Outcome outcome = wait_and_take(taken, deadline);
-    if (outcome == Outcome::done) {
-      show(taken, read);
-      finish(taken);
-    }
+    if (outcome == Outcome::done) show(taken, read) ? finish(taken) : keep(taken, kept);
     return outcome;
   }
-  // Waits for the first, then takes what is there, at most `max`.
+  // Waits for the first, then takes what is there, at most `max`. `kept` gets those for which read
+  // said false, in their order.
   template <class Read>
-  Outcome get_many(std::size_t max, Read&& read, core::Deadline deadline) {
-    std::vector<Taken> taken(1);
+  Outcome get_many(std::size_t max, Read&& read, core::Deadline deadline,
+                   std::vector<Held>& kept) {
     if (max == 0) return Outcome::done;
+    std::vector<Taken> taken(1);
     let_gather(deadline);
     const Outcome outcome = wait_and_take(taken[0], deadline);
     if (outcome != Outcome::done) return outcome;
     take_more(taken, max);
+    std::vector<char> done(taken.size());  // not bool: nothing to be packed
     try {
-      for (const Taken& one : taken) read(item(one));
+      for (std::size_t i = 0; i < taken.size(); ++i) done[i] = read(item(taken[i])) ? 1 : 0;
     } catch (...) {
       for (const Taken& one : taken) put_back(one);
       throw;
     }
-    finish(taken);
+    finish(taken, done, kept);
     return outcome;
   }
   // For the caller alone until `until`, or until it is given back; nullopt: without end.
@@ -109,7 +110,7 @@ class SharedQueue {
     Taken taken;
     const Outcome outcome = wait_and_take(taken, deadline);
     if (outcome == Outcome::done) {
-      show(taken, read);
+      static_cast<void>(show(taken, read));
       out = hold(taken, until);
     }
     return outcome;
@@ -166,15 +167,17 @@ class SharedQueue {
   Item item(const Taken& taken) const;
   Held hold(const Taken& taken, core::Deadline until);
   void put_back(const Taken& taken);
+  void keep(const Taken& taken, Held& kept) { kept = hold(taken, std::nullopt); }
   void finish(const Taken& taken);
-  void finish(const std::vector<Taken>& taken);
+  void finish(const std::vector<Taken>& taken, const std::vector<char>& done,
+              std::vector<Held>& kept);
   void free_block(const Taken& taken);
   core::Duration slice();
 
   template <class Read>
-  void show(const Taken& taken, Read& read) {
+  bool show(const Taken& taken, Read& read) {
     try {
-      read(item(taken));
+      return read(item(taken));
     } catch (...) {
       put_back(taken);
       throw;

@@ -29,6 +29,8 @@ std::string text(const Item& item) {
   return {reinterpret_cast<const char*>(item.bytes.data()), item.bytes.size()};
 }
 
+bool see(const Item&) { return true; }
+
 std::unique_ptr<SharedQueue> again(const SharedQueue& queue) {
   return SharedQueue::open(UniqueFd(::dup(queue.fd())));
 }
@@ -38,8 +40,10 @@ std::string next(SharedQueue& queue, core::Deadline deadline = kNow) {
   std::string out;
   const auto read = [&](const Item& item) {
     out = (item.redelivered ? "again " : "") + text(item);
+    return true;
   };
-  switch (queue.get(read, deadline)) {
+  Held kept;
+  switch (queue.get(read, deadline, kept)) {
     case Outcome::done: return out;
     case Outcome::timeout: return "(empty)";
     case Outcome::closed: return "(closed)";
@@ -209,12 +213,16 @@ TEST(SharedQueue, ManyItemsGoInAndOutTogether) {
   EXPECT_EQ(queue->put_many(spans, 0, kNow, done), Outcome::timeout);
   EXPECT_EQ(done, 5U);
   std::string got;
-  const auto read = [&](const Item& item) { got += text(item); };
-  EXPECT_EQ(queue->get_many(3, read, kNow), Outcome::done);
+  const auto read = [&](const Item& item) {
+    got += text(item);
+    return true;
+  };
+  std::vector<Held> kept;
+  EXPECT_EQ(queue->get_many(3, read, kNow, kept), Outcome::done);
   EXPECT_EQ(got, "abc");
-  EXPECT_EQ(queue->get_many(100, read, kNow), Outcome::done);
+  EXPECT_EQ(queue->get_many(100, read, kNow, kept), Outcome::done);
   EXPECT_EQ(got, "abcde");
-  EXPECT_EQ(queue->get_many(1, [&](const Item&) {}, kNow), Outcome::timeout);
+  EXPECT_EQ(queue->get_many(1, read, kNow, kept), Outcome::timeout);
 }
 
 TEST(SharedQueue, AProducerOfManyTellsOfTheFirstBeforeItWaitsForRoom) {
@@ -238,9 +246,28 @@ TEST(SharedQueue, WhatItsReaderRefusesComesBackFlagged) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "one");
   put(*queue, "two");
-  EXPECT_THROW(queue->get([](const Item&) { throw BadCall("no"); }, kNow), BadCall);
+  Held kept;
+  const auto refuse = [](const Item&) -> bool { throw BadCall("no"); };
+  EXPECT_THROW(queue->get(refuse, kNow, kept), BadCall);
   EXPECT_EQ(next(*queue), "again one");
   EXPECT_EQ(next(*queue), "two");
+}
+
+TEST(SharedQueue, WhatItsReaderKeepsStaysReserved) {
+  const auto queue = SharedQueue::create({.maxsize = 10});
+  for (const char* item : {"a", "b", "c", "d"}) put(*queue, item);
+  const auto keep_b_and_d = [](const Item& item) { return text(item) != "b" && text(item) != "d"; };
+  std::vector<Held> kept;
+  ASSERT_EQ(queue->get_many(3, keep_b_and_d, kNow, kept), Outcome::done);
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(text(queue->item(kept[0])), "b");
+  Held last;
+  ASSERT_EQ(queue->get(keep_b_and_d, kNow, last), Outcome::done);
+  EXPECT_EQ(text(queue->item(last)), "d");
+  EXPECT_TRUE(queue->ack(kept[0]));
+  EXPECT_TRUE(queue->nack(last));
+  EXPECT_EQ(next(*queue), "again d");
+  EXPECT_EQ(next(*queue), "(empty)");
 }
 
 TEST(SharedQueue, AReservedItemIsGoneWhenAcknowledgedAndBackWhenNot) {
@@ -249,9 +276,9 @@ TEST(SharedQueue, AReservedItemIsGoneWhenAcknowledgedAndBackWhenNot) {
   put(*queue, "two");
   Held first;
   Held second;
-  const auto ignore = [](const Item&) {};
-  ASSERT_EQ(queue->reserve(in(1h), ignore, kNow, first), Outcome::done);
-  ASSERT_EQ(queue->reserve(in(1h), ignore, kNow, second), Outcome::done);
+  const auto ignore = see;
+  ASSERT_EQ(queue->reserve(in(1h), see, kNow, first), Outcome::done);
+  ASSERT_EQ(queue->reserve(in(1h), see, kNow, second), Outcome::done);
   EXPECT_EQ(queue->size(), 0U);
   EXPECT_TRUE(queue->ack(first));
   EXPECT_FALSE(queue->ack(first));
@@ -265,7 +292,7 @@ TEST(SharedQueue, ALeaseThatIsOverGivesTheItemToTheNext) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "slow");
   Held held;
-  ASSERT_EQ(queue->reserve(in(20ms), [](const Item&) {}, kNow, held), Outcome::done);
+  ASSERT_EQ(queue->reserve(in(20ms), see, kNow, held), Outcome::done);
   EXPECT_EQ(next(*queue, in(1h)), "again slow");
   EXPECT_FALSE(queue->ack(held));
   EXPECT_FALSE(queue->nack(held));
@@ -276,7 +303,7 @@ TEST(SharedQueue, ATouchedLeaseLastsOn) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "slow");
   Held held;
-  ASSERT_EQ(queue->reserve(in(1ms), [](const Item&) {}, kNow, held), Outcome::done);
+  ASSERT_EQ(queue->reserve(in(1ms), see, kNow, held), Outcome::done);
   // Nobody looks for leases that are over but who takes, so this one is still ours.
   EXPECT_TRUE(queue->touch(held, *in(1h)));
   EXPECT_EQ(next(*queue, in(10ms)), "(empty)");
@@ -298,9 +325,10 @@ TEST(SharedQueue, WhatIsLentIsPutByCommitOnly) {
   std::memcpy(loan.bytes.data(), "hello", 5);
   ASSERT_EQ(queue->commit(loan, 7, kNow), Outcome::done);
   Held held;
-  ASSERT_EQ(queue->reserve({}, [](const Item& item) { EXPECT_EQ(item.format, 7U); }, kNow, held),
+  ASSERT_EQ(queue->reserve({}, see, kNow, held),
             Outcome::done);
   EXPECT_EQ(text(queue->item(held)), "hello");
+  EXPECT_EQ(queue->item(held).format, 7U);
   EXPECT_TRUE(queue->ack(held));
 }
 
@@ -322,7 +350,7 @@ TEST(SharedQueue, JoinWaitsForWhatIsReserved) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "one");
   Held held;
-  ASSERT_EQ(queue->reserve(in(1h), [](const Item&) {}, kNow, held), Outcome::done);
+  ASSERT_EQ(queue->reserve(in(1h), see, kNow, held), Outcome::done);
   auto joined = std::async(std::launch::async, [&] { return queue->join(in(1h)); });
   EXPECT_EQ(joined.wait_for(10ms), std::future_status::timeout);
   queue->ack(held);
@@ -336,7 +364,7 @@ TEST(SharedQueue, WhoLeavesGivesBackWhatItHeld) {
   {
     const auto other = again(*queue);
     Held held;
-    ASSERT_EQ(other->reserve({}, [](const Item&) {}, kNow, held), Outcome::done);
+    ASSERT_EQ(other->reserve({}, see, kNow, held), Outcome::done);
   }
   EXPECT_EQ(next(*queue), "again held");
   EXPECT_EQ(next(*queue), "queued");
