@@ -74,7 +74,7 @@ class SharedQueue {
   void give_back(const Loan& loan) { ring_.unclaim(loan.claim); }
 
   // ---- Taking. `read(Item)` sees the item and says whether that was all; where it says false the
-  // item stays reserved without end, as by reserve(). If it throws, the item goes back, flagged. ----
+  // item stays reserved without end, as by reserve(). If it throws, the item goes back, flagged.
 
   template <class Read>
   Outcome get(Read&& read, core::Deadline deadline, Held& kept) {

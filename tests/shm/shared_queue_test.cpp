@@ -276,7 +276,6 @@ TEST(SharedQueue, AReservedItemIsGoneWhenAcknowledgedAndBackWhenNot) {
   put(*queue, "two");
   Held first;
   Held second;
-  const auto ignore = see;
   ASSERT_EQ(queue->reserve(in(1h), see, kNow, first), Outcome::done);
   ASSERT_EQ(queue->reserve(in(1h), see, kNow, second), Outcome::done);
   EXPECT_EQ(queue->size(), 0U);
