@@ -104,14 +104,15 @@ class SharedQueue {
     finish(taken, done, kept);
     return outcome;
   }
-  // For the caller alone until `until`, or until it is given back; nullopt: without end.
-  template <class Read>
-  Outcome reserve(core::Deadline until, Read&& read, core::Deadline deadline, Held& out) {
+  // For the caller alone until it is given back, or until `until()`, which is asked once it is
+  // taken; nullopt: without end.
+  template <class Until, class Read>
+  Outcome reserve(Until&& until, Read&& read, core::Deadline deadline, Held& out) {
     Taken taken;
     const Outcome outcome = wait_and_take(taken, deadline);
     if (outcome == Outcome::done) {
       static_cast<void>(show(taken, read));
-      out = hold(taken, until);
+      out = hold(taken, until());
     }
     return outcome;
   }

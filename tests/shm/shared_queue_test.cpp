@@ -56,6 +56,12 @@ Outcome put(SharedQueue& queue, std::string_view item, core::Deadline deadline =
   return queue.put(bytes(item), 0, deadline);
 }
 
+// How long an item is reserved, from its taking.
+auto for_(core::Duration time) {
+  return [time] { return core::deadline_after(time); };
+}
+constexpr auto for_ever = [] { return core::Deadline(); };
+
 core::Deadline in(core::Duration wait) { return core::deadline_after(wait); }
 
 TEST(SharedQueue, FirstInFirstOut) {
@@ -276,8 +282,8 @@ TEST(SharedQueue, AReservedItemIsGoneWhenAcknowledgedAndBackWhenNot) {
   put(*queue, "two");
   Held first;
   Held second;
-  ASSERT_EQ(queue->reserve(in(1h), see, kNow, first), Outcome::done);
-  ASSERT_EQ(queue->reserve(in(1h), see, kNow, second), Outcome::done);
+  ASSERT_EQ(queue->reserve(for_(1h), see, kNow, first), Outcome::done);
+  ASSERT_EQ(queue->reserve(for_(1h), see, kNow, second), Outcome::done);
   EXPECT_EQ(queue->size(), 0U);
   EXPECT_TRUE(queue->ack(first));
   EXPECT_FALSE(queue->ack(first));
@@ -291,7 +297,7 @@ TEST(SharedQueue, ALeaseThatIsOverGivesTheItemToTheNext) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "slow");
   Held held;
-  ASSERT_EQ(queue->reserve(in(20ms), see, kNow, held), Outcome::done);
+  ASSERT_EQ(queue->reserve(for_(20ms), see, kNow, held), Outcome::done);
   EXPECT_EQ(next(*queue, in(1h)), "again slow");
   EXPECT_FALSE(queue->ack(held));
   EXPECT_FALSE(queue->nack(held));
@@ -302,7 +308,7 @@ TEST(SharedQueue, ATouchedLeaseLastsOn) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "slow");
   Held held;
-  ASSERT_EQ(queue->reserve(in(1ms), see, kNow, held), Outcome::done);
+  ASSERT_EQ(queue->reserve(for_(1ms), see, kNow, held), Outcome::done);
   // Nobody looks for leases that are over but who takes, so this one is still ours.
   EXPECT_TRUE(queue->touch(held, *in(1h)));
   EXPECT_EQ(next(*queue, in(10ms)), "(empty)");
@@ -324,7 +330,7 @@ TEST(SharedQueue, WhatIsLentIsPutByCommitOnly) {
   std::memcpy(loan.bytes.data(), "hello", 5);
   ASSERT_EQ(queue->commit(loan, 7, kNow), Outcome::done);
   Held held;
-  ASSERT_EQ(queue->reserve({}, see, kNow, held),
+  ASSERT_EQ(queue->reserve(for_ever, see, kNow, held),
             Outcome::done);
   EXPECT_EQ(text(queue->item(held)), "hello");
   EXPECT_EQ(queue->item(held).format, 7U);
@@ -349,7 +355,7 @@ TEST(SharedQueue, JoinWaitsForWhatIsReserved) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "one");
   Held held;
-  ASSERT_EQ(queue->reserve(in(1h), see, kNow, held), Outcome::done);
+  ASSERT_EQ(queue->reserve(for_(1h), see, kNow, held), Outcome::done);
   auto joined = std::async(std::launch::async, [&] { return queue->join(in(1h)); });
   EXPECT_EQ(joined.wait_for(10ms), std::future_status::timeout);
   queue->ack(held);
@@ -363,7 +369,7 @@ TEST(SharedQueue, WhoLeavesGivesBackWhatItHeld) {
   {
     const auto other = again(*queue);
     Held held;
-    ASSERT_EQ(other->reserve({}, see, kNow, held), Outcome::done);
+    ASSERT_EQ(other->reserve(for_ever, see, kNow, held), Outcome::done);
   }
   EXPECT_EQ(next(*queue), "again held");
   EXPECT_EQ(next(*queue), "queued");
