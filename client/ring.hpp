@@ -16,10 +16,10 @@
 
 namespace steward::client {
 
-// The ring of the queue that this reference stands for; nullptr: its calls go to the manager, because
-// that is elsewhere, has no ring for it, or the environment says STEWARD_TRANSPORT=zmq. Decided at
-// the first call for a process and queue, which may take until the connect timeout; then a few
-// nanoseconds. Valid while the caller has the reference. Throws as session_of().
+// The ring of the queue that this reference stands for; nullptr: its calls go to the manager,
+// because that is elsewhere, has no ring for it, or the environment says STEWARD_TRANSPORT=zmq.
+// Decided at the first call for a process and queue, which may take until the connect timeout; then
+// a few nanoseconds. Valid while the caller has the reference. Throws as session_of().
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference);
 
 // The memfd of the queue's ring from the manager in this directory. Throws Disconnected,
