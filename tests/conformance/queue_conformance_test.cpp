@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 template <class Transport>
 class QueueConformance : public ConformanceTest<Transport> {};
-TYPED_TEST_SUITE(QueueConformance, Transports, TransportNames);
+TYPED_TEST_SUITE(QueueConformance, QueueTransports, TransportNames);
 
 TYPED_TEST(QueueConformance, IsFirstInFirstOut) {
   Queue<int> queue = this->manager().template queue<int>();

@@ -2,6 +2,7 @@
 // new class here and a line in Transports.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -79,10 +80,22 @@ class InProcess {
   std::unique_ptr<Manager> manager_;
 };
 
-// A private server process, reached over ZeroMQ.
+// A private server process, reached over ZeroMQ alone.
 class Ipc {
  public:
   static constexpr const char* kName = "Ipc";
+  Ipc() { ::setenv("STEWARD_TRANSPORT", "zmq", 1); }
+  ~Ipc() { ::unsetenv("STEWARD_TRANSPORT"); }
+  Manager& manager() { return manager_; }
+
+ private:
+  Manager manager_;
+};
+
+// Likewise, as a program meets it: queues through shared memory.
+class Shm {
+ public:
+  static constexpr const char* kName = "Shm";
   Manager& manager() { return manager_; }
 
  private:
@@ -116,6 +129,8 @@ class Curve : public Remote {
 };
 
 using Transports = testing::Types<InProcess, Ipc, Tcp, Curve>;
+// For what may take another way than a call.
+using QueueTransports = testing::Types<InProcess, Ipc, Tcp, Curve, Shm>;
 
 struct TransportNames {
   template <class Transport>
