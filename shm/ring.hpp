@@ -106,6 +106,8 @@ class Ring {
   // COMMIT, at the spot or, where others were faster, behind them. Wakes nobody. Unless done, the
   // claim is still the caller's.
   Put publish(const Claim& claim, Spot spot);
+  // The claimed block becomes an item that came back, without ever having been published before.
+  void put_back(const Claim& claim);
   // Nothing is put any more once it returns. May be called again.
   void close();
 

@@ -174,6 +174,14 @@ bool Ring<Memory>::nack(const Held& held) {
   return true;
 }
 
+template <class Memory>
+void Ring<Memory>::put_back(const Claim& claim) {
+  // Nobody else changes what is CLAIMED while its owner lives, nor what is INFLIGHT.
+  const State held = claim.state.held_by(me_, Holder::inflight);
+  memory_.state(claim.block).store(held.word(), std::memory_order_seq_cst);
+  static_cast<void>(nack({claim.block, held}));
+}
+
 // By way of INFLIGHT, which nobody ends: a deadline stored into a lease that was lost meanwhile
 // would be another's.
 template <class Memory>

@@ -164,6 +164,29 @@ SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::
   return Outcome::done;
 }
 
+// By way of INFLIGHT: should this process die here, the item is given back as any that it had.
+SharedQueue::Outcome SharedQueue::put_back(std::span<const std::byte> bytes,
+                                           std::uint32_t format) {
+  const unsigned k = class_for(bytes.size(), 1);
+  if (ended()) return Outcome::ended;
+  Claim claim;
+  if (!claim_block(k, nullptr, claim)) return Outcome::timeout;
+  try {
+    const std::span<std::byte> to = memory_.writable(claim.block, bytes.size());
+    if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+    memory_.describe(claim.block, bytes.size(), format);
+  } catch (...) {
+    ring_.unclaim(claim);
+    throw;
+  }
+  ring_.put_back(claim);
+  return Outcome::done;
+}
+
+void SharedQueue::add_tasks(std::uint64_t count) {
+  memory_.owner(participant_.number()).open_tasks.fetch_add(count, std::memory_order_seq_cst);
+}
+
 void SharedQueue::close() { ring_.close(); }
 
 SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment,
@@ -305,9 +328,17 @@ Held SharedQueue::hold(const Taken& taken, core::Deadline until) {
   return held;
 }
 
-void SharedQueue::put_back(const Taken& taken) { static_cast<void>(ring_.nack(ring_.hold(taken))); }
+void SharedQueue::give_up(const Taken& taken) { static_cast<void>(ring_.nack(ring_.hold(taken))); }
 
 bool SharedQueue::ack(const Held& held) { return ring_.ack(held); }
+
+bool SharedQueue::consume(const Held& held) {
+  // Before the block is free: join() must never see neither.
+  add_tasks(1);
+  if (ring_.ack(held)) return true;
+  memory_.owner(participant_.number()).open_tasks.fetch_sub(1, std::memory_order_seq_cst);
+  return false;
+}
 
 bool SharedQueue::touch(Held& held, core::Time until) {
   return ring_.touch(held, nanoseconds(until));

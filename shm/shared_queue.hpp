@@ -98,7 +98,7 @@ class SharedQueue {
     try {
       for (std::size_t i = 0; i < taken.size(); ++i) done[i] = read(item(taken[i])) ? 1 : 0;
     } catch (...) {
-      for (const Taken& one : taken) put_back(one);
+      for (const Taken& one : taken) give_up(one);
       throw;
     }
     finish(taken, done, kept);
@@ -119,6 +119,8 @@ class SharedQueue {
   // False: its time was up, and the item is or was somebody else's.
   bool ack(const Held& held);
   bool nack(const Held& held) { return ring_.nack(held); }
+  // As ack(), but the item counts as one that was got: it is still to be reported by task_done().
+  bool consume(const Held& held);
   bool touch(Held& held, core::Time until);
   // Of an item that is reserved without end.
   Item item(const Held& held) const;
@@ -136,6 +138,11 @@ class SharedQueue {
 
   // ---- The manager's ----
 
+  // An item that somebody had before it came into this queue: to be served before all others, and
+  // flagged. Whatever maxsize says; Outcome::timeout: there is no memory for it just now.
+  Outcome put_back(std::span<const std::byte> bytes, std::uint32_t format);
+  // So many items more that were taken elsewhere and are to be reported by task_done().
+  void add_tasks(std::uint64_t count);
   // Who waits here or comes later gets Outcome::ended.
   void end();
   // Takes back what dead participants held; waiters do so by themselves, a little later.
@@ -167,7 +174,7 @@ class SharedQueue {
   void take_more(std::vector<Taken>& taken, std::size_t max);
   Item item(const Taken& taken) const;
   Held hold(const Taken& taken, core::Deadline until);
-  void put_back(const Taken& taken);
+  void give_up(const Taken& taken);
   void keep(const Taken& taken, Held& kept) { kept = hold(taken, std::nullopt); }
   void finish(const Taken& taken);
   void finish(const std::vector<Taken>& taken, const std::vector<char>& done,
@@ -180,7 +187,7 @@ class SharedQueue {
     try {
       return read(item(taken));
     } catch (...) {
-      put_back(taken);
+      give_up(taken);
       throw;
     }
   }

@@ -362,6 +362,39 @@ TEST(SharedQueue, JoinWaitsForWhatIsReserved) {
   EXPECT_EQ(joined.get(), Outcome::done);
 }
 
+TEST(SharedQueue, AReservedItemThatIsConsumedIsStillToBeReported) {
+  const auto queue = SharedQueue::create({.maxsize = 10});
+  put(*queue, "one");
+  Held held;
+  ASSERT_EQ(queue->reserve(for_ever, see, kNow, held), Outcome::done);
+  EXPECT_TRUE(queue->consume(held));
+  EXPECT_FALSE(queue->consume(held));
+  EXPECT_EQ(queue->join(kNow), Outcome::timeout);
+  EXPECT_TRUE(queue->task_done());
+  EXPECT_FALSE(queue->task_done());
+  EXPECT_EQ(queue->join(kNow), Outcome::done);
+}
+
+TEST(SharedQueue, WhatIsPutBackComesFirstAndFlaggedWhateverTheSize) {
+  const auto queue = SharedQueue::create({.maxsize = 1});
+  put(*queue, "new");
+  EXPECT_EQ(queue->put_back(bytes("old"), 3), Outcome::done);
+  EXPECT_EQ(queue->put_back(bytes("less old"), 3), Outcome::done);
+  EXPECT_EQ(queue->size(), 3U);
+  EXPECT_EQ(next(*queue), "again old");
+  EXPECT_EQ(next(*queue), "again less old");
+  EXPECT_EQ(next(*queue), "new");
+}
+
+TEST(SharedQueue, JoinWaitsForTasksThatWereAdded) {
+  const auto queue = SharedQueue::create({});
+  queue->add_tasks(2);
+  EXPECT_TRUE(queue->task_done());
+  EXPECT_EQ(queue->join(kNow), Outcome::timeout);
+  EXPECT_TRUE(queue->task_done());
+  EXPECT_EQ(queue->join(kNow), Outcome::done);
+}
+
 TEST(SharedQueue, WhoLeavesGivesBackWhatItHeld) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "held");
