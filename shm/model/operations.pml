@@ -235,9 +235,7 @@ inline settle() {
      :: else
      fi
   fi;
-#ifndef TTR
-  assert(ok);                              /* nobody else touches what a living client has */
-#endif
+  assert(ok || ST_(s)==LEASE);             /* nobody else touches what a living client has */
   s=0; ok=0
 }
 
@@ -276,7 +274,7 @@ inline get(manual_) {
      g = GEN(s);
 #ifdef TTR
      if
-     :: CAS(hdr[b], s, HDR(g,LEASE,me), skip); assert(ok); ok=0; s=HDR(g,LEASE,me)
+     :: lease()
 #if TTR==2
      :: skip
 #endif
@@ -288,15 +286,70 @@ inline get(manual_) {
   c=0; h=0; r=0; b=0; g=0; s=0; res=0
 }
 
-/* ---- expire: end the lease of block b -------------------------------------------------------- */
+/*
+ * ---- leases: the deadline is a word of its own -----------------------------------------------
+ * Its owner writes it while the block is in flight, when nobody expires it.  Touch goes back there,
+ * with another generation: whoever has read the old deadline comes too late.
+ */
+#ifdef TOUCH
+#define DEADLINE(d_) S( deadline[b] = d_ )
+#define PASSED S( ok = (deadline[b]==SOON) )
+#define NOTLATE assert(deadline[b]==SOON)
+#else                                      /* any deadline may pass at any time */
+#define DEADLINE(d_) skip
+#define PASSED ok=1
+#define NOTLATE skip
+#endif
+#if FLAW_TOUCH==1
+#define NEXTTOUCH 0
+#else
+#define NEXTTOUCH 1
+#endif
+inline lease() {
+  DEADLINE(SOON);
+  CAS(hdr[b], s, HDR(g,LEASE,me), skip);
+  assert(ok);
+  s=HDR(g,LEASE,me); ok=0;
+#ifdef TOUCH
+  if
+  :: skip
+  :: touch()
+  fi
+#endif
+}
+
+inline touch() {
+#if FLAW_TOUCH==2
+  DEADLINE(LATE);
+#endif
+  CAS(hdr[b], s, HDR(g+NEXTTOUCH,INFL,me), skip);
+  if
+  :: ok ->
+     g=g+NEXTTOUCH; s=HDR(g,INFL,me);
+     DEADLINE(LATE);
+     CAS(hdr[b], s, HDR(g,LEASE,me), skip);
+     assert(ok);
+     s=HDR(g,LEASE,me)
+  :: else                                  /* the lease was lost */
+  fi;
+  ok=0
+}
+
+/* end the lease of block b, if its time is up */
 inline expire() {
   S( s = hdr[b] );
   if
   :: (ST_(s)==LEASE) ->
-     g = GEN(s)+1;
-     CAS(hdr[b], s, HDR(g,REDEL,me), assert(gw[b]==gHELD+HOWN(s)); gw[b]=gPEND+me);
-     s=0;
-     if :: ok -> ok=0; redeliver(me) :: else fi
+     PASSED;
+     if
+     :: ok ->
+        g = GEN(s)+1;
+        CAS(hdr[b], s, HDR(g,REDEL,me),
+            assert(gw[b]==gHELD+HOWN(s)); gw[b]=gPEND+me; NOTLATE);
+        s=0;
+        if :: ok -> ok=0; redeliver(me) :: else fi
+     :: else
+     fi
   :: else
   fi;
   s=0; g=0

@@ -15,6 +15,7 @@
  *   NACKS     how many nacks there may be in all
  *   TTR       manual deliveries are leases, which a third party may end while the consumer lives;
  *             TTR=2: with and without a time limit, as each consumer likes
+ *   TOUCH     (with TTR) a consumer may set a later deadline, which then never passes
  *   GROW      an unbounded queue: a full segment (ring 0, N cells) is left through a signpost for
  *             the next one (ring 2, N2 cells), which is the last and an ordinary ring
  *   JOIN      somebody asks whether there is an unfinished message
@@ -29,6 +30,8 @@
  *   FLAW_POS       the position word carries no generation
  *   FLAW_ORDER     the cell is released before the header is written
  *   FLAW_ACKSTORE  ack is a plain store although the lease may have expired
+ *   FLAW_TOUCH=1   touch keeps the generation
+ *   FLAW_TOUCH=2   touch writes the deadline before it knows that it still has the lease
  *   FLAW_HOME      a producer that takes a block back reads the header before the position
  *   FLAW_HELP      a producer waits for whoever took the cell of the lap before
  *   FLAW_JOIN=1    join looks at the blocks once, without looking at the tail before and after

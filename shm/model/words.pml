@@ -116,6 +116,11 @@
 short cell[CELLS];
 short hdr[M];
 short pos[M];
+#ifdef TOUCH
+#define SOON 0                             /* it may have passed whenever somebody looks */
+#define LATE 1                             /* it will not pass */
+bit   deadline[M];
+#endif
 byte  pay[M];                              /* payload: a message number 1..MSGS */
 bit   dead[NCLI+1];
 bit   lock[NCLI+1];
