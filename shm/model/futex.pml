@@ -15,6 +15,8 @@
  * FLAW_EARLY    a waiter whose time is up leaves without another look
  * FLAW_QUARTER  producers wake only when at least that much is there
  * FLAW_PICKY    waiter 0 waits for something else on the same word (a block, not a free cell)
+ * FLAW_FENCE    a producer's message is seen by others only after it has looked at the flag, as it
+ *               is when a plain store and not a sequentially consistent CAS publishes it
  * Checked: when nothing can move any more, no live consumer sleeps while messages are there.
  */
 #ifndef NP
@@ -66,6 +68,9 @@ proctype Producer() {
   WAKE_VARS; byte e, k;
   do
   :: (k<PUTS) ->
+#ifdef FLAW_FENCE
+     S( v=F[0] );
+#endif
      S( q = q+1 );
 #if BATCH>1
      S( q = q+(BATCH-1) );

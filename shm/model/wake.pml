@@ -43,7 +43,9 @@ inline futex_wake(w_, m_) {
 /* after whatever the sleepers wait for was done: m_ of them may go on */
 inline wake(w_, m_) {
   wn = m_;
+#ifndef FLAW_FENCE
   S( v=F[w_] );
+#endif
   if
   :: (v & 1) ->
      atomic { futex_wake(w_, m_) };
