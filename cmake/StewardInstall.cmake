@@ -8,7 +8,7 @@ install(EXPORT stewardTargets NAMESPACE steward:: DESTINATION ${package_dir} COM
 install(DIRECTORY core shm process client proxy engine manager
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/steward
   COMPONENT library
-  FILES_MATCHING PATTERN *.hpp)
+  FILES_MATCHING PATTERN *.hpp PATTERN model EXCLUDE)
 install(FILES steward.hpp
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/steward
   COMPONENT library)
