@@ -94,6 +94,16 @@ class QueueMethods : public Calls {
   using Calls::Calls;
 };
 
+// Not members: a queue of a type that is not complete yet may be a member of that type.
+template <class T>
+inline constexpr bool kRawItem = core::TravelsRaw<T>;
+// The very bytes of an object are what travels.
+template <class T>
+inline constexpr bool kPlainItem = kRawItem<T> && std::has_unique_object_representations_v<T>;
+template <class T>
+inline constexpr auto kItemFormat =
+    static_cast<std::uint32_t>(kRawItem<T> ? ItemFormat::raw : ItemFormat::packed);
+
 // The same, blocking, by the shorter road: items go straight from process to process. All roads
 // lead to one queue, and an item's place is where it was put, whichever way it came.
 //
@@ -171,7 +181,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   {
     const Method method = offering("loan");
     Ring* ring = this->ring(method);
-    if constexpr (kRaw && alignof(T) <= 64) {
+    if constexpr (kRawItem<T> && alignof(T) <= 64) {
       if (ring != nullptr) return loan_on(*ring, method);
     }
     auto own = std::make_shared<T>();
@@ -184,7 +194,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   {
     const Method method = taking("take");
     Ring* ring = this->ring(method);
-    if constexpr (kRaw && alignof(T) <= 64) {
+    if constexpr (kRawItem<T> && alignof(T) <= 64) {
       if (ring != nullptr) return view_on(*ring, method);
     }
     const auto own = std::make_shared<const T>(get());
@@ -234,12 +244,6 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   using Limit = typename General::Limit;
 
  private:
-  // Whether the very bytes of an object are what travels.
-  static constexpr bool kRaw = core::TravelsRaw<T>;
-  static constexpr bool kPlain = kRaw && std::has_unique_object_representations_v<T>;
-  static constexpr auto kFormat =
-      static_cast<std::uint32_t>(kRaw ? ItemFormat::raw : ItemFormat::packed);
-
   // An item that the manager keeps.
   struct Stub {
     std::uint64_t number;
@@ -251,12 +255,12 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
                              const Limit& limit) const {
     const auto put = [&](Bytes bytes) {
       const auto outcome =
-          this->on_ring(method, [&] { return ring.put(bytes, kFormat, limit.deadline); });
+          this->on_ring(method, [&] { return ring.put(bytes, kItemFormat<T>, limit.deadline); });
       return this->concluded(method, outcome, limit.own);
     };
-    if constexpr (kPlain) {
+    if constexpr (kPlainItem<T>) {
       return put(std::as_bytes(std::span(&item, 1)));
-    } else if constexpr (kRaw) {
+    } else if constexpr (kRawItem<T>) {
       const auto bytes = core::clean_bytes(item);
       return put(std::as_bytes(std::span(bytes)));
     } else {
@@ -270,13 +274,13 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     std::vector<Bytes> views;
     views.reserve(items.size());
     std::string packed;
-    if constexpr (kPlain) {
+    if constexpr (kPlainItem<T>) {
       items.for_each([&](const T& item) { views.push_back(std::as_bytes(std::span(&item, 1))); });
     } else {
       std::vector<std::size_t> ends;
       bool plain = true;
       items.for_each([&](const T& item) {
-        if constexpr (kRaw) {
+        if constexpr (kRawItem<T>) {
           const auto bytes = core::clean_bytes(item);
           packed.append(bytes.data(), bytes.size());
         } else {
@@ -294,7 +298,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     const Limit limit = this->limit(method);
     std::size_t done = 0;
     const auto outcome = this->on_ring(
-        method, [&] { return ring.put_many(views, kFormat, limit.deadline, done); });
+        method, [&] { return ring.put_many(views, kItemFormat<T>, limit.deadline, done); });
     this->concluded(method, outcome, limit.own);
     return true;
   }
@@ -308,7 +312,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
 
   static T decode(const shm::Item& item) {
     if (item.format == static_cast<std::uint32_t>(ItemFormat::raw)) {
-      if constexpr (kRaw) {
+      if constexpr (kRawItem<T>) {
         if (item.bytes.size() != sizeof(T)) {
           throw BadCall("an item of the queue has another size than its type");
         }
@@ -450,7 +454,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     // As the type wants to begin: for most that is no work at all.
     T* const place = ::new (room.bytes.data()) T;
     const auto commit = [queue = *this, &ring, room, place] {
-      if constexpr (!kPlain) {
+      if constexpr (!kPlainItem<T>) {
         const auto clean = core::clean_bytes(*place);
         std::memcpy(static_cast<void*>(place), clean.data(), clean.size());
       }
@@ -459,7 +463,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       Ring::Outcome outcome{};
       try {
         outcome = queue.on_ring(
-            method, [&] { return ring.commit(room, kFormat, limit.deadline); });
+            method, [&] { return ring.commit(room, kItemFormat<T>, limit.deadline); });
       } catch (...) {
         ring.give_back(room);
         throw;
@@ -481,7 +485,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
           number = this->stub_number(item.bytes);
           return false;
         }
-        const bool in_place = item.format == kFormat && item.bytes.size() == sizeof(T) &&
+        const bool in_place = item.format == kItemFormat<T> && item.bytes.size() == sizeof(T) &&
                               reinterpret_cast<std::uintptr_t>(item.bytes.data()) % alignof(T) == 0;
         if (!in_place) value.emplace(decode(item));
         return !in_place;

@@ -306,7 +306,7 @@ TEST(WireLimits, AMethodsNameHasAtMost255Bytes) {
 }
 
 TEST(WireLimits, CallNumbersAreAtMost65536) {
-  for (const std::size_t count : {65'536, 65'537}) {
+  for (const std::size_t count : {65'536U, 65'537U}) {
     const std::string frame = encode_seqs(Envelope::ack, std::vector<Seq>(count, 1));
     const bool refused = test::refuses([&] { decode_seqs(open_envelope(frame)); });
     EXPECT_EQ(refused, count > 65'536);
@@ -314,7 +314,7 @@ TEST(WireLimits, CallNumbersAreAtMost65536) {
 }
 
 TEST(WireLimits, KeyFieldsHaveAtMost256Bytes) {
-  for (const std::size_t size : {256, 257}) {
+  for (const std::size_t size : {256U, 257U}) {
     const std::string frame = encode_unknown_connection(std::string(size, 'c'));
     EXPECT_EQ(test::refuses([&] { decode_text(open_envelope(frame)); }), size > 256);
   }

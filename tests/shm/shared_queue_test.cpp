@@ -96,8 +96,10 @@ TEST(SharedQueue, CarriesItemsOfEverySizeUpToItsLargest) {
   constexpr std::size_t kLargest = 5'000'000;
   const auto queue = SharedQueue::create({.maxsize = 4, .message_bytes = kLargest});
   const auto other = again(*queue);
-  for (const std::size_t size : {0, 1, 95, 96, 97, 1024, 1025, 16'384, 16'385, 262'144, 262'145,
-                                 4'194'304, 4'194'305, 5'000'000}) {
+  constexpr std::size_t kSizes[] = {0,       1,       95,      96,        97,        1024,     1025,
+                                    16'384,  16'385,  262'144, 262'145,   4'194'304, 4'194'305,
+                                    kLargest};
+  for (const std::size_t size : kSizes) {
     std::string item(size, 'a');
     for (std::size_t i = 0; i < size; i += 997) item[i] = static_cast<char>(i);
     ASSERT_EQ(put(*queue, item), Outcome::done) << size;
