@@ -173,8 +173,8 @@ void QueueObject::give(ParkId parked, Asked asked, const WorkResult& result, Con
   } else if (asked == Asked::get) {
     return context.fail(parked, core::ErrorCode::bad_call, "the ring gave nothing");
   }
-  Value result = asked == Asked::get ? values.front() : Value(std::move(values));
-  context.answer(parked, std::move(result));
+  Value gift = asked == Asked::get ? values.front() : Value(std::move(values));
+  context.answer(parked, std::move(gift));
 }
 
 // Any local process may have written this, and perhaps for a reader that makes sense of it.
