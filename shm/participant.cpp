@@ -24,7 +24,11 @@ Participant::Participant(QueueMemory& memory) : memory_(memory) {
 
 Participant::~Participant() {
   if (!locks_) return;
-  recover(number_);
+  try {
+    recover(number_);
+  } catch (...) {
+    // Damaged, or no memory: the record stays dirty, and who comes next to the number tries again.
+  }
 }
 
 void Participant::abandon() { locks_.reset(); }
