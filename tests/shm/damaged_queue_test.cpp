@@ -1,4 +1,5 @@
 // One word of a queue's memory is wrong: whoever meets it says so, and is well otherwise.
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -9,10 +10,13 @@ namespace steward::test {
 namespace {
 
 using shm::Cell;
+using shm::Damaged;
+using shm::Item;
 using shm::Kind;
 using shm::QueueMemory;
 using shm::SharedQueue;
 
+constexpr core::Time kNow = SharedQueue::kNow;
 constexpr std::uint32_t kNoSuchBlock = 4'000'000;
 
 QueueMemory memory_of(const SharedQueue& queue) {
@@ -30,6 +34,27 @@ TEST(DamagedQueue, IsLeftInPeace) {
   spoil_cell(memory_of(*queue), 2);
   other.reset();
   EXPECT_TRUE(put(*queue, "still here"));
+}
+
+TEST(DamagedQueue, IsRecoveredByAnotherOnceItIsWhole) {
+  const auto queue = SharedQueue::create({.maxsize = 8});
+  const auto other = again(*queue);
+  put(*queue, "held");
+  if (const pid_t pid = ::fork(); pid == 0) {
+    shm::Held held;
+    again(*queue)->reserve({}, [](const Item&) { ::_exit(0); }, kNow, held);
+    ::_exit(1);
+  } else {
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    ASSERT_EQ(status, 0);
+  }
+  const auto memory = memory_of(*queue);
+  const shm::Word was = spoil_cell(memory, 3);
+  EXPECT_THROW(queue->recover_dead(), Damaged);
+  memory.cell(0, 100).store(was);
+  other->recover_dead();
+  EXPECT_EQ(next(*other), "again_held");
 }
 
 }  // namespace
