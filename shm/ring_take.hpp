@@ -40,7 +40,8 @@ Take Ring<Memory>::take_from(unsigned ring, Taken& out) {
       ++place.at;
       continue;
     } else if (c.kind == Kind::end) {
-      const auto next = main ? follow(c) : std::nullopt;
+      if (!main) throw Damaged("the queue's shared memory ends where it has no end");
+      const auto next = follow(c);
       if (!next) return Take::closed;
       place = *next;
     } else {

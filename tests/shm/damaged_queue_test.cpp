@@ -57,5 +57,12 @@ TEST(DamagedQueue, IsRecoveredByAnotherOnceItIsWhole) {
   EXPECT_EQ(next(*other), "again_held");
 }
 
+// Only the main ring has an end. A search that takes this for one begins again for ever.
+TEST(DamagedQueue, HasNoEndAmongWhatCameBack) {
+  const auto queue = SharedQueue::create({.maxsize = 8});
+  memory_of(*queue).cell(shm::kRedelivery, 0).store(Cell{0, Kind::end, 0, 0}.word());
+  EXPECT_THROW(next(*queue), Damaged);
+}
+
 }  // namespace
 }  // namespace steward::test
