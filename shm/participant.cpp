@@ -24,7 +24,11 @@ Participant::Participant(QueueMemory& memory) : memory_(memory) {
 
 Participant::~Participant() {
   if (!locks_) return;
-  recover(number_);
+  try {
+    recover(number_);
+  } catch (...) {
+    // Damaged, or no memory: the record stays dirty, and who comes next to the number tries again.
+  }
 }
 
 void Participant::abandon() { locks_.reset(); }
@@ -82,8 +86,13 @@ void Participant::recover_dead() {
   for (unsigned n = 1; n < end; ++n) {
     if (n == number_ || memory_.owner(n).dirty.load(std::memory_order_acquire) == 0) continue;
     if (!try_lock(n)) continue;
-    // Again, with the lock: it may have been recovered, or have left, in between.
-    if (memory_.owner(n).dirty.load(std::memory_order_acquire) != 0) recover(n);
+    try {
+      // Again, with the lock: it may have been recovered, or have left, in between.
+      if (memory_.owner(n).dirty.load(std::memory_order_acquire) != 0) recover(n);
+    } catch (...) {
+      unlock(n);  // for others to try
+      throw;
+    }
     unlock(n);
   }
 }

@@ -61,7 +61,8 @@ Take Ring<Memory>::take_from(bool redelivery, Taken& out) {
       ++place.at;
       continue;
     } else {
-      const auto next = redelivery ? std::nullopt : follow(c);
+      if (redelivery) throw Damaged("the queue's shared memory ends where it has no end");
+      const auto next = follow(c);
       if (!next) return Take::closed;
       place = *next;
     }
