@@ -83,6 +83,14 @@ TEST(RingEverySchedule, ALeaseThatIsTouchedAsItEnds) {
   EXPECT_GT(counts.touched, 0U);
 }
 
+TEST(RingEverySchedule, ALeaseIsFoundToBeOverWhileAnotherIsNoted) {
+  const Counts counts = every({.processes = {{Op::lease}, {Op::expire, Op::lease, Op::expire}},
+                               .puts = 2,
+                               .plan = {.maxsize = 2, .cells = {4}},
+                               .deaths = 0});
+  EXPECT_GT(counts.expired, 0U);
+}
+
 TEST(RingEverySchedule, ClosingWhileAnotherPuts) {
   const Counts counts = every({.processes = {{Op::put}, {Op::close}}});
   EXPECT_GT(counts.put, 0U);
