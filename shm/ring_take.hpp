@@ -221,12 +221,12 @@ void Ring<Memory>::expire(Word now) {
   constexpr Word kAgain = 1'000'000'000;
   Atomic& next = memory_.next_expiry();
   Word seen = next.load(std::memory_order_relaxed);
-  if (seen == 0 || seen > now) return;
-  // Before the look: who leases afterwards notes its own end.
-  if (!next.compare_exchange_strong(seen, now + kAgain, std::memory_order_seq_cst,
-                                    std::memory_order_relaxed)) {
-    return;  // somebody else looks
-  }
+  // Before the look: who leases afterwards notes its own end. Fails for somebody else who looks,
+  // and then it is not time yet, or for such a note.
+  do {
+    if (seen == 0 || seen > now) return;
+  } while (!next.compare_exchange_strong(seen, now + kAgain, std::memory_order_seq_cst,
+                                         std::memory_order_relaxed));
   each_block([&](std::uint32_t block) {
     Word word = memory_.state(block).load(std::memory_order_seq_cst);
     const State state = State::of(word);
