@@ -97,4 +97,15 @@ void Participant::recover_dead() {
   }
 }
 
+bool Participant::left_alone() const {
+  constexpr unsigned kMaker = 1;
+  if (number_ == kMaker) return false;
+  const Word end = std::min<Word>(memory_.owners_end().load(std::memory_order_acquire),
+                                  kOwnersMax + 1);
+  for (unsigned n = 1; n < end; ++n) {
+    if (n != number_ && memory_.owner(n).dirty.load(std::memory_order_acquire) != 0) return false;
+  }
+  return true;
+}
+
 }  // namespace steward::shm

@@ -118,7 +118,7 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline dead
     const bool in_time = wait(
         memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, deadline,
         full ? kSlice : kShortSlice, [&] { return (tried = attempt()) != before; },
-        [&] { participant_.recover_dead(); });
+        [&] { look_around(); });
     if (!in_time) return Outcome::timeout;
   }
 }
@@ -243,6 +243,12 @@ SharedQueue::Outcome SharedQueue::try_take(Taken& out) {
   return Outcome::timeout;
 }
 
+// What waiters do now and then: what the dead held is looked for, and whether there is any hope.
+void SharedQueue::look_around() {
+  participant_.recover_dead();
+  if (participant_.left_alone()) end();
+}
+
 core::Duration SharedQueue::slice() {
   const Word expiry = ring_.next_expiry();
   if (expiry == 0) return kSlice;
@@ -267,7 +273,7 @@ SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, core::Deadline deadl
           // A slice may be short, for a lease that ends.
           if (Clock::now() - recovered < kSlice) return;
           recovered = Clock::now();
-          participant_.recover_dead();
+          look_around();
         });
     if (!in_time) break;
   }
@@ -388,7 +394,7 @@ SharedQueue::Outcome SharedQueue::join(core::Deadline deadline) {
         else if (ring_.nothing_unfinished(none_open)) outcome = Outcome::done;
         return outcome != Outcome::timeout;
       },
-      [&] { participant_.recover_dead(); });
+      [&] { look_around(); });
   return in_time ? outcome : Outcome::timeout;
 }
 

@@ -41,7 +41,7 @@ class SharedQueue {
     done,
     timeout,  // the deadline came first, and nothing has changed
     closed,   // for takers: and there is nothing left
-    ended,    // its manager has shut down
+    ended,    // its manager has shut down; or was killed, and nobody else takes part
   };
   // A deadline that is past: for operations that do not wait.
   static constexpr core::Time kNow = core::Time::min();
@@ -181,6 +181,7 @@ class SharedQueue {
               std::vector<Held>& kept);
   void free_block(const Taken& taken);
   core::Duration slice();
+  void look_around();
 
   template <class Read>
   bool show(const Taken& taken, Read& read) {

@@ -2,7 +2,6 @@
 // new class here and a line in Transports.
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +18,7 @@
 #include <steward/manager/server/listener_local.hpp>
 #include <steward/manager/server/server.hpp>
 #include <steward/steward.hpp>
+#include <steward/tests/general_road.hpp>
 
 namespace steward::test {
 
@@ -84,11 +84,10 @@ class InProcess {
 class Ipc {
  public:
   static constexpr const char* kName = "Ipc";
-  Ipc() { ::setenv("STEWARD_TRANSPORT", "zmq", 1); }
-  ~Ipc() { ::unsetenv("STEWARD_TRANSPORT"); }
   Manager& manager() { return manager_; }
 
  private:
+  GeneralRoad general_road_;
   Manager manager_;
 };
 

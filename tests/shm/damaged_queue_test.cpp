@@ -42,7 +42,7 @@ TEST(DamagedQueue, IsRecoveredByAnotherOnceItIsWhole) {
   put(*queue, "held");
   if (const pid_t pid = ::fork(); pid == 0) {
     shm::Held held;
-    again(*queue)->reserve({}, [](const Item&) { ::_exit(0); }, kNow, held);
+    test::reserve(*again(*queue), {}, [](const Item&) { ::_exit(0); }, kNow, held);
     ::_exit(1);
   } else {
     int status = 0;

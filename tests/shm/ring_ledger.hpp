@@ -39,6 +39,37 @@ inline bool put(shm::SharedQueue& queue, std::string_view item,
   return queue.put(bytes(item), 0, deadline) == shm::SharedQueue::Outcome::done;
 }
 
+template <class Read>
+shm::SharedQueue::Outcome get(shm::SharedQueue& queue, Read&& read, core::Deadline deadline) {
+  shm::Held none;
+  const auto all = [&](const shm::Item& item) {
+    read(item);
+    return true;
+  };
+  return queue.get(all, deadline, none);
+}
+
+template <class Read>
+shm::SharedQueue::Outcome get_many(shm::SharedQueue& queue, std::size_t max, Read&& read,
+                                   core::Deadline deadline) {
+  std::vector<shm::Held> none;
+  const auto all = [&](const shm::Item& item) {
+    read(item);
+    return true;
+  };
+  return queue.get_many(max, all, deadline, none);
+}
+
+template <class Read>
+shm::SharedQueue::Outcome reserve(shm::SharedQueue& queue, core::Deadline until, Read&& read,
+                                  core::Deadline deadline, shm::Held& held) {
+  const auto all = [&](const shm::Item& item) {
+    read(item);
+    return true;
+  };
+  return queue.reserve([&] { return until; }, all, deadline, held);
+}
+
 // The next item, or what there was instead in brackets.
 inline std::string next(shm::SharedQueue& queue,
                         core::Deadline deadline = shm::SharedQueue::kNow) {
@@ -46,7 +77,7 @@ inline std::string next(shm::SharedQueue& queue,
   const auto read = [&](const shm::Item& item) {
     out = (item.redelivered ? "again_" : "") + text(item);
   };
-  switch (queue.get(read, deadline)) {
+  switch (get(queue, read, deadline)) {
     case shm::SharedQueue::Outcome::done: return out;
     case shm::SharedQueue::Outcome::timeout: return "(empty)";
     case shm::SharedQueue::Outcome::closed: return "(closed)";
@@ -80,8 +111,8 @@ inline void expect_nothing_lost(shm::SharedQueue& queue) {
     const auto range = memory.block_range(k);
     for (std::uint32_t b = range.first; b < range.first + range.ready; ++b) {
       const auto state = shm::State::of(memory.state(b).load());
-      EXPECT_EQ(state.holder, shm::Holder::free)
-          << "block " << b << " of participant " << state.owner;
+      EXPECT_EQ(state.holder(), shm::Holder::free)
+          << "block " << b << " of participant " << state.owner();
     }
   }
 }

@@ -204,6 +204,19 @@ TEST(SharedQueue, EndingWakesWhoWaitsAndRefusesTheRest) {
   EXPECT_EQ(other->join({}), Outcome::ended);
 }
 
+TEST(SharedQueue, WhoIsLeftAloneDoesNotWaitForEver) {
+  auto maker = SharedQueue::create({.maxsize = 1});
+  auto other = again(*maker);
+  const auto last = again(*maker);
+  put(*last, "x");
+  maker.reset();
+  EXPECT_EQ(next(*last), "x");
+  EXPECT_EQ(next(*last, in(300ms)), "(empty)");  // there is somebody who may put
+  other.reset();
+  EXPECT_EQ(next(*last, in(1h)), "(ended)");
+  EXPECT_EQ(put(*last, "y", in(1h)), Outcome::ended);
+}
+
 TEST(SharedQueue, DeadlinesEndWaits) {
   const auto queue = SharedQueue::create({.maxsize = 1});
   EXPECT_EQ(next(*queue, in(5ms)), "(empty)");

@@ -57,10 +57,10 @@ void let_one_die(const SharedQueue& queue) {
     const auto mine = again(queue);
     shm::Held held;
     SharedQueue::Loan loan;
-    mine->reserve({}, ignore, kNow, held);
-    mine->reserve(core::deadline_after(1h), ignore, kNow, held);
+    test::reserve(*mine, {}, ignore, kNow, held);
+    test::reserve(*mine, core::deadline_after(1h), ignore, kNow, held);
     mine->loan(10, 1, kNow, loan);
-    mine->get([](const Item&) { ::_exit(0); }, kNow);
+    test::get(*mine, [](const Item&) { ::_exit(0); }, kNow);
     ::_exit(1);
   }
   int status = 0;
@@ -86,13 +86,13 @@ void add(Hand& hand, const std::string& item) {
 void take(Hand& hand) {
   std::string item;
   const auto read = [&](const Item& seen) { item = text(seen); };
-  if (hand.queue->get(read, soon()) == Outcome::done) hand.log.gone.add(item);
+  if (test::get(*hand.queue, read, soon()) == Outcome::done) hand.log.gone.add(item);
 }
 
-void reserve(Hand& hand) { hand.queue->reserve({}, ignore, kNow, hand.held); }
+void reserve(Hand& hand) { test::reserve(*hand.queue, {}, ignore, kNow, hand.held); }
 
 void lease(Hand& hand) {
-  hand.queue->reserve(core::deadline_after(1h), ignore, kNow, hand.held);
+  test::reserve(*hand.queue, core::deadline_after(1h), ignore, kNow, hand.held);
 }
 
 std::vector<Scenario> puts() {
@@ -127,7 +127,7 @@ std::vector<Scenario> puts() {
                      cycle(queue, 200);
                      EXPECT_EQ(text(item), "read");
                    };
-                   EXPECT_EQ(reader->get(read, kNow), Outcome::done);
+                   EXPECT_EQ(test::get(*reader, read, kNow), Outcome::done);
                  },
                  nothing, put_n, before_after});
   out.push_back({"PutOfAMediumItem", kMedium, holding({"a", "b"}), nothing,
@@ -187,7 +187,7 @@ std::vector<Scenario> takes() {
                    put(queue, "a");
                    put(queue, "b");
                    shm::Held held;
-                   queue.reserve({}, ignore, kNow, held);
+                   test::reserve(queue, {}, ignore, kNow, held);
                    queue.nack(held);
                    rest();
                  },
@@ -196,7 +196,7 @@ std::vector<Scenario> takes() {
                  [](Hand& hand) {
                    Texts items;
                    const auto read = [&](const Item& item) { items.push_back(text(item)); };
-                   if (hand.queue->get_many(2, read, soon()) != Outcome::done) return;
+                   if (test::get_many(*hand.queue, 2, read, soon()) != Outcome::done) return;
                    for (const auto& item : items) hand.log.gone.add(item);
                  },
                  {{"a", "b", "c", "(empty)"},
@@ -241,7 +241,7 @@ std::vector<Scenario> takes() {
                    put(queue, "b");
                    const auto slow = again(queue);
                    shm::Held held;
-                   slow->reserve(core::deadline_after(0s), ignore, kNow, held);
+                   test::reserve(*slow, core::deadline_after(0s), ignore, kNow, held);
                    rest();
                    EXPECT_FALSE(slow->ack(held));
                  },

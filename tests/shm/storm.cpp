@@ -143,14 +143,14 @@ void consume(StormLog& log, SharedQueue& queue, std::uint32_t me, std::uint64_t 
     shown.begin();
     const std::uint64_t how = random() % 8;
     if (how < 3) {
-      if (queue.get(read, shortly()) == Outcome::done) shown.complete();
+      if (test::get(queue, read, shortly()) == Outcome::done) shown.complete();
     } else if (how < 5) {
-      if (queue.get_many(4, read, shortly()) == Outcome::done) shown.complete();
+      if (test::get_many(queue, 4, read, shortly()) == Outcome::done) shown.complete();
     } else {
       // Some for so short a time that a stopped one loses them.
       const core::Deadline until = how == 7 ? core::deadline_after(5ms) : std::nullopt;
       shm::Held held;
-      if (queue.reserve(until, read, shortly(), held) != Outcome::done) continue;
+      if (test::reserve(queue, until, read, shortly(), held) != Outcome::done) continue;
       if (until && random() % 4 == 0) queue.touch(held, *core::deadline_after(5ms));
       if (random() % 8 == 0) queue.nack(held);
       else if (queue.ack(held)) shown.complete();
@@ -164,7 +164,7 @@ void consume_rest(StormLog& log, SharedQueue& queue, std::uint32_t me) {
   do {
     shown.complete();
     shown.begin();
-  } while (queue.get(read, SharedQueue::kNow) == Outcome::done);
+  } while (test::get(queue, read, SharedQueue::kNow) == Outcome::done);
 }
 
 namespace {

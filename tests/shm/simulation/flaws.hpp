@@ -50,10 +50,10 @@ inline bool Ring<Flawed<test::PosWithoutGeneration>>::published(std::uint32_t bl
   const Word word = memory_.pos(block).load();
   if (word == Pos::kNone) return false;
   const Pos pos = Pos::of(word);
-  if ((pos.ring == kRedelivery) != (state.holder == Holder::redeliver)) return false;
+  if ((pos.ring == kRedelivery) != (state.holder() == Holder::redeliver)) return false;
   const Cell c = Cell::of(memory_.cell(pos.ring, pos.index).load());
-  return (c.lap & words::kMask<20>) == pos.lap &&
-         (c.kind == Kind::full || c.kind == Kind::taken) && c.block == block;
+  return (c.lap() & words::kMask<20>) == pos.lap &&
+         (c.kind() == Kind::full || c.kind() == Kind::taken) && c.block() == block;
 }
 
 template <>
@@ -62,13 +62,13 @@ inline void Ring<Flawed<test::RecoveryTrustsTheCell>>::recover_block(unsigned ow
   Atomic& word = memory_.state(block);
   Word seen = word.load();
   const State state = State::of(seen);
-  if (state.owner != owner) return;
-  if (state.holder == Holder::inflight || state.holder == Holder::lease) {
+  if (state.owner() != owner) return;
+  if (state.holder() == Holder::inflight || state.holder() == Holder::lease) {
     const State back = state.given_back_by(owner);
     if (word.compare_exchange_strong(seen, back.word())) redeliver(block, back);
-  } else if (state.holder == Holder::redeliver) {
+  } else if (state.holder() == Holder::redeliver) {
     if (!published(block, state)) redeliver(block, state);
-  } else if (state.holder == Holder::claimed && !published(block, state)) {
+  } else if (state.holder() == Holder::claimed && !published(block, state)) {
     word.compare_exchange_strong(seen, state.freed().word());
   }
 }
@@ -78,14 +78,14 @@ inline void Ring<Flawed<test::RecoveryStores>>::recover_block(unsigned owner,
                                                               std::uint32_t block) {
   Atomic& word = memory_.state(block);
   const State state = State::of(word.load());
-  if (state.owner != owner) return;
-  if (state.holder == Holder::inflight || state.holder == Holder::lease) {
+  if (state.owner() != owner) return;
+  if (state.holder() == Holder::inflight || state.holder() == Holder::lease) {
     const State back = state.given_back_by(owner);
     word.store(back.word());
     redeliver(block, back);
-  } else if (state.holder == Holder::redeliver) {
+  } else if (state.holder() == Holder::redeliver) {
     if (!published(block, state) && word.load() == state.word()) redeliver(block, state);
-  } else if (state.holder == Holder::claimed && !published(block, state)) {
+  } else if (state.holder() == Holder::claimed && !published(block, state)) {
     word.store(state.freed().word());
   }
 }
@@ -100,37 +100,29 @@ inline void Ring<Flawed<test::RecoversBlocksFirst>>::recover(unsigned owner) {
 template <>
 inline void Ring<Flawed<test::CellBeforeHeader>>::help_release(unsigned ring, Word at, Cell taken) {
   Word seen = taken.word();
-  const Cell empty{taken.lap + 1, Kind::empty, 0, 0};
+  const Cell empty{taken.lap() + 1, Kind::empty, 0, 0};
   cell(ring, at).compare_exchange_strong(seen, empty.word());
   help_state(ring, at, taken);
 }
 
 template <>
-inline Put Ring<Flawed<test::PublishesOverAnUntoldHeader>>::publish(const Claim& claim) {
-  Place place = start(my_tail_, Hint::tail);
+inline Put Ring<Flawed<test::PublishesOverAnUntoldHeader>>::publish(const Claim& claim, Spot spot) {
   for (;;) {
-    Word seen = 0;
-    const auto tail = find_tail(place, seen);
-    if (!tail) return Put::closed;
-    place = *tail;
-    if (queued_before(place, memory_.maxsize()) >= memory_.maxsize()) return Put::full;
-    memory_.pos(claim.block).store(pos_at(claim.state, place.segment, place.at).word());
-    const Cell full{lap_of(place.segment, place.at), Kind::full, 0, claim.block};
-    if (cell(place.segment, place.at).compare_exchange_strong(seen, full.word())) return Put::done;
+    const Place at = spot.place;
+    memory_.pos(claim.block).store(pos_at(claim.state, at.segment, at.at).word());
+    const Cell full{lap_of(at.segment, at.at), Kind::full, 0, claim.block};
+    if (cell(at.segment, at.at).compare_exchange_strong(spot.seen, full.word())) return Put::done;
+    if (const Put room = find_room(spot); room != Put::done) return room;
   }
 }
 
 template <>
-inline Put Ring<Flawed<test::CommitIsAStore>>::publish(const Claim& claim) {
-  Word seen = 0;
-  const auto tail = find_tail(start(my_tail_, Hint::tail), seen);
-  if (!tail) return Put::closed;
-  const Cell c = Cell::of(seen);
-  if (c.kind == Kind::taken) help_state(tail->segment, tail->at - memory_.cells(tail->segment), c);
-  if (queued_before(*tail, memory_.maxsize()) >= memory_.maxsize()) return Put::full;
-  memory_.pos(claim.block).store(pos_at(claim.state, tail->segment, tail->at).word());
-  cell(tail->segment, tail->at)
-      .store(Cell{lap_of(tail->segment, tail->at), Kind::full, 0, claim.block}.word());
+inline Put Ring<Flawed<test::CommitIsAStore>>::publish(const Claim& claim, Spot spot) {
+  const Place at = spot.place;
+  const Cell c = Cell::of(spot.seen);
+  if (c.kind() == Kind::taken) help_state(at.segment, at.at - memory_.cells(at.segment), c);
+  memory_.pos(claim.block).store(pos_at(claim.state, at.segment, at.at).word());
+  cell(at.segment, at.at).store(Cell{lap_of(at.segment, at.at), Kind::full, 0, claim.block}.word());
   return Put::done;
 }
 
@@ -140,15 +132,15 @@ inline Take Ring<Flawed<test::TakeIsAStore>>::take(Taken& out) {
     Atomic& word = cell(place.segment, place.at);
     const Cell c = Cell::of(word.load());
     const std::int64_t laps = ahead(c, place.segment, place.at);
-    if (laps < 0 || (laps == 0 && c.kind == Kind::empty)) return Take::empty;
+    if (laps < 0 || (laps == 0 && c.kind() == Kind::empty)) return Take::empty;
     if (laps > 0) {
       place.at = beyond(place.segment, place.at, laps);
-    } else if (c.kind == Kind::taken) {
+    } else if (c.kind() == Kind::taken) {
       ++place.at;
     } else {
-      const Cell taken{c.lap, Kind::taken, me_, c.block};
+      const Cell taken{c.lap(), Kind::taken, me_, c.block()};
       word.store(taken.word());
-      out = {place.segment, place.at, taken, State::of(memory_.state(c.block).load())};
+      out = {place.segment, place.at, taken, State::of(memory_.state(c.block()).load())};
       return Take::done;
     }
   }
@@ -158,7 +150,7 @@ inline Take Ring<Flawed<test::TakeIsAStore>>::take(Taken& out) {
 template <>
 inline void Ring<Flawed<test::ConsumesByTheFirstLook>>::consume(const Taken& taken) {
   Word seen = taken.state.word();
-  memory_.state(taken.cell.block).compare_exchange_strong(seen, taken.state.freed().word());
+  memory_.state(taken.cell.block()).compare_exchange_strong(seen, taken.state.freed().word());
 }
 
 template <>
@@ -181,7 +173,7 @@ template <>
 inline void Ring<Flawed<test::ExpiresByAStore>>::expire(Word now) {
   each_block([&](std::uint32_t block) {
     const State state = State::of(memory_.state(block).load());
-    if (state.holder != Holder::lease || memory_.lease_end(block).load() > now) return;
+    if (state.holder() != Holder::lease || memory_.lease_end(block).load() > now) return;
     const State back = state.given_back_by(me_);
     memory_.state(block).store(back.word());
     redeliver(block, back);
@@ -192,14 +184,12 @@ template <>
 inline bool Ring<Flawed<test::TouchStoresTheEndFirst>>::touch(Held& held, Word until) {
   memory_.lease_end(held.block).store(until);
   Word seen = held.state.word();
-  State state = held.state;
-  ++state.generation;
-  state.holder = Holder::inflight;
+  const State before = held.state;
+  const State state{before.generation() + 1, before.deliveries(), Holder::inflight, me_};
   Atomic& word = memory_.state(held.block);
   if (!word.compare_exchange_strong(seen, state.word())) return false;
-  state.holder = Holder::lease;
-  word.store(state.word());
-  held.state = state;
+  held.state = state.held_by(me_, Holder::lease);
+  word.store(held.state.word());
   note_expiry(until);
   return true;
 }
@@ -220,22 +210,21 @@ inline bool Ring<Flawed<test::JoinsAfterOneLook>>::nothing_unfinished(Also also)
 
 template <>
 inline void Ring<Flawed<test::ClosesByAStore>>::close() {
-  Word seen = 0;
-  const auto tail = find_tail(start(my_tail_, Hint::tail), seen);
-  if (!tail) return;
-  const Cell c = Cell::of(seen);
-  if (c.kind == Kind::taken) help_state(tail->segment, tail->at - memory_.cells(tail->segment), c);
-  cell(tail->segment, tail->at)
-      .store(Cell{lap_of(tail->segment, tail->at), Kind::end, 0, 0}.word());
+  Spot spot{start(my_tail_, Hint::tail), 0};
+  if (!find_tail(spot)) return;
+  const Place at = spot.place;
+  const Cell c = Cell::of(spot.seen);
+  if (c.kind() == Kind::taken) help_state(at.segment, at.at - memory_.cells(at.segment), c);
+  cell(at.segment, at.at).store(Cell{lap_of(at.segment, at.at), Kind::end, 0, 0}.word());
 }
 
 template <>
-inline bool Ring<Flawed<test::GrowsByAStore>>::grow(Place tail, Word) {
-  const unsigned next = tail.segment + 1;
+inline bool Ring<Flawed<test::GrowsByAStore>>::grow(const Spot& spot) {
+  const Place at = spot.place;
+  const unsigned next = at.segment + 1;
   if (next >= memory_.segments()) return false;
   memory_.make_segment(next);
-  cell(tail.segment, tail.at)
-      .store(Cell{lap_of(tail.segment, tail.at), Kind::end, 0, next}.word());
+  cell(at.segment, at.at).store(Cell{lap_of(at.segment, at.at), Kind::end, 0, next}.word());
   return true;
 }
 

@@ -218,45 +218,45 @@ class Ledger : public Observer {
 inline void Ledger::cell(const WordName& word, shm::Cell from, shm::Cell to, unsigned actor) {
   using shm::Kind;
   constexpr Word kLaps = Word{1} << shm::Cell::kLapBits;
-  const bool next_lap = to.lap == (from.lap + 1) % kLaps;
+  const bool next_lap = to.lap() == (from.lap() + 1) % kLaps;
   const bool main = word.ring != shm::kRedelivery;
-  if (from.kind == Kind::full && to.kind == Kind::taken && to.lap == from.lap &&
-      to.block == from.block) {
+  if (from.kind() == Kind::full && to.kind() == Kind::taken && to.lap() == from.lap() &&
+      to.block() == from.block()) {
     return take(word, to, actor);
   }
-  if (from.kind == Kind::taken && next_lap) {
+  if (from.kind() == Kind::taken && next_lap) {
     leaves(word, from);
-    if (to.kind == Kind::empty && to.owner == 0 && to.block == 0) return;
+    if (to.kind() == Kind::empty && to.owner() == 0 && to.block() == 0) return;
   }
-  const bool open = (from.kind == Kind::empty && to.lap == from.lap) ||
-                    (from.kind == Kind::taken && next_lap);
-  if (!open || to.owner != 0) object("a cell changes as none may");
+  const bool open = (from.kind() == Kind::empty && to.lap() == from.lap()) ||
+                    (from.kind() == Kind::taken && next_lap);
+  if (!open || to.owner() != 0) object("a cell changes as none may");
   const Word cells = memory_.cells(word.ring);
   const Word tail = main ? tail_.at : redelivery_tail_;
   if ((main && word.ring != tail_.segment) || tail % cells != word.index ||
-      (tail / cells) % kLaps != to.lap) {
+      (tail / cells) % kLaps != to.lap()) {
     object("something is written elsewhere than at the end");
   }
   if (main && closed_) object("something is written after closing");
-  if (to.kind == Kind::full) return commit(word, to.block, actor);
-  if (to.kind != Kind::end || !main) object("a cell changes as none may");
-  if (to.block == 0) {
+  if (to.kind() == Kind::full) return commit(word, to.block(), actor);
+  if (to.kind() != Kind::end || !main) object("a cell changes as none may");
+  if (to.block() == 0) {
     closed_ = true;
     ++counts_.closed;
   } else {
-    if (to.block != word.ring + 1 || to.block >= memory_.segments()) object("grown to nowhere");
-    tail_ = {to.block, 0};
+    if (to.block() != word.ring + 1 || to.block() >= memory_.segments()) object("grown to nowhere");
+    tail_ = {to.block(), 0};
     ++counts_.grown;
   }
 }
 
 // A TAKEN cell is overwritten: the header must have been told by now.
 inline void Ledger::leaves(const WordName& word, shm::Cell taken) {
-  const Block& block = blocks_[taken.block];
+  const Block& block = blocks_[taken.block()];
   const Word cells = memory_.cells(word.ring);
   constexpr Word kLaps = Word{1} << shm::Cell::kLapBits;
   if (block.where == Where::held && !block.in_header && block.ring == word.ring &&
-      block.at % cells == word.index && (block.at / cells) % kLaps == taken.lap) {
+      block.at % cells == word.index && (block.at / cells) % kLaps == taken.lap()) {
     object("a cell is reused before the header says who has its block");
   }
 }
@@ -291,17 +291,17 @@ inline void Ledger::commit(const WordName& word, std::uint32_t b, unsigned actor
 
 inline void Ledger::take(const WordName& word, shm::Cell taken, unsigned actor) {
   auto& queue = word.ring == shm::kRedelivery ? redelivery_ : main_;
-  Block& block = blocks_[taken.block];
-  if (taken.owner != actor) object("taken in another's name");
-  if (queue.empty() || queue.front().block != taken.block || block.where != Where::queued ||
+  Block& block = blocks_[taken.block()];
+  if (taken.owner() != actor) object("taken in another's name");
+  if (queue.empty() || queue.front().block != taken.block() || block.where != Where::queued ||
       block.ring != word.ring || block.at % memory_.cells(word.ring) != word.index) {
     object("something else is taken than what is next");
   }
   queue.pop_front();
   Item& item = items_[block.item];
   if (!item.committed || item.consumed) object("an item is taken that is gone");
-  const auto state = shm::State::of(memory_.state(taken.block).peek());
-  if (state.deliveries != item.takes) object("the header miscounts the deliveries");
+  const auto state = shm::State::of(memory_.state(taken.block()).peek());
+  if (state.deliveries() != item.takes) object("the header miscounts the deliveries");
   if ((item.takes > 0) != (word.ring == shm::kRedelivery)) object("an item is in the wrong ring");
   ++item.takes;
   ++(item.takes > 1 ? counts_.taken_again : counts_.taken);
@@ -315,19 +315,19 @@ inline void Ledger::state(std::uint32_t b, shm::State from, shm::State to, unsig
   using shm::Holder;
   Block& block = blocks_[b];
   constexpr Word kGenerations = Word{1} << 40U;
-  const bool same = to.generation == from.generation;
+  const bool same = to.generation() == from.generation();
   if (!same) {
     ++block.generation;
-    if (to.generation != block.generation % kGenerations) object("a generation is skipped");
+    if (to.generation() != block.generation % kGenerations) object("a generation is skipped");
   }
   const bool held = block.where == Where::held;
   const bool held_by_header = held && block.in_header;
-  const auto change = [&](Holder a, Holder z) { return from.holder == a && to.holder == z; };
+  const auto change = [&](Holder a, Holder z) { return from.holder() == a && to.holder() == z; };
 
   if (change(Holder::free, Holder::claimed) && same) {
-    if (block.where != Where::free || to.owner != actor) object("a block in use is claimed");
+    if (block.where != Where::free || to.owner() != actor) object("a block in use is claimed");
     block = {Where::filling, actor, 0, false, 0, 0, block.generation};
-  } else if (to.holder == Holder::free && !same && to.owner == 0 && to.deliveries == 0) {
+  } else if (to.holder() == Holder::free && !same && to.owner() == 0 && to.deliveries() == 0) {
     if (block.owner != actor) object("a block is freed by one who does not have it");
     if (held) {
       Item& item = items_[block.item];
@@ -341,23 +341,23 @@ inline void Ledger::state(std::uint32_t b, shm::State from, shm::State to, unsig
     block = {Where::free, 0, 0, false, 0, 0, block.generation};
   } else if ((change(Holder::claimed, Holder::inflight) ||
               change(Holder::redeliver, Holder::inflight)) && same) {
-    if (!held || block.in_header || block.owner != to.owner || to.deliveries != from.deliveries) {
+    if (!held || block.in_header || block.owner != to.owner() || to.deliveries() != from.deliveries()) {
       object("a header is told of a holder who is not");
     }
     block.in_header = true;
-    if (to.owner != actor) ++counts_.helped;
+    if (to.owner() != actor) ++counts_.helped;
   } else if (change(Holder::inflight, Holder::lease) && same) {
-    if (!held_by_header || block.owner != actor || to.owner != actor) object("no one's lease");
+    if (!held_by_header || block.owner != actor || to.owner() != actor) object("no one's lease");
   } else if ((change(Holder::lease, Holder::inflight) ||
               change(Holder::inflight, Holder::inflight)) && !same) {
-    if (!held_by_header || block.owner != actor || to.owner != actor) object("no one's lease");
+    if (!held_by_header || block.owner != actor || to.owner() != actor) object("no one's lease");
     ++counts_.touched;
   } else if ((change(Holder::lease, Holder::redeliver) ||
               change(Holder::inflight, Holder::redeliver)) && !same) {
     if (!held_by_header) object("a block is given back that nobody has");
-    const bool over = from.holder == Holder::lease && memory_.lease_end(b).peek() <= time_;
+    const bool over = from.holder() == Holder::lease && memory_.lease_end(b).peek() <= time_;
     if (block.owner != actor && !over) object("a block is taken from one who has it");
-    if (to.owner != actor || to.deliveries != from.deliveries + 1) object("wrongly given back");
+    if (to.owner() != actor || to.deliveries() != from.deliveries() + 1) object("wrongly given back");
     if (block.owner != actor) ++counts_.expired;
     block.where = Where::between;
     block.owner = actor;
@@ -387,13 +387,13 @@ inline void Ledger::at_rest() const {
   const auto look = [&](unsigned ring) {
     for (Word i = 0; i < memory_.cells(ring); ++i) {
       const auto c = shm::Cell::of(memory_.cell(ring, i).peek());
-      if (c.kind == shm::Kind::full) ++cells[c.block];
+      if (c.kind() == shm::Kind::full) ++cells[c.block()];
     }
   };
   for (unsigned s = 0; s < memory_.segments(); ++s) look(s);
   look(shm::kRedelivery);
   for (std::uint32_t b = 0; b < blocks_.size(); ++b) {
-    const auto holder = shm::State::of(memory_.state(b).peek()).holder;
+    const auto holder = shm::State::of(memory_.state(b).peek()).holder();
     switch (blocks_[b].where) {
       case Where::free:
         if (holder != Holder::free || cells[b] != 0) object("a free block is not free");
@@ -426,14 +426,14 @@ inline std::string Ledger::trace(std::size_t last) const {
   const auto say = [&](const WordName& word, Word value) {
     if (word.role == Role::cell) {
       const auto c = shm::Cell::of(value);
-      return fmt::format("{}(lap {}, by {}, block {})", kKinds[static_cast<unsigned>(c.kind)],
-                         c.lap, c.owner, c.block);
+      return fmt::format("{}(lap {}, by {}, block {})", kKinds[static_cast<unsigned>(c.kind())],
+                         c.lap(), c.owner(), c.block());
     }
     if (word.role == Role::state) {
       const auto s = shm::State::of(value);
       return fmt::format("{}(generation {}, by {}, deliveries {})",
-                         kHolders[static_cast<unsigned>(s.holder) % 5], s.generation, s.owner,
-                         s.deliveries);
+                         kHolders[static_cast<unsigned>(s.holder()) % 5], s.generation(), s.owner(),
+                         s.deliveries());
     }
     if (word.role == Role::pos && value != shm::Pos::kNone) {
       const auto p = shm::Pos::of(value);

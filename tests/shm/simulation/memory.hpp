@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -153,6 +154,10 @@ class SimulatedWords {
   Word cells(unsigned ring) const {
     return ring == shm::kRedelivery ? redelivery_cells_ : plan_.cells[ring];
   }
+  unsigned cells_log2(unsigned ring) const {
+    return static_cast<unsigned>(std::countr_zero(cells(ring)));
+  }
+  void prefetch(unsigned, Word) const {}
   Atomic& cell(unsigned ring, Word index) const {
     return *(ring == shm::kRedelivery ? redelivery_ : rings_[ring])[index];
   }

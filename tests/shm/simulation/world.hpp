@@ -220,45 +220,41 @@ class World {
   // ---- Operations ----
 
   void put(Ring& ring, bool looks) {
-    const Word begun = ledger_->now();
-    if (looks) {
-      const bool full = ring.full();
-      const bool may_not = ledger_->is_closed() || memory_->maxsize() == 0;
-      expect(full ? ledger_->full.since(begun) : may_not || ledger_->not_full.since(begun),
-             "full() was never so");
-      if (full) {
+    const auto refused = [&](shm::Put why, Word since) {
+      if (why == shm::Put::closed) {
+        expect(ledger_->is_closed(), "closed for a producer, but not closed");
+        ++counts_.refused_closed;
+      } else {
+        expect(ledger_->full.since(since), "refused for being full, and never was");
         ++counts_.full;
-        return;
       }
-    }
-    const auto claim = ring.claim(0);
-    if (!claim) {
+    };
+    Word begun = ledger_->now();
+    shm::Spot spot;
+    if (const auto room = ring.find_room(spot); room != shm::Put::done) return refused(room, begun);
+    expect(ledger_->is_closed() || memory_->maxsize() == 0 || ledger_->not_full.since(begun),
+           "there was never room");
+    shm::Claim claim;
+    if (!ring.claim(0, looks ? &spot : nullptr, claim)) {
       ++counts_.no_block;
       return;
     }
     const Word item = ledger_->new_item();
-    memory_->payload(claim->block, 0).store(item);
-    memory_->payload(claim->block, 1).store(item);
-    for (int tries = looks ? 1 : 3;; --tries) {
-      const Word tried = ledger_->now();
-      switch (ring.publish(*claim)) {
-        case shm::Put::done:
-          expect(ledger_->item(item).committed, "put, and not there");
-          return;
-        case shm::Put::closed:
-          expect(ledger_->is_closed(), "closed for a producer, but not closed");
-          ++counts_.refused_closed;
-          tries = 1;
-          break;
-        case shm::Put::full:
-          expect(ledger_->full.since(tried), "refused for being full, and never was");
-          ++counts_.full;
-          break;
+    memory_->payload(claim.block, 0).store(item);
+    memory_->payload(claim.block, 1).store(item);
+    for (int tries = looks ? 1 : 3; tries > 0; --tries) {
+      begun = ledger_->now();
+      auto put = tries == 3 || looks ? ring.publish(claim, spot) : ring.find_room(spot);
+      if (put == shm::Put::done && tries != 3 && !looks) put = ring.publish(claim, spot);
+      if (put == shm::Put::done) {
+        expect(ledger_->item(item).committed, "put, and not there");
+        return;
       }
+      refused(put, begun);
       expect(!ledger_->item(item).committed, "refused, and put all the same");
-      if (tries == 1) break;
+      if (put == shm::Put::closed) break;
     }
-    ring.unclaim(*claim);
+    ring.unclaim(claim);
   }
 
   std::optional<shm::Taken> take(Ring& ring) {
@@ -275,11 +271,11 @@ class World {
         ++counts_.drained;
         return std::nullopt;
     }
-    const auto& block = ledger_->block(taken.cell.block);
+    const auto& block = ledger_->block(taken.cell.block());
     const bool again = ledger_->item(block.item).takes > 1;
-    expect((taken.state.deliveries > 0) == again, "an item is not flagged as it should be");
-    const Word one = memory_->payload(taken.cell.block, 0).load();
-    expect(memory_->payload(taken.cell.block, 1).load() == one, "an item is torn");
+    expect((taken.state.deliveries() > 0) == again, "an item is not flagged as it should be");
+    const Word one = memory_->payload(taken.cell.block(), 0).load();
+    expect(memory_->payload(taken.cell.block(), 1).load() == one, "an item is torn");
     return taken;
   }
 
@@ -292,7 +288,7 @@ class World {
     }
     for (const auto& one : taken) {
       memory_->open(i).fetch_add(1);  // as SharedQueue: join() must never see neither
-      const Word item = ledger_->block(one.cell.block).item;
+      const Word item = ledger_->block(one.cell.block()).item;
       ring.consume(one);
       expect(ledger_->item(item).consumed, "an item was got and is still there");
     }
@@ -314,7 +310,7 @@ class World {
   void answer(Ring& ring, Op op, std::vector<shm::Held>& held) {
     if (held.empty()) return;
     shm::Held first = held.front();
-    const bool without_end = first.state.holder == shm::Holder::inflight;
+    const bool without_end = first.state.holder() == shm::Holder::inflight;
     bool ours = false;
     switch (op) {
       case Op::ack: ours = ring.ack(first); break;
@@ -338,7 +334,7 @@ class World {
     for (const Process& process : processes_) {
       for (const auto& of_thread : process.held) {
         for (const shm::Held& held : of_thread) {
-          if (held.state.holder != shm::Holder::lease) continue;
+          if (held.state.holder() != shm::Holder::lease) continue;
           if (memory_->state(held.block).peek() == held.state.word()) over.push_back(held);
         }
       }
