@@ -23,7 +23,7 @@ Take Ring<Memory>::take_from(unsigned ring, Taken& out) {
   Place place = main ? start(mine, hint)
                      : Place{0, std::max(mine.load(std::memory_order_relaxed),
                                          memory_.hint(hint).load(std::memory_order_acquire))};
-  Patience patience;
+  Patience patience(memory_, ring);
   for (;;) {
     const unsigned r = main ? place.segment : kRedelivery;
     Word seen = cell(r, place.at).load(std::memory_order_seq_cst);
@@ -224,7 +224,7 @@ void Ring<Memory>::expire(Word now) {
 
 template <class Memory>
 void Ring<Memory>::redeliver(std::uint32_t block, State state) {
-  Patience patience;
+  Patience patience(memory_, kRedelivery);
   Word at = memory_.hint(Hint::redelivery_tail).load(std::memory_order_acquire);
   for (;;) {
     memory_.make_redelivery(index_of(kRedelivery, at) + 2);
@@ -258,7 +258,7 @@ template <class Memory>
 Word Ring<Memory>::size() {
   const auto count = [&](unsigned ring, Place place) {
     Word items = 0;
-    Patience patience;
+    Patience patience(memory_, ring);
     for (;;) {
       const unsigned r = ring == kRedelivery ? kRedelivery : place.segment;
       const Cell c = Cell::of(cell(r, place.at).load(std::memory_order_acquire));
