@@ -150,15 +150,25 @@ class Ring {
  private:
   using Atomic = typename Memory::Atomic;
 
-  // Steps that no healthy ring needs more than a few of.
+  // Steps of a walk that do not lead over an item. A healthy ring needs few of them, from a hint of
+  // long ago as many as twice its length, and that again if the walker is held up for a lap or more.
   class Patience {
    public:
+    Patience(Memory& memory, unsigned ring) : memory_(memory), ring_(ring) {}
     void spend() {
-      if (--left_ == 0) throw Damaged("the queue's shared memory is damaged");
+      if (++spent_ % 1024 != 0) return;
+      // All segments together are not twice as long as the last.
+      const unsigned longest = ring_ == kRedelivery ? ring_ : memory_.segments() - 1;
+      if (spent_ > 8 * memory_.cells(longest) + kLeast) {
+        throw Damaged("the queue's shared memory is damaged");
+      }
     }
 
    private:
-    unsigned left_ = 1U << 20U;
+    static constexpr Word kLeast = 1U << 20U;
+    Memory& memory_;
+    const unsigned ring_;
+    Word spent_ = 0;
   };
 
   Word lap_of(unsigned ring, Word at) const { return at >> memory_.cells_log2(ring); }

@@ -40,7 +40,7 @@ std::optional<Place> Ring<Memory>::follow(Cell end) const {
 
 template <class Memory>
 bool Ring<Memory>::find_tail(Spot& spot) {
-  Patience patience;
+  Patience patience(memory_, 0);
   Place& place = spot.place;
   for (;;) {
     spot.seen = cell(place.segment, place.at).load(std::memory_order_acquire);
@@ -72,7 +72,7 @@ Word Ring<Memory>::queued_before(Place tail, Word limit) {
   if (head.segment != tail.segment) head = {tail.segment, 0};
   head.at = std::min(head.at, tail.at);
   const Word began = head.at;
-  Patience patience;
+  Patience patience(memory_, 0);
   while (tail.at - head.at >= limit) {
     const Cell c = Cell::of(cell(head.segment, head.at).load(std::memory_order_acquire));
     const std::int64_t laps = ahead(c, head.segment, head.at);

@@ -21,7 +21,7 @@ Take Ring<Memory>::take_from(bool redelivery, Taken& out) {
   const Hint hint = redelivery ? Hint::redelivery_head : Hint::head;
   Place place = checked(Place::of(mine.load(std::memory_order_relaxed)));
   bool hinted = false;
-  Patience patience;
+  Patience patience(memory_, redelivery ? kRedelivery : 0);
   for (;;) {
     const unsigned r = redelivery ? kRedelivery : place.segment;
     Word seen = cell(r, place.at).load(std::memory_order_seq_cst);
@@ -243,7 +243,7 @@ void Ring<Memory>::expire(Word now) {
 
 template <class Memory>
 void Ring<Memory>::redeliver(std::uint32_t block, State state) {
-  Patience patience;
+  Patience patience(memory_, kRedelivery);
   Word at = memory_.hint(Hint::redelivery_tail).load(std::memory_order_acquire);
   for (;;) {
     memory_.make_redelivery(index_of(kRedelivery, at) + 2);
@@ -277,7 +277,7 @@ template <class Memory>
 Word Ring<Memory>::size() {
   const auto count = [&](unsigned ring, Place place) {
     Word items = 0;
-    Patience patience;
+    Patience patience(memory_, ring);
     for (;;) {
       const unsigned r = ring == kRedelivery ? kRedelivery : place.segment;
       const Cell c = Cell::of(cell(r, place.at).load(std::memory_order_acquire));

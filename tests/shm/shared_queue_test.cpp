@@ -148,6 +148,18 @@ TEST(SharedQueue, LapsAndGenerationsMayWrap) {
   EXPECT_EQ(next(*queue), "(empty)");
 }
 
+// Who was stopped between a look at a hint and its own store may leave one of long ago.
+TEST(SharedQueue, AHintThatIsALapOldCostsOnlyTime) {
+  const auto queue = SharedQueue::create({.maxsize = kMaxsizeMax, .message_bytes = 96});
+  const auto memory = QueueMemory::open(UniqueFd(::dup(queue->fd())));
+  const Word once_round = Cell{1, Kind::empty, 0, 0}.word();
+  for (Word i = 0; i < memory.cells(0); ++i) memory.cell(0, i).store(once_round);
+  ASSERT_EQ(put(*queue, "one"), Outcome::done);
+  const auto other = again(*queue);
+  EXPECT_EQ(other->size(), 1U);
+  EXPECT_EQ(next(*other), "one");
+}
+
 TEST(SharedQueue, ClosedTakesNothingAndGivesWhatItHas) {
   const auto queue = SharedQueue::create({.maxsize = 10});
   put(*queue, "last");
