@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <future>
 #include <numeric>
 #include <string>
@@ -253,6 +254,24 @@ TEST(SharedQueue, WhatItsReaderRefusesComesBackFlagged) {
   EXPECT_THROW(queue->get([](const Item&) { throw BadCall("no"); }, kNow), BadCall);
   EXPECT_EQ(next(*queue), "again one");
   EXPECT_EQ(next(*queue), "two");
+}
+
+// As one who is about to sleep, and is told or not.
+void expect_wake(SharedQueue& queue, Event event, const std::function<void()>& act) {
+  const std::uint32_t asleep = queue.event(event).fetch_or(1) | 1U;
+  act();
+  EXPECT_NE(queue.event(event).load(), asleep);
+}
+
+TEST(SharedQueue, AProducerIsToldOfTheRoomThatARefusedItemLeaves) {
+  const auto queue = SharedQueue::create({.maxsize = 1});
+  const auto refuse = [](const Item&) { throw BadCall("no"); };
+  put(*queue, "one");
+  expect_wake(*queue, Event::not_full, [&] { EXPECT_THROW(queue->get(refuse, kNow), BadCall); });
+  put(*queue, "two");
+  EXPECT_EQ(next(*queue), "again one");
+  expect_wake(*queue, Event::not_full,
+              [&] { EXPECT_THROW(queue->get_many(5, refuse, kNow), BadCall); });
 }
 
 TEST(SharedQueue, AReservedItemIsGoneWhenAcknowledgedAndBackWhenNot) {
