@@ -334,7 +334,7 @@ Held SharedQueue::hold(const Taken& taken, core::Deadline until) {
   return held;
 }
 
-void SharedQueue::give_up(const Taken& taken) { static_cast<void>(ring_.nack(ring_.hold(taken))); }
+void SharedQueue::give_up(const Taken& taken) { static_cast<void>(ring_.nack(hold(taken, {}))); }
 
 bool SharedQueue::ack(const Held& held) { return ring_.ack(held); }
 

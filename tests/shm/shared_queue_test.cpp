@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <future>
 #include <numeric>
 #include <string>
@@ -301,6 +302,27 @@ TEST(SharedQueue, WhatItsReaderKeepsStaysReserved) {
   EXPECT_TRUE(queue->nack(last));
   EXPECT_EQ(next(*queue), "again d");
   EXPECT_EQ(next(*queue), "(empty)");
+}
+
+// As one who is about to sleep, and is told or not.
+void expect_wake(SharedQueue& queue, Event event, const std::function<void()>& act) {
+  const std::uint32_t asleep = queue.event(event).fetch_or(1) | 1U;
+  act();
+  EXPECT_NE(queue.event(event).load(), asleep);
+}
+
+TEST(SharedQueue, AProducerIsToldOfTheRoomThatARefusedItemLeaves) {
+  const auto queue = SharedQueue::create({.maxsize = 1});
+  const auto refuse = [](const Item&) -> bool { throw BadCall("no"); };
+  Held one;
+  std::vector<Held> many;
+  put(*queue, "one");
+  expect_wake(*queue, Event::not_full,
+              [&] { EXPECT_THROW(queue->get(refuse, kNow, one), BadCall); });
+  put(*queue, "two");
+  EXPECT_EQ(next(*queue), "again one");
+  expect_wake(*queue, Event::not_full,
+              [&] { EXPECT_THROW(queue->get_many(5, refuse, kNow, many), BadCall); });
 }
 
 TEST(SharedQueue, AReservedItemIsGoneWhenAcknowledgedAndBackWhenNot) {
