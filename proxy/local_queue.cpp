@@ -32,7 +32,8 @@ bool LocalQueue::concluded(const Method& method, Ring::Outcome outcome, bool own
     case Ring::Outcome::closed: throw Closed(name(method) + ": the queue is closed");
     case Ring::Outcome::ended: break;
   }
-  throw Disconnected(name(method) + ": the manager has shut down or was killed, and nobody else uses the queue");
+  throw Disconnected(name(method) +
+                     ": the manager has shut down, or was killed and nobody else uses the queue");
 }
 
 std::uint64_t LocalQueue::stub_number(Bytes bytes) {

@@ -151,7 +151,8 @@ class Ring {
   using Atomic = typename Memory::Atomic;
 
   // Steps of a walk that do not lead over an item. A healthy ring needs few of them, from a hint of
-  // long ago as many as twice its length, and that again if the walker is held up for a lap or more.
+  // long ago as many as twice its length, and that again if the walker is held up for a lap or
+  // more.
   class Patience {
    public:
     Patience(Memory& memory, unsigned ring) : memory_(memory), ring_(ring) {}

@@ -201,6 +201,12 @@ bool Ring<Memory>::grow(const Spot& spot) {
 
 template <class Memory>
 Put Ring<Memory>::publish(const Claim& claim, Spot spot) {
+  // The spot was found before the claim. Others may have put this very block there since, taken it
+  // out and freed it: with our generation in its pos it would look as if ours had been taken.
+  const Word now = cell(spot.place.segment, spot.place.at).load(std::memory_order_acquire);
+  if (now != spot.seen) {
+    if (const Put room = find_room(spot); room != Put::done) return room;
+  }
   for (;;) {
     const Place at = spot.place;
     const Cell c = Cell::of(spot.seen);

@@ -23,7 +23,8 @@ QueueMemory memory_of(const SharedQueue& queue) {
   return QueueMemory::open(shm::UniqueFd(::dup(queue.fd())));
 }
 
-// Makes it seem that the participant has taken a block which does not exist. Returns what was there.
+// Makes it seem that the participant has taken a block which does not exist. Returns what was
+// there.
 shm::Word spoil_cell(const QueueMemory& memory, unsigned taker) {
   return memory.cell(0, 100).exchange(Cell{0, Kind::taken, taker, kNoSuchBlock}.word());
 }

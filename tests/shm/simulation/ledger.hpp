@@ -341,7 +341,8 @@ inline void Ledger::state(std::uint32_t b, shm::State from, shm::State to, unsig
     block = {Where::free, 0, 0, false, 0, 0, block.generation};
   } else if ((change(Holder::claimed, Holder::inflight) ||
               change(Holder::redeliver, Holder::inflight)) && same) {
-    if (!held || block.in_header || block.owner != to.owner() || to.deliveries() != from.deliveries()) {
+    if (!held || block.in_header || block.owner != to.owner() ||
+        to.deliveries() != from.deliveries()) {
       object("a header is told of a holder who is not");
     }
     block.in_header = true;
@@ -357,7 +358,9 @@ inline void Ledger::state(std::uint32_t b, shm::State from, shm::State to, unsig
     if (!held_by_header) object("a block is given back that nobody has");
     const bool over = from.holder() == Holder::lease && memory_.lease_end(b).peek() <= time_;
     if (block.owner != actor && !over) object("a block is taken from one who has it");
-    if (to.owner() != actor || to.deliveries() != from.deliveries() + 1) object("wrongly given back");
+    if (to.owner() != actor || to.deliveries() != from.deliveries() + 1) {
+      object("wrongly given back");
+    }
     if (block.owner != actor) ++counts_.expired;
     block.where = Where::between;
     block.owner = actor;
