@@ -4,10 +4,13 @@
 // its session. There is at most one for each object in a session, shared by all proxies.
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 
 #include <steward/client/live_session.hpp>
 #include <steward/core/token.hpp>
+#include <steward/shm/shared_queue.hpp>
 
 namespace steward::client {
 
@@ -26,9 +29,21 @@ class ClientReference final : public core::Reference,
   core::Token outgoing() const override;
   std::function<void()> recall(const core::Token& sent) const override;
 
+  // Of a queue, for the process of its session only: see ring_of().
+  shm::SharedQueue* ring() const;
+  // In a forked child.
+  void abandon_ring() const;
+
  private:
   friend class LiveSession;
+  enum class Road : std::uint8_t { unknown, ring, general };
+
+  std::unique_ptr<shm::SharedQueue> find_ring() const;
+
   const std::shared_ptr<LiveSession> session_;
+  mutable std::mutex ring_mutex_;  // while the road is unknown
+  mutable std::atomic<Road> road_ = Road::unknown;
+  mutable std::unique_ptr<shm::SharedQueue> ring_;
   mutable std::uint64_t grants_ = 0;  // handles that the manager counts for us
 };
 

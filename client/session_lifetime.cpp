@@ -298,6 +298,9 @@ LiveSession::Abandoned LiveSession::abandon() {
   door_.reset();
   server_.reset();
   crew_.abandon();
+  for (const auto& [object, known] : references_) {
+    if (known.reference != nullptr) known.reference->abandon_ring();
+  }
   return {std::move(transport_), std::move(renewal_)};
 }
 

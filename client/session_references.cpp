@@ -30,6 +30,7 @@ std::string claim_arguments(core::ObjectId object, const std::optional<core::Non
 
 ClientReference::~ClientReference() {
   if (session_->inherited()) {
+    abandon_ring();
     State::current().unbind(*this);
   } else {
     session_->release(*this);

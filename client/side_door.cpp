@@ -1,4 +1,5 @@
 #include <steward/client/side_door.hpp>
+#include <steward/client/ring.hpp>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -82,20 +83,35 @@ Introduction read_answer(std::string_view bytes, const std::string& path) {
   return answer;
 }
 
-}  // namespace
+std::string ring_message(core::ObjectId object) {
+  std::string message;
+  core::Writer writer(message);
+  writer.array(3);
+  writer.natural(kDoorVersion);
+  writer.string(kRingWord);
+  writer.natural(core::number(object));
+  return message;
+}
 
-Introduction knock(const std::string& directory, core::Deadline deadline) {
-  const std::string path = directory + "/" + std::string(kDoorName);
-  shm::UniqueFd door = connect_to(path, deadline);
-  const ucred peer = peer_of(door);
-  if (peer.uid != ::geteuid()) {
+// Stands before an open door.
+struct Visit {
+  std::string path;
+  shm::UniqueFd door;
+  ucred peer{};
+
+  Visit(const std::string& directory, core::Deadline deadline)
+      : path(directory + "/" + std::string(kDoorName)),
+        door(connect_to(path, deadline)),
+        peer(peer_of(door)) {
+    if (peer.uid == ::geteuid()) return;
     throw AuthenticationError("the side door at " + path + " belongs to user " +
                               std::to_string(peer.uid) + ", not to this one");
   }
-  try {
-    const shm::UniqueFd own_pidfd = shm::pidfd_of(::getpid());
+
+  shm::FdMessage ask(std::string_view question, const std::vector<int>& fds,
+                     core::Deadline deadline) {
     try {
-      shm::send_with_fds(door.get(), knock_message(), {own_pidfd.get()});
+      shm::send_with_fds(door.get(), question, fds);
     } catch (const std::system_error& error) {
       // Turned away before it was heard: the reason is there to be read.
       if (error.code().value() != EPIPE) throw;
@@ -105,20 +121,52 @@ Introduction knock(const std::string& directory, core::Deadline deadline) {
     }
     shm::Received received = shm::receive_with_fds(door.get(), kDoorMessageBytes);
     if (!received.message) throw Disconnected("the manager at " + path + " hung up");
-    Introduction answer = read_answer(received.message->bytes, path);
-    const auto& fds = received.message->fds;
-    if (fds.size() != 1 || shm::pid_of(fds.front().get()) != peer.pid) {
-      throw AuthenticationError("the manager at " + path + " did not show its own pidfd");
-    }
-    answer.door = std::move(door);
-    answer.server = std::move(received.message->fds.front());
-    answer.pid = peer.pid;
-    return answer;
+    return *std::move(received.message);
+  }
+};
+
+// Runs `talk` and gives what goes wrong the name of the manager.
+template <class F>
+auto talking_to(const std::string& path, F talk) {
+  try {
+    return talk();
   } catch (const std::system_error& error) {
     throw Disconnected("the manager at " + path + " cannot be talked to: " + error.what());
   } catch (const BadCall& error) {
     throw Disconnected("the manager at " + path + " gave a senseless answer: " + error.what());
   }
+}
+
+}  // namespace
+
+Introduction knock(const std::string& directory, core::Deadline deadline) {
+  Visit visit(directory, deadline);
+  return talking_to(visit.path, [&] {
+    const shm::UniqueFd own_pidfd = shm::pidfd_of(::getpid());
+    auto [bytes, fds] = visit.ask(knock_message(), {own_pidfd.get()}, deadline);
+    Introduction answer = read_answer(bytes, visit.path);
+    if (fds.size() != 1 || shm::pid_of(fds.front().get()) != visit.peer.pid) {
+      throw AuthenticationError("the manager at " + visit.path + " did not show its own pidfd");
+    }
+    answer.door = std::move(visit.door);
+    answer.server = std::move(fds.front());
+    answer.pid = visit.peer.pid;
+    return answer;
+  });
+}
+
+shm::UniqueFd request_ring(const std::string& directory, core::ObjectId object,
+                           core::Deadline deadline) {
+  Visit visit(directory, deadline);
+  return talking_to(visit.path, [&] {
+    auto [bytes, fds] = visit.ask(ring_message(object), {}, deadline);
+    core::Reader reader(bytes);
+    reader.array_of(3);
+    if (reader.natural() != kDoorVersion) throw BadCall("another version");
+    if (reader.nil_if_next()) throw Overloaded(std::string(reader.string()));
+    if (reader.string() != kRingWord || fds.size() != 1) throw BadCall("no ring");
+    return std::move(fds.front());
+  });
 }
 
 }  // namespace steward::client

@@ -26,6 +26,7 @@ namespace steward::client {
 inline constexpr std::string_view kDoorName = "door";  // in the manager's directory
 inline constexpr std::uint64_t kDoorVersion = 1;
 inline constexpr std::string_view kDoorWord = "door";
+inline constexpr std::string_view kRingWord = "ring";  // see ring.hpp
 inline constexpr std::size_t kDoorMessageBytes = 4096;
 
 // What the manager said at the door.

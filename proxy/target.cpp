@@ -52,11 +52,13 @@ std::optional<std::string> Target::call(client::Session& session, const Method& 
   options.confirm = method.confirm;
   options.object_type = reference_->token().type;
   std::optional<std::string> reply = session.call(object(), method.name, arguments, options);
-  if (!reply && (limit_first || !method.timed)) {
-    const auto waited = std::chrono::duration<double>(timeout_.value_or(core::Duration{}));
-    throw TimeoutError(fmt::format("{}: not done within {} s", name(method), waited.count()));
-  }
+  if (!reply && (limit_first || !method.timed)) throw timed_out(method);
   return reply;
+}
+
+TimeoutError Target::timed_out(const Method& method) const {
+  const auto waited = std::chrono::duration<double>(timeout_.value_or(core::Duration{}));
+  return TimeoutError(fmt::format("{}: not done within {} s", name(method), waited.count()));
 }
 
 void Target::fail(const Method& method) const {

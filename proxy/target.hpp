@@ -9,6 +9,7 @@
 
 #include <steward/client/session.hpp>
 #include <steward/core/clock.hpp>
+#include <steward/core/errors.hpp>
 #include <steward/core/token.hpp>
 
 namespace steward::proxy {
@@ -81,6 +82,9 @@ class Target {
   // Rethrows what is being handled, the name of the call in front if it is an error of packing or
   // unpacking.
   [[noreturn]] void fail(const Method& method) const;
+
+  // What a call throws that was not done within the timeout of this copy.
+  TimeoutError timed_out(const Method& method) const;
 
   // What this process's record says of the calling thread and a lock.
   client::Session::Hold hold(const Method& method) const;

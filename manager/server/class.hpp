@@ -9,8 +9,10 @@
 // A method that may make its object larger is written adding<&List::append>("append"): it is
 // refused if its arguments have no room within Limits::memory. By no more than those may it grow.
 //
-// A const member function is a read: it changes nothing, not even statistics. A member function
-// whose first parameter is Call& may park (return kParked), own, hand over. Parameters are whatever
+// A const member function is a read: it changes nothing, not even statistics. One that cannot be
+// answered while the object's contents are outside (Object::is_outside) comes with a second that is
+// asked then: reading<&Queue::size, &Queue::ask_size>("size"). A member function whose first
+// parameter is Call& may park (return kParked), own, hand over. Parameters are whatever
 // Arguments::take reads; results: void, bool, integers, double, std::string, Value, Outcome,
 // std::optional<T> (which travels as a list of none or one), std::vector<Value>.
 #pragma once
@@ -36,12 +38,15 @@ enum class MethodNumber : std::uint32_t {};
 
 struct Method {
   std::string_view name;
-  // Exactly one of the two is set.
+  // One of the two is set; or both, and `write` serves while the contents are outside.
   Value (*read)(const Object&, Arguments&) = nullptr;
   Outcome (*write)(Object&, Call&, Arguments&) = nullptr;
   bool adds = false;
   MethodNumber number{};  // given by the registry
   bool is_read() const { return read != nullptr; }
+  bool is_read(const Object& object) const {
+    return read != nullptr && (write == nullptr || !object.is_outside());
+  }
 };
 
 struct Class {
@@ -192,6 +197,12 @@ Method method(std::string_view name) {
   } else {
     return {name, nullptr, &detail::write<M, false>, false, {}};
   }
+}
+
+template <auto Inside, auto Outside>
+Method reading(std::string_view name) {
+  static_assert(detail::MemberFunction<decltype(Inside)>::kConst, "no read");
+  return {name, &detail::read<Inside>, &detail::write<Outside, false>, false, {}};
 }
 
 template <auto M>

@@ -28,6 +28,8 @@ void Core::apply(const Input& input, core::Time now, Outputs& outputs) {
     void operator()(const input::Request& input) { core.request(input); }
     void operator()(const input::Tick&) { core.tick(); }
     void operator()(const input::LimitsChanged& input) { core.limits = input.limits; }
+    void operator()(const input::QueueMapped& input) { core.mapped(input); }
+    void operator()(const input::WorkDone& input) { core.work_done(input); }
   };
   std::visit(Apply{*impl_}, input);
   impl_->collect();
@@ -51,6 +53,13 @@ std::size_t Core::number_of_names() const { return impl_->names.size(); }
 std::size_t Core::number_of_sessions() const { return impl_->sessions.size(); }
 std::size_t Core::number_parked() const { return impl_->parked.size(); }
 std::size_t Core::bytes_of_objects() const { return impl_->objects.bytes(); }
+
+std::uint64_t Core::ring_maxsize(core::ObjectId id) const {
+  const ObjectTable::Entry* entry = impl_->objects.find(id);
+  if (entry == nullptr) throw StaleHandle("the object no longer exists");
+  if (const auto maxsize = entry->object->ring_maxsize()) return *maxsize;
+  throw BadCall(fmt::format("a {} has no ring in shared memory", entry->type->name));
+}
 
 std::optional<std::string> Core::secret_of(const core::SessionId& id) const {
   const Session* session = std::as_const(impl_->sessions).find(id);
@@ -170,6 +179,7 @@ void Core::Impl::require_room(std::size_t bytes) {
 
 void Core::Impl::collect() {
   while (auto gone = objects.take_unreferenced()) {
+    destroyed(*gone->entry.object, gone->id);
     for (const ParkId id : gone->entry.object->waiting()) {
       fail_parked(id, core::ErrorCode::stale_handle, "the object was destroyed");
     }

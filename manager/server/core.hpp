@@ -56,11 +56,23 @@ struct Tick {};
 struct LimitsChanged {
   core::Limits limits;
 };
+// The queue has a ring in shared memory from now on, for items of at most so many bytes.
+struct QueueMapped {
+  core::ObjectId object{};
+  std::uint64_t item_bytes = 0;
+};
+// What has become of a Work for this parked call.
+struct WorkDone {
+  core::ObjectId object{};
+  ParkId park{};
+  WorkResult result;
+};
 
 }  // namespace input
 
 using Input = std::variant<input::SessionOpened, input::SessionEnded, input::SessionResumed,
-                           input::Request, input::Tick, input::LimitsChanged>;
+                           input::Request, input::Tick, input::LimitsChanged, input::QueueMapped,
+                           input::WorkDone>;
 
 // What the core wants done. Released by the server's gate, after the engine has the inputs.
 struct Outputs {
@@ -85,6 +97,8 @@ struct Outputs {
   std::vector<Asked> asked;
   // Sessions whose envelope was malformed: the server closes them.
   std::vector<core::SessionId> violations;
+  // To be done to rings in shared memory, in this order; what comes of it is an input.
+  std::vector<Work> work;
   // Somebody called shutdown.
   bool shutdown = false;
 };
@@ -122,6 +136,9 @@ class Core {
   std::size_t number_of_names() const;
   std::size_t number_of_sessions() const;
   std::size_t number_parked() const;
+  // How many items the ring of this queue has to hold; 0: any number. Throws StaleHandle if there
+  // is no such object, BadCall if it is no queue.
+  std::uint64_t ring_maxsize(core::ObjectId object) const;
   // As Limits::memory bounds it.
   std::size_t bytes_of_objects() const;
 

@@ -77,6 +77,24 @@ core::ReferencePtr Core::Impl::Incoming::incoming(core::Token token) {
   throw StaleHandle(core::describe(token) + " no longer exists");
 }
 
+// For what a local process wrote without asking us: a handle in it is worth no more, and no less,
+// than one that a client claims.
+class Core::Impl::FromOutside final : public core::Travel {
+ public:
+  explicit FromOutside(const Impl& core) : core_(core) {}
+
+  core::Token outgoing(const core::Reference& reference) override { return reference.token(); }
+  core::ReferencePtr incoming(core::Token token) override {
+    if (token.incarnation == core_.identity.incarnation) {
+      if (core::ReferencePtr reference = core_.objects.reference(token.object)) return reference;
+    }
+    return std::make_shared<const core::Reference>(std::move(token));
+  }
+
+ private:
+  const Impl& core_;
+};
+
 // A handle in a result is a reference for the session that gets it. Between the two ends of a
 // session addresses go without saying.
 class Core::Impl::Granting final : public core::Travel {
@@ -87,8 +105,11 @@ class Core::Impl::Granting final : public core::Travel {
     core::Token token = reference.token();
     if (token.incarnation != core_.identity.incarnation) return token;
     token.addresses.clear();
+    // None for an object that is gone, or never was: local processes may say anything.
+    core::ReferencePtr counted = core_.objects.reference(token.object);
+    if (counted == nullptr) return token;
     Session::Grant& grant = session_.grants[token.object];
-    if (grant.count++ == 0) grant.reference = core_.objects.reference(token.object);
+    if (grant.count++ == 0) grant.reference = std::move(counted);
     return token;
   }
   core::ReferencePtr incoming(core::Token) override { return nullptr; }
@@ -129,6 +150,16 @@ class Core::Impl::Serving final : public Call {
     if (session == nullptr) return;
     const auto owned = session->owned.find(object_);
     if (owned != session->owned.end() && --owned->second == 0) session->owned.erase(owned);
+  }
+  void work(Work work) override {
+    work.object = object_;
+    core_.outputs->work.push_back(std::move(work));
+  }
+  Value read_value(std::string_view encoded) override {
+    FromOutside travel(core_);
+    Value value = core::decode_value(encoded, travel);
+    if (value.depth() > core::kValueDepth) throw BadCall("a value that is nested too deep");
+    return value;
   }
   std::uint64_t next_fencing_token() override {
     return (core_.identity.started_unix_ms << 20U) + ++core_.fencing_tokens;
@@ -251,7 +282,7 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
     if (found == nullptr) throw BadCall(fmt::format("a {} has no such method", type));
     method = found->name;
     number = found->number;
-    if (found->is_read()) {
+    if (found->is_read(*entry->object)) {
       change = false;
       const Value result = found->read(*entry->object, arguments);
       change = result.has_proxies();
@@ -291,7 +322,7 @@ bool Core::Impl::answer_call(const Session& session, const core::Call& call, Out
   const ObjectTable::Entry* entry = objects.find(call.object);
   if (entry == nullptr) return false;
   const Method* method = Registry::find(*entry->type, call.method);
-  if (method == nullptr || !method->is_read()) return false;
+  if (method == nullptr || !method->is_read(*entry->object)) return false;
   std::string bytes;
   CallError error;
   const bool done = guarded(error, [&] {
@@ -338,6 +369,25 @@ void Core::Impl::forget(ParkId id) {
   if (objects.find(call.object) == nullptr) return;
   Serving context(*this, call.object, call.type);
   objects.change(call.object).forget(id, context);
+}
+
+void Core::Impl::mapped(const input::QueueMapped& input) {
+  const ObjectTable::Entry* entry = objects.find(input.object);
+  if (entry == nullptr || !entry->object->ring_maxsize() || entry->object->is_outside()) return;
+  Serving context(*this, input.object, entry->type->name);
+  objects.change(input.object).mapped(input.item_bytes, context);
+}
+
+void Core::Impl::work_done(const input::WorkDone& input) {
+  const ObjectTable::Entry* entry = objects.find(input.object);
+  if (entry == nullptr) return;
+  Serving context(*this, input.object, entry->type->name);
+  objects.change(input.object).work_done(input.park, input.result, context);
+}
+
+void Core::Impl::destroyed(Object& object, core::ObjectId id) {
+  Serving context(*this, id, {});
+  object.destroyed(context);
 }
 
 void Core::Impl::drop_parked(ParkId id) {

@@ -38,9 +38,12 @@ class Core::Impl {
   void resumed(const input::SessionResumed& input);
   void request(const input::Request& input);
   void tick();
+  void mapped(const input::QueueMapped& input);
+  void work_done(const input::WorkDone& input);
   bool answer(const input::Request& input, Outputs& outputs) const;
   // Destroys what nobody refers to any more.
   void collect();
+  void destroyed(Object& object, core::ObjectId id);
   // Throws Overloaded if all objects may not grow by so many bytes.
   void require_room(std::size_t bytes);
   std::string save() const;
@@ -97,6 +100,7 @@ class Core::Impl {
    private:
     const Impl& core_;
   };
+  class FromOutside;
   // Grants what a result refers to.
   class Granting;
   class Serving;

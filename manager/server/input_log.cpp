@@ -46,6 +46,26 @@ struct Fields {
     out.natural(limits.name_bytes);
     out.natural(limits.memory);
   }
+  void operator()(const input::QueueMapped& input) {
+    out.array(2);
+    out.natural(core::number(input.object));
+    out.natural(input.item_bytes);
+  }
+  void operator()(const input::WorkDone& input) {
+    const WorkResult& result = input.result;
+    out.array(6);
+    out.natural(core::number(input.object));
+    out.natural(static_cast<std::uint64_t>(input.park));
+    out.natural(static_cast<std::uint64_t>(result.code));
+    out.string(result.text);
+    out.natural(result.number);
+    out.array(result.items.size());
+    for (const WorkResult::Item& item : result.items) {
+      out.array(2);
+      out.natural(item.format);
+      out.bytes(item.bytes);
+    }
+  }
 };
 
 }  // namespace

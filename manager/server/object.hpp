@@ -17,6 +17,7 @@
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/manager/server/work.hpp>
 
 namespace steward::server {
 
@@ -36,10 +37,6 @@ struct Owner {
   core::ThreadNumber thread = 0;
   friend auto operator<=>(const Owner&, const Owner&) = default;
 };
-
-// A call that waits in the core for somebody else's; rising, never reused, so that a std::map by
-// ParkId is a first-in first-out queue that a waiter can leave in the middle.
-enum class ParkId : std::uint64_t {};
 
 // How a session ended. An orderly end (`bye`) is never taken for a death.
 enum class Ending : std::uint8_t { orderly, died };
@@ -65,6 +62,12 @@ class Context {
   // one back.
   virtual void own(SessionNumber session) = 0;
   virtual void disown(SessionNumber session) = 0;
+
+  // To be done outside, to the ring of this object (Object::mapped): the core fills in which.
+  virtual void work(Work work) = 0;
+  // A value that a local process wrote: handles of objects that are there become references, others
+  // stay tokens that keep nothing alive. Throws BadCall if it is malformed or nested too deep.
+  virtual Value read_value(std::string_view encoded) = 0;
 
   // Rising over all objects of the manager, also over its restarts: the fencing tokens of locks.
   virtual std::uint64_t next_fencing_token() = 0;
@@ -129,6 +132,18 @@ class Object {
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
   virtual ~Object() = default;
+
+  // For classes whose contents may move out of the core, into a ring in shared memory: how many
+  // items it has to hold (0: unbounded). nullopt: not this class.
+  virtual std::optional<std::uint64_t> ring_maxsize() const { return std::nullopt; }
+  // There is a ring from now on, for items of at most so many bytes. Said once.
+  virtual void mapped(std::uint64_t item_bytes, Context&) { static_cast<void>(item_bytes); }
+  // What has become of the work for a parked call, which may have ended meanwhile.
+  virtual void work_done(ParkId, const WorkResult&, Context&) {}
+  // Whether the contents are outside: what else is a read has to wait for an answer then.
+  virtual bool is_outside() const { return false; }
+  // Nobody refers to it any more: the last that is asked of it. Its parked calls end by themselves.
+  virtual void destroyed(Context&) {}
 
   // What its contents take, by Value::footprint; that of an empty object is counted for it.
   virtual std::size_t bytes() const { return 0; }

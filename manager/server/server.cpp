@@ -80,6 +80,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
   statistics_.emplace(classes_, now_);
   liveness_.emplace(poller_, options_.limits.session_lease);
   outbox_.emplace(*listener_, options_.limits);
+  rings_.emplace(poller_, options_.limits, descriptors);
   // The door opens last: whoever comes through it is served.
   if (directory_) {
     door_.emplace(poller_, options_.clock, directory_->door(),
@@ -144,6 +145,7 @@ void Server::step(std::optional<core::Duration> longest) {
                       ? ""
                       : "the manager has as many sessions as it may");
     door_->tick(now_);
+    serve_ring_requests();
   }
   pass_gate();
   if (std::exchange(listener_woke_, false)) outbox_->retry_soon();
@@ -203,6 +205,7 @@ void Server::expire_leases() {
 core::Deadline Server::next_deadline() const {
   core::Deadline next = earlier(core_->next_deadline(), outbox_->next_deadline());
   next = earlier(next, liveness_->next_deadline());
+  next = earlier(next, rings_->next_deadline());
   if (flood_guard_) next = earlier(next, flood_guard_->next_look());
   return door_ ? earlier(next, door_->next_deadline()) : next;
 }
@@ -232,6 +235,7 @@ void Server::apply_batch() {
     }
     connections_->died(session);
   }
+  if (!dead.empty()) rings_->process_died(now_);
   for (std::size_t i = 0; i < batch_size_; ++i) {
     if (dead.empty() || !done[i]) connections_->receive(batch_[i], now_);
   }
@@ -243,6 +247,7 @@ void Server::feed(const Input& input) {
     if (engine_.keeps()) inputs_.push_back(encode_input(input, now_));
     core_->apply(input, now_, outputs_);
   }
+  rings_->take(outputs_.work);
   if (outputs_.shutdown) ended_ = true;
   keep_statistics();
   connections_->take(outputs_);
@@ -260,13 +265,49 @@ void Server::keep_statistics() {
   }
 }
 
+void Server::append_inputs() {
+  if (inputs_.empty()) return;
+  engine_.append(inputs_);
+  inputs_.clear();
+}
+
 void Server::pass_gate() {
-  if (!inputs_.empty()) {
-    engine_.append(inputs_);
-    inputs_.clear();
+  append_inputs();
+  // Rings are outside: what is done there must follow from inputs that are kept, and what comes of
+  // it are inputs again.
+  for (;;) {
+    const std::vector<RingHost::Done> results = rings_->perform(now_);
+    if (results.empty()) break;
+    for (const RingHost::Done& done : results) {
+      WorkResult result{.code = done.code, .text = done.text, .number = done.number};
+      for (const auto& [bytes, format] : done.items) result.items.push_back({bytes, format});
+      feed(input::WorkDone{done.object, done.park, std::move(result)});
+    }
+    append_inputs();
   }
   outbox_->release(now_);
   liveness_->close_left();
+}
+
+void Server::serve_ring_requests() {
+  for (const RingRequest& request : door_->take_ring_requests()) {
+    try {
+      serve(request);
+    } catch (const std::exception& error) {
+      request.refuse(error.what());
+    }
+  }
+}
+
+void Server::serve(const RingRequest& request) {
+  if (ended_) return request.refuse("the manager is shutting down");
+  const std::uint64_t maxsize = core_->ring_maxsize(request.object);
+  const auto [fd, made] = rings_->open(request.object, maxsize);
+  if (made) {
+    feed(input::QueueMapped{request.object, rings_->item_bytes()});
+    pass_gate();  // the items move in before anybody else is there
+  }
+  request.grant(maxsize, fd);
 }
 
 void Server::shut_down() {
@@ -275,6 +316,7 @@ void Server::shut_down() {
   door_.reset();
   connections_->say_goodbye();
   pass_gate();
+  rings_.reset();
   for (const int fd : listener_->fds()) poller_.remove(fd);
   listener_->close();
   connections_.reset();

@@ -24,6 +24,7 @@
 #include <steward/manager/server/liveness.hpp>
 #include <steward/manager/server/outbox.hpp>
 #include <steward/manager/server/poller.hpp>
+#include <steward/manager/server/ring_host.hpp>
 #include <steward/manager/server/side_door.hpp>
 #include <steward/manager/server/statistics.hpp>
 
@@ -60,6 +61,8 @@ class Server {
   // Until run() has returned.
   const Core& core() const { return *core_; }
   const Incidents& incidents() const { return connections_->incidents(); }
+  // Of queues whose items are in shared memory.
+  const RingHost& rings() const { return *rings_; }
   std::size_t visitors_pending() const { return door_ ? door_->pending() : 0; }
 
   // Ends the loop once this is readable: an owner's pidfd, a signalfd. Borrowed.
@@ -89,6 +92,10 @@ class Server {
   // Counts what has ended, answers who has asked.
   void keep_statistics();
   void pass_gate();
+  void append_inputs();
+  // Gives those who have asked for rings what they get, behind the gate.
+  void serve_ring_requests();
+  void serve(const RingRequest& request);
   core::Deadline next_deadline() const;
   void shut_down();
 
@@ -102,6 +109,7 @@ class Server {
   const std::vector<std::string> addresses_;
   std::unique_ptr<Core> core_;
   Poller poller_;
+  std::optional<RingHost> rings_;
   std::optional<SideDoor> door_;
   std::optional<Liveness> liveness_;
   std::optional<Outbox> outbox_;

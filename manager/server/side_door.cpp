@@ -88,6 +88,19 @@ bool is_knock(std::string_view bytes) {
   }
 }
 
+std::optional<core::ObjectId> ring_wanted(std::string_view bytes) {
+  try {
+    core::Reader reader(bytes);
+    reader.array_of(3);
+    if (reader.natural() != core::kProtocolVersion || reader.string() != "ring") return {};
+    const core::ObjectId object{reader.natural()};
+    reader.finish();
+    return object;
+  } catch (const BadCall&) {
+    return std::nullopt;
+  }
+}
+
 // False: the peer is gone, or does not read even this.
 bool try_send(int socket, std::string_view bytes, const std::vector<int>& fds) {
   try {
@@ -99,6 +112,20 @@ bool try_send(int socket, std::string_view bytes, const std::vector<int>& fds) {
 }
 
 }  // namespace
+
+void RingRequest::grant(std::uint64_t maxsize, int fd) const {
+  std::string bytes;
+  core::Writer writer(bytes);
+  writer.array(3);
+  writer.natural(core::kProtocolVersion);
+  writer.string("ring");
+  writer.natural(maxsize);
+  try_send(socket.get(), bytes, {fd});
+}
+
+void RingRequest::refuse(std::string_view reason) const {
+  try_send(socket.get(), refusal(reason), {});
+}
 
 SideDoor::SideDoor(Poller& poller, Clock clock, const std::string& path, Invitation invitation,
                    core::Limits limits, std::size_t descriptors)
@@ -179,6 +206,10 @@ void SideDoor::serve(Place place) {
   if (!received.message || !place->ticket.empty()) return drop(place);
 
   auto& [bytes, fds] = *received.message;
+  if (const auto object = ring_wanted(bytes); object && fds.empty()) {
+    ring_requests_.push_back({release(place), *object});
+    return;
+  }
   const std::string reason = objection(place, bytes, fds);
   if (!reason.empty()) {
     try_send(socket, refusal(reason), {});
@@ -197,6 +228,13 @@ void SideDoor::drop(Place place) {
   tickets_.erase(place->ticket);
   poller_.remove(place->visitor.socket.get());
   pending_.erase(place);
+}
+
+shm::UniqueFd SideDoor::release(Place place) {
+  poller_.remove(place->visitor.socket.get());
+  shm::UniqueFd socket = std::move(place->visitor.socket);
+  pending_.erase(place);
+  return socket;
 }
 
 std::optional<Visitor> SideDoor::redeem(std::string_view ticket) {

@@ -1,6 +1,7 @@
 // The side door: a Unix socket beside the manager's ZeroMQ socket, for what only a Unix socket can
 // do. The kernel says who knocks, both sides pass their pidfds, and the visitor gets a ticket for
-// its hello. A visitor that redeems it stays connected: see Liveness.
+// its hello. A visitor that redeems it stays connected: see Liveness. Or it asks for the memory of
+// a queue's ring, and leaves with the descriptor.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <sys/types.h>
@@ -26,6 +28,15 @@ struct Visitor {
   shm::UniqueFd socket;  // closed by whoever of the two ends first
   shm::UniqueFd pidfd;
   pid_t pid = 0;
+};
+
+// A visitor that wants the ring of this queue. It waits for one answer.
+struct RingRequest {
+  shm::UniqueFd socket;
+  core::ObjectId object{};
+
+  void grant(std::uint64_t maxsize, int fd) const;
+  void refuse(std::string_view reason) const;
 };
 
 // Thread safety: none; the loop's thread only. The poller must outlive it. Nothing that a peer does
@@ -48,6 +59,9 @@ class SideDoor {
 
   // A ticket is good once, for a while.
   std::optional<Visitor> redeem(std::string_view ticket);
+
+  // Requests for rings that have come in, first come first.
+  std::vector<RingRequest> take_ring_requests() { return std::exchange(ring_requests_, {}); }
 
   // Visitors are turned away with this reason from now on; empty: they are let in.
   void refuse(std::string reason) { refusal_ = std::move(reason); }
@@ -75,6 +89,8 @@ class SideDoor {
   // What the visitor must show; empty: nothing is missing.
   std::string objection(Place place, const std::string& bytes,
                         std::vector<shm::UniqueFd>& fds) const;
+  // Takes the socket out of the door's care.
+  shm::UniqueFd release(Place place);
   void drop(Place place);
 
   Poller& poller_;
@@ -89,6 +105,7 @@ class SideDoor {
   core::Deadline closed_until_;   // descriptors ran out
   std::list<Pending> pending_;    // in order of their deadlines
   std::unordered_map<std::string, Place> tickets_;
+  std::vector<RingRequest> ring_requests_;
   std::uint64_t turned_away_ = 0;
 };
 

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 template <class Transport>
 class QueueConformance : public ConformanceTest<Transport> {};
-TYPED_TEST_SUITE(QueueConformance, Transports, TransportNames);
+TYPED_TEST_SUITE(QueueConformance, QueueTransports, TransportNames);
 
 TYPED_TEST(QueueConformance, IsFirstInFirstOut) {
   Queue<int> queue = this->manager().template queue<int>();
@@ -23,6 +23,38 @@ TYPED_TEST(QueueConformance, IsFirstInFirstOut) {
   EXPECT_EQ(queue.get_many(2), (std::vector<int>{2, 3}));
   EXPECT_EQ(queue.get_many(10), (std::vector<int>{4}));
   EXPECT_TRUE(queue.empty());
+}
+
+TYPED_TEST(QueueConformance, SaysWhichRoadItTakes) {
+  const Queue<int> queue = this->manager().template queue<int>();
+  EXPECT_EQ(queue.transport(), (std::same_as<TypeParam, Shm> ? "shm" : "zmq"));
+}
+
+TYPED_TEST(QueueConformance, LendsRoomForAnItemAndShowsOneWhereItIs) {
+  struct Picture {
+    int pixels[1000];
+  };
+  const Queue<Picture> queue = this->manager().template queue<Picture>(2);
+  {
+    Loan<Picture> dropped = queue.loan();
+    dropped->pixels[0] = 1;
+  }
+  EXPECT_TRUE(queue.empty());
+  Loan<Picture> loan = queue.loan();
+  for (int i = 0; i < 1000; ++i) (*loan).pixels[i] = i;
+  loan.commit();
+  EXPECT_EQ(queue.size(), 1U);
+  {
+    const View<Picture> picture = queue.take();
+    EXPECT_EQ(picture->pixels[7], 7);
+    EXPECT_EQ((*picture).pixels[999], 999);
+    EXPECT_TRUE(queue.empty());
+  }
+  const Queue<int> numbers = this->manager().template queue<int>();
+  Loan<int> number = numbers.loan();
+  *number = 5;
+  number.commit();
+  EXPECT_EQ(*numbers.take(), 5);
 }
 
 TYPED_TEST(QueueConformance, TellsEmptyAndFullWithoutWaiting) {

@@ -18,6 +18,7 @@
 #include <steward/manager/server/listener_local.hpp>
 #include <steward/manager/server/server.hpp>
 #include <steward/steward.hpp>
+#include <steward/tests/general_road.hpp>
 
 namespace steward::test {
 
@@ -79,10 +80,21 @@ class InProcess {
   std::unique_ptr<Manager> manager_;
 };
 
-// A private server process, reached over ZeroMQ.
+// A private server process, reached over ZeroMQ alone.
 class Ipc {
  public:
   static constexpr const char* kName = "Ipc";
+  Manager& manager() { return manager_; }
+
+ private:
+  GeneralRoad general_road_;
+  Manager manager_;
+};
+
+// Likewise, as a program meets it: queues through shared memory.
+class Shm {
+ public:
+  static constexpr const char* kName = "Shm";
   Manager& manager() { return manager_; }
 
  private:
@@ -116,6 +128,8 @@ class Curve : public Remote {
 };
 
 using Transports = testing::Types<InProcess, Ipc, Tcp, Curve>;
+// For what may take another way than a call.
+using QueueTransports = testing::Types<InProcess, Ipc, Tcp, Curve, Shm>;
 
 struct TransportNames {
   template <class Transport>

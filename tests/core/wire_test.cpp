@@ -289,6 +289,7 @@ TEST(WireVersions, ACodeOfALaterVersionIsKept) {
 
 // ---- Limits ----
 
+// A view of the name: it has to stay.
 Call call_of(const std::string& method) {
   return {1, 1, std::nullopt, ObjectId{1}, std::string_view(method), "\x90", false};
 }
@@ -305,7 +306,7 @@ TEST(WireLimits, AMethodsNameHasAtMost255Bytes) {
 }
 
 TEST(WireLimits, CallNumbersAreAtMost65536) {
-  for (const std::size_t count : {65'536, 65'537}) {
+  for (const std::size_t count : {65'536U, 65'537U}) {
     const std::string frame = encode_seqs(Envelope::ack, std::vector<Seq>(count, 1));
     const bool refused = test::refuses([&] { decode_seqs(open_envelope(frame)); });
     EXPECT_EQ(refused, count > 65'536);
@@ -313,7 +314,7 @@ TEST(WireLimits, CallNumbersAreAtMost65536) {
 }
 
 TEST(WireLimits, KeyFieldsHaveAtMost256Bytes) {
-  for (const std::size_t size : {256, 257}) {
+  for (const std::size_t size : {256U, 257U}) {
     const std::string frame = encode_unknown_connection(std::string(size, 'c'));
     EXPECT_EQ(test::refuses([&] { decode_text(open_envelope(frame)); }), size > 256);
   }
@@ -342,7 +343,8 @@ TEST(WireLimits, ErrorTextsAreCutBetweenCharacters) {
 TEST(WireLimits, ArgumentsAndResultsAreNestedNoDeeperThanAFrame) {
   for (const std::size_t depth : {kFrameDepth, kFrameDepth + 1}) {
     const std::string args = std::string(depth - 1, '\x91') + '\x90';
-    Call call = call_of("m");
+    const std::string method = "m";
+    Call call = call_of(method);
     call.args = args;
     std::string encoded;
     append_call(encoded, call);

@@ -12,6 +12,7 @@
 #include <steward/steward.hpp>
 
 #include <steward/tests/crash/eventually.hpp>
+#include <steward/tests/general_road.hpp>
 
 namespace steward::test {
 namespace {
@@ -99,6 +100,7 @@ TEST_F(KillTest, APoisonedLockSaysSoUntilItIsReset) {
 }
 
 TEST_F(KillTest, GettersKilledWhileTheyWaitTakeNothingAlong) {
+  const GeneralRoad through_the_manager;
   const Queue<int> queue = manager.queue<int>();
   std::vector<Process> getters;
   for (int i = 0; i < 5; ++i) {

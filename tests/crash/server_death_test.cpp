@@ -14,6 +14,7 @@
 #include <steward/steward.hpp>
 
 #include <steward/tests/crash/eventually.hpp>
+#include <steward/tests/general_road.hpp>
 
 namespace steward::test {
 namespace {
@@ -47,6 +48,7 @@ TEST(ServerDeath, AStoppedServerEndsCallsAtTheirDeadline) {
 }
 
 TEST(ServerDeath, AKilledServerEndsEveryCallAtOnce) {
+  const GeneralRoad through_the_manager;
   Manager manager;
   const List<int> list = manager.list<int>({1});
   const Queue<int> queue = manager.queue<int>();
@@ -78,6 +80,36 @@ TEST(ServerDeath, AKilledServerEndsEveryCallAtOnce) {
   EXPECT_THROW(list.size(), Disconnected);
   EXPECT_THROW(list.append(1), Disconnected);
   EXPECT_THROW(manager.list<int>(), Disconnected);
+}
+
+TEST(ServerDeath, AKilledServerDoesNotStopItemsBetweenProcesses) {
+  Manager manager;
+  const Queue<int> there = manager.queue<int>();
+  const Queue<int> back = manager.queue<int>();
+  Process twice([](Queue<int> in, Queue<int> out) {
+    for (const int item : in) out.put(2 * item);
+    out.close();
+  }, there, back);
+  twice.start();
+  there.put(1);
+  EXPECT_EQ(back.get(), 2);
+  ASSERT_EQ(::kill(manager.pid(), SIGKILL), 0);
+  for (int i = 0; i < 1000; ++i) {
+    there.put(i);
+    ASSERT_EQ(back.get(), 2 * i);
+  }
+  there.close();
+  EXPECT_THROW(back.get(), Closed);
+  twice.join();
+}
+
+TEST(ServerDeath, AKilledServerAndNobodyElseEndsAWait) {
+  Manager manager;
+  const Queue<int> queue = manager.queue<int>();
+  queue.put(1);
+  ASSERT_EQ(::kill(manager.pid(), SIGKILL), 0);
+  EXPECT_EQ(queue.get(), 1);
+  EXPECT_THROW(queue.get(), Disconnected);
 }
 
 TEST(ServerDeath, AManagerLeavesNothingBehind) {

@@ -50,8 +50,8 @@ class ListDifferential : public testing::Test {
     const std::int64_t i = index();
     switch (random.between(0, 3)) {
       case 0: return operation("append", {v}, [=, this] { list.append(v); });
-      case 1: return operation("extend", {vs}, [=, this] { list.extend(vs); });
-      case 2: return operation("iadd", {vs}, [=, this] { list += vs; });
+      case 1: return operation("extend", {Value(vs)}, [=, this] { list.extend(vs); });
+      case 2: return operation("iadd", {Value(vs)}, [=, this] { list += vs; });
       default: return operation("insert", {i, v}, [=, this] { list.insert(i, v); });
     }
   }

@@ -18,6 +18,7 @@
 #include <steward/process/launch.hpp>
 #include <steward/shm/pidfd.hpp>
 #include <steward/tests/crash/eventually.hpp>
+#include <steward/tests/general_road.hpp>
 
 namespace steward::test {
 namespace {
@@ -85,6 +86,7 @@ TEST(ManagerLifetime, ShutdownEndsTheServerOnce) {
 }
 
 TEST(ManagerLifetime, ShutdownEndsParkedCalls) {
+  const GeneralRoad through_the_manager;
   Manager manager;
   const Queue<int> queue = manager.queue<int>();
   const Lock lock = manager.lock();

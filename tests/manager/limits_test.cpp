@@ -11,6 +11,7 @@
 #include <steward/process/launch.hpp>
 #include <steward/steward.hpp>
 #include <steward/tests/crash/eventually.hpp>
+#include <steward/tests/general_road.hpp>
 
 namespace steward {
 namespace {
@@ -93,6 +94,7 @@ TEST(ManagerLimits, HandlesThatTravel) {
 }
 
 TEST(ManagerLimits, CallsThatWait) {
+  const GeneralRoad through_the_manager;
   const Manager manager = with({.parked_calls = 1});
   const Queue<int> queue = manager.queue<int>();
   std::thread waiting([&] { EXPECT_EQ(queue.get(), 1); });
@@ -105,6 +107,7 @@ TEST(ManagerLimits, CallsThatWait) {
 
 // What another thread does meanwhile is not kept for ever.
 TEST(ManagerLimits, KeptRepliesWhileACallWaits) {
+  const GeneralRoad through_the_manager;
   const Manager manager = with({.reply_store_bytes = 50'000});
   const Queue<int> queue = manager.queue<int>();
   const List<int> list = manager.list<int>();

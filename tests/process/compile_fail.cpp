@@ -11,7 +11,7 @@ struct Opaque {
   std::string text;
 };
 
-void greet(const std::string& name, int times) { static_cast<void>(name.size() + times); }
+void greet(const std::string&, int) {}
 [[maybe_unused]] void take_opaque(const Opaque&) {}
 [[maybe_unused]] void take_pointer(const char*) {}
 [[maybe_unused]] void take_view(std::string_view) {}

@@ -210,12 +210,12 @@ TEST(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {
   Process child([](const std::string& writer, const std::string& closed, const std::string& open) {
     auto* daemon = new Process({.daemon = true}, wait_for, closed);
     daemon->start();
+    test::tell(writer, std::to_string(daemon->pid()) + " ");
     auto* ordinary = new Process([](const std::string& out, const std::string& reader) {
       test::hear(reader);
       test::tell(out, "ordinary done");
     }, writer, open);
     ordinary->start();
-    test::tell(writer, std::to_string(daemon->pid()) + " ");
     std::exit(4);
   }, pipe.writer(), never.reader(), gate.reader());
   child.start();

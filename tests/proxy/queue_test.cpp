@@ -7,6 +7,7 @@
 
 #include <steward/proxy/list.hpp>
 #include <steward/proxy/queue.hpp>
+#include <steward/tests/general_road.hpp>
 #include <steward/tests/proxy/house.hpp>
 
 namespace steward::test {
@@ -17,6 +18,7 @@ using std::vector;
 
 class QueueProxy : public testing::Test {
  protected:
+  GeneralRoad general_road;
   House house;
   const Queue<int> queue = house.make<Queue<int>>();
   const Queue<int> narrow = house.make<Queue<int>>(1);

@@ -9,7 +9,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 1;
+constexpr std::uint64_t kSaveVersion = 2;
 constexpr const char* kClosed = "the queue is closed";
 
 }  // namespace
@@ -22,6 +22,10 @@ void QueueObject::require_open() const {
 }
 
 Outcome QueueObject::put(Call& call, Value item) {
+  if (outside_) {
+    put_outside(call.park(), Asked::put, {std::move(item)}, call);
+    return kParked;
+  }
   require_open();
   const std::size_t bytes = item.footprint();
   if (full()) {
@@ -35,16 +39,24 @@ Outcome QueueObject::put(Call& call, Value item) {
   return Value();
 }
 
-bool QueueObject::try_put(Call& call, Value item) {
+Outcome QueueObject::try_put(Call& call, Value item) {
+  if (outside_) {
+    put_outside(call.park(), Asked::try_put, {std::move(item)}, call);
+    return kParked;
+  }
   require_open();
-  if (full()) return false;
+  if (full()) return Value(false);
   bytes_ += item.footprint();
   enter(std::move(item));
   settle(call);
-  return true;
+  return Value(true);
 }
 
 Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
+  if (outside_) {
+    put_outside(call.park(), Asked::put, items, call);
+    return kParked;
+  }
   require_open();
   if (items.empty() || maxsize_ == 0 || items.size() + items_.size() <= maxsize_) {
     bytes_ += detail::footprint(items);
@@ -72,21 +84,27 @@ Outcome QueueObject::take_or_park(Call& call, Getter getter) {
   return kParked;
 }
 
-Outcome QueueObject::get(Call& call) { return take_or_park(call, {}); }
+Outcome QueueObject::get(Call& call) {
+  if (outside_) return ask(call, Asked::get, {.kind = Work::Kind::get, .number = 1});
+  return take_or_park(call, {});
+}
 
 Outcome QueueObject::get_many(Call& call, std::uint64_t max) {
   if (max == 0) return Value(Value::List());
+  if (outside_) return ask(call, Asked::get_many, {.kind = Work::Kind::get, .number = max});
   return take_or_park(call, {max, true});
 }
 
-std::optional<Value> QueueObject::try_get(Call& call) {
+Outcome QueueObject::try_get(Call& call) {
+  if (outside_) return ask(call, Asked::try_get, Work::Kind::try_get);
   if (items_.empty()) {
     require_open();
-    return std::nullopt;
+    return Value(Value::List());
   }
-  Value result = take({}, call.key(), call);
+  Value::List result;
+  result.push_back(take({}, call.key(), call));
   settle(call);
-  return result;
+  return Value(std::move(result));
 }
 
 void QueueObject::enter(Value value) {
@@ -142,13 +160,16 @@ bool QueueObject::serve_first(Context& context) {
   return true;
 }
 
-void QueueObject::task_done(Call& call) {
+Outcome QueueObject::task_done(Call& call) {
+  if (outside_) return ask(call, Asked::task_done, Work::Kind::task_done);
   if (unfinished_ == 0) throw BadCall("task_done was called more often than items were put");
-  if (--unfinished_ > 0) return;
+  if (--unfinished_ > 0) return Value();
   for (const ParkId id : std::exchange(joiners_, {})) call.answer(id, Value());
+  return Value();
 }
 
 Outcome QueueObject::join(Call& call) {
+  if (outside_) return ask(call, Asked::join, Work::Kind::join);
   if (unfinished_ == 0) return Value();
   joiners_.insert(call.park());
   return kParked;
@@ -156,7 +177,8 @@ Outcome QueueObject::join(Call& call) {
 
 // Who waits to put or to get cannot succeed any more: a put waits only while the queue is full, a
 // get only while it is empty. (An item in flight may still come back, for whoever asks then.)
-void QueueObject::close(Call& call) {
+Outcome QueueObject::close(Call& call) {
+  if (outside_) return ask(call, Asked::close, Work::Kind::close);
   closed_ = true;
   for (const auto& [id, items] : std::exchange(putters_, {})) {
     for (const Value& item : items) bytes_ -= item.footprint();
@@ -165,9 +187,11 @@ void QueueObject::close(Call& call) {
   for (const auto& [id, getter] : std::exchange(getters_, {})) {
     call.fail(id, core::ErrorCode::closed, kClosed);
   }
+  return Value();
 }
 
-void QueueObject::forget(ParkId parked, Context&) {
+void QueueObject::forget(ParkId parked, Context& context) {
+  if (forget_outside(parked, context)) return;
   // A put that is forgotten was never acknowledged: what of it has not entered never will. That
   // makes no room, and takes nobody's place: the others go on waiting.
   if (const auto putter = putters_.extract(parked)) {
@@ -181,17 +205,24 @@ std::vector<ParkId> QueueObject::waiting() const {
   std::vector<ParkId> all(joiners_.begin(), joiners_.end());
   for (const auto& [id, items] : putters_) all.push_back(id);
   for (const auto& [id, getter] : getters_) all.push_back(id);
+  if (outside_) {
+    for (const auto& [id, call] : outside_->calls) {
+      if (!call.forgotten) all.push_back(id);
+    }
+  }
   std::ranges::sort(all);
   return all;
 }
 
-void QueueObject::confirmed(CallKey key, Context&) {
+void QueueObject::confirmed(CallKey key, Context& context) {
+  if (confirmed_outside(key, context)) return;
   const auto node = in_flight_.extract(key);
   if (node.empty()) return;
   for (const Item& item : node.mapped()) bytes_ -= item.value.footprint();
 }
 
 void QueueObject::returned(CallKey key, Context& context) {
+  if (returned_outside(key, context)) return;
   auto node = in_flight_.extract(key);
   if (node.empty()) return;
   // By number and not simply to the front: others may have come back before. The last one first, so
@@ -249,6 +280,8 @@ void QueueObject::save(Saver& out) const {
   }
   out.writer().array(joiners_.size());
   for (const ParkId id : joiners_) out.number(static_cast<std::uint64_t>(id));
+  out.writer().boolean(outside_.has_value());
+  if (outside_) save_outside(out);
 }
 
 Class queue_class() {
@@ -261,14 +294,16 @@ Class queue_class() {
            method<&Q::try_get>("try_get"),
            adding<&Q::put_many>("put_many"),
            method<&Q::get_many>("get_many"),
-           method<&Q::size>("size"),
-           method<&Q::empty>("empty"),
-           method<&Q::full>("full"),
+           reading<&Q::size, &Q::ask_size>("size"),
+           reading<&Q::empty, &Q::ask_empty>("empty"),
+           reading<&Q::full, &Q::ask_full>("full"),
            method<&Q::maxsize>("maxsize"),
            method<&Q::task_done>("task_done"),
            method<&Q::join>("join"),
            method<&Q::close>("close"),
-           method<&Q::str>("str")}};
+           reading<&Q::str, &Q::ask_str>("str"),
+           method<&Q::redeem>("redeem"),
+           method<&Q::redeemed>("redeemed")}};
 }
 
 }  // namespace steward::server

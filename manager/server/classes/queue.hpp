@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <steward/core/value.hpp>
@@ -22,9 +23,18 @@ namespace steward::server {
 // back to where it was, in front of everything that entered later, marked as redelivered. Items in
 // flight do not count in size(), and do not keep others out: a returned item may exceed maxsize.
 //
-// Invariants, whenever no method runs: 1. a get waits only while there is no item; 2. a put waits
-// only while the queue is full; 3. items_ rises by Item::number; 4. once closed, nobody waits but
-// in join.
+// The first local client that asks for it moves the items into a ring in shared memory (mapped),
+// and from then on the ring is the only store: calls become work that is done there, and park until
+// its result comes in. What a ring cannot hold stays here, under a number, and the ring gets a stub
+// with that number: values with handles inside, whose references must be counted, and oversized
+// ones. Other than in here, put_many of several items is not atomic then: items of others may come
+// between its own, and where it fails (closed, no memory) those before stay in. Who waits longest
+// among the callers here is still served first, but local clients do not queue up with them. An
+// item that is no value reaches its getter as bytes. Items in the ring do not count in bytes().
+//
+// Invariants, whenever no method runs and the items are in here: 1. a get waits only while there is
+// no item; 2. a put waits only while the queue is full; 3. items_ rises by Item::number; 4. once
+// closed, nobody waits but in join.
 class QueueObject final : public Object {
  public:
   // [maxsize]; 0 or nothing: unbounded.
@@ -32,30 +42,46 @@ class QueueObject final : public Object {
 
   // All of them throw Closed on a closed queue; taking does so only once it is empty.
   Outcome put(Call& call, Value item);
-  bool try_put(Call& call, Value item);
+  Outcome try_put(Call& call, Value item);
   Outcome put_many(Call& call, std::vector<Value> items);
   Outcome get(Call& call);
-  std::optional<Value> try_get(Call& call);
+  Outcome try_get(Call& call);
   // At least one item, at most `max` of those that are there.
   Outcome get_many(Call& call, std::uint64_t max);
 
-  void task_done(Call& call);
+  Outcome task_done(Call& call);
   Outcome join(Call& call);
-  void close(Call& call);
+  Outcome close(Call& call);
 
   std::size_t size() const { return items_.size(); }
   bool empty() const { return items_.empty(); }
   bool full() const { return maxsize_ > 0 && items_.size() >= maxsize_; }
   std::uint64_t maxsize() const { return maxsize_; }
   std::string str(TextLimit limit) const;
+  // The same of a ring. Its text says how many items there are, and not which.
+  Outcome ask_size(Call& call);
+  Outcome ask_empty(Call& call);
+  Outcome ask_full(Call& call);
+  Outcome ask_str(Call& call, TextLimit limit);
 
-  // Of the items that are here, in flight, or wait to enter.
+  // For who has taken a stub from the ring: its value, which stays until it is said to be redeemed.
+  // Throws OutOfRange if there is none.
+  Value redeem(std::uint64_t number) const;
+  void redeemed(std::uint64_t number);
+
+  // Of the items that are here, in flight, or wait to enter; of a ring those behind its stubs, and
+  // those that wait to enter it.
   std::size_t bytes() const override { return bytes_; }
   void save(Saver& out) const override;
   void forget(ParkId parked, Context& context) override;
   std::vector<ParkId> waiting() const override;
   void confirmed(CallKey key, Context& context) override;
   void returned(CallKey key, Context& context) override;
+  std::optional<std::uint64_t> ring_maxsize() const override { return maxsize_; }
+  void mapped(std::uint64_t item_bytes, Context& context) override;
+  void work_done(ParkId parked, const WorkResult& result, Context& context) override;
+  bool is_outside() const override { return outside_.has_value(); }
+  void destroyed(Context& context) override;
 
  private:
   struct Item {
@@ -69,6 +95,46 @@ class QueueObject final : public Object {
     std::uint64_t max = 1;
     bool many = false;  // wants a list
   };
+
+  // What a call has asked of the ring.
+  enum class Asked : std::uint8_t {
+    put, try_put, get, try_get, get_many, size, empty, full, str, task_done, join, close
+  };
+  struct Waiting {
+    Asked asked = Asked::size;
+    std::size_t bytes = 0;  // of items on their way into the ring, counted in bytes_
+    // The stubs among them: which item, and its number.
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> stubs = {};
+    std::optional<std::uint64_t> text_limit = {};
+    bool forgotten = false;  // a put that nobody waits for: what of it went in has yet to be said
+  };
+  // What a ring's get has given to a caller that has not confirmed it.
+  struct Taken {
+    ParkId parked{};
+    std::vector<std::uint64_t> stubs = {};
+  };
+  // All of it empty at first: the items are in the ring.
+  struct Outside {
+    std::uint64_t item_bytes = 0;
+    std::uint64_t last_stub = 0;
+    std::map<std::uint64_t, Value> kept = {};  // behind stubs
+    std::map<ParkId, Waiting> calls = {};
+    std::map<CallKey, Taken> taken = {};
+  };
+
+  // queue_outside.cpp
+  RingItem to_ring(const Value& value, bool redelivered);
+  void put_outside(ParkId parked, Asked asked, const std::vector<Value>& items, Context& context);
+  Outcome ask(Call& call, Asked asked, Work work);
+  Outcome ask(Call& call, Asked asked, Work::Kind kind);
+  void give(ParkId parked, Asked asked, const WorkResult& result, Context& context);
+  Value from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
+                  Context& context) const;
+  bool forget_outside(ParkId parked, Context& context);
+  bool confirmed_outside(CallKey key, Context& context);
+  bool returned_outside(CallKey key, Context& context);
+  void drop_kept(std::uint64_t number);
+  void save_outside(Saver& out) const;
 
   void require_open() const;
   Outcome take_or_park(Call& call, Getter getter);
@@ -92,6 +158,7 @@ class QueueObject final : public Object {
   std::map<ParkId, Putter> putters_;
   std::map<ParkId, Getter> getters_;
   std::set<ParkId> joiners_;
+  std::optional<Outside> outside_;
 };
 
 Class queue_class();

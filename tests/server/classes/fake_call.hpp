@@ -172,6 +172,17 @@ class Hosted {
     if (order == Order::hand_overs_first) end_ownership(session, ending);
   }
 
+  // The ring, as an object has it to do with one: what it wants done, and what has become of it.
+  void map(std::uint64_t item_bytes = 1U << 20U) {
+    Serving context(*this);
+    object_->mapped(item_bytes, context);
+  }
+  std::vector<Work> take_work() { return std::exchange(work_, {}); }
+  void work_done(ParkId parked, const WorkResult& result) {
+    Serving context(*this);
+    object_->work_done(parked, result, context);
+  }
+
   std::vector<ParkId> waiting() const { return object_->waiting(); }
   std::size_t unconfirmed() const { return unconfirmed_.size(); }
   std::uint64_t owned_by(std::uint64_t session) const {
@@ -216,6 +227,10 @@ class Hosted {
       ASSERT_TRUE(owned != host_.owned_.end()) << "disowned what was not owned";
       if (--owned->second == 0) host_.owned_.erase(owned);
     }
+    void work(Work work) override { host_.work_.push_back(std::move(work)); }
+    Value read_value(std::string_view encoded) override {
+      return core::decode_value(encoded, core::current_travel());
+    }
     std::uint64_t next_fencing_token() override { return ++host_.last_token_; }
 
     CallKey key() const override { return key_; }
@@ -251,7 +266,7 @@ class Hosted {
     Serving serving(*this, answer.key, {answer.key.session, who.thread}, timed);
     answer.error = error_of([&] {
       Arguments encoded(bytes, core::current_travel());
-      if (method->is_read()) {
+      if (method->is_read(*object_)) {
         answer.value = method->read(*object_, encoded);
         return;
       }
@@ -293,6 +308,7 @@ class Hosted {
   std::map<ParkId, CallKey> parked_;
   std::map<CallKey, Answer> ended_;
   std::set<CallKey> unconfirmed_;
+  std::vector<Work> work_;
   std::map<SessionNumber, std::uint64_t> owned_;
 };
 

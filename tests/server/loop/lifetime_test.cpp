@@ -88,22 +88,21 @@ TEST_F(Gate, WhatCannotBeKeptIsNeverSeen) {
 }
 
 TEST_F(Lifetime, LeavesNoDescriptorThreadOrFileBehind) {
-  start();  // what libraries open once and for all
-  server.reset();
-  const std::size_t descriptors_before = descriptors();
-  const std::size_t threads_before = threads();
-  std::string place;
-  {
+  const auto live = [this] {
     start();
-    place = directory();
+    const std::string place = directory();
     BareClient client = LoopTest::client();
     client.create("list");
     const auto silent = connect_to_door(directory());
     client.post(client.create("queue"), "get", arguments());
     step();
     server.reset();
-  }
-  EXPECT_FALSE(std::filesystem::exists(place));
+    return place;
+  };
+  live();  // what libraries and sanitizers open once and for all
+  const std::size_t descriptors_before = descriptors();
+  const std::size_t threads_before = threads();
+  EXPECT_FALSE(std::filesystem::exists(live()));
   // The kernel counts a thread a moment longer than join does.
   EXPECT_TRUE(test::eventually(poll_briefly, [&] { return threads() <= threads_before; }));
   EXPECT_EQ(descriptors(), descriptors_before);

@@ -1,0 +1,30 @@
+// The short road of a queue: its ring in shared memory, for processes of the manager's host.
+//
+// Asked for at the side door, over a connection of its own:
+//
+//   client -> manager   [1, "ring", object]
+//   manager -> client   [1, "ring", maxsize]   and the memfd of the queue
+//                       [1, nil, reason]       refused; the general road it is
+#pragma once
+
+#include <string>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/ids.hpp>
+#include <steward/core/token.hpp>
+#include <steward/shm/shared_queue.hpp>
+
+namespace steward::client {
+
+// The ring of the queue that this reference stands for; nullptr: its calls go to the manager,
+// because that is elsewhere, has no ring for it, or the environment says STEWARD_TRANSPORT=zmq.
+// Decided at the first call for a process and queue, which may take until the connect timeout; then
+// a few nanoseconds. Valid while the caller has the reference. Throws as session_of().
+shm::SharedQueue* ring_of(const core::ReferencePtr& reference);
+
+// The memfd of the queue's ring from the manager in this directory. Throws Disconnected,
+// AuthenticationError as knock(), Overloaded with the reason if the manager refuses.
+shm::UniqueFd request_ring(const std::string& directory, core::ObjectId object,
+                           core::Deadline deadline);
+
+}  // namespace steward::client

@@ -1,0 +1,285 @@
+// The queue whose items are in a ring in shared memory: what becomes of its calls.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/core/travel.hpp>
+#include <steward/core/writer.hpp>
+#include <steward/manager/server/classes/queue.hpp>
+
+namespace steward::server {
+namespace {
+
+RingItem stub(std::uint64_t number) {
+  RingItem item;
+  item.format = RingFormat::stub;
+  for (std::size_t i = 0; i < kStubBytes; ++i) {
+    item.bytes.push_back(static_cast<char>(number >> (8 * i) & 0xffU));
+  }
+  return item;
+}
+
+// 0, which no stub has: these are not the bytes of one.
+std::uint64_t stub_number(std::string_view bytes) {
+  if (bytes.size() != kStubBytes) return 0;
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < kStubBytes; ++i) {
+    number |= std::uint64_t{static_cast<std::uint8_t>(bytes[i])} << (8 * i);
+  }
+  return number;
+}
+
+}  // namespace
+
+RingItem QueueObject::to_ring(const Value& value, bool redelivered) {
+  RingItem item;
+  if (!value.has_proxies()) {
+    core::Writer writer(item.bytes);
+    core::encode_value(writer, value, core::current_travel());
+  }
+  if (item.bytes.empty() || item.bytes.size() > outside_->item_bytes) {
+    item = stub(++outside_->last_stub);
+    outside_->kept.emplace(outside_->last_stub, value);
+    bytes_ += value.footprint();
+  }
+  item.redelivered = redelivered;
+  return item;
+}
+
+void QueueObject::drop_kept(std::uint64_t number) {
+  const auto node = outside_->kept.extract(number);
+  if (!node.empty()) bytes_ -= node.mapped().footprint();
+}
+
+// Who waits keeps its place: work is done in the order in which it is given out.
+void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
+  const std::vector<ParkId> waiting_here = waiting();
+  outside_.emplace(Outside{.item_bytes = item_bytes});
+  Work move{.kind = Work::Kind::move_in};
+  for (const Item& item : std::exchange(items_, {})) {
+    bytes_ -= item.value.footprint();
+    move.items.push_back(to_ring(item.value, item.redelivered));
+  }
+  // What is in flight counts as taken already: if it comes back, see returned_outside().
+  move.number = unfinished_ - std::min<std::uint64_t>(unfinished_, move.items.size());
+  move.closed = closed_;
+  context.work(std::move(move));
+  for (const ParkId id : waiting_here) {
+    if (const auto putter = putters_.extract(id)) {
+      std::vector<Value> items;
+      for (Value& item : putter.mapped()) {
+        bytes_ -= item.footprint();
+        items.push_back(std::move(item));
+      }
+      put_outside(id, Asked::put, items, context);
+    } else if (const auto getter = getters_.extract(id)) {
+      const auto [max, many] = getter.mapped();
+      outside_->calls.emplace(id, Waiting{many ? Asked::get_many : Asked::get});
+      context.work({.kind = Work::Kind::get, .park = id, .number = max});
+    } else {
+      outside_->calls.emplace(id, Waiting{Asked::join});
+      context.work({.kind = Work::Kind::join, .park = id});
+    }
+  }
+  joiners_.clear();
+}
+
+void QueueObject::put_outside(ParkId parked, Asked asked, const std::vector<Value>& items,
+                              Context& context) {
+  Waiting waiting{asked};
+  Work work{.kind = asked == Asked::try_put ? Work::Kind::try_put : Work::Kind::put,
+            .park = parked};
+  for (const Value& value : items) {
+    RingItem item = to_ring(value, false);
+    if (item.format == RingFormat::stub) {
+      waiting.stubs.emplace_back(work.items.size(), outside_->last_stub);
+    } else {
+      waiting.bytes += value.footprint();
+    }
+    work.items.push_back(std::move(item));
+  }
+  bytes_ += waiting.bytes;
+  outside_->calls.emplace(parked, std::move(waiting));
+  context.work(std::move(work));
+}
+
+Outcome QueueObject::ask(Call& call, Asked asked, Work work) {
+  work.park = call.park();
+  outside_->calls.emplace(work.park, Waiting{asked});
+  call.work(std::move(work));
+  return kParked;
+}
+
+Outcome QueueObject::ask(Call& call, Asked asked, Work::Kind kind) {
+  return ask(call, asked, Work{.kind = kind});
+}
+
+Outcome QueueObject::ask_size(Call& call) { return ask(call, Asked::size, Work::Kind::size); }
+Outcome QueueObject::ask_empty(Call& call) { return ask(call, Asked::empty, Work::Kind::size); }
+Outcome QueueObject::ask_full(Call& call) { return ask(call, Asked::full, Work::Kind::full); }
+
+Outcome QueueObject::ask_str(Call& call, TextLimit limit) {
+  Outcome parked = ask(call, Asked::str, Work::Kind::size);
+  outside_->calls.rbegin()->second.text_limit = limit;
+  return parked;
+}
+
+void QueueObject::work_done(ParkId parked, const WorkResult& result, Context& context) {
+  if (!outside_) return;
+  const auto node = outside_->calls.extract(parked);
+  if (node.empty()) return;
+  const Waiting& waiting = node.mapped();
+  bytes_ -= waiting.bytes;
+  for (const auto& [index, number] : waiting.stubs) {
+    if (index >= result.number) drop_kept(number);  // it never went in
+  }
+  if (waiting.forgotten) return;
+  if (result.code != core::ErrorCode::ok) {
+    return context.fail(parked, result.code, std::string(result.text));
+  }
+  switch (waiting.asked) {
+    case Asked::put:
+    case Asked::task_done:
+    case Asked::join:
+    case Asked::close: return context.answer(parked, Value());
+    case Asked::try_put:
+    case Asked::full: return context.answer(parked, Value(result.number != 0));
+    case Asked::empty: return context.answer(parked, Value(result.number == 0));
+    case Asked::size: return context.answer(parked, Value(result.number));
+    case Asked::str: {
+      ListPrinter printer(waiting.text_limit);
+      printer.item(Value(fmt::format("{} items in shared memory", result.number)));
+      return context.answer(parked, Value(std::move(printer).finish()));
+    }
+    case Asked::get:
+    case Asked::try_get:
+    case Asked::get_many: return give(parked, waiting.asked, result, context);
+  }
+}
+
+void QueueObject::give(ParkId parked, Asked asked, const WorkResult& result, Context& context) {
+  Taken taken{parked};
+  Value::List values;
+  for (const WorkResult::Item& item : result.items) {
+    values.push_back(from_ring(item, taken.stubs, context));
+  }
+  if (!values.empty()) {
+    const CallKey key = context.caller_of(parked);
+    context.hand_over(key);
+    outside_->taken.insert_or_assign(key, std::move(taken));
+  } else if (asked == Asked::get) {
+    return context.fail(parked, core::ErrorCode::bad_call, "the ring gave nothing");
+  }
+  Value gift = asked == Asked::get ? values.front() : Value(std::move(values));
+  context.answer(parked, std::move(gift));
+}
+
+// Any local process may have written this, and perhaps for a reader that makes sense of it.
+Value QueueObject::from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
+                             Context& context) const {
+  if (item.format == static_cast<std::uint32_t>(RingFormat::stub)) {
+    const std::uint64_t number = stub_number(item.bytes);
+    if (const auto kept = outside_->kept.find(number); kept != outside_->kept.end()) {
+      stubs.push_back(number);
+      return kept->second;
+    }
+  } else if (item.format == static_cast<std::uint32_t>(RingFormat::encoded)) {
+    try {
+      return context.read_value(item.bytes);
+    } catch (const BadCall&) {
+      // As bytes, then.
+    }
+  }
+  return Value::of_bytes(item.bytes);
+}
+
+Value QueueObject::redeem(std::uint64_t number) const {
+  if (outside_) {
+    if (const auto kept = outside_->kept.find(number); kept != outside_->kept.end()) {
+      return kept->second;
+    }
+  }
+  throw core::OutOfRange(fmt::format("no item is kept as number {}", number));
+}
+
+void QueueObject::redeemed(std::uint64_t number) {
+  if (outside_) drop_kept(number);
+}
+
+bool QueueObject::forget_outside(ParkId parked, Context& context) {
+  if (!outside_) return false;
+  const auto call = outside_->calls.find(parked);
+  if (call == outside_->calls.end()) return false;
+  context.work({.kind = Work::Kind::cancel, .park = parked});
+  Waiting& waiting = call->second;
+  waiting.forgotten = waiting.asked == Asked::put || waiting.asked == Asked::try_put;
+  if (!waiting.forgotten) outside_->calls.erase(call);
+  return true;
+}
+
+bool QueueObject::confirmed_outside(CallKey key, Context& context) {
+  if (!outside_) return false;
+  const auto node = outside_->taken.extract(key);
+  if (node.empty()) return false;
+  context.work({.kind = Work::Kind::confirm, .park = node.mapped().parked});
+  for (const std::uint64_t number : node.mapped().stubs) drop_kept(number);
+  return true;
+}
+
+bool QueueObject::returned_outside(CallKey key, Context& context) {
+  if (!outside_) return false;
+  if (const auto node = outside_->taken.extract(key)) {
+    context.work({.kind = Work::Kind::give_back, .park = node.mapped().parked});
+    return true;
+  }
+  const auto node = in_flight_.extract(key);
+  if (node.empty()) return false;
+  Work work{.kind = Work::Kind::put_back, .number = node.mapped().front().number};
+  for (const Item& item : node.mapped()) {
+    bytes_ -= item.value.footprint();
+    work.items.push_back(to_ring(item.value, true));
+  }
+  context.work(std::move(work));
+  return true;
+}
+
+void QueueObject::destroyed(Context& context) {
+  if (outside_) context.work({.kind = Work::Kind::gone});
+}
+
+void QueueObject::save_outside(Saver& out) const {
+  out.number(outside_->item_bytes);
+  out.number(outside_->last_stub);
+  out.writer().array(outside_->kept.size());
+  for (const auto& [number, value] : outside_->kept) {
+    out.number(number);
+    out.value(value);
+  }
+  out.writer().array(outside_->calls.size());
+  for (const auto& [id, call] : outside_->calls) {
+    out.number(static_cast<std::uint64_t>(id));
+    out.number(static_cast<std::uint64_t>(call.asked));
+    out.number(call.bytes);
+    out.writer().array(call.stubs.size());
+    for (const auto& [index, number] : call.stubs) {
+      out.number(index);
+      out.number(number);
+    }
+    out.writer().boolean(call.text_limit.has_value());
+    if (call.text_limit) out.number(*call.text_limit);
+    out.writer().boolean(call.forgotten);
+  }
+  out.writer().array(outside_->taken.size());
+  for (const auto& [key, taken] : outside_->taken) {
+    out.number(static_cast<std::uint64_t>(key.session));
+    out.number(key.seq);
+    out.number(static_cast<std::uint64_t>(taken.parked));
+    out.writer().array(taken.stubs.size());
+    for (const std::uint64_t number : taken.stubs) out.number(number);
+  }
+}
+
+}  // namespace steward::server

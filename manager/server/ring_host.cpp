@@ -1,0 +1,490 @@
+#include <steward/manager/server/ring_host.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <new>
+#include <span>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/manager/server/descriptors.hpp>
+
+namespace steward::server {
+namespace {
+
+using Outcome = shm::SharedQueue::Outcome;
+
+constexpr core::Time kNow = shm::SharedQueue::kNow;
+constexpr const char* kClosed = "the queue is closed";
+// So much one get_many takes at most: others wait for the loop.
+constexpr std::size_t kGetItems = 1U << 16U;
+constexpr std::size_t kGetBytes = 16U << 20U;
+
+// What a call that found nothing waits for at the longest without a look.
+constexpr core::Duration kSlice = std::chrono::milliseconds(100);
+// Nothing orders the end of a block before the look at the flag of who waits for one.
+constexpr core::Duration kMemorySlice = std::chrono::milliseconds(10);
+// Rings whose dead are looked for at once: each costs system calls.
+constexpr std::size_t kRecoverAtOnce = 64;
+// The kernel may show the end of a process before it has let go of its locks.
+constexpr core::Duration kRecoverAgain = std::chrono::milliseconds(50);
+
+std::span<const std::byte> bytes_of(const RingItem& item) {
+  return std::as_bytes(std::span(item.bytes));
+}
+
+// Work that gives the same calls back in the order in which they were served: the core goes through
+// a session from the last call to the first.
+void order(std::vector<Work>& work) {
+  const auto gives_back = [](const Work& one) {
+    return one.kind == Work::Kind::give_back || one.kind == Work::Kind::put_back;
+  };
+  const auto before = [](const Work& a, const Work& b) {
+    const auto key = [](const Work& one) {
+      return std::tuple(one.object, one.kind == Work::Kind::give_back, one.number, one.park);
+    };
+    return key(a) < key(b);
+  };
+  for (auto begin = work.begin(); begin != work.end();) {
+    begin = std::find_if(begin, work.end(), gives_back);
+    const auto end = std::find_if_not(begin, work.end(), gives_back);
+    std::stable_sort(begin, end, before);
+    begin = end;
+  }
+}
+
+}  // namespace
+
+RingHost::RingHost(Poller& poller, const core::Limits& limits, std::size_t descriptors)
+    : poller_(poller),
+      item_bytes_(std::clamp<std::uint64_t>(limits.message_bytes, kStubBytes,
+                                            shm::kMessageBytesMax)),
+      descriptors_(descriptors) {
+  poller_.add(watch_.fd(), [this] { woken_ = true; });
+}
+
+RingHost::~RingHost() {
+  poller_.remove(watch_.fd());
+  for (auto& [object, ring] : rings_) ring.queue->end();
+}
+
+RingHost::Opened RingHost::open(core::ObjectId object, std::uint64_t maxsize) {
+  if (const auto found = rings_.find(object); found != rings_.end()) {
+    return {found->second.queue->fd(), false};
+  }
+  if (maxsize > shm::kMaxsizeMax) {
+    throw BadCall(fmt::format("a queue of {} items; a ring has room for {} at most", maxsize,
+                              shm::kMaxsizeMax));
+  }
+  std::shared_ptr<shm::SharedQueue> queue =
+      shm::SharedQueue::create({.maxsize = maxsize, .message_bytes = item_bytes_});
+  const int fd = queue->fd();
+  if (static_cast<std::size_t>(fd) + kReservedDescriptors >= descriptors_) {
+    throw Overloaded("the manager has no descriptors left");
+  }
+  Ring& ring = rings_[object];
+  ring.object = object;
+  ring.queue = std::move(queue);
+  return {fd, true};
+}
+
+void RingHost::take(std::vector<Work>& work) {
+  work_.insert(work_.end(), std::move_iterator(work.begin()), std::move_iterator(work.end()));
+  work.clear();
+}
+
+std::vector<RingHost::Done> RingHost::perform(core::Time now) {
+  std::vector<core::ObjectId> touched;
+  std::vector<Work> work = std::exchange(work_, {});
+  order(work);
+  for (Work& one : work) {
+    const auto found = rings_.find(one.object);
+    if (found == rings_.end()) continue;
+    if (one.kind == Work::Kind::gone) {
+      drop(one.object);
+      continue;
+    }
+    touched.push_back(one.object);
+    try {
+      start(found->second, one);
+    } catch (...) {
+      fail(found->second, one.park);
+    }
+  }
+  const bool woken = std::exchange(woken_, false);
+  if (woken || next_to_recover_ || recover_again_) look_for_dead(now, touched);
+  if (woken) touched.insert(touched.end(), waiting_.begin(), waiting_.end());
+  std::ranges::sort(touched);
+  touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
+  for (const core::ObjectId object : touched) {
+    if (const auto ring = rings_.find(object); ring != rings_.end()) settle(ring->second);
+  }
+  if (woken || !touched.empty() || !work.empty()) watch();
+  return std::exchange(done_, {});
+}
+
+// ---- Work ----
+
+void RingHost::answer(const Ring& ring, ParkId park, std::uint64_t number) {
+  done_.push_back({.object = ring.object, .park = park, .number = number});
+}
+
+void RingHost::fail(const Ring& ring, ParkId park, std::uint64_t number) {
+  Done done{.object = ring.object, .park = park, .code = core::ErrorCode::bad_call,
+            .number = number};
+  try {
+    throw;
+  } catch (const Overloaded& error) {
+    done.code = core::ErrorCode::overloaded;
+    done.text = error.what();
+  } catch (const shm::NoMemory& error) {
+    done.code = core::ErrorCode::overloaded;
+    done.text = error.what();
+  } catch (const std::bad_alloc&) {
+    done.code = core::ErrorCode::overloaded;
+    done.text = "the manager has no memory";
+  } catch (const std::exception& error) {
+    done.text = error.what();
+  }
+  done_.push_back(std::move(done));
+}
+
+void RingHost::fail(const Ring& ring, ParkId park, Outcome outcome, std::uint64_t number) {
+  const bool closed = outcome == Outcome::closed;
+  done_.push_back({.object = ring.object, .park = park, .code = core::ErrorCode::closed,
+                   .text = closed ? kClosed : "the manager is shutting down", .number = number});
+}
+
+void RingHost::start(Ring& ring, Work& work) {
+  shm::SharedQueue& queue = *ring.queue;
+  switch (work.kind) {
+    case Work::Kind::move_in: return move_in(ring, work);
+    case Work::Kind::put:
+      ring.puts.push_back({.park = work.park, .items = std::move(work.items)});
+      return;
+    case Work::Kind::try_put: {
+      // Behind those who wait: they know that there is no room.
+      while (advance_first_put(ring, ring.puts)) {
+      }
+      if (!ring.puts.empty()) return answer(ring, work.park, 0);
+      const RingItem& item = work.items.at(0);
+      const Outcome outcome =
+          queue.put(bytes_of(item), static_cast<std::uint32_t>(item.format), kNow);
+      if (outcome == Outcome::closed || outcome == Outcome::ended) {
+        return fail(ring, work.park, outcome);
+      }
+      return answer(ring, work.park, outcome == Outcome::done ? 1 : 0);
+    }
+    case Work::Kind::get: ring.gets.push_back({work.park, work.number}); return;
+    case Work::Kind::try_get: {
+      while (advance_first_get(ring)) {
+      }
+      if (!ring.gets.empty()) return answer(ring, work.park);
+      Done done{.object = ring.object, .park = work.park};
+      Outcome outcome = Outcome::timeout;
+      get(ring, {work.park, 1}, done, outcome);
+      if (outcome == Outcome::closed || outcome == Outcome::ended) {
+        return fail(ring, work.park, outcome);
+      }
+      done_.push_back(std::move(done));
+      return;
+    }
+    case Work::Kind::size: return answer(ring, work.park, queue.size());
+    case Work::Kind::full: return answer(ring, work.park, queue.full() ? 1 : 0);
+    case Work::Kind::task_done:
+      if (!queue.task_done()) {
+        throw BadCall("task_done was called more often than items were taken");
+      }
+      return answer(ring, work.park);
+    case Work::Kind::join: ring.joins.push_back(work.park); return;
+    case Work::Kind::close:
+      queue.close();
+      return answer(ring, work.park);
+    case Work::Kind::cancel: return cancel(ring, work.park);
+    case Work::Kind::confirm: return confirm(ring, work.park);
+    case Work::Kind::give_back: return give_back(ring, work.park);
+    case Work::Kind::put_back:
+      ring.back.push_back({.park = {}, .items = std::move(work.items), .tasks_done = true});
+      return;
+    case Work::Kind::gone: return;
+  }
+}
+
+// Nobody else is there yet: the items keep their order whatever is put first.
+void RingHost::move_in(Ring& ring, Work& work) {
+  ring.queue->add_tasks(work.number);
+  const auto fresh = std::ranges::stable_partition(work.items, &RingItem::redelivered);
+  std::vector<RingItem> back(std::move_iterator(work.items.begin()),
+                             std::move_iterator(fresh.begin()));
+  work.items.erase(work.items.begin(), fresh.begin());
+  if (!back.empty()) ring.back.push_back({.park = {}, .items = std::move(back)});
+  ring.puts.push_back(
+      {.park = {}, .items = std::move(work.items), .close_after = work.closed});
+}
+
+void RingHost::close(Ring& ring) {
+  try {
+    ring.queue->close();
+  } catch (const shm::Damaged&) {
+    // Whoever calls next is told.
+  }
+}
+
+void RingHost::cancel(Ring& ring, ParkId park) {
+  const auto put = std::ranges::find(ring.puts, std::optional(park), &Put::park);
+  if (put != ring.puts.end()) {
+    done_.push_back({.object = ring.object, .park = park, .code = core::ErrorCode::timed_out,
+                     .text = "cancelled", .number = put->done});
+    ring.puts.erase(put);
+    return;
+  }
+  std::erase_if(ring.gets, [&](const Get& get) { return get.park == park; });
+  std::erase(ring.joins, park);
+  if (ring.held.contains(park)) {
+    std::erase_if(done_, [&](const Done& done) {
+      return done.object == ring.object && done.park == park;
+    });
+    give_back(ring, park);
+  }
+}
+
+void RingHost::confirm(Ring& ring, ParkId park) {
+  const auto node = ring.held.extract(park);
+  if (node.empty()) return;
+  for (const shm::Held& held : node.mapped()) ring.queue->consume(held);
+}
+
+void RingHost::give_back(Ring& ring, ParkId park) {
+  const auto node = ring.held.extract(park);
+  if (node.empty()) return;
+  for (const shm::Held& held : node.mapped()) nack(ring, held);
+}
+
+// Where the ring cannot take it back, the item is the next participant's that has our number.
+void RingHost::nack(Ring& ring, const shm::Held& held) {
+  try {
+    static_cast<void>(ring.queue->nack(held));
+  } catch (const std::exception&) {
+  }
+}
+
+void RingHost::drop(core::ObjectId object) {
+  const auto ring = rings_.extract(object);
+  ring.mapped().queue->end();
+  waiting_.erase(object);
+}
+
+// ---- Waiting ----
+
+// The waiting protocol: set the flags, look once more, and leave the rest to the watch.
+void RingHost::settle(Ring& ring) {
+  ring.short_of_memory = false;
+  advance(ring);
+  do {
+    arm(ring);
+  } while (ring.waits() && advance(ring));
+  if (ring.waits()) {
+    waiting_.insert(ring.object);
+  } else {
+    waiting_.erase(ring.object);
+  }
+}
+
+void RingHost::arm(Ring& ring) {
+  ring.words.clear();
+  const auto add = [&](shm::Event event) {
+    shm::FutexWord& word = ring.queue->event(event);
+    const std::uint32_t seen = word.fetch_or(1, std::memory_order_seq_cst) | 1U;
+    ring.words.push_back({ring.queue, &word, seen});
+  };
+  if (!ring.gets.empty()) add(shm::Event::not_empty);
+  if (!ring.puts.empty()) add(shm::Event::not_full);
+  if (!ring.puts.empty() || !ring.back.empty()) add(shm::Event::block_freed);
+  if (!ring.joins.empty()) add(shm::Event::all_done);
+}
+
+bool RingHost::advance(Ring& ring) {
+  bool any = false;
+  while (advance_first_put(ring, ring.back)) any = true;
+  while (advance_first_put(ring, ring.puts)) any = true;
+  while (advance_first_get(ring)) any = true;
+  return advance_joins(ring) || any;
+}
+
+bool RingHost::advance_first_put(Ring& ring, std::deque<Put>& puts) {
+  if (puts.empty()) return false;
+  Put& put = puts.front();
+  const std::size_t before = put.done;
+  Step step = Step::done;
+  while (put.done < put.items.size() && step == Step::done) step = put_next(ring, put);
+  if (step == Step::wait) return put.done > before;
+  if (step == Step::done) {
+    if (put.close_after) close(ring);
+    if (put.park) answer(ring, *put.park, put.done);
+  }
+  puts.pop_front();
+  return true;
+}
+
+RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
+  const RingItem& item = put.items[put.done];
+  const auto format = static_cast<std::uint32_t>(item.format);
+  shm::SharedQueue& queue = *ring.queue;
+  Outcome outcome = Outcome::timeout;
+  try {
+    outcome = item.redelivered ? queue.put_back(bytes_of(item), format)
+                               : queue.put(bytes_of(item), format, kNow);
+    // It was in before the ring was closed.
+    if (outcome == Outcome::closed && !put.park) outcome = queue.put_back(bytes_of(item), format);
+    ring.short_of_memory = outcome == Outcome::timeout && (item.redelivered || !queue.full());
+  } catch (const shm::Damaged&) {
+    if (put.park) fail(ring, *put.park, put.done);
+    return Step::failed;
+  } catch (const std::exception&) {
+    if (put.park) {
+      fail(ring, *put.park, put.done);
+      return Step::failed;
+    }
+    // What was in the queue already must not get lost for want of memory.
+    ring.short_of_memory = true;
+    return Step::wait;
+  }
+  switch (outcome) {
+    case Outcome::done: break;
+    case Outcome::timeout: return Step::wait;
+    case Outcome::closed:
+    case Outcome::ended:
+      if (put.park) fail(ring, *put.park, outcome, put.done);
+      return Step::failed;
+  }
+  ++put.done;
+  if (put.tasks_done) static_cast<void>(queue.task_done());
+  return Step::done;
+}
+
+void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
+  std::vector<shm::Held> held;
+  std::size_t bytes = 0;
+  const auto read = [&](const shm::Item& item) {
+    const auto* first = reinterpret_cast<const char*>(item.bytes.data());
+    done.items.push_back({std::string(first, item.bytes.size()), item.format});
+    bytes += item.bytes.size();
+    return false;  // reserved, until the client has it
+  };
+  const std::uint64_t most = std::min<std::uint64_t>(get.max, kGetItems);
+  try {
+    while (held.size() < most && bytes < kGetBytes) {
+      shm::Held one;
+      outcome = ring.queue->get(read, kNow, one);
+      if (outcome != Outcome::done) break;
+      held.push_back(one);
+    }
+  } catch (...) {
+    for (const shm::Held& one : held) nack(ring, one);
+    throw;
+  }
+  if (held.empty()) return;
+  outcome = Outcome::done;
+  ring.held.insert_or_assign(get.park, std::move(held));
+}
+
+bool RingHost::advance_first_get(Ring& ring) {
+  if (ring.gets.empty()) return false;
+  const Get first = ring.gets.front();
+  Done done{.object = ring.object, .park = first.park};
+  Outcome outcome = Outcome::timeout;
+  try {
+    get(ring, first, done, outcome);
+    if (outcome == Outcome::timeout) return false;
+    if (outcome == Outcome::done) {
+      done_.push_back(std::move(done));
+    } else {
+      fail(ring, first.park, outcome);
+    }
+  } catch (...) {
+    fail(ring, first.park);
+  }
+  ring.gets.pop_front();
+  return true;
+}
+
+bool RingHost::advance_joins(Ring& ring) {
+  if (ring.joins.empty()) return false;
+  try {
+    const Outcome outcome = ring.queue->join(kNow);
+    if (outcome == Outcome::timeout) return false;
+    for (const ParkId park : ring.joins) {
+      outcome == Outcome::done ? answer(ring, park) : fail(ring, park, outcome);
+    }
+  } catch (...) {
+    for (const ParkId park : ring.joins) fail(ring, park);
+  }
+  ring.joins.clear();
+  return true;
+}
+
+std::size_t RingHost::waiting() const {
+  std::size_t count = 0;
+  for (const core::ObjectId object : waiting_) {
+    const Ring& ring = rings_.at(object);
+    count += ring.back.size() + ring.puts.size() + ring.gets.size() + ring.joins.size();
+  }
+  return count;
+}
+
+void RingHost::watch() {
+  std::vector<RingWatch::Word> words;
+  core::Duration slice = kSlice;
+  for (const core::ObjectId object : waiting_) {
+    const Ring& ring = rings_.at(object);
+    words.insert(words.end(), ring.words.begin(), ring.words.end());
+    if (ring.short_of_memory) slice = kMemorySlice;
+  }
+  watch_.watch(std::move(words), slice);
+}
+
+// ---- The dead ----
+
+void RingHost::process_died(core::Time now) {
+  if (rings_.empty()) return;
+  next_to_recover_ = rings_.begin()->first;
+  recover_again_ = now + kRecoverAgain;
+}
+
+core::Deadline RingHost::next_deadline() const {
+  if (next_to_recover_) return core::Time::min();
+  return recover_again_;
+}
+
+void RingHost::look_for_dead(core::Time now, std::vector<core::ObjectId>& touched) {
+  const auto recover = [&](Ring& ring) {
+    try {
+      ring.queue->recover_dead();
+    } catch (const std::exception&) {
+      // Its memory is damaged, or there is none: who calls will be told.
+    }
+    touched.push_back(ring.object);
+  };
+  const RingWatch::News news = watch_.take_news();
+  if (news.slice && now - last_slice_ >= kSlice && !next_to_recover_) {
+    // Only where somebody waits: others find out when they come.
+    last_slice_ = now;
+    for (const core::ObjectId object : waiting_) recover(rings_.at(object));
+  }
+  if (!next_to_recover_ && recover_again_ && *recover_again_ <= now) {
+    recover_again_.reset();
+    if (!rings_.empty()) next_to_recover_ = rings_.begin()->first;
+  }
+  if (!next_to_recover_) return;
+  auto place = rings_.lower_bound(*next_to_recover_);
+  for (std::size_t left = kRecoverAtOnce; left > 0 && place != rings_.end(); --left, ++place) {
+    recover(place->second);
+  }
+  next_to_recover_.reset();
+  if (place != rings_.end()) next_to_recover_ = place->first;
+}
+
+}  // namespace steward::server

@@ -1,0 +1,149 @@
+// RingHost: the manager's part in the rings of its queues. Does there what the core wants done, as
+// one participant among others, and keeps what has to wait until a ring lets it go on.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/limits.hpp>
+#include <steward/manager/server/poller.hpp>
+#include <steward/manager/server/ring_watch.hpp>
+#include <steward/manager/server/work.hpp>
+#include <steward/shm/shared_queue.hpp>
+
+namespace steward::server {
+
+// Local processes may write what they like into a ring's memory: whatever comes of that is an error
+// of the calls that meet it. What was handed over is reserved on the ring without end, and goes
+// back by itself should this process die.
+//
+// Thread safety: none; the loop's thread only. The poller must outlive it.
+class RingHost {
+ public:
+  // What has become of the work for a parked call; as WorkResult, with its own memory.
+  struct Done {
+    struct Item {
+      std::string bytes;
+      std::uint32_t format = 0;
+    };
+    core::ObjectId object{};
+    ParkId park{};
+    core::ErrorCode code = core::ErrorCode::ok;
+    std::string text = {};
+    std::uint64_t number = 0;
+    std::vector<Item> items = {};
+  };
+
+  // `descriptors` is how many the process may have open.
+  RingHost(Poller& poller, const core::Limits& limits, std::size_t descriptors);
+  RingHost(const RingHost&) = delete;
+  RingHost& operator=(const RingHost&) = delete;
+  // Ends all rings: local clients that wait there are told so.
+  ~RingHost();
+
+  // The longest item that a ring takes.
+  std::uint64_t item_bytes() const { return item_bytes_; }
+
+  struct Opened {
+    int fd = -1;  // of the ring's memory; borrowed
+    bool made = false;
+  };
+  // The ring of this queue, made if it has none: the core must hear of it then (QueueMapped).
+  // Throws BadCall if the queue is too large for one, Overloaded or NoMemory if there cannot be one
+  // now.
+  Opened open(core::ObjectId object, std::uint64_t maxsize);
+
+  // Takes on what the core wants done, in order with what it has taken on before.
+  void take(std::vector<Work>& work);
+  // Does what can be done now.
+  std::vector<Done> perform(core::Time now);
+
+  // A process has died: what it held on any ring goes back soon.
+  void process_died(core::Time now);
+  // When perform() has something to do although nothing has happened.
+  core::Deadline next_deadline() const;
+
+  std::size_t size() const { return rings_.size(); }
+  // Work that waits for a ring to change.
+  std::size_t waiting() const;
+
+ private:
+  struct Put {
+    std::optional<ParkId> park;  // nullopt: nobody waits for it
+    std::vector<RingItem> items;
+    std::size_t done = 0;
+    bool close_after = false;
+    bool tasks_done = false;  // one open task less for each
+  };
+  struct Get {
+    ParkId park{};
+    std::uint64_t max = 1;
+  };
+  struct Ring {
+    core::ObjectId object{};
+    std::shared_ptr<shm::SharedQueue> queue;
+    std::deque<Put> back;  // what comes back, whatever the size of the queue
+    std::deque<Put> puts;
+    std::deque<Get> gets;
+    std::deque<ParkId> joins;
+    std::map<ParkId, std::vector<shm::Held>> held;  // got by a call that has not confirmed it
+    std::vector<RingWatch::Word> words;             // to be watched: what waits, waits for these
+    bool short_of_memory = false;                   // a put waits, though there is room
+
+    bool waits() const {
+      return !back.empty() || !puts.empty() || !gets.empty() || !joins.empty();
+    }
+  };
+  enum class Step { done, wait, failed };
+
+  void start(Ring& ring, Work& work);
+  void move_in(Ring& ring, Work& work);
+  void answer(const Ring& ring, ParkId park, std::uint64_t number = 0);
+  void cancel(Ring& ring, ParkId park);
+  void confirm(Ring& ring, ParkId park);
+  void give_back(Ring& ring, ParkId park);
+  static void nack(Ring& ring, const shm::Held& held);
+  static void close(Ring& ring);
+  void drop(core::ObjectId object);
+  // For the exception that is being handled.
+  void fail(const Ring& ring, ParkId park, std::uint64_t number = 0);
+  void fail(const Ring& ring, ParkId park, shm::SharedQueue::Outcome outcome,
+            std::uint64_t number = 0);
+
+  // Lets those who wait go on as far as they can; afterwards the words of those who cannot are
+  // ready to be watched.
+  void settle(Ring& ring);
+  // True: somebody has got further.
+  bool advance(Ring& ring);
+  bool advance_first_put(Ring& ring, std::deque<Put>& puts);
+  Step put_next(Ring& ring, Put& put);
+  bool advance_first_get(Ring& ring);
+  bool advance_joins(Ring& ring);
+  void arm(Ring& ring);
+  void get(Ring& ring, const Get& get, Done& done, shm::SharedQueue::Outcome& outcome);
+  void look_for_dead(core::Time now, std::vector<core::ObjectId>& touched);
+  void watch();
+
+  Poller& poller_;
+  const std::uint64_t item_bytes_;
+  const std::size_t descriptors_;
+  std::map<core::ObjectId, Ring> rings_;
+  std::set<core::ObjectId> waiting_;  // those where some work waits
+  std::vector<Work> work_;
+  std::vector<Done> done_;
+  bool woken_ = false;
+  RingWatch watch_;
+
+  std::optional<core::ObjectId> next_to_recover_;  // on the way through all rings
+  core::Deadline recover_again_;
+  core::Time last_slice_{};
+};
+
+}  // namespace steward::server

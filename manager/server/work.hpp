@@ -1,0 +1,84 @@
+// Work: what the core wants done outside of it, to the ring of a queue in shared memory, and what
+// has become of it. Goes out with the core's outputs and comes back as an input, so that the core
+// needs no clock and no shared memory to know what a queue holds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <steward/core/errors.hpp>
+#include <steward/core/ids.hpp>
+
+namespace steward::server {
+
+// A call that waits in the core for somebody else's; rising, never reused, so that a std::map by
+// ParkId is a first-in first-out queue that a waiter can leave in the middle.
+enum class ParkId : std::uint64_t {};
+
+// What the bytes of an item on a ring are. Those of local clients are not to be trusted.
+enum class RingFormat : std::uint32_t {
+  encoded = 0,  // one element as MessagePack, without handles
+  raw = 1,      // a trivially copyable value as it lies in memory
+  stub = 2,     // 8 bytes, little-endian: the number under which the manager keeps the value
+};
+inline constexpr std::size_t kStubBytes = 8;
+
+struct RingItem {
+  std::string bytes;
+  RingFormat format = RingFormat::encoded;
+  bool redelivered = false;
+};
+
+// In the order in which the core gives them out; `park` names the call that waits for the result,
+// or whose work is meant.
+struct Work {
+  enum class Kind : std::uint8_t {
+    // Before all other work: the items go in, redelivered ones to the front, `number` tasks are
+    // open, and if `closed` the ring is closed behind them.
+    move_in,
+    put,      // all items, in order, waiting while there is no room
+    try_put,  // the only item, if there is room
+    get,      // at least one item, at most `number`, waiting for the first; they stay reserved
+    try_get,  // one item, if there is one
+    size,
+    full,
+    task_done,
+    join,
+    close,
+    // The call waits no more. A put still says how many of its items went in.
+    cancel,
+    // What the call got is the client's, or goes back.
+    confirm,
+    give_back,
+    // Items that were taken before the queue had a ring come back: one open task less for each.
+    put_back,
+    // There is no such queue any more.
+    gone,
+  };
+
+  Kind kind = Kind::gone;
+  core::ObjectId object{};
+  ParkId park{};
+  std::vector<RingItem> items = {};
+  std::uint64_t number = 0;
+  bool closed = false;
+};
+
+// The views are good while it is being looked at.
+struct WorkResult {
+  struct Item {
+    std::string_view bytes;
+    std::uint32_t format = 0;  // any number, since anybody may have written it
+  };
+
+  core::ErrorCode code = core::ErrorCode::ok;
+  std::string_view text = {};  // of an error
+  // How many items went in (also beside an error), how many there are; of what is asked, 1 for yes.
+  std::uint64_t number = 0;
+  std::vector<Item> items = {};  // that were got
+};
+
+}  // namespace steward::server

@@ -1,0 +1,130 @@
+// What a queue hands out for a while: an item to be acknowledged, an item to be looked at in place,
+// and room for an item to be written in place.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+namespace steward {
+
+// An item that stays in the queue's care until it is acknowledged: `auto job = jobs.reserve(30s);`.
+// Not acknowledged in that time, given back, or dropped, it goes to the next taker, in front of all
+// others, flagged; so it does, at once, if this process dies. That is at-least-once delivery.
+//
+// Movable, not copyable; used by one thread at a time. Keeps the queue alive.
+template <class T>
+class Delivery {
+ public:
+  // The three things that can be said of it; each gives whether the time was not yet over.
+  struct Answers {
+    std::function<bool()> ack;
+    std::function<bool()> nack;
+    std::function<bool()> touch;
+  };
+
+  Delivery(T value, bool redelivered, Answers answers)
+      : value_(std::move(value)), redelivered_(redelivered), answers_(std::move(answers)) {}
+  Delivery(Delivery&& other) noexcept
+      : value_(std::move(other.value_)),
+        redelivered_(other.redelivered_),
+        answers_(std::exchange(other.answers_, {})) {}
+  Delivery& operator=(Delivery&& other) noexcept {
+    Delivery moved(std::move(other));
+    std::swap(value_, moved.value_);
+    std::swap(redelivered_, moved.redelivered_);
+    std::swap(answers_, moved.answers_);
+    return *this;
+  }
+  // As nack(), without an error if that fails: the item's time ends anyway.
+  ~Delivery() {
+    try {
+      nack();
+    } catch (...) {
+    }
+  }
+
+  const T& value() const { return value_; }
+  // Somebody had it before and did not acknowledge it: what it asks for may have been done.
+  bool redelivered() const { return redelivered_; }
+
+  // Done: the item is gone for good. False: too late, or said already; it went to somebody else.
+  bool ack() { return say(&Answers::ack); }
+  // Not done: the next taker gets it.
+  bool nack() { return say(&Answers::nack); }
+  // Begins its time anew.
+  bool touch() { return answers_.touch && answers_.touch(); }
+
+ private:
+  bool say(std::function<bool()> Answers::* which) {
+    const Answers answers = std::exchange(answers_, {});
+    return answers.*which && (answers.*which)();
+  }
+
+  T value_;
+  bool redelivered_ = false;
+  Answers answers_;  // empty once it is settled
+};
+
+// Room in a queue for one item, written where its taker will read it: `auto frame = frames.loan();
+// frame->fill(0); frame.commit();`. Dropped, nothing was put. For trivially copyable types; its
+// members hold anything until they are written.
+//
+// Movable, not copyable; used by one thread at a time. Keeps the queue alive.
+template <class T>
+class Loan {
+ public:
+  struct Ways {
+    std::function<void()> commit;
+    std::function<void()> give_back;
+  };
+
+  Loan(T* place, Ways ways) : place_(place), ways_(std::move(ways)) {}
+  Loan(Loan&& other) noexcept
+      : place_(std::exchange(other.place_, nullptr)), ways_(std::exchange(other.ways_, {})) {}
+  Loan& operator=(Loan&& other) noexcept {
+    Loan moved(std::move(other));
+    std::swap(place_, moved.place_);
+    std::swap(ways_, moved.ways_);
+    return *this;
+  }
+  ~Loan() {
+    if (ways_.give_back) ways_.give_back();
+  }
+
+  T& operator*() const { return *place_; }
+  T* operator->() const { return place_; }
+
+  // Puts it; waits while the queue is full. Throws as put(), and the loan is over all the same.
+  void commit() {
+    const Ways ways = std::exchange(ways_, {});
+    place_ = nullptr;
+    if (ways.commit) ways.commit();
+  }
+
+ private:
+  T* place_;
+  Ways ways_;  // empty once it is over
+};
+
+// An item taken from a queue and looked at where it lies: `auto frame = frames.take();`. It is gone
+// for good when this is destroyed; if the process dies before, the next taker gets it.
+//
+// Movable, not copyable; used by one thread at a time. Keeps the queue alive.
+template <class T>
+class View {
+ public:
+  View(const T* place, std::shared_ptr<const void> keeper)
+      : place_(place), keeper_(std::move(keeper)) {}
+  View(View&&) noexcept = default;
+  View& operator=(View&&) noexcept = default;
+
+  const T& operator*() const { return *place_; }
+  const T* operator->() const { return place_; }
+
+ private:
+  const T* place_;
+  std::shared_ptr<const void> keeper_;
+};
+
+}  // namespace steward

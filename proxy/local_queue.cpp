@@ -1,0 +1,73 @@
+#include <steward/proxy/local_queue.hpp>
+
+#include <fmt/format.h>
+
+#include <steward/client/ring.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/writer.hpp>
+
+namespace steward::proxy {
+
+LocalQueue::Ring* LocalQueue::ring(const Method& method) const {
+  try {
+    return client::ring_of(reference());
+  } catch (...) {
+    fail(method);
+  }
+}
+
+LocalQueue::Limit LocalQueue::limit(const Method& method) const {
+  const core::Deadline whole = deadline();
+  if (!method.timed) return {whole, false};
+  const bool whole_first = whole && (!method.until || *whole < *method.until);
+  return whole_first ? Limit{whole, false} : Limit{method.until, true};
+}
+
+bool LocalQueue::concluded(const Method& method, Ring::Outcome outcome, bool own_time) const {
+  switch (outcome) {
+    case Ring::Outcome::done: return true;
+    case Ring::Outcome::timeout:
+      if (own_time) return false;
+      throw timed_out(method);
+    case Ring::Outcome::closed: throw Closed(name(method) + ": the queue is closed");
+    case Ring::Outcome::ended: break;
+  }
+  throw Disconnected(name(method) + ": the manager has shut down or was killed, and nobody else uses the queue");
+}
+
+std::uint64_t LocalQueue::stub_number(Bytes bytes) {
+  if (bytes.size() != sizeof(std::uint64_t)) throw BadCall("an item of the queue is malformed");
+  std::uint64_t number = 0;
+  for (std::size_t i = bytes.size(); i > 0; --i) {
+    number = number << 8U | std::to_integer<std::uint64_t>(bytes[i - 1]);
+  }
+  return number;
+}
+
+void LocalQueue::redeemed(std::uint64_t number) const {
+  std::string arguments;
+  core::Writer writer(arguments);
+  writer.array(1);
+  writer.natural(number);
+  const Method method = changing("redeemed");
+  session(method)->post(object(), method.name, arguments);
+}
+
+void LocalQueue::fail_on_ring(const Method& method) const {
+  const auto named = [&](const std::exception& error) {
+    return fmt::format("{}: {}", name(method), error.what());
+  };
+  try {
+    throw;
+  } catch (const shm::NoMemory& error) {
+    throw Overloaded(named(error));
+  } catch (const Overloaded& error) {
+    throw Overloaded(named(error));
+  } catch (const shm::Damaged& error) {
+    throw Disconnected(named(error));
+  } catch (...) {
+    fail(method);
+  }
+}
+
+}  // namespace steward::proxy

@@ -1,0 +1,92 @@
+// LocalQueue: what the methods of a queue's proxy do where the queue has a ring in shared memory.
+// Bytes only; the typed half is in queue_methods.hpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <steward/core/token.hpp>
+#include <steward/core/travel.hpp>
+#include <steward/proxy/blocking.hpp>
+#include <steward/shm/shared_queue.hpp>
+
+namespace steward::proxy {
+
+// How an item's bytes are to be read. The manager reads them likewise, for its other clients.
+enum class ItemFormat : std::uint32_t {
+  packed = 0,  // a MessagePack value
+  raw = 1,     // the bytes of a trivially copyable struct
+  stub = 2,    // the manager keeps the item, under this number (8 bytes, little-endian)
+};
+
+using Bytes = std::span<const std::byte>;
+
+inline Bytes bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+inline std::string_view text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// The rules for handles in items of a ring: nobody counts references in there, so an item with one
+// goes through the manager, which does. What a hostile neighbour writes all the same becomes a
+// plain token.
+class RingTravel final : public core::Travel {
+ public:
+  bool met_handles() const { return met_; }
+  core::Token outgoing(const core::Reference& reference) override {
+    met_ = true;
+    return reference.token();
+  }
+  core::ReferencePtr incoming(core::Token token) override {
+    return std::make_shared<const core::Reference>(std::move(token));
+  }
+
+ private:
+  bool met_ = false;
+};
+
+// The base of a queue's blocking methods. Thread safety and ownership: as Target.
+class LocalQueue : public Blocking {
+ protected:
+  using Blocking::Blocking;
+  using Ring = shm::SharedQueue;
+
+  // nullptr: the general road. An empty proxy has none.
+  Ring* ring(const Method& method) const;
+
+  // When a call that begins now must end, and what that means.
+  struct Limit {
+    core::Deadline deadline;
+    bool own = false;  // the end of a timed form's own time: a result, not an error
+  };
+  Limit limit(const Method& method) const;
+
+  // True: done. False: a trying or timed form was not. Throws TimeoutError, Closed, Disconnected.
+  bool concluded(const Method& method, Ring::Outcome outcome, bool own_time) const;
+
+  // Runs an operation of the ring; its errors get the call's name in front.
+  template <class F>
+  auto on_ring(const Method& method, F&& operation) const {
+    try {
+      return operation();
+    } catch (...) {
+      fail_on_ring(method);
+    }
+  }
+
+  // The number in a stub. Throws BadCall if the bytes are none.
+  static std::uint64_t stub_number(Bytes bytes);
+  // The manager need not keep that item any more.
+  void redeemed(std::uint64_t number) const;
+
+ private:
+  [[noreturn]] void fail_on_ring(const Method& method) const;
+};
+
+}  // namespace steward::proxy

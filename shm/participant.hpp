@@ -1,0 +1,56 @@
+// Participant: under which number a process takes part in a queue, and whether the others live.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+
+#include <steward/shm/queue_memory.hpp>
+#include <steward/shm/ring.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::shm {
+
+// A number is a byte of the segment, locked through an open file description that this object alone
+// has: the kernel lets go of it when the process is gone, in whatever way, and not before. To have
+// the lock of a number whose record is dirty is to be its only recoverer. No clock decides that
+// anybody is dead.
+//
+// Thread safety: all functions from any thread. A forked child must leave() before it does anything
+// else, without touching the memory: abandon().
+// Limit: a program that closes descriptors which it did not open lets go of its number.
+class Participant {
+ public:
+  // Takes the first free number, after recovery of who had it if need be. Throws NoMemory if there
+  // is none or the lock cannot be had, as where /proc is not mounted.
+  explicit Participant(QueueMemory& memory);
+  Participant(const Participant&) = delete;
+  Participant& operator=(const Participant&) = delete;
+  // What it still holds goes back to the queue.
+  ~Participant();
+
+  unsigned number() const { return number_; }
+
+  // Takes back what dead participants held. Costs a system call for each of the others.
+  void recover_dead();
+
+  // After recover_dead(): whether the queue's maker is gone and nobody else takes part, so that
+  // nobody can come either.
+  bool left_alone() const;
+
+  // For the child of a fork: forgets the number without giving it up.
+  void abandon();
+
+ private:
+  bool try_lock(unsigned number) const;
+  void unlock(unsigned number) const;
+  void take_number();
+  void recover(unsigned number);
+
+  QueueMemory& memory_;
+  UniqueFd locks_;
+  unsigned number_ = 0;
+  // The lock of a number does not exclude the threads of one description.
+  std::mutex recovering_;
+};
+
+}  // namespace steward::shm

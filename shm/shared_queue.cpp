@@ -1,0 +1,406 @@
+#include <steward/shm/shared_queue.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace steward::shm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How long a sleeper trusts that it is told. Only what a killed or stopped process left untold is
+// found by looking again.
+constexpr core::Duration kSlice = std::chrono::milliseconds(100);
+// Where a wake may be missed by design: nothing orders a block's end before the look at the flag.
+constexpr core::Duration kShortSlice = std::chrono::milliseconds(2);
+
+// To have let items or slots gather has paid if there were this many more.
+constexpr Word kSeveral = 3;
+// Room that get_many() makes in advance.
+constexpr std::size_t kSeveralMax = 64;
+
+Word nanoseconds(core::Time time) {
+  return static_cast<Word>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count());
+}
+
+bool is_now(const core::Deadline& deadline) {
+  return deadline && *deadline == SharedQueue::kNow;
+}
+
+}  // namespace
+
+std::unique_ptr<SharedQueue> SharedQueue::create(const QueueShape& shape) {
+  return std::unique_ptr<SharedQueue>(new SharedQueue(QueueMemory::create(shape)));
+}
+
+std::unique_ptr<SharedQueue> SharedQueue::open(UniqueFd fd) {
+  return std::unique_ptr<SharedQueue>(new SharedQueue(QueueMemory::open(std::move(fd))));
+}
+
+SharedQueue::SharedQueue(QueueMemory memory)
+    : memory_(std::move(memory)), participant_(memory_), ring_(memory_, participant_.number()) {}
+
+// ---- Putting ----
+
+unsigned SharedQueue::class_for(std::size_t bytes, std::size_t alignment) const {
+  const unsigned k = memory_.size_class_for(bytes, alignment);
+  if (bytes > shape().message_bytes || k == memory_.size_classes()) {
+    throw Overloaded(fmt::format("an item of {} bytes is more than the {} that this queue takes",
+                                 bytes, shape().message_bytes));
+  }
+  return k;
+}
+
+SharedQueue::Tried SharedQueue::failed(Put put) {
+  return put == Put::closed ? Tried::closed : Tried::full;
+}
+
+// Larger blocks will do when those of the size are out.
+bool SharedQueue::claim_block(unsigned size_class, const Spot* spot, Claim& out) {
+  for (unsigned k = size_class; k < memory_.size_classes(); ++k) {
+    if (ring_.claim(k, spot, out)) return true;
+  }
+  return false;
+}
+
+template <class Fill>
+SharedQueue::Tried SharedQueue::try_put(unsigned size_class, std::size_t bytes,
+                                        std::uint32_t format, Fill&& fill) {
+  if (ended()) return Tried::ended;
+  Spot spot;
+  if (const Put room = ring_.find_room(spot); room != Put::done) return failed(room);
+  Claim claim;
+  if (!claim_block(size_class, &spot, claim)) return Tried::no_block;
+  Put put = Put::full;
+  try {
+    fill(memory_.writable(claim.block, bytes));
+    memory_.describe(claim.block, bytes, format);
+    put = ring_.publish(claim, spot);
+  } catch (...) {
+    ring_.unclaim(claim);
+    throw;
+  }
+  if (put == Put::done) return Tried::done;
+  ring_.unclaim(claim);
+  return failed(put);
+}
+
+template <class Try>
+SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline deadline,
+                                              std::size_t bytes) {
+  Tried tried = attempt();
+  if (tried == Tried::done) return Outcome::done;
+  for (;;) {
+    switch (tried) {
+      case Tried::done: return Outcome::done;
+      case Tried::closed: return Outcome::closed;
+      case Tried::ended: return Outcome::ended;
+      case Tried::full:
+      case Tried::no_block: break;
+    }
+    if (shape().maxsize == 0) {
+      // Nothing of its kind will make room soon: it grew as far as it can.
+      throw Overloaded(fmt::format("the queue has no room for another item of {} bytes", bytes));
+    }
+    if (is_now(deadline)) return Outcome::timeout;
+    if (put_gather_.due()) {
+      pause_for(Gather::kTime);
+      tried = attempt();
+      put_gather_.learned(tried == Tried::done && ring_.room(kSeveral));
+      if (tried == Tried::done) return Outcome::done;
+    }
+    const Tried before = tried;
+    const bool full = before == Tried::full;
+    const bool in_time = wait(
+        memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, deadline,
+        full ? kSlice : kShortSlice, [&] { return (tried = attempt()) != before; },
+        [&] { look_around(); });
+    if (!in_time) return Outcome::timeout;
+  }
+}
+
+SharedQueue::Outcome SharedQueue::put(std::span<const std::byte> bytes, std::uint32_t format,
+                                      core::Deadline deadline) {
+  const unsigned k = class_for(bytes.size(), 1);
+  const auto attempt = [&] {
+    return try_put(k, bytes.size(), format, [&](std::span<std::byte> to) {
+      if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+    });
+  };
+  const Outcome outcome = wait_to_put(attempt, deadline, bytes.size());
+  if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
+  return outcome;
+}
+
+SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::byte>> items,
+                                           std::uint32_t format, core::Deadline deadline,
+                                           std::size_t& done) {
+  done = 0;
+  for (const auto& bytes : items) static_cast<void>(class_for(bytes.size(), 1));
+  std::size_t told = 0;
+  const auto tell = [&] {
+    if (done > told) memory_.wake(Event::not_empty, static_cast<int>(done - told));
+    told = done;
+  };
+  for (const auto& bytes : items) {
+    const unsigned k = class_for(bytes.size(), 1);
+    const auto attempt = [&] {
+      const Tried tried = try_put(k, bytes.size(), format, [&](std::span<std::byte> to) {
+        if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+      });
+      // Before it sleeps: those who could make room do not know yet that there is something.
+      if (tried != Tried::done) tell();
+      return tried;
+    };
+    const Outcome outcome = wait_to_put(attempt, deadline, bytes.size());
+    if (outcome != Outcome::done) return outcome;
+    ++done;
+  }
+  tell();
+  return Outcome::done;
+}
+
+// By way of INFLIGHT: should this process die here, the item is given back as any that it had.
+SharedQueue::Outcome SharedQueue::put_back(std::span<const std::byte> bytes,
+                                           std::uint32_t format) {
+  const unsigned k = class_for(bytes.size(), 1);
+  if (ended()) return Outcome::ended;
+  Claim claim;
+  if (!claim_block(k, nullptr, claim)) return Outcome::timeout;
+  try {
+    const std::span<std::byte> to = memory_.writable(claim.block, bytes.size());
+    if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+    memory_.describe(claim.block, bytes.size(), format);
+  } catch (...) {
+    ring_.unclaim(claim);
+    throw;
+  }
+  ring_.put_back(claim);
+  return Outcome::done;
+}
+
+void SharedQueue::add_tasks(std::uint64_t count) {
+  memory_.owner(participant_.number()).open_tasks.fetch_add(count, std::memory_order_seq_cst);
+}
+
+void SharedQueue::close() { ring_.close(); }
+
+SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment,
+                                       core::Deadline deadline, Loan& out) {
+  const unsigned k = class_for(bytes, alignment);
+  const auto attempt = [&] {
+    if (ended()) return Tried::ended;
+    if (!claim_block(k, nullptr, out.claim)) return Tried::no_block;
+    try {
+      out.bytes = memory_.writable(out.claim.block, bytes);
+    } catch (...) {
+      ring_.unclaim(out.claim);
+      throw;
+    }
+    return Tried::done;
+  };
+  return wait_to_put(attempt, deadline, bytes);
+}
+
+SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
+                                         core::Deadline deadline) {
+  memory_.describe(loan.claim.block, loan.bytes.size(), format);
+  const auto attempt = [&] {
+    if (ended()) return Tried::ended;
+    Spot spot;
+    Put put = ring_.find_room(spot);
+    if (put == Put::done) put = ring_.publish(loan.claim, spot);
+    return put == Put::done ? Tried::done : failed(put);
+  };
+  const Outcome outcome = wait_to_put(attempt, deadline, loan.bytes.size());
+  if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
+  return outcome;
+}
+
+// ---- Taking ----
+
+Item SharedQueue::item(const Taken& taken) const {
+  return {memory_.payload(taken.cell.block()), memory_.format(taken.cell.block()),
+          taken.state.deliveries() > 0};
+}
+
+Item SharedQueue::item(const Held& held) const {
+  return {memory_.payload(held.block), memory_.format(held.block), held.state.deliveries() > 0};
+}
+
+SharedQueue::Outcome SharedQueue::try_take(Taken& out) {
+  if (ended()) return Outcome::ended;
+  if (ring_.next_expiry() != 0) ring_.expire(nanoseconds(Clock::now()));
+  switch (ring_.take(out)) {
+    case Take::done: return Outcome::done;
+    case Take::closed: return Outcome::closed;
+    case Take::empty: break;
+  }
+  return Outcome::timeout;
+}
+
+// What waiters do now and then: what the dead held is looked for, and whether there is any hope.
+void SharedQueue::look_around() {
+  participant_.recover_dead();
+  if (participant_.left_alone()) end();
+}
+
+core::Duration SharedQueue::slice() {
+  const Word expiry = ring_.next_expiry();
+  if (expiry == 0) return kSlice;
+  const Word now = nanoseconds(Clock::now());
+  if (expiry <= now) return core::Duration(1);
+  return std::min<core::Duration>(kSlice, std::chrono::nanoseconds(expiry - now));
+}
+
+SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, core::Deadline deadline) {
+  Outcome outcome = try_take(out);
+  if (outcome == Outcome::timeout && !is_now(deadline) && get_gather_.due()) {
+    pause_for(Gather::kTime);
+    outcome = try_take(out);
+    get_gather_.learned(outcome == Outcome::done && ring_.more(kSeveral));
+  }
+  while (outcome == Outcome::timeout && !is_now(deadline)) {
+    core::Time recovered = Clock::now();
+    const bool in_time = wait(
+        memory_.event(Event::not_empty), get_spin_, deadline, slice(),
+        [&] { return (outcome = try_take(out)) != Outcome::timeout; },
+        [&] {
+          // A slice may be short, for a lease that ends.
+          if (Clock::now() - recovered < kSlice) return;
+          recovered = Clock::now();
+          look_around();
+        });
+    if (!in_time) break;
+  }
+  // One wake may have been for several items, or its waker was killed.
+  if (outcome == Outcome::done && memory_.may_sleep(Event::not_empty) && ring_.more()) {
+    memory_.wake(Event::not_empty, 1);
+  }
+  return outcome;
+}
+
+// In a stream the first item is always there, one step behind the producer.
+void SharedQueue::let_gather(core::Deadline deadline) {
+  if (!caught_up_.load(std::memory_order_relaxed) || is_now(deadline) || !get_gather_.due()) return;
+  pause_for(Gather::kTime);
+  get_gather_.learned(ring_.more(kSeveral));
+}
+
+void SharedQueue::take_more(std::vector<Taken>& taken, std::size_t max) {
+  taken.reserve(std::min(max, kSeveralMax));
+  Taken next;
+  bool all = false;
+  while (taken.size() < max && !all) {
+    all = ring_.take(next) != Take::done;
+    if (!all) taken.push_back(next);
+  }
+  caught_up_.store(all, std::memory_order_relaxed);
+}
+
+void SharedQueue::free_block(const Taken& taken) {
+  memory_.trim(taken.cell.block());
+  // Before the block is free: join() must never see neither.
+  memory_.owner(participant_.number()).open_tasks.fetch_add(1, std::memory_order_relaxed);
+  ring_.consume(taken);
+}
+
+void SharedQueue::finish(const Taken& taken) {
+  free_block(taken);
+  memory_.wake(Event::not_full, 1);
+  memory_.wake(Event::block_freed, kEveryone);
+}
+
+void SharedQueue::finish(const std::vector<Taken>& taken, const std::vector<char>& done,
+                         std::vector<Held>& kept) {
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    if (done[i] != 0) {
+      free_block(taken[i]);
+    } else {
+      keep(taken[i], kept.emplace_back());
+    }
+  }
+  memory_.wake(Event::not_full, static_cast<int>(taken.size()));
+  memory_.wake(Event::block_freed, kEveryone);
+}
+
+Held SharedQueue::hold(const Taken& taken, core::Deadline until) {
+  const Held held = until ? ring_.hold(taken, nanoseconds(*until)) : ring_.hold(taken);
+  memory_.wake(Event::not_full, 1);
+  return held;
+}
+
+void SharedQueue::give_up(const Taken& taken) { static_cast<void>(ring_.nack(ring_.hold(taken))); }
+
+bool SharedQueue::ack(const Held& held) { return ring_.ack(held); }
+
+bool SharedQueue::consume(const Held& held) {
+  // Before the block is free: join() must never see neither.
+  add_tasks(1);
+  if (ring_.ack(held)) return true;
+  memory_.owner(participant_.number()).open_tasks.fetch_sub(1, std::memory_order_seq_cst);
+  return false;
+}
+
+bool SharedQueue::touch(Held& held, core::Time until) {
+  return ring_.touch(held, nanoseconds(until));
+}
+
+// ---- Looking ----
+
+bool SharedQueue::full() {
+  Spot spot;
+  return shape().maxsize != 0 && ring_.find_room(spot) == Put::full;
+}
+
+bool SharedQueue::task_done() {
+  const auto one_less = [&](unsigned number) {
+    auto& open = memory_.owner(number).open_tasks;
+    Word seen = open.load(std::memory_order_relaxed);
+    while (seen > 0) {
+      if (!open.compare_exchange_weak(seen, seen - 1, std::memory_order_seq_cst)) continue;
+      if (seen == 1) memory_.wake(Event::all_done, kEveryone);
+      return true;
+    }
+    return false;
+  };
+  if (one_less(participant_.number())) return true;
+  // Who reports need not be who took.
+  const Word end = memory_.owners_end().load(std::memory_order_acquire);
+  for (unsigned n = 1; n < end && n <= kOwnersMax; ++n) {
+    if (one_less(n)) return true;
+  }
+  return false;
+}
+
+SharedQueue::Outcome SharedQueue::join(core::Deadline deadline) {
+  const auto none_open = [&] {
+    const Word end = memory_.owners_end().load(std::memory_order_acquire);
+    for (unsigned n = 1; n < end && n <= kOwnersMax; ++n) {
+      if (memory_.owner(n).open_tasks.load(std::memory_order_acquire) != 0) return false;
+    }
+    return true;
+  };
+  Outcome outcome = Outcome::timeout;
+  Spin none;
+  const bool in_time = wait(
+      memory_.event(Event::all_done), none, deadline, kSlice,
+      [&] {
+        if (ended()) outcome = Outcome::ended;
+        else if (ring_.nothing_unfinished(none_open)) outcome = Outcome::done;
+        return outcome != Outcome::timeout;
+      },
+      [&] { look_around(); });
+  return in_time ? outcome : Outcome::timeout;
+}
+
+void SharedQueue::end() {
+  memory_.ended().store(1, std::memory_order_release);
+  memory_.wake_all();
+}
+
+}  // namespace steward::shm

@@ -1,0 +1,206 @@
+// SharedQueue: a queue of byte strings between processes of one host, in shared memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <steward/core/clock.hpp>
+#include <steward/shm/participant.hpp>
+#include <steward/shm/queue_memory.hpp>
+#include <steward/shm/ring.hpp>
+#include <steward/shm/wait.hpp>
+
+namespace steward::shm {
+
+// What a taker gets to see of an item. The bytes are good during the call that shows them.
+struct Item {
+  std::span<const std::byte> bytes;
+  std::uint32_t format = 0;  // as it was put
+  bool redelivered = false;  // somebody had it before and died, gave it back or took too long
+};
+
+// One process's part in the queue: any number of producers and consumers, first in first out by
+// the order in which items were committed. What came back is served first.
+//
+// put is durable against the death of any participant once it returns; get removes an item for
+// good once its reader has returned. Whoever dies in between leaves the item in the queue, flagged.
+// Nobody ever waits for a process that was stopped or killed.
+//
+// Thread safety: all functions from any thread. Ownership: the mapping and a number among the
+// participants; both end with it, and what it still held goes back. A forked child may only
+// abandon() and leak it.
+class SharedQueue {
+ public:
+  enum class Outcome {
+    done,
+    timeout,  // the deadline came first, and nothing has changed
+    closed,   // for takers: and there is nothing left
+    ended,    // its manager has shut down; or was killed, and nobody else takes part
+  };
+  // A deadline that is past: for operations that do not wait.
+  static constexpr core::Time kNow = core::Time::min();
+
+  // Throws NoMemory, Damaged and BadCall as QueueMemory and Participant do.
+  static std::unique_ptr<SharedQueue> create(const QueueShape& shape);
+  static std::unique_ptr<SharedQueue> open(UniqueFd fd);
+
+  // To be passed to another process, which opens it.
+  int fd() const { return memory_.segment().fd(); }
+  const QueueShape& shape() const { return memory_.layout().shape; }
+
+  // ---- Putting. Overloaded: the item is larger than the queue takes, or (unbounded queues) there
+  // is no more room at all. NoMemory: the system has none. Nothing was put then. ----
+
+  Outcome put(std::span<const std::byte> bytes, std::uint32_t format, core::Deadline deadline);
+  // All of them in this order; `done` says how many made it, whatever the outcome.
+  Outcome put_many(std::span<const std::span<const std::byte>> items, std::uint32_t format,
+                   core::Deadline deadline, std::size_t& done);
+  void close();
+
+  // Memory of the queue to write an item into, aligned to at most 64 bytes; waits while there is
+  // none. It is put by commit(), which waits for room, or given back by give_back().
+  struct Loan {
+    Claim claim;
+    std::span<std::byte> bytes;
+  };
+  Outcome loan(std::size_t bytes, std::size_t alignment, core::Deadline deadline, Loan& out);
+  Outcome commit(const Loan& loan, std::uint32_t format, core::Deadline deadline);
+  void give_back(const Loan& loan) { ring_.unclaim(loan.claim); }
+
+  // ---- Taking. `read(Item)` sees the item and says whether that was all; where it says false the
+  // item stays reserved without end, as by reserve(). If it throws, the item goes back, flagged.
+
+  template <class Read>
+  Outcome get(Read&& read, core::Deadline deadline, Held& kept) {
+    Taken taken;
+    const Outcome outcome = wait_and_take(taken, deadline);
+    if (outcome == Outcome::done) show(taken, read) ? finish(taken) : keep(taken, kept);
+    return outcome;
+  }
+  // Waits for the first, then takes what is there, at most `max`. `kept` gets those for which read
+  // said false, in their order.
+  template <class Read>
+  Outcome get_many(std::size_t max, Read&& read, core::Deadline deadline,
+                   std::vector<Held>& kept) {
+    if (max == 0) return Outcome::done;
+    std::vector<Taken> taken(1);
+    let_gather(deadline);
+    const Outcome outcome = wait_and_take(taken[0], deadline);
+    if (outcome != Outcome::done) return outcome;
+    take_more(taken, max);
+    std::vector<char> done(taken.size());  // not bool: nothing to be packed
+    try {
+      for (std::size_t i = 0; i < taken.size(); ++i) done[i] = read(item(taken[i])) ? 1 : 0;
+    } catch (...) {
+      for (const Taken& one : taken) give_up(one);
+      throw;
+    }
+    finish(taken, done, kept);
+    return outcome;
+  }
+  // For the caller alone until it is given back, or until `until()`, which is asked once it is
+  // taken; nullopt: without end.
+  template <class Until, class Read>
+  Outcome reserve(Until&& until, Read&& read, core::Deadline deadline, Held& out) {
+    Taken taken;
+    const Outcome outcome = wait_and_take(taken, deadline);
+    if (outcome == Outcome::done) {
+      static_cast<void>(show(taken, read));
+      out = hold(taken, until());
+    }
+    return outcome;
+  }
+  // False: its time was up, and the item is or was somebody else's.
+  bool ack(const Held& held);
+  bool nack(const Held& held) { return ring_.nack(held); }
+  // As ack(), but the item counts as one that was got: it is still to be reported by task_done().
+  bool consume(const Held& held);
+  bool touch(Held& held, core::Time until);
+  // Of an item that is reserved without end.
+  Item item(const Held& held) const;
+
+  // ---- Looking: of the moment ----
+
+  std::size_t size() { return ring_.size(); }
+  bool full();
+
+  // One item that was got has been dealt with. False: there is none left to report.
+  bool task_done();
+  // Waits until every item ever put was taken for good and reported. What a dead process had taken
+  // counts as reported.
+  Outcome join(core::Deadline deadline);
+
+  // ---- The manager's ----
+
+  // An item that somebody had before it came into this queue: to be served before all others, and
+  // flagged. Whatever maxsize says; Outcome::timeout: there is no memory for it just now.
+  Outcome put_back(std::span<const std::byte> bytes, std::uint32_t format);
+  // So many items more that were taken elsewhere and are to be reported by task_done().
+  void add_tasks(std::uint64_t count);
+  // Who waits here or comes later gets Outcome::ended.
+  void end();
+  // Takes back what dead participants held; waiters do so by themselves, a little later.
+  void recover_dead() { participant_.recover_dead(); }
+  // To be looked at by one who waits for several queues.
+  FutexWord& event(Event event) { return memory_.event(event); }
+
+  // ---- For the child of a fork ----
+
+  void abandon() { participant_.abandon(); }
+
+ private:
+  enum class Tried { done, full, no_block, closed, ended };
+
+  explicit SharedQueue(QueueMemory memory);
+
+  static Tried failed(Put put);
+  bool claim_block(unsigned size_class, const Spot* spot, Claim& out);
+  template <class Fill>
+  Tried try_put(unsigned size_class, std::size_t bytes, std::uint32_t format, Fill&& fill);
+  template <class Try>
+  Outcome wait_to_put(Try&& attempt, core::Deadline deadline, std::size_t bytes);
+  unsigned class_for(std::size_t bytes, std::size_t alignment) const;
+  bool ended() const { return memory_.ended().load(std::memory_order_relaxed) != 0; }
+
+  Outcome try_take(Taken& out);
+  Outcome wait_and_take(Taken& out, core::Deadline deadline);
+  void let_gather(core::Deadline deadline);
+  void take_more(std::vector<Taken>& taken, std::size_t max);
+  Item item(const Taken& taken) const;
+  Held hold(const Taken& taken, core::Deadline until);
+  void give_up(const Taken& taken);
+  void keep(const Taken& taken, Held& kept) { kept = hold(taken, std::nullopt); }
+  void finish(const Taken& taken);
+  void finish(const std::vector<Taken>& taken, const std::vector<char>& done,
+              std::vector<Held>& kept);
+  void free_block(const Taken& taken);
+  core::Duration slice();
+  void look_around();
+
+  template <class Read>
+  bool show(const Taken& taken, Read& read) {
+    try {
+      return read(item(taken));
+    } catch (...) {
+      give_up(taken);
+      throw;
+    }
+  }
+
+  QueueMemory memory_;
+  Participant participant_;
+  Ring<QueueMemory> ring_;
+  Spin put_spin_;
+  Spin get_spin_;
+  Gather put_gather_;
+  Gather get_gather_;
+  std::atomic<bool> caught_up_{false};  // the last get_many() took all there was
+};
+
+}  // namespace steward::shm

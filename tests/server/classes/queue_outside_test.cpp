@@ -1,0 +1,285 @@
+// The queue whose items are in a ring: what it wants done there, and what it makes of the results.
+#include <gtest/gtest.h>
+
+#include <steward/core/writer.hpp>
+#include <steward/tests/server/classes/fake_call.hpp>
+
+namespace steward::server {
+namespace {
+
+using testing::Answer;
+using testing::Client;
+using testing::Hosted;
+using testing::list_of;
+
+constexpr Client kOne{1, 1};
+constexpr Client kTwo{2, 1};
+
+Value handle(std::uint64_t object) {
+  core::Token token;
+  token.object = core::ObjectId{object};
+  token.type = "list";
+  return Value::of_reference(std::make_shared<const core::Reference>(token));
+}
+
+std::string stub(unsigned number) {
+  return std::string(1, static_cast<char>(number)) + std::string(7, '\0');
+}
+
+class QueueOutside : public ::testing::Test {
+ protected:
+  // The only work that the object has given out since the last look.
+  Work work() {
+    std::vector<Work> all = queue.take_work();
+    EXPECT_EQ(all.size(), 1U);
+    return all.empty() ? Work() : all.front();
+  }
+  // Of the call that waits: what a ring says of it.
+  Answer done(const Answer& call, const WorkResult& result) {
+    queue.work_done(*call.parked, result);
+    return queue.now(call);
+  }
+  void map() {
+    queue.map();
+    work();
+  }
+
+  Hosted queue{"queue"};
+};
+
+TEST_F(QueueOutside, MovesItsItemsInTheirOrderWithTheirFlagsAndTasks) {
+  queue.ask("put_many", list_of(1, 2, "three"));
+  queue.cancel(queue.call(kOne, "get"));
+  queue.confirm(queue.call(kOne, "get"));
+  queue.call(kTwo, "get");  // in flight
+  queue.map();
+  const Work moved = work();
+  EXPECT_EQ(moved.kind, Work::Kind::move_in);
+  ASSERT_EQ(moved.items.size(), 1U);
+  EXPECT_EQ(moved.items[0].bytes, core::encoded(Value("three")));
+  EXPECT_EQ(moved.items[0].format, RingFormat::encoded);
+  EXPECT_FALSE(moved.items[0].redelivered);
+  EXPECT_EQ(moved.number, 2U) << "one confirmed, one in flight";
+  EXPECT_FALSE(moved.closed);
+}
+
+TEST_F(QueueOutside, MovesWhatCameBackFlaggedAndSaysThatItIsClosed) {
+  queue.ask("put_many", list_of(1, 2));
+  queue.cancel(queue.call(kOne, "get"));
+  queue.ask("close");
+  queue.map();
+  const Work moved = work();
+  ASSERT_EQ(moved.items.size(), 2U);
+  EXPECT_TRUE(moved.items[0].redelivered);
+  EXPECT_FALSE(moved.items[1].redelivered);
+  EXPECT_TRUE(moved.closed);
+  EXPECT_EQ(moved.number, 0U);
+  EXPECT_EQ(queue.bytes(), 0U);
+}
+
+TEST_F(QueueOutside, WhoWaitsBecomesWorkInItsOrder) {
+  const Answer getter = queue.call(kOne, "get");
+  const Answer many = queue.call(kTwo, "get_many", {5});
+  queue.map();
+  const std::vector<Work> all = queue.take_work();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[1].kind, Work::Kind::get);
+  EXPECT_EQ(all[1].park, *getter.parked);
+  EXPECT_EQ(all[1].number, 1U);
+  EXPECT_EQ(all[2].park, *many.parked);
+  EXPECT_EQ(all[2].number, 5U);
+  queue.check_waiting();
+  EXPECT_EQ(done(getter, {.items = {{core::encoded(Value(1)), 0}}}).value, Value(1));
+}
+
+TEST_F(QueueOutside, PuttersAndJoinersThatWaitBecomeWorkToo) {
+  Hosted full("queue", {1});
+  full.ask("put", 1);
+  full.call(kOne, "join");
+  const Answer putter = full.call(kTwo, "put_many", {list_of(2, 3)});
+  full.map();
+  const std::vector<Work> all = full.take_work();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[1].kind, Work::Kind::join);
+  EXPECT_EQ(all[2].kind, Work::Kind::put);
+  EXPECT_EQ(all[2].items.size(), 2U);
+  full.work_done(*putter.parked, {.number = 2});
+  EXPECT_EQ(full.now(putter).value, Value());
+  EXPECT_EQ(full.bytes(), 0U);
+}
+
+TEST_F(QueueOutside, CallsWaitForWhatTheRingSays) {
+  map();
+  const Answer put = queue.call(kOne, "put", {"x"});
+  EXPECT_EQ(work().items.at(0).bytes, core::encoded(Value("x")));
+  EXPECT_GT(queue.bytes(), 0U) << "what waits to enter counts";
+  EXPECT_EQ(done(put, {.number = 1}).value, Value());
+  EXPECT_EQ(queue.bytes(), 0U);
+  EXPECT_EQ(done(queue.call(kOne, "try_put", {1}), {.number = 0}).value, Value(false));
+  EXPECT_EQ(done(queue.call(kOne, "try_put", {1}), {.number = 1}).value, Value(true));
+  EXPECT_EQ(done(queue.call(kOne, "size"), {.number = 3}).value, Value(3));
+  EXPECT_EQ(done(queue.call(kOne, "empty"), {.number = 3}).value, Value(false));
+  EXPECT_EQ(done(queue.call(kOne, "empty"), {.number = 0}).value, Value(true));
+  EXPECT_EQ(done(queue.call(kOne, "full"), {.number = 1}).value, Value(true));
+  EXPECT_EQ(done(queue.call(kOne, "str"), {.number = 3}).value,
+            Value("[\"3 items in shared memory\"]"));
+  EXPECT_EQ(done(queue.call(kOne, "str", {4}), {.number = 3}).value, Value("[\"3 ..."));
+  EXPECT_EQ(done(queue.call(kOne, "task_done"), {}).value, Value());
+  EXPECT_EQ(done(queue.call(kOne, "join"), {}).value, Value());
+  EXPECT_EQ(done(queue.call(kOne, "close"), {}).value, Value());
+  EXPECT_EQ(done(queue.call(kOne, "get"), {.code = core::ErrorCode::closed, .text = "no"}).error,
+            "closed: no");
+  EXPECT_EQ(queue.ask("maxsize"), Value(0));
+  queue.check_waiting();
+}
+
+TEST_F(QueueOutside, WhatIsGotIsHandedOver) {
+  map();
+  const Answer got = queue.call(kOne, "try_get");
+  const ParkId park = work().park;
+  done(got, {.items = {{core::encoded(Value(7)), 0}}});
+  EXPECT_EQ(queue.now(got).value, list_of(7));
+  EXPECT_EQ(queue.unconfirmed(), 1U);
+  queue.confirm(got);
+  const Work confirmed = work();
+  EXPECT_EQ(confirmed.kind, Work::Kind::confirm);
+  EXPECT_EQ(confirmed.park, park);
+
+  const Answer again = queue.call(kOne, "get");
+  queue.take_work();
+  done(again, {.items = {{core::encoded(Value(8)), 0}}});
+  queue.end_session(1, Ending::died);
+  EXPECT_EQ(work().kind, Work::Kind::give_back);
+  EXPECT_EQ(done(queue.call(kTwo, "try_get"), {}).value, list_of());
+  EXPECT_EQ(queue.unconfirmed(), 0U);
+}
+
+TEST_F(QueueOutside, AGetThatIsForgottenIsCancelled) {
+  map();
+  const Answer got = queue.call(kOne, "get");
+  queue.take_work();
+  queue.cancel(got);
+  const Work cancel = work();
+  EXPECT_EQ(cancel.kind, Work::Kind::cancel);
+  EXPECT_EQ(cancel.park, *got.parked);
+  queue.work_done(*got.parked, {.items = {{"\x01", 0}}});  // too late: nobody is answered
+  EXPECT_EQ(queue.unconfirmed(), 0U);
+  queue.check_waiting();
+}
+
+TEST_F(QueueOutside, WhatWasInFlightBeforeComesBackFlagged) {
+  queue.ask("put_many", list_of(1, 2));
+  const Answer kept = queue.call(kOne, "get");
+  const Answer returned = queue.call(kTwo, "get");
+  map();
+  queue.confirm(kept);
+  EXPECT_TRUE(queue.take_work().empty()) << "its task was open already";
+  queue.end_session(2, Ending::died);
+  const Work back = work();
+  EXPECT_EQ(back.kind, Work::Kind::put_back);
+  ASSERT_EQ(back.items.size(), 1U);
+  EXPECT_EQ(back.items[0].bytes, core::encoded(Value(2)));
+  EXPECT_TRUE(back.items[0].redelivered);
+  EXPECT_EQ(queue.bytes(), 0U);
+  static_cast<void>(returned);
+}
+
+TEST_F(QueueOutside, ValuesWithHandlesStayHereBehindStubs) {
+  map();
+  const Value value = list_of("x", handle(9));
+  const Answer put = queue.call(kOne, "put_many", {list_of(1, value)});
+  const Work in = work();
+  ASSERT_EQ(in.items.size(), 2U);
+  EXPECT_EQ(in.items[0].format, RingFormat::encoded);
+  EXPECT_EQ(in.items[1].format, RingFormat::stub);
+  EXPECT_EQ(in.items[1].bytes, stub(1));
+  done(put, {.number = 2});
+  EXPECT_EQ(queue.bytes(), value.footprint());
+  EXPECT_EQ(queue.ask("redeem", 1), value);
+  EXPECT_EQ(queue.ask("redeem", 1), value) << "it stays until it is said to be redeemed";
+  queue.ask("redeemed", 1);
+  queue.ask("redeemed", 1);
+  EXPECT_EQ(queue.refusal("redeem", 1), "out_of_range: no item is kept as number 1");
+  EXPECT_EQ(queue.bytes(), 0U);
+}
+
+TEST_F(QueueOutside, AStubThatIsGotHereIsItsValueUntilConfirmed) {
+  map();
+  const Value value = handle(9);
+  done(queue.call(kOne, "put", {value}), {.number = 1});
+  const Answer got = queue.call(kTwo, "get");
+  queue.take_work();
+  EXPECT_EQ(done(got, {.items = {{stub(1), 2}}}).value, value);
+  queue.cancel(got);
+  EXPECT_EQ(queue.ask("redeem", 1), value) << "it has gone back";
+  const Answer again = queue.call(kTwo, "get");
+  done(again, {.items = {{stub(1), 2}}});
+  queue.confirm(again);
+  EXPECT_EQ(queue.bytes(), 0U);
+  EXPECT_FALSE(queue.refusal("redeem", 1).empty());
+}
+
+TEST_F(QueueOutside, StubsThatNeverWentInAreDropped) {
+  map();
+  const Answer put = queue.call(kOne, "put_many", {list_of(handle(1), handle(2), handle(3))});
+  queue.cancel(put);
+  EXPECT_GT(queue.bytes(), 0U) << "the ring has yet to say what went in";
+  queue.work_done(*put.parked, {.code = core::ErrorCode::timed_out, .number = 1});
+  EXPECT_EQ(queue.bytes(), handle(1).footprint());
+  EXPECT_EQ(queue.ask("redeem", 1), handle(1));
+  EXPECT_FALSE(queue.refusal("redeem", 2).empty());
+}
+
+TEST_F(QueueOutside, ValuesThatAreTooLongForTheRingStayHere) {
+  queue.ask("put", "short");
+  queue.ask("put", "as long as it may be");
+  queue.ask("put", "longer than it may be");
+  queue.map(21);
+  const Work moved = work();
+  EXPECT_EQ(moved.items[0].format, RingFormat::encoded);
+  EXPECT_EQ(moved.items[1].format, RingFormat::encoded);
+  EXPECT_EQ(moved.items[2].format, RingFormat::stub);
+}
+
+TEST_F(QueueOutside, WhatIsNoValueIsGotAsBytes) {
+  map();
+  const auto got = [&](std::string_view bytes, std::uint32_t format) {
+    const Answer answer = done(queue.call(kOne, "get"), {.items = {{bytes, format}}});
+    return answer.value.value_or(Value());
+  };
+  EXPECT_EQ(got("raw", 1), Value::of_bytes("raw"));
+  EXPECT_EQ(got("\xc1", 0), Value::of_bytes("\xc1"));
+  EXPECT_EQ(got("", 0), Value::of_bytes(""));
+  EXPECT_EQ(got("\x01\x01", 0), Value::of_bytes("\x01\x01"));
+  EXPECT_EQ(got(stub(5), 2), Value::of_bytes(stub(5)));
+  EXPECT_EQ(got("short", 2), Value::of_bytes("short"));
+  EXPECT_EQ(got("x", 77), Value::of_bytes("x"));
+}
+
+TEST_F(QueueOutside, ItsStateHasWhatIsKeptAndWhatWaits) {
+  map();
+  const std::string empty = queue.save();
+  const Answer put = queue.call(kOne, "put", {handle(1)});
+  const std::string waiting = queue.save();
+  EXPECT_NE(waiting, empty);
+  done(put, {.number = 1});
+  const std::string kept = queue.save();
+  EXPECT_NE(kept, waiting);
+  const Answer got = queue.call(kOne, "get");
+  done(got, {.items = {{stub(1), 2}}});
+  EXPECT_NE(queue.save(), kept);
+  queue.confirm(got);
+  EXPECT_NE(queue.save(), empty) << "numbers of stubs are never used again";
+}
+
+TEST_F(QueueOutside, ResultsThatNobodyAskedForChangeNothing) {
+  const std::string before = queue.save();
+  queue.work_done(ParkId{5}, {.number = 1});
+  EXPECT_EQ(queue.save(), before);
+  map();
+  queue.work_done(ParkId{5}, {.items = {{"x", 0}}});
+  EXPECT_EQ(queue.unconfirmed(), 0U);
+}
+
+}  // namespace
+}  // namespace steward::server
