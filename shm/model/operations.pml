@@ -114,14 +114,27 @@ inline find_room() {
   s=0; h=0
 }
 
+inline help_before() {
+  if
+  :: (LAP(c)<LL(r,t)) -> assert(KIND(c)==TAKEN); help_state(r, t-SZ(r), c)
+  :: else
+  fi
+}
+
 inline put(m_) {
   d_step { OPSTART; ful = ful & ~(1<<me); if :: ISFULL -> ful = ful | (1<<me) :: else fi };
   res=0;
+#ifdef LATE
+  b=M;
+#else
   claim();
+#endif
   if
   :: (res==rNOBLOCK) -> skip
   :: else ->
+#ifndef LATE
      S( assert(gw[b]==gPRIV+me); pay[b]=m_ );
+#endif
      TAILHINT;
      do
      :: S( c = cell[IX(r,t)] );
@@ -138,16 +151,18 @@ inline put(m_) {
         :: (LAP(c)==LL(r,t) && KIND(c)==EMPTY) ->
 #else                                      /* over a TAKEN of the lap before, in one CAS */
         :: (LAP(c)==LL(r,t) && KIND(c)==EMPTY) || (LAP(c)<LL(r,t)) ->
-           if
-           :: (LAP(c)<LL(r,t)) -> assert(KIND(c)==TAKEN); help_state(r, t-SZ(r), c)
-           :: else
-           fi;
+#ifndef LATE
+           help_before();
+#endif
 #endif
            find_room();
            if
 #ifdef GROW
            :: (res==rFULL && r==0) ->      /* the last free cell becomes the signpost */
               res=0;
+#ifdef LATE
+              help_before();
+#endif
               S( if
                  :: (cell[IX(r,t)]==c) -> cell[IX(r,t)] = CELL(LL(r,t),END,0,1);
                     assert(!closed && !moved && t==ncommit); moved=1; p0=ncommit
@@ -158,6 +173,16 @@ inline put(m_) {
            :: (res==rFULL) -> break
 #endif
            :: else ->
+#ifdef LATE                                /* there is room, so now a block; c is of before */
+              if
+              :: (b==M) ->
+                 claim();
+                 if :: (res==rNOBLOCK) -> break :: else fi;
+                 S( assert(gw[b]==gPRIV+me); pay[b]=m_ )
+              :: else
+              fi;
+              if :: (BLK(c)!=b) -> help_before() :: else fi;   /* of ours the message is gone */
+#endif
               S( assert(g<16 && t<16); pos[b] = POS(g,r,t) );
               CAS(cell[IX(r,t)], c, CELL(LL(r,t),FULL,0,b),
                   assert(gw[b]==gPRIV+me); gw[b]=gQUE; assert(mst[m_]==0); mst[m_]=1;
@@ -171,7 +196,9 @@ inline put(m_) {
      r=0;
      if
      :: (res==rOK) -> skip
-     :: else ->                            /* give the block back */
+     :: (res!=rOK && b==M) ->
+        d_step { assert(res!=rFULL || ((ful>>me)&1)); assert(res!=rCLOSED || closed) }
+     :: (res!=rOK && b<M) ->               /* give the block back */
         d_step { assert(res!=rFULL || ((ful>>me)&1)); assert(res!=rCLOSED || closed) };
         S( pos[b] = NONE );
         S( assert(gw[b]==gPRIV+me); gw[b]=gFREE; hdr[b]=HDR(g+1,FREE,0) )
@@ -294,7 +321,11 @@ inline get(manual_) {
 #ifdef TOUCH
 #define DEADLINE(d_) S( deadline[b] = d_ )
 #define PASSED S( ok = (deadline[b]==SOON) )
+#if FLAW_TOUCH==2
+#define NOTLATE skip                       /* it may be; then touch says that it came too late */
+#else
 #define NOTLATE assert(deadline[b]==SOON)
+#endif
 #else                                      /* any deadline may pass at any time */
 #define DEADLINE(d_) skip
 #define PASSED ok=1
@@ -312,7 +343,7 @@ inline lease() {
   s=HDR(g,LEASE,me); ok=0;
 #ifdef TOUCH
   if
-  :: skip
+  :: S( assert(hdr[b]!=s || deadline[b]==SOON) )               /* nobody else has written it */
   :: touch()
   fi
 #endif
@@ -447,25 +478,49 @@ inline recover_block() {
 }
 
 /*
+ * ---- put_back: an item that is out of the queue, an open task until then, comes back ----------
+ * In front of the others, so by way of the redelivery ring; and past the limit and close.
+ */
+inline put_back(m_) {
+  res=0;
+  claim();
+  if
+  :: (res==rNOBLOCK)                       /* for a better moment: it stays a task */
+  :: else ->
+     S( assert(gw[b]==gPRIV+me); pay[b]=m_ );
+     S( hdr[b]=HDR(g,INFL,me); gw[b]=gHELD+me; mst[m_]=1 );
+     CAS(hdr[b], HDR(g,INFL,me), HDR(g+1,REDEL,me), gw[b]=gPEND+me);
+     assert(ok);
+     g=g+1;
+     redeliver(me);
+     S( tasks-- )
+  fi;
+  b=0; g=0; res=0; ok=0
+}
+
+/*
  * ---- join: is there an unfinished message? ------------------------------------------------------
  * A message never changes its block, and a block without a message gets one only by a commit, which
  * moves the tail.  So if the tail is where it was before the blocks were looked at, and there was
- * no message in any, then there is none at the end.
+ * no message in any, then there is none at the end.  An open task that comes back as a message does
+ * not move that tail, but the one of the redelivery ring before it is closed: look at both.
  */
-inline walk_tail() {
-  TAILHINT;
-  do
-  :: LOOK( c = cell[IX(r,t)] );
-     if
-     :: (LAP(c)==LL(r,t) && SIGNPOST(c)) -> r=2; t=0
-     :: (LAP(c)==LL(r,t) && CLOSED(c)) -> res=rCLOSED; break
-     :: (LAP(c)==LL(r,t) && (KIND(c)==FULL || KIND(c)==TAKEN)) -> t++
-     :: (LAP(c)>LL(r,t)) -> t = JUMP(r,t,c)
-     :: (LAP(c)<LL(r,t) || (LAP(c)==LL(r,t) && KIND(c)==EMPTY)) -> break
-     fi
-  od;
+#define FIND_TAIL(hint_) \
+  hint_; \
+  do \
+  :: LOOK( c = cell[IX(r,t)] ); \
+     if \
+     :: (LAP(c)==LL(r,t) && SIGNPOST(c)) -> r=2; t=0 \
+     :: (LAP(c)==LL(r,t) && CLOSED(c)) -> res=rCLOSED; break \
+     :: (LAP(c)==LL(r,t) && (KIND(c)==FULL || KIND(c)==TAKEN)) -> t++ \
+     :: (LAP(c)>LL(r,t)) -> t = JUMP(r,t,c) \
+     :: (LAP(c)<LL(r,t) || (LAP(c)==LL(r,t) && KIND(c)==EMPTY)) -> break \
+     fi \
+  od; \
   c=0
-}
+#define BACKHINT if :: d_step { RUN; r=1; t=nredel } :: d_step { RUN; r=1; t=0 } fi
+inline walk_tail() { FIND_TAIL(TAILHINT) }
+inline walk_back() { FIND_TAIL(BACKHINT) }
 
 /* may block b, claimed under header s, be passed over? ok: the header is the same after the look */
 inline look_claimed() {
@@ -491,6 +546,9 @@ inline look_claimed() {
 
 inline join() {
   d_step { idle = (unfinished==0); busy = !idle };
+#if defined(BACK) && FLAW_JOIN!=4
+  walk_back(); back0=t;
+#endif
   walk_tail(); r0=r; t0=t;
   b=0;
   do
@@ -513,11 +571,21 @@ inline join() {
   od;
   if
   :: (res==rOK) -> d_step { assert(busy) }
+#ifdef BACK
+  :: (res!=rOK && tasks!=0)
+  :: (res!=rOK && tasks==0) ->
+#else
   :: (res==rCLOSED) -> d_step { assert(unfinished==0) }       /* for good: the tail cannot move */
   :: else ->
+#endif
 #if FLAW_JOIN!=1
      walk_tail();
 #endif
-     d_step { if :: (r==r0 && t==t0) -> assert(idle) :: else fi }   /* moved: no answer */
+     ok = (r==r0 && t==t0);
+#if defined(BACK) && FLAW_JOIN!=4
+     walk_back();
+     ok = ok && (t==back0);
+#endif
+     d_step { if :: ok -> assert(idle) :: else fi }           /* moved: no answer */
   fi
 }

@@ -18,7 +18,9 @@
  *   TOUCH     (with TTR) a consumer may set a later deadline, which then never passes
  *   GROW      an unbounded queue: a full segment (ring 0, N cells) is left through a signpost for
  *             the next one (ring 2, N2 cells), which is the last and an ordinary ring
+ *   LATE      put claims a block only when it has found room, as it does unless the block is lent
  *   JOIN      somebody asks whether there is an unfinished message
+ *   BACK      (with JOIN) an item that is an open task at first is put back into the queue
  *   SOLO      progress: at any time all but one process stop for ever
  * Variants of the algorithm that the code does not use:
  *   EAGER     an auto-ack consumer releases its cell, instead of leaving that to the next lap
@@ -37,6 +39,7 @@
  *   FLAW_JOIN=1    join looks at the blocks once, without looking at the tail before and after
  *   FLAW_JOIN=2    join does not look at the header again after a cell that names another block
  *   FLAW_JOIN=3    ... nor after a position of another generation
+ *   FLAW_JOIN=4    join does not look at the tail of the redelivery ring as well
  */
 #include "words.pml"
 #include "operations.pml"
@@ -100,9 +103,22 @@ fin:
 }
 #endif
 
+#ifdef BACK
+proctype Backer(byte me) {
+  LOCALS;
+again:
+  put_back(MSGS);
+  goto fin;
+dying:
+  (dead[me]==0) -> goto again;
+fin:
+  done++
+}
+#endif
+
 #ifdef JOIN
 proctype Joiner(byte me) {
-  LOCALS; byte t0, r0;
+  LOCALS; byte t0, r0, back0;
   join()
 }
 #endif
@@ -196,6 +212,9 @@ init {
 #endif
 #ifdef TTR
     run Expirer(a); a++;
+#endif
+#ifdef BACK
+    run Backer(a); a++;
 #endif
     do :: (a<=NCLI+NREC) -> run Recoverer(a); a++ :: else -> break od;
 #ifdef JOIN

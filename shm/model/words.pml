@@ -64,8 +64,13 @@
 #else
 #define NEX 0
 #endif
-#define NCLI (NP+NC+NCL+NEX)               /* clients 1..NCLI own an identity */
-#define MSGS (NP*MPP)
+#ifdef BACK
+#define NBA 1
+#else
+#define NBA 0
+#endif
+#define NCLI (NP+NC+NCL+NEX+NBA)               /* clients 1..NCLI own an identity */
+#define MSGS (NP*MPP+NBA)
 
 /* ---- cells: ring 0 is the main one, 1 that of redelivery, 2 the second segment ------------- */
 #define EMPTY 0
@@ -151,7 +156,8 @@ byte p0;                                   /* published in the first segment whe
 #define p0 0
 #endif
 #ifdef JOIN
-byte unfinished;
+byte unfinished = NBA;                     /* messages, and open tasks that will be such */
+byte tasks = NBA;
 bit  idle, busy;                           /* it was 0 / not 0 during the call of join */
 #define MORE unfinished++; busy=1
 #define LESS unfinished--; if :: (unfinished==0) -> idle=1 :: else fi
