@@ -234,6 +234,7 @@ class Ring {
   void redeliver(std::uint32_t block, State state);
   bool published(std::uint32_t block, State state);
   void note_expiry(Word until);
+  Word redelivery_tail();
   bool holds_message(std::uint32_t block);
   template <class Visit>
   void each_block(Visit visit);

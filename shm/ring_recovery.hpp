@@ -2,6 +2,9 @@
 // states the Thread safety and the Invariants.
 #pragma once
 
+#include <optional>
+#include <utility>
+
 #include <steward/shm/ring.hpp>
 
 namespace steward::shm {
@@ -98,21 +101,35 @@ bool Ring<Memory>::holds_message(std::uint32_t block) {
   }
 }
 
+template <class Memory>
+Word Ring<Memory>::redelivery_tail() {
+  Word at = memory_.hint(Hint::redelivery_tail).load(std::memory_order_acquire);
+  Patience patience(memory_, kRedelivery);
+  for (;;) {
+    const Cell c = Cell::of(cell(kRedelivery, at).load(std::memory_order_acquire));
+    if (unpublished(c, kRedelivery, at)) return at;
+    const std::int64_t laps = ahead(c, kRedelivery, at);
+    at = laps > 0 ? beyond(kRedelivery, at, laps) : at + 1;
+    patience.spend();
+  }
+}
+
 // Valid because a message never changes its block: what the pass has not met in a block can only
-// have come in through the end of the queue, and that did not move.
+// have come in through the ends of the queue, and those did not move. (Of what comes back, too: an
+// open task may be put back as an item, in a block that was passed already.)
 template <class Memory>
 template <class Also>
 bool Ring<Memory>::nothing_unfinished(Also also) {
   // A closed queue has no end that could move.
-  const auto tail = [&]() -> std::optional<Place> {
+  const auto ends = [&]() -> std::pair<std::optional<Place>, Word> {
     Spot spot{start(my_tail_, Hint::tail), 0};
-    if (!find_tail(spot)) return std::nullopt;
-    return spot.place;
+    const bool open = find_tail(spot);
+    return {open ? std::optional(spot.place) : std::nullopt, redelivery_tail()};
   };
-  const auto before = tail();
+  const auto before = ends();
   bool none = true;
   each_block([&](std::uint32_t block) { none = none && !holds_message(block); });
-  return none && also() && tail() == before;
+  return none && also() && ends() == before;
 }
 
 }  // namespace steward::shm

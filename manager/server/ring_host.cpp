@@ -22,6 +22,9 @@ constexpr const char* kClosed = "the queue is closed";
 // So much one get_many takes at most: others wait for the loop.
 constexpr std::size_t kGetItems = 1U << 16U;
 constexpr std::size_t kGetBytes = 16U << 20U;
+// What an item takes in a message beside its bytes, and a message beside its items.
+constexpr std::size_t kItemBytes = 8;
+constexpr std::uint64_t kMessageBytes = 256;
 
 // What a call that found nothing waits for at the longest without a look.
 constexpr core::Duration kSlice = std::chrono::milliseconds(100);
@@ -60,8 +63,8 @@ void order(std::vector<Work>& work) {
 
 RingHost::RingHost(Poller& poller, const core::Limits& limits, std::size_t descriptors)
     : poller_(poller),
-      item_bytes_(std::clamp<std::uint64_t>(limits.message_bytes, kStubBytes,
-                                            shm::kMessageBytesMax)),
+      item_bytes_(std::clamp<std::uint64_t>(limits.message_bytes, kMessageBytes + kStubBytes,
+                                            shm::kMessageBytesMax) - kMessageBytes),
       descriptors_(descriptors) {
   poller_.add(watch_.fd(), [this] { woken_ = true; });
 }
@@ -115,7 +118,8 @@ std::vector<RingHost::Done> RingHost::perform(core::Time now) {
     }
   }
   const bool woken = std::exchange(woken_, false);
-  if (woken || next_to_recover_ || recover_again_) look_for_dead(now, touched);
+  const bool slice = woken && watch_.take_news().slice;
+  if (slice || next_to_recover_ || recover_again_) look_for_dead(slice, now, touched);
   if (woken) touched.insert(touched.end(), waiting_.begin(), waiting_.end());
   std::ranges::sort(touched);
   touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
@@ -164,11 +168,11 @@ void RingHost::start(Ring& ring, Work& work) {
     case Work::Kind::move_in: return move_in(ring, work);
     case Work::Kind::put:
       ring.puts.push_back({.park = work.park, .items = std::move(work.items)});
+      advance_items(ring);
       return;
     case Work::Kind::try_put: {
       // Behind those who wait: they know that there is no room.
-      while (advance_first_put(ring, ring.puts)) {
-      }
+      advance_items(ring);
       if (!ring.puts.empty()) return answer(ring, work.park, 0);
       const RingItem& item = work.items.at(0);
       const Outcome outcome =
@@ -178,10 +182,12 @@ void RingHost::start(Ring& ring, Work& work) {
       }
       return answer(ring, work.park, outcome == Outcome::done ? 1 : 0);
     }
-    case Work::Kind::get: ring.gets.push_back({work.park, work.number}); return;
+    case Work::Kind::get:
+      ring.gets.push_back({work.park, work.number});
+      advance_items(ring);
+      return;
     case Work::Kind::try_get: {
-      while (advance_first_get(ring)) {
-      }
+      advance_items(ring);
       if (!ring.gets.empty()) return answer(ring, work.park);
       Done done{.object = ring.object, .park = work.park};
       Outcome outcome = Outcome::timeout;
@@ -208,6 +214,7 @@ void RingHost::start(Ring& ring, Work& work) {
     case Work::Kind::give_back: return give_back(ring, work.park);
     case Work::Kind::put_back:
       ring.back.push_back({.park = {}, .items = std::move(work.items), .tasks_done = true});
+      advance_items(ring);
       return;
     case Work::Kind::gone: return;
   }
@@ -223,6 +230,7 @@ void RingHost::move_in(Ring& ring, Work& work) {
   if (!back.empty()) ring.back.push_back({.park = {}, .items = std::move(back)});
   ring.puts.push_back(
       {.park = {}, .items = std::move(work.items), .close_after = work.closed});
+  advance_items(ring);
 }
 
 void RingHost::close(Ring& ring) {
@@ -307,11 +315,16 @@ void RingHost::arm(Ring& ring) {
 }
 
 bool RingHost::advance(Ring& ring) {
+  const bool any = advance_items(ring);
+  return advance_joins(ring) || any;
+}
+
+bool RingHost::advance_items(Ring& ring) {
   bool any = false;
   while (advance_first_put(ring, ring.back)) any = true;
   while (advance_first_put(ring, ring.puts)) any = true;
   while (advance_first_get(ring)) any = true;
-  return advance_joins(ring) || any;
+  return any;
 }
 
 bool RingHost::advance_first_put(Ring& ring, std::deque<Put>& puts) {
@@ -371,15 +384,21 @@ void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
   const auto read = [&](const shm::Item& item) {
     const auto* first = reinterpret_cast<const char*>(item.bytes.data());
     done.items.push_back({std::string(first, item.bytes.size()), item.format});
-    bytes += item.bytes.size();
+    bytes += item.bytes.size() + kItemBytes;
     return false;  // reserved, until the client has it
   };
   const std::uint64_t most = std::min<std::uint64_t>(get.max, kGetItems);
   try {
-    while (held.size() < most && bytes < kGetBytes) {
+    while (held.size() < most && bytes < std::min<std::uint64_t>(kGetBytes, item_bytes_)) {
       shm::Held one;
       outcome = ring.queue->get(read, kNow, one);
       if (outcome != Outcome::done) break;
+      if (!held.empty() && bytes > item_bytes_) {
+        // One message would not carry them all.
+        done.items.pop_back();
+        nack(ring, one);
+        break;
+      }
       held.push_back(one);
     }
   } catch (...) {
@@ -459,7 +478,7 @@ core::Deadline RingHost::next_deadline() const {
   return recover_again_;
 }
 
-void RingHost::look_for_dead(core::Time now, std::vector<core::ObjectId>& touched) {
+void RingHost::look_for_dead(bool slice, core::Time now, std::vector<core::ObjectId>& touched) {
   const auto recover = [&](Ring& ring) {
     try {
       ring.queue->recover_dead();
@@ -468,8 +487,7 @@ void RingHost::look_for_dead(core::Time now, std::vector<core::ObjectId>& touche
     }
     touched.push_back(ring.object);
   };
-  const RingWatch::News news = watch_.take_news();
-  if (news.slice && now - last_slice_ >= kSlice && !next_to_recover_) {
+  if (slice && now - last_slice_ >= kSlice && !next_to_recover_) {
     // Only where somebody waits: others find out when they come.
     last_slice_ = now;
     for (const core::ObjectId object : waiting_) recover(rings_.at(object));

@@ -122,13 +122,14 @@ class RingHost {
   void settle(Ring& ring);
   // True: somebody has got further.
   bool advance(Ring& ring);
+  bool advance_items(Ring& ring);
   bool advance_first_put(Ring& ring, std::deque<Put>& puts);
   Step put_next(Ring& ring, Put& put);
   bool advance_first_get(Ring& ring);
   bool advance_joins(Ring& ring);
   void arm(Ring& ring);
   void get(Ring& ring, const Get& get, Done& done, shm::SharedQueue::Outcome& outcome);
-  void look_for_dead(core::Time now, std::vector<core::ObjectId>& touched);
+  void look_for_dead(bool slice, core::Time now, std::vector<core::ObjectId>& touched);
   void watch();
 
   Poller& poller_;

@@ -258,7 +258,8 @@ void Server::keep_statistics() {
   outputs_.ended.clear();
   for (const auto& [session, seq] : std::exchange(outputs_.asked, {})) {
     const std::string report = core::encoded(
-        statistics_->report(*core_, connections_->incidents(), outbox_->sent(), now_));
+        statistics_->report(*core_, connections_->incidents(), outbox_->sent(), rings_->size(),
+                            now_));
     auto reply = std::make_shared<std::string>();
     core::append_reply(*reply, {seq, core::ErrorCode::ok, report});
     outputs_.replies.push_back({session, std::move(reply)});

@@ -79,7 +79,7 @@ Value Statistics::calls() const {
 }
 
 Value Statistics::report(const Core& core, const Incidents& incidents, const Traffic& sent,
-                         core::Time now) const {
+                         std::size_t rings, core::Time now) const {
   Value::Map objects;
   for (std::size_t i = 0; i < registry_.classes().size(); ++i) {
     objects.emplace_back(registry_.classes()[i]->name, core.number_of_objects(i));
@@ -92,6 +92,7 @@ Value Statistics::report(const Core& core, const Incidents& incidents, const Tra
        {"sessions", core.number_of_sessions()},
        {"parked_calls", core.number_parked()},
        {"names", core.number_of_names()},
+       {"rings", rings},
        {"objects", Value::of_map(std::move(objects))},
        {"received", Value::of_map(traffic(received_))},
        {"sent", Value::of_map(traffic(sent))},

@@ -39,7 +39,7 @@ class Statistics {
 
   // Everything, as the protocol says under `stat`; what others count is given by them.
   Value report(const Core& core, const Incidents& incidents, const Traffic& sent,
-               core::Time now) const;
+               std::size_t rings, core::Time now) const;
 
  private:
   struct Counter {

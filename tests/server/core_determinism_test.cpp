@@ -23,6 +23,9 @@ class Inputs {
  public:
   explicit Inputs(std::uint64_t seed) : random_(seed) {}
 
+  // Results of work that changed what can be seen.
+  std::size_t works_done() const { return works_done_; }
+
   // Gives the same next input to both.
   void step(CoreDriver& a, CoreDriver& b) {
     switch (below(20)) {
@@ -35,6 +38,10 @@ class Inputs {
         return;
       }
       case 3: return create(a, b);
+      case 4: return map(a, b);
+      case 5:
+      case 6:
+      case 7: return finish_work(a, b);
       default: return call(a, b);
     }
   }
@@ -83,6 +90,48 @@ class Inputs {
     const std::size_t before = a.core.number_of_objects();
     request(a, b, *who, a.frame(*who, who->next_seq++, core::kManagerObject, "create", args));
     if (a.core.number_of_objects() > before) types_.push_back(type);
+  }
+
+  void both(CoreDriver& a, CoreDriver& b, const server::Input& input) {
+    a.apply(input);
+    b.apply(input);
+  }
+
+  void map(CoreDriver& a, CoreDriver& b) {
+    // Mostly a queue, of the latest: the others may be gone.
+    std::uint64_t object = below(types_.size() + 2);
+    for (int tries = 0; tries < 20 && !types_.empty(); ++tries) {
+      const std::size_t back = below(std::min<std::size_t>(types_.size(), 12));
+      object = types_.size() - back;
+      if (types_[object - 1] == "queue") break;
+    }
+    both(a, b, server::input::QueueMapped{core::ObjectId{object}, 8 + below(40)});
+  }
+
+  // As a ring might: any of the work that is to be done, done or not, with any result.
+  void finish_work(CoreDriver& a, CoreDriver& b) {
+    if (a.work.empty()) return;
+    const std::size_t which = a.work.size() - 1 - below(std::min<std::size_t>(a.work.size(), 6));
+    const server::Work work = a.work[which];
+    a.work.erase(a.work.begin() + static_cast<std::ptrdiff_t>(which));
+    if (below(20) == 0) return;
+    server::WorkResult result;
+    if (below(6) == 0) {
+      result.code = below(2) == 0 ? core::ErrorCode::closed : core::ErrorCode::overloaded;
+      result.text = "no";
+    }
+    result.number = below(4) == 0 ? below(3) : work.items.size();
+    const std::string value = core::encoded(below(3) == 0 ? handle() : Value("from the ring"));
+    const std::string stub(1, static_cast<char>(1 + below(4)));
+    const std::string stub_bytes = stub + std::string(server::kStubBytes - 1, '\0');
+    const std::uint64_t items = below(4);
+    for (std::uint64_t i = 0; i < items; ++i) {
+      const auto format = static_cast<std::uint32_t>(below(4));
+      result.items.push_back({format == 2 ? stub_bytes : value, format});
+    }
+    const std::size_t before = a.transcript.size();
+    both(a, b, server::input::WorkDone{work.object, work.park, result});
+    if (a.transcript.size() > before) ++works_done_;
   }
 
   void call(CoreDriver& a, CoreDriver& b) {
@@ -143,6 +192,7 @@ class Inputs {
 
   std::mt19937_64 random_;
   const server::Registry registry_ = server::builtin_classes();
+  std::size_t works_done_ = 0;
   std::vector<CoreDriver::Client> clients_;
   std::vector<std::string_view> types_;  // of the objects ever made
 };
@@ -150,6 +200,7 @@ class Inputs {
 TEST(CoreDeterminism, EqualInputsGiveEqualOutputsAndStateWhateverTheHashSeed) {
   const std::uint64_t seed = seed_of_run();
   const int rounds = std::getenv("STEWARD_FULL") != nullptr ? 200 : 10;
+  std::size_t works_done = 0;
   for (int round = 0; round < rounds; ++round) {
     const server::Registry registry = server::builtin_classes();
     CoreDriver a(registry, {}, 1);
@@ -163,8 +214,10 @@ TEST(CoreDeterminism, EqualInputsGiveEqualOutputsAndStateWhateverTheHashSeed) {
     ASSERT_EQ(a.core.save(), b.core.save()) << "round " << round;
     ASSERT_EQ(a.core.next_deadline(), b.core.next_deadline());
     EXPECT_GT(a.transcript.size(), 500U);
+    works_done += inputs.works_done();
     EXPECT_GT(a.successes, 100U) << "the inputs are all wrong: the comparison proves little";
   }
+  EXPECT_GT(works_done, 5U * static_cast<unsigned>(rounds)) << "rings are hardly in it";
 }
 
 TEST(CoreDeterminism, NothingIsLeftWhenAllSessionsHaveEnded) {

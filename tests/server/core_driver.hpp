@@ -149,15 +149,37 @@ class CoreDriver {
   core::Time now{};
   bool shutdown = false;
   std::vector<core::SessionId> violations;
-  // Every reply as it left the core, in order.
+  // What the core wants done outside, since a test has taken it.
+  std::vector<server::Work> work;
+  // Every work and reply as it left the core, in order.
   std::vector<std::string> transcript;
   std::size_t successes = 0;
 
  private:
+  static std::string written(const server::Work& work) {
+    std::string bytes;
+    core::Writer writer(bytes);
+    writer.natural(static_cast<std::uint64_t>(work.kind));
+    writer.natural(core::number(work.object));
+    writer.natural(static_cast<std::uint64_t>(work.park));
+    writer.natural(work.number);
+    writer.boolean(work.closed);
+    for (const server::RingItem& item : work.items) {
+      writer.natural(static_cast<std::uint64_t>(item.format));
+      writer.boolean(item.redelivered);
+      writer.bytes(item.bytes);
+    }
+    return bytes;
+  }
+
   void take(const server::Outputs& outputs) {
     TokenTravel travel;
     shutdown = shutdown || outputs.shutdown;
     violations.insert(violations.end(), outputs.violations.begin(), outputs.violations.end());
+    for (const server::Work& one : outputs.work) {
+      work.push_back(one);
+      transcript.push_back(written(one));
+    }
     for (const auto& output : outputs.replies) {
       transcript.push_back(*output.bytes);
       const std::string envelope = core::encode_replies({*output.bytes});

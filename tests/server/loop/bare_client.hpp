@@ -21,6 +21,7 @@
 #include <zmq.hpp>
 
 #include <steward/core/auth.hpp>
+#include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
 #include <steward/manager/server/directory.hpp>

@@ -1,23 +1,15 @@
 // Clients that die: what was theirs goes back, in an order that whoever has seen the death can rely
 // on.
-#include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <exception>
-#include <thread>
-
 #include <steward/process/launch.hpp>
+#include <steward/tests/server/loop/launched.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
 
 namespace steward::test {
 namespace {
 
 using core::kManagerObject;
-
-void until_killed(const process::ChildContext& context) {
-  while (!shm::has_ended(context.owner_pidfd())) ::poll(nullptr, 0, 100);
-}
 
 // A process that holds the lock "l", keeps a list of its own, and waits in the queue "q".
 void holder(process::ChildContext& context, std::string_view address) {
@@ -45,28 +37,8 @@ void visitor(process::ChildContext& context, std::string_view directory) {
 
 class Death : public LoopTest {
  protected:
-  // launch() waits for the child, which waits for the server: that needs its own thread meanwhile.
   process::Child launch(process::Entry entry, std::string arguments) {
-    process::Child child;
-    std::atomic<bool> up = false;
-    std::exception_ptr failure;
-    std::thread launching([&] {
-      try {
-        child = process::launch({.entry = entry, .arguments = std::move(arguments),
-                                 .name = "client"});
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      up = true;
-    });
-    EXPECT_TRUE(eventually([&] { return up.load(); }));
-    launching.join();
-    if (failure) std::rethrow_exception(failure);
-    return child;
-  }
-  void kill_and_wait(const process::Child& child) {
-    child.signal(SIGKILL);
-    EXPECT_TRUE(child.wait(core::deadline_after(kPatience)));
+    return launch_beside(pump(), entry, std::move(arguments));
   }
 };
 

@@ -35,6 +35,63 @@ TEST_F(RingRoads, ItemsKeepTheirOrderAcrossRoads) {
   EXPECT_EQ(client.get(queue, "empty"), Value(true));
 }
 
+TEST_F(RingRoads, CallsInOneMessageSeeWhatThoseBeforeThemDid) {
+  BareClient client = this->client();
+  const core::ObjectId queue = queue_of(client, 2);
+  const auto ring = this->ring(queue);
+  std::vector<std::string> calls;
+  const core::Seq first = client.next_seq;
+  const auto add = [&](std::string_view method, const std::string& args) {
+    core::Call call;
+    call.seq = client.next_seq++;
+    call.thread = 1;
+    call.object = queue;
+    call.method = method;
+    call.args = args;
+    core::append_call(calls.emplace_back(), call);
+  };
+  add("put", arguments(Value(1)));
+  add("size", arguments());
+  add("try_get", arguments());
+  add("try_get", arguments());
+  add("put_many", arguments(Value(Value::List{Value(2), Value(3)})));
+  add("try_put", arguments(Value(4)));
+  add("full", arguments());
+  add("close", arguments());
+  add("get_many", arguments(Value(5)));
+  add("put", arguments(Value(5)));
+  client.send(core::encode_calls(1, std::vector<std::string_view>(calls.begin(), calls.end())));
+  EXPECT_EQ(client.answer(first).code, core::ErrorCode::ok);
+  EXPECT_EQ(client.answer(first + 1).result, Value(1));
+  EXPECT_EQ(client.answer(first + 2).result, Value(Value::List{Value(1)}));
+  EXPECT_EQ(client.answer(first + 3).result, Value(Value::List{}));
+  EXPECT_EQ(client.answer(first + 4).code, core::ErrorCode::ok);
+  EXPECT_EQ(client.answer(first + 5).result, Value(false));
+  EXPECT_EQ(client.answer(first + 6).result, Value(true));
+  EXPECT_EQ(client.answer(first + 7).code, core::ErrorCode::ok);
+  EXPECT_EQ(client.answer(first + 8).result, Value(Value::List{Value(2), Value(3)}));
+  EXPECT_EQ(client.answer(first + 9).code, core::ErrorCode::closed);
+}
+
+TEST_F(RingRoads, AGetOfManyTakesNoMoreThanAMessageCarries) {
+  server.reset();
+  core::Limits limits;
+  limits.message_bytes = 64U << 10U;
+  start(limits);
+  BareClient client = this->client();
+  const core::ObjectId queue = queue_of(client, 0);
+  const auto ring = this->ring(queue);
+  const std::string large(server->rings().item_bytes() - 3, 'x');
+  const std::string half(20000, 'y');
+  for (const std::string& text : {half, half, half, half, large}) {
+    EXPECT_EQ(put(*ring, text), RingOutcome::done);
+  }
+  EXPECT_EQ(client.get(queue, "get_many", Value(10)).list().size(), 3U);
+  EXPECT_EQ(client.get(queue, "get_many", Value(10)).list().size(), 1U);
+  EXPECT_EQ(client.get(queue, "get"), Value(large));
+  EXPECT_THROW(put(*ring, large + "x"), Overloaded);
+}
+
 TEST_F(RingRoads, ALocalPutWakesAGetOfTheGeneralRoad) {
   BareClient client = this->client();
   const core::ObjectId queue = queue_of(client, 0);

@@ -1,0 +1,112 @@
+// The thread that sleeps on words of shared memory for the loop.
+#include <poll.h>
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/manager/server/ring_watch.hpp>
+
+namespace steward::test {
+namespace {
+
+using namespace std::chrono_literals;
+using server::RingWatch;
+
+class Watching : public testing::Test {
+ protected:
+  // As a waiter does it: the flag, then what is to be slept on.
+  RingWatch::Word armed(shm::FutexWord& word) {
+    return {memory, &word, word.fetch_or(1) | 1U};
+  }
+  bool is_told(std::chrono::milliseconds within) {
+    pollfd event{watch.fd(), POLLIN, 0};
+    return ::poll(&event, 1, static_cast<int>(within.count())) == 1;
+  }
+
+  const std::shared_ptr<const void> memory = std::make_shared<int>(0);
+  RingWatch watch;
+};
+
+TEST_F(Watching, TellsOnceThatAWordHasChanged) {
+  shm::FutexWord a{0};
+  shm::FutexWord b{0};
+  watch.watch({armed(a), armed(b)}, 1h);
+  EXPECT_FALSE(is_told(20ms));
+  shm::wake(b, 1);
+  ASSERT_TRUE(is_told(30s));
+  EXPECT_TRUE(watch.take_news().any);
+  EXPECT_FALSE(is_told(20ms)) << "not again before it was told what to watch now";
+  watch.watch({armed(a), armed(b)}, 1h);
+  shm::wake(a, 1);
+  EXPECT_TRUE(is_told(30s));
+}
+
+TEST_F(Watching, SeesAChangeThatCameBeforeItSlept) {
+  shm::FutexWord a{0};
+  const RingWatch::Word seen = armed(a);
+  shm::wake(a, 1);
+  watch.watch({seen}, 1h);
+  EXPECT_TRUE(is_told(30s));
+}
+
+TEST_F(Watching, TellsThatASliceHasPassed) {
+  shm::FutexWord a{0};
+  watch.watch({armed(a)}, 5ms);
+  ASSERT_TRUE(is_told(30s));
+  EXPECT_TRUE(watch.take_news().slice);
+}
+
+TEST_F(Watching, WantsTheLoopToLookAgainAfterTheListChangedUnderIt) {
+  shm::FutexWord a{0};
+  shm::FutexWord b{0};
+  watch.watch({armed(a)}, 1h);
+  EXPECT_FALSE(is_told(20ms));
+  watch.watch({armed(a), armed(b)}, 1h);
+  EXPECT_TRUE(is_told(30s));
+  watch.take_news();
+  watch.watch({armed(a), armed(b)}, 1h);  // the same: it sleeps on
+  EXPECT_FALSE(is_told(20ms));
+  shm::wake(a, 1);
+  EXPECT_TRUE(is_told(30s));
+}
+
+TEST_F(Watching, PassesOnAWakeThatNobodyHereWants) {
+  shm::FutexWord a{0};
+  watch.watch({armed(a)}, 1h);
+  EXPECT_FALSE(is_told(20ms));
+  shm::wake(a, 1);
+  ASSERT_TRUE(is_told(30s));
+  // Somebody else sleeps there meanwhile.
+  RingWatch other;
+  other.watch({armed(a)}, 1h);
+  pollfd event{other.fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&event, 1, 20), 0);
+  watch.take_news();
+  watch.watch({}, 1h);
+  EXPECT_EQ(::poll(&event, 1, 30000), 1);
+}
+
+TEST_F(Watching, WatchesMoreWordsThanTheKernelCanSleepOn) {
+  std::deque<shm::FutexWord> words(1000);
+  std::vector<RingWatch::Word> all;
+  for (shm::FutexWord& word : words) all.push_back(armed(word));
+  watch.watch(all, 1h);
+  EXPECT_TRUE(is_told(30s)) << "it looks again in short slices";
+  watch.take_news();
+  shm::FutexWord one{0};
+  watch.watch({armed(one)}, 1h);
+  EXPECT_FALSE(is_told(50ms));
+}
+
+TEST_F(Watching, EndsWhileItSleeps) {
+  shm::FutexWord a{0};
+  watch.watch({armed(a)}, 1h);
+  EXPECT_FALSE(is_told(5ms));
+}
+
+}  // namespace
+}  // namespace steward::test
