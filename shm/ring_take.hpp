@@ -195,6 +195,8 @@ bool Ring<Memory>::touch(Held& held, Word until) {
                                     std::memory_order_relaxed)) {
     return false;
   }
+  // As unclaim(): touched for long, the generation could come round to its position.
+  memory_.pos(held.block).store(Pos::kNone, std::memory_order_relaxed);
   memory_.lease_end(held.block).store(until, std::memory_order_relaxed);
   held.state = state.held_by(me_, Holder::lease);
   word.store(held.state.word(), std::memory_order_release);

@@ -48,7 +48,7 @@ TEST_F(StatTest, IsJsonForPrograms) {
   for (const auto& [key, entry] : value.map()) keys.insert(key.string());
   EXPECT_EQ(keys, (std::set<std::string>{"pid", "uptime", "cpu", "memory", "sessions",
                                          "parked_calls", "names", "objects", "received", "sent",
-                                         "calls", "incidents", "limits"}));
+                                         "calls", "incidents", "limits", "rings"}));
 }
 
 // The text format, line by line: each metric is introduced once, by help and type, and all its

@@ -17,7 +17,7 @@ void taker(process::ChildContext& context, std::string_view address) {
   const auto see = [](const shm::Item&) { return true; };
   shm::Held held;
   if (ring->get(see, kNow, held) != RingOutcome::done) throw std::runtime_error("no item");
-  if (ring->reserve(std::nullopt, see, kNow, held) != RingOutcome::done) {
+  if (ring->reserve([] { return core::Deadline(); }, see, kNow, held) != RingOutcome::done) {
     throw std::runtime_error("no second item");
   }
   context.confirm();
