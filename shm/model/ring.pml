@@ -1,7 +1,7 @@
 /*
  * The shared-memory queue: a ring of cells that name blocks, without locks, which survives the
  * death of any process at any step.  words.pml has the words and what watches them, operations.pml
- * what a client does, and this file who does it.
+ * and join.pml what a client does, and this file who does it.
  *
  * Every load, store and compare-and-swap of a shared word is one step.  Instead of any step a
  * process may be killed: it loses all private state, is recovered under its lock, and is then
@@ -36,6 +36,7 @@
  *   FLAW_TOUCH=2   touch writes the deadline before it knows that it still has the lease
  *   FLAW_HOME      a producer that takes a block back reads the header before the position
  *   FLAW_HELP      a producer waits for whoever took the cell of the lap before
+ *   FLAW_LATE      (with LATE) ... and does not look at the cell again after it has claimed
  *   FLAW_JOIN=1    join looks at the blocks once, without looking at the tail before and after
  *   FLAW_JOIN=2    join does not look at the header again after a cell that names another block
  *   FLAW_JOIN=3    ... nor after a position of another generation
@@ -43,6 +44,7 @@
  */
 #include "words.pml"
 #include "operations.pml"
+#include "join.pml"
 
 proctype Producer(byte me) {
   LOCALS; byte k;
