@@ -503,7 +503,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       }
       const auto* place = reinterpret_cast<const T*>(ring.item(held).bytes.data());
       return {place, std::shared_ptr<const void>(
-                         place, [queue = *this, &ring, held](const void*) { ring.ack(held); })};
+                         place, [queue = *this, &ring, held](const void*) { ring.consume(held); })};
     }
   }
 
@@ -526,7 +526,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     std::optional<T> value = fetch(ring, stub);
     if (!value) return value;
     this->redeemed(stub.number);
-    ring.ack(stub.held);
+    ring.consume(stub.held);
     return value;
   }
 };

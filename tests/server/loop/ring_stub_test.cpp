@@ -162,7 +162,6 @@ TEST_F(RingStubs, AScribbledRingIsAnErrorOfItsCallsOnly) {
   owner->send(core::encode_seqs(core::Envelope::cancel, {waiting}));
   EXPECT_EQ(owner->answer(waiting).code, core::ErrorCode::timed_out);
   ring->abandon();
-  static_cast<void>(ring.release());
 }
 
 }  // namespace

@@ -170,7 +170,8 @@ class Ledger : public Observer {
 
   void require_mine(std::uint32_t b, unsigned actor, const char* what) const {
     const Block& block = blocks_[b];
-    const bool mine = block.where == Where::filling || block.where == Where::between;
+    const bool mine = block.where == Where::filling || block.where == Where::between ||
+                      (block.where == Where::held && block.in_header);
     if (!mine || block.owner != actor) {
       object(fmt::format("{}, block {}, by {} who does not have it", what, b, actor));
     }
