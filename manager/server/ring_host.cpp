@@ -223,10 +223,10 @@ void RingHost::start(Ring& ring, Work& work) {
 // Nobody else is there yet: the items keep their order whatever is put first.
 void RingHost::move_in(Ring& ring, Work& work) {
   ring.queue->add_tasks(work.number);
-  const auto fresh = std::ranges::stable_partition(work.items, &RingItem::redelivered);
-  std::vector<RingItem> back(std::move_iterator(work.items.begin()),
-                             std::move_iterator(fresh.begin()));
-  work.items.erase(work.items.begin(), fresh.begin());
+  const auto fresh = std::stable_partition(work.items.begin(), work.items.end(),
+                                           [](const RingItem& item) { return item.redelivered; });
+  std::vector<RingItem> back(std::move_iterator(work.items.begin()), std::move_iterator(fresh));
+  work.items.erase(work.items.begin(), fresh);
   if (!back.empty()) ring.back.push_back({.park = {}, .items = std::move(back)});
   ring.puts.push_back(
       {.park = {}, .items = std::move(work.items), .close_after = work.closed});
