@@ -453,10 +453,11 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     this->concluded(method, outcome, limit.own);
     // As the type wants to begin: for most that is no work at all.
     T* const place = ::new (room.bytes.data()) T;
-    const auto commit = [queue = *this, &ring, room, place] {
+    const auto commit = [queue = *this, &ring, room] {
       if constexpr (!kPlainItem<T>) {
-        const auto clean = core::clean_bytes(*place);
-        std::memcpy(static_cast<void*>(place), clean.data(), clean.size());
+        const auto* item = std::launder(reinterpret_cast<const T*>(room.bytes.data()));
+        const auto clean = core::clean_bytes(*item);
+        std::memcpy(room.bytes.data(), clean.data(), clean.size());
       }
       const Method method = offering("commit");
       const auto limit = queue.limit(method);
