@@ -87,7 +87,6 @@ class Stepper {
 class Step : public testing::TestWithParam<std::size_t> {
  protected:
   void SetUp() override {
-    if (!kCanStep) GTEST_SKIP() << "needs the trap flag of x86-64, and no thread sanitizer";
     run_once();  // here, so that children find every symbol bound
     trace();
   }
@@ -265,11 +264,13 @@ TEST_P(Step, StoppedHoldsUpNobodyAndGoesOn) {
 }
 
 std::vector<std::size_t> every_scenario() {
-  std::vector<std::size_t> out(scenarios().size());
+  std::vector<std::size_t> out(kCanStep ? scenarios().size() : 0);
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = i;
   return out;
 }
 
+// Needs the trap flag of x86-64, and no thread sanitizer: elsewhere there are no scenarios.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Step);
 INSTANTIATE_TEST_SUITE_P(Ring, Step, testing::ValuesIn(every_scenario()),
                          [](const auto& test) { return scenarios()[test.param].name; });
 
