@@ -20,6 +20,7 @@
 // step is placed. No word of it is trusted: an impossible one throws Damaged.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <optional>
@@ -156,17 +157,28 @@ class Ring {
   class Patience {
    public:
     Patience(Memory& memory, unsigned ring) : memory_(memory), ring_(ring) {}
-    void spend() {
-      if (++spent_ % 1024 != 0) return;
+    // Forwards, if only by one.
+    void jump() { spend(1); }
+    // On the spot: what was seen cannot be, unless it was seen long ago.
+    void retry() { spend(kRetry); }
+
+   private:
+    static constexpr Word kLeast = 1U << 20U;
+    static constexpr Word kRetry = 64;
+
+    void spend(Word steps) {
+      spent_ += steps;
+      if (spent_ > kLeast) check();
+    }
+    void check() {
       // All segments together are not twice as long as the last.
-      const unsigned longest = ring_ == kRedelivery ? ring_ : memory_.segments() - 1;
-      if (spent_ > 8 * memory_.cells(longest) + kLeast) {
+      const unsigned last = std::max(memory_.ready_segments(), 1U) - 1;
+      const Word cells = memory_.ready_cells(ring_ == kRedelivery ? ring_ : last);
+      if (spent_ > kLeast + 8 * cells) {
         throw Damaged("the queue's shared memory is damaged");
       }
     }
 
-   private:
-    static constexpr Word kLeast = 1U << 20U;
     Memory& memory_;
     const unsigned ring_;
     Word spent_ = 0;

@@ -60,8 +60,9 @@ bool Ring<Memory>::find_tail(Spot& spot) {
     } else {
       // With hints behind the truth nothing else can stand here; a stalled reader may have seen it.
       place = start(my_tail_, Hint::tail);
+      patience.retry();
     }
-    patience.spend();
+    patience.jump();
   }
 }
 
@@ -83,7 +84,7 @@ Word Ring<Memory>::queued_before(Place tail, Word limit) {
     } else if (laps == 0 && c.kind() == Kind::full) {
       break;
     } else {
-      patience.spend();  // every position before the tail was published
+      patience.retry();  // every position before the tail was published
     }
   }
   if (head.at != began) my_head_.store(head.word(), std::memory_order_relaxed);

@@ -110,7 +110,7 @@ Word Ring<Memory>::redelivery_tail() {
     if (unpublished(c, kRedelivery, at)) return at;
     const std::int64_t laps = ahead(c, kRedelivery, at);
     at = laps > 0 ? beyond(kRedelivery, at, laps) : at + 1;
-    patience.spend();
+    patience.jump();
   }
 }
 

@@ -66,7 +66,7 @@ Take Ring<Memory>::take_from(bool redelivery, Taken& out) {
       if (!next) return Take::closed;
       place = *next;
     }
-    patience.spend();
+    patience.jump();
   }
 }
 
@@ -268,8 +268,10 @@ void Ring<Memory>::redeliver(std::uint32_t block, State state) {
       continue;
     } else if (laps == -1 && c.kind() == Kind::taken) {
       help_release(kRedelivery, at - memory_.cells(kRedelivery), c);
+    } else {
+      patience.retry();
     }
-    patience.spend();
+    patience.jump();
   }
   memory_.hint(Hint::redelivery_tail).store(at + 1, std::memory_order_release);
   memory_.wake(Event::not_empty, 1);
@@ -297,7 +299,7 @@ Word Ring<Memory>::size() {
         ++place.at;
         continue;
       }
-      patience.spend();
+      patience.jump();
     }
   };
   const Word back = memory_.hint(Hint::redelivery_head).load(std::memory_order_acquire);
