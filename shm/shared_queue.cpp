@@ -254,7 +254,9 @@ core::Duration SharedQueue::slice() {
   if (expiry == 0) return kSlice;
   const Word now = nanoseconds(Clock::now());
   if (expiry <= now) return core::Duration(1);
-  return std::min<core::Duration>(kSlice, std::chrono::nanoseconds(expiry - now));
+  // Compared before it is converted: it may be beyond what a duration holds.
+  constexpr Word kWhole = std::chrono::nanoseconds(kSlice).count();
+  return std::chrono::nanoseconds(std::min(expiry - now, kWhole));
 }
 
 SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, core::Deadline deadline) {

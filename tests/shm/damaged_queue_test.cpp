@@ -2,6 +2,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <ctime>
+
 #include <gtest/gtest.h>
 
 #include <steward/tests/shm/ring_ledger.hpp>
@@ -9,6 +12,7 @@
 namespace steward::test {
 namespace {
 
+using namespace std::chrono_literals;
 using shm::Cell;
 using shm::Damaged;
 using shm::Item;
@@ -63,6 +67,15 @@ TEST(DamagedQueue, HasNoEndAmongWhatCameBack) {
   const auto queue = SharedQueue::create({.maxsize = 8});
   memory_of(*queue).cell(shm::kRedelivery, 0).store(Cell{0, Kind::end, 0, 0}.word());
   EXPECT_THROW(next(*queue), Damaged);
+}
+
+// A lease that ends far beyond the range of the clock is none that a sleeper must wait for.
+TEST(DamagedQueue, LetsItsTakersSleep) {
+  const auto queue = SharedQueue::create({.maxsize = 8});
+  memory_of(*queue).next_expiry().store(~shm::Word{0});
+  const std::clock_t before = std::clock();
+  EXPECT_EQ(next(*queue, core::deadline_after(300ms)), "(empty)");
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 10);
 }
 
 }  // namespace
