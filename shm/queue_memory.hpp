@@ -93,7 +93,9 @@ class QueueMemory {
   // What its holder wrote. Throws Damaged if the length is not possible.
   std::span<const std::byte> payload(std::uint32_t block) const {
     const SizeClass& k = class_of(block);
-    const std::uint64_t length = header(k, block).length;
+    // Once: what is checked is what is used, whoever writes there meanwhile.
+    const std::uint64_t length =
+        std::atomic_ref(header(k, block).length).load(std::memory_order_relaxed);
     if (length > k.capacity) throw Damaged("the queue's shared memory has an impossible length");
     return {bytes_of(k, block), length};
   }
