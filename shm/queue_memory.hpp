@@ -45,10 +45,12 @@ class QueueMemory {
   Atomic& hint(Hint hint) const { return hot_->hints[static_cast<unsigned>(hint)].word; }
   Atomic& next_expiry() const { return hot_->next_expiry.word; }
 
-  // A hint to the processor: the block that this cell names is about to be changed.
-  void prefetch(unsigned ring, Word index) const {
-    const std::uint32_t block = Cell::of(cell(ring, index).load(std::memory_order_relaxed)).block();
-    if (block >= layout_.size_classes[0].count) return;
+  // A hint to the processor: the block that this cell names is about to be changed, unless the
+  // cell is not of that kind yet: then another process is not done with it.
+  void prefetch(unsigned ring, Word index, Kind kind) const {
+    const Cell c = Cell::of(cell(ring, index).load(std::memory_order_relaxed));
+    const std::uint32_t block = c.block();
+    if (c.kind() != kind || block >= layout_.size_classes[0].count) return;
     const std::byte* bytes = base_ + layout_.size_classes[0].headers +
                              block * layout_.size_classes[0].header_stride;
     prefetch_to_write(&cell(ring, (index + 8) & (cells(ring) - 1)));

@@ -73,7 +73,6 @@ struct Taken {
   unsigned ring = 0;  // the segment, or kRedelivery
   Word at = 0;
   Cell cell;
-  State state;  // as it was seen after TAKE
 };
 
 // A block whose consumer answers for it until its lease ends.
@@ -116,6 +115,9 @@ class Ring {
 
   // Redelivered blocks first. `empty` and `closed` (and drained) were true at one instant.
   Take take(Taken& out);
+  // Whether somebody had the item before. (Not asked by take(): for a batch the headers of its
+  // blocks come while its cells are taken.)
+  bool redelivered(const Taken& taken) const { return state_of(taken).deliveries() > 0; }
   // The taken block is read and goes back: the item is gone.
   void consume(const Taken& taken);
   // The taken block stays with the caller until `until` (nanoseconds of the steady clock).
@@ -241,6 +243,9 @@ class Ring {
   Take take_from(bool redelivery, Taken& out);
   bool unpublished(Cell cell, unsigned ring, Word at) const;
 
+  State state_of(const Taken& taken) const {
+    return State::of(memory_.state(taken.cell.block()).load(std::memory_order_acquire));
+  }
   void help_state(unsigned ring, Word at, Cell taken);
   void help_release(unsigned ring, Word at, Cell taken);
   void redeliver(std::uint32_t block, State state);

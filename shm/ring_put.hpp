@@ -9,7 +9,7 @@
 namespace steward::shm {
 
 // A hint is stored once in so many operations: it saves steps of a walk, and costs a cache line.
-inline constexpr Word kHintEvery = 16;
+inline constexpr Word kHintEvery = 64;
 // So many positions ahead the processor is told which block comes next: an atomic operation on a
 // line that is elsewhere holds up everything behind it.
 inline constexpr Word kLookAhead = 8;
@@ -72,7 +72,6 @@ Word Ring<Memory>::queued_before(Place tail, Word limit) {
   // Of an earlier segment nothing counts: the limit is that of the segment's cells.
   if (head.segment != tail.segment) head = {tail.segment, 0};
   head.at = std::min(head.at, tail.at);
-  const Word began = head.at;
   Patience patience(memory_, 0);
   while (tail.at - head.at >= limit) {
     const Cell c = Cell::of(cell(head.segment, head.at).load(std::memory_order_acquire));
@@ -87,7 +86,10 @@ Word Ring<Memory>::queued_before(Place tail, Word limit) {
       patience.retry();  // every position before the tail was published
     }
   }
-  if (head.at != began) my_head_.store(head.word(), std::memory_order_relaxed);
+  // The beginning of a segment says nothing yet of the one before it.
+  if (head.at > 0 && my_head_.load(std::memory_order_relaxed) < head.word()) {
+    my_head_.store(head.word(), std::memory_order_relaxed);
+  }
   return tail.at - head.at;
 }
 
@@ -225,7 +227,7 @@ Put Ring<Memory>::publish(const Claim& claim, Spot spot) {
             .compare_exchange_strong(seen, full.word(), std::memory_order_seq_cst,
                                      std::memory_order_relaxed)) {
       remember(my_tail_, Hint::tail, {at.segment, at.at + 1});
-      memory_.prefetch(at.segment, index_of(at.segment, at.at + kLookAhead));
+      memory_.prefetch(at.segment, index_of(at.segment, at.at + kLookAhead), Kind::taken);
       return Put::done;
     }
     // Somebody else's success. There is no bound on those.

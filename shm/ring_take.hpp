@@ -36,9 +36,9 @@ Take Ring<Memory>::take_from(bool redelivery, Taken& out) {
                                         std::memory_order_relaxed)) {
         continue;  // another took it
       }
-      out = {r, place.at, taken, State::of(memory_.state(block).load(std::memory_order_acquire))};
+      out = {r, place.at, taken};
       remember(mine, hint, {place.segment, place.at + 1});
-      memory_.prefetch(r, index_of(r, place.at + kLookAhead));
+      memory_.prefetch(r, index_of(r, place.at + kLookAhead), Kind::full);
       return Take::done;
     }
     if (!hinted) {
@@ -89,9 +89,9 @@ Take Ring<Memory>::take(Taken& out) {
 
 template <class Memory>
 void Ring<Memory>::consume(const Taken& taken) {
-  Atomic& word = memory_.state(taken.cell.block());
   // Not a compare-and-swap: only helpers change it beside us, and they lose to this.
-  word.store(taken.state.freed().word(), std::memory_order_release);
+  memory_.state(taken.cell.block())
+      .store(state_of(taken).freed().word(), std::memory_order_release);
 }
 
 template <class Memory>

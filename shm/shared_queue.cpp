@@ -225,7 +225,7 @@ SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
 
 Item SharedQueue::item(const Taken& taken) const {
   return {memory_.payload(taken.cell.block()), memory_.format(taken.cell.block()),
-          taken.state.deliveries() > 0};
+          ring_.redelivered(taken)};
 }
 
 Item SharedQueue::item(const Held& held) const {
@@ -295,23 +295,23 @@ void SharedQueue::let_gather(core::Deadline deadline) {
 
 void SharedQueue::take_more(std::vector<Taken>& taken, std::size_t max) {
   taken.reserve(std::min(max, kSeveralMax));
-  Taken next;
   bool all = false;
   while (taken.size() < max && !all) {
-    all = ring_.take(next) != Take::done;
-    if (!all) taken.push_back(next);
+    // In place: a copy would wait for the words to arrive there.
+    all = ring_.take(taken.emplace_back()) != Take::done;
+    if (all) taken.pop_back();
   }
   caught_up_.store(all, std::memory_order_relaxed);
 }
 
 void SharedQueue::free_block(const Taken& taken) {
   memory_.trim(taken.cell.block());
-  // Before the block is free: join() must never see neither.
-  memory_.owner(participant_.number()).open_tasks.fetch_add(1, std::memory_order_relaxed);
   ring_.consume(taken);
 }
 
 void SharedQueue::finish(const Taken& taken) {
+  // Before the block is free: join() must never see neither.
+  add_tasks(1);
   free_block(taken);
   memory_.wake(Event::not_full, 1);
   memory_.wake(Event::block_freed, kEveryone);
@@ -319,6 +319,7 @@ void SharedQueue::finish(const Taken& taken) {
 
 void SharedQueue::finish(const std::vector<Taken>& taken, const std::vector<char>& done,
                          std::vector<Held>& kept) {
+  add_tasks(static_cast<std::uint64_t>(std::ranges::count(done, 1)));
   for (std::size_t i = 0; i < taken.size(); ++i) {
     if (done[i] != 0) {
       free_block(taken[i]);

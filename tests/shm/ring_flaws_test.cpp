@@ -40,7 +40,7 @@ TEST(RingFlaws, AnItemOverAnUntoldHeaderIsFound) {
 TEST(RingFlaws, ACommitThatIsAStoreIsFound) { EXPECT_TRUE(is_found<CommitIsAStore>()); }
 TEST(RingFlaws, ATakeThatIsAStoreIsFound) { EXPECT_TRUE(is_found<TakeIsAStore>()); }
 TEST(RingFlaws, AConsumerThatLosesToItsHelperIsFound) {
-  EXPECT_TRUE(is_found<ConsumesByTheFirstLook>());
+  EXPECT_TRUE(is_found<ConsumesByComparison>());
 }
 TEST(RingFlaws, AnAckThatIsAStoreIsFound) { EXPECT_TRUE(is_found<AckIsAStore>({.leases = true})); }
 TEST(RingFlaws, FullByTheHintAloneIsFound) { EXPECT_TRUE(is_found<FullByTheHintAlone>()); }

@@ -17,7 +17,7 @@ struct CellBeforeHeader {};
 struct PublishesOverAnUntoldHeader {};
 struct CommitIsAStore {};
 struct TakeIsAStore {};
-struct ConsumesByTheFirstLook {};
+struct ConsumesByComparison {};
 struct AckIsAStore {};
 struct FullByTheHintAlone {};
 struct RemembersTooMuch {};
@@ -140,7 +140,7 @@ inline Take Ring<Flawed<test::TakeIsAStore>>::take(Taken& out) {
     } else {
       const Cell taken{c.lap(), Kind::taken, me_, c.block()};
       word.store(taken.word());
-      out = {place.segment, place.at, taken, State::of(memory_.state(c.block()).load())};
+      out = {place.segment, place.at, taken};
       return Take::done;
     }
   }
@@ -148,9 +148,10 @@ inline Take Ring<Flawed<test::TakeIsAStore>>::take(Taken& out) {
 
 // A helper may have told the header meanwhile: only a plain store beats it.
 template <>
-inline void Ring<Flawed<test::ConsumesByTheFirstLook>>::consume(const Taken& taken) {
-  Word seen = taken.state.word();
-  memory_.state(taken.cell.block()).compare_exchange_strong(seen, taken.state.freed().word());
+inline void Ring<Flawed<test::ConsumesByComparison>>::consume(const Taken& taken) {
+  auto& word = memory_.state(taken.cell.block());
+  Word seen = word.load();
+  word.compare_exchange_strong(seen, State::of(seen).freed().word());
 }
 
 template <>

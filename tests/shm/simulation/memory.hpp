@@ -157,7 +157,7 @@ class SimulatedWords {
   unsigned cells_log2(unsigned ring) const {
     return static_cast<unsigned>(std::countr_zero(cells(ring)));
   }
-  void prefetch(unsigned, Word) const {}
+  void prefetch(unsigned, Word, shm::Kind) const {}
   Atomic& cell(unsigned ring, Word index) const {
     return *(ring == shm::kRedelivery ? redelivery_ : rings_[ring])[index];
   }

@@ -273,7 +273,7 @@ class World {
     }
     const auto& block = ledger_->block(taken.cell.block());
     const bool again = ledger_->item(block.item).takes > 1;
-    expect((taken.state.deliveries() > 0) == again, "an item is not flagged as it should be");
+    expect((ring.redelivered(taken)) == again, "an item is not flagged as it should be");
     const Word one = memory_->payload(taken.cell.block(), 0).load();
     expect(memory_->payload(taken.cell.block(), 1).load() == one, "an item is torn");
     return taken;
