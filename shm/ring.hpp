@@ -248,6 +248,7 @@ class Ring {
   }
   void help_state(unsigned ring, Word at, Cell taken);
   void help_release(unsigned ring, Word at, Cell taken);
+  bool give_back(std::uint32_t block, State from, unsigned by);
   void redeliver(std::uint32_t block, State state);
   bool published(std::uint32_t block, State state);
   void note_expiry(Word until);

@@ -56,15 +56,10 @@ void Ring<Memory>::recover_block(unsigned owner, std::uint32_t block) {
   if (state.owner() != owner) return;
   switch (state.holder()) {
     case Holder::inflight:
-    case Holder::lease: {
-      const State back = state.given_back_by(owner);
+    case Holder::lease:
       // Fails only for a lease that somebody ended meanwhile.
-      if (word.compare_exchange_strong(seen, back.word(), std::memory_order_acq_rel,
-                                       std::memory_order_relaxed)) {
-        redeliver(block, back);
-      }
+      give_back(block, state, owner);
       return;
-    }
     case Holder::redeliver:
       if (published(block, state)) return;
       // The state again, after the cell: it may have been taken and be gone.

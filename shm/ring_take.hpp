@@ -134,6 +134,9 @@ Held Ring<Memory>::hold(const Taken& taken, Word until) {
   Held held = hold(taken);
   memory_.lease_end(held.block).store(until, std::memory_order_relaxed);
   held.state = held.state.held_by(me_, Holder::lease);
+  // Twice: this one is for others, should this process be stopped before the second, and that one
+  // for those who looked in between.
+  note_expiry(until);
   // Nobody else changes what is INFLIGHT while its owner lives.
   memory_.state(held.block).store(held.state.word(), std::memory_order_seq_cst);
   note_expiry(until);
@@ -164,14 +167,22 @@ bool Ring<Memory>::ack(const Held& held) {
 
 template <class Memory>
 bool Ring<Memory>::nack(const Held& held) {
-  Word seen = held.state.word();
-  const State back = held.state.given_back_by(me_);
-  if (!memory_.state(held.block)
-           .compare_exchange_strong(seen, back.word(), std::memory_order_acq_rel,
-                                    std::memory_order_relaxed)) {
+  return give_back(held.block, held.state, me_);
+}
+
+// False: the block is at a later state.
+template <class Memory>
+bool Ring<Memory>::give_back(std::uint32_t block, State from, unsigned by) {
+  // First, as there may be no memory: the block stays where it is then.
+  const Word at = memory_.hint(Hint::redelivery_tail).load(std::memory_order_acquire);
+  memory_.make_redelivery(index_of(kRedelivery, at) + 2);
+  Word seen = from.word();
+  const State back = from.given_back_by(by);
+  if (!memory_.state(block).compare_exchange_strong(seen, back.word(), std::memory_order_acq_rel,
+                                                    std::memory_order_relaxed)) {
     return false;
   }
-  redeliver(held.block, back);
+  redeliver(block, back);
   return true;
 }
 
@@ -230,16 +241,11 @@ void Ring<Memory>::expire(Word now) {
   } while (!next.compare_exchange_strong(seen, now + kAgain, std::memory_order_seq_cst,
                                          std::memory_order_relaxed));
   each_block([&](std::uint32_t block) {
-    Word word = memory_.state(block).load(std::memory_order_seq_cst);
-    const State state = State::of(word);
+    const State state = State::of(memory_.state(block).load(std::memory_order_seq_cst));
     if (state.holder() != Holder::lease) return;
     const Word until = memory_.lease_end(block).load(std::memory_order_relaxed);
     if (until > now) return note_expiry(until);
-    const State back = state.given_back_by(me_);
-    if (memory_.state(block).compare_exchange_strong(word, back.word(), std::memory_order_acq_rel,
-                                                     std::memory_order_relaxed)) {
-      redeliver(block, back);
-    }
+    give_back(block, state, me_);
   });
 }
 

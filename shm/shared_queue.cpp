@@ -31,6 +31,13 @@ bool is_now(const core::Deadline& deadline) {
   return deadline && *deadline == SharedQueue::kNow;
 }
 
+// Fills a block.
+auto copy_of(std::span<const std::byte> bytes) {
+  return [bytes](std::span<std::byte> to) {
+    if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+  };
+}
+
 }  // namespace
 
 std::unique_ptr<SharedQueue> SharedQueue::create(const QueueShape& shape) {
@@ -94,6 +101,7 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline dead
                                               std::size_t bytes) {
   Tried tried = attempt();
   if (tried == Tried::done) return Outcome::done;
+  Tried before = tried;
   for (;;) {
     switch (tried) {
       case Tried::done: return Outcome::done;
@@ -113,7 +121,9 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline dead
       put_gather_.learned(tried == Tried::done && ring_.room(kSeveral));
       if (tried == Tried::done) return Outcome::done;
     }
-    const Tried before = tried;
+    // A wake for room that ends here, as there is no block to be had, is somebody else's.
+    if (tried == Tried::no_block && before == Tried::full) memory_.wake(Event::not_full, 1);
+    before = tried;
     const bool full = before == Tried::full;
     const bool in_time = wait(
         memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, deadline,
@@ -126,11 +136,7 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline dead
 SharedQueue::Outcome SharedQueue::put(std::span<const std::byte> bytes, std::uint32_t format,
                                       core::Deadline deadline) {
   const unsigned k = class_for(bytes.size(), 1);
-  const auto attempt = [&] {
-    return try_put(k, bytes.size(), format, [&](std::span<std::byte> to) {
-      if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
-    });
-  };
+  const auto attempt = [&] { return try_put(k, bytes.size(), format, copy_of(bytes)); };
   const Outcome outcome = wait_to_put(attempt, deadline, bytes.size());
   if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
   return outcome;
@@ -141,24 +147,28 @@ SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::
                                            std::size_t& done) {
   done = 0;
   for (const auto& bytes : items) static_cast<void>(class_for(bytes.size(), 1));
+  // Those who could make room do not know yet that there is something: told before this one
+  // sleeps or leaves.
   std::size_t told = 0;
   const auto tell = [&] {
     if (done > told) memory_.wake(Event::not_empty, static_cast<int>(done - told));
     told = done;
   };
-  for (const auto& bytes : items) {
-    const unsigned k = class_for(bytes.size(), 1);
-    const auto attempt = [&] {
-      const Tried tried = try_put(k, bytes.size(), format, [&](std::span<std::byte> to) {
-        if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
-      });
-      // Before it sleeps: those who could make room do not know yet that there is something.
-      if (tried != Tried::done) tell();
-      return tried;
-    };
-    const Outcome outcome = wait_to_put(attempt, deadline, bytes.size());
-    if (outcome != Outcome::done) return outcome;
-    ++done;
+  try {
+    for (const auto& bytes : items) {
+      const unsigned k = memory_.size_class_for(bytes.size());
+      const auto attempt = [&] {
+        const Tried tried = try_put(k, bytes.size(), format, copy_of(bytes));
+        if (tried != Tried::done) tell();
+        return tried;
+      };
+      const Outcome outcome = wait_to_put(attempt, deadline, bytes.size());
+      if (outcome != Outcome::done) return outcome;
+      ++done;
+    }
+  } catch (...) {
+    tell();
+    throw;
   }
   tell();
   return Outcome::done;
@@ -172,8 +182,7 @@ SharedQueue::Outcome SharedQueue::put_back(std::span<const std::byte> bytes,
   Claim claim;
   if (!claim_block(k, nullptr, claim)) return Outcome::timeout;
   try {
-    const std::span<std::byte> to = memory_.writable(claim.block, bytes.size());
-    if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+    copy_of(bytes)(memory_.writable(claim.block, bytes.size()));
     memory_.describe(claim.block, bytes.size(), format);
   } catch (...) {
     ring_.unclaim(claim);
