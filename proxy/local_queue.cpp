@@ -16,13 +16,6 @@ LocalQueue::Ring* LocalQueue::ring(const Method& method) const {
   }
 }
 
-LocalQueue::Limit LocalQueue::limit(const Method& method) const {
-  const core::Deadline whole = deadline();
-  if (!method.timed) return {whole, false};
-  const bool whole_first = whole && (!method.until || *whole < *method.until);
-  return whole_first ? Limit{whole, false} : Limit{method.until, true};
-}
-
 bool LocalQueue::concluded(const Method& method, Ring::Outcome outcome, bool own_time) const {
   switch (outcome) {
     case Ring::Outcome::done: return true;

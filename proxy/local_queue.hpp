@@ -62,10 +62,15 @@ class LocalQueue : public Blocking {
 
   // When a call that begins now must end, and what that means.
   struct Limit {
-    core::Deadline deadline;
+    shm::Until until;
     bool own = false;  // the end of a timed form's own time: a result, not an error
   };
-  Limit limit(const Method& method) const;
+  Limit limit(const Method& method) const {
+    const core::Deadline whole = deadline();
+    if (!method.timed) return {whole, false};
+    const bool whole_first = whole && (!method.until || *whole < *method.until);
+    return whole_first ? Limit{whole, false} : Limit{method.until, true};
+  }
 
   // True: done. False: a trying or timed form was not. Throws TimeoutError, Closed, Disconnected.
   bool concluded(const Method& method, Ring::Outcome outcome, bool own_time) const;

@@ -229,7 +229,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     Ring* ring = this->ring(method);
     if (ring == nullptr) return General::join();
     const auto limit = this->limit(method);
-    const auto outcome = this->on_ring(method, [&] { return ring->join(limit.deadline); });
+    const auto outcome = this->on_ring(method, [&] { return ring->join(limit.until); });
     this->concluded(method, outcome, limit.own);
   }
   void close() const {
@@ -255,7 +255,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
                              const Limit& limit) const {
     const auto put = [&](Bytes bytes) {
       const auto outcome =
-          this->on_ring(method, [&] { return ring.put(bytes, kItemFormat<T>, limit.deadline); });
+          this->on_ring(method, [&] { return ring.put(bytes, kItemFormat<T>, limit.until); });
       return this->concluded(method, outcome, limit.own);
     };
     if constexpr (kPlainItem<T>) {
@@ -298,7 +298,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     const Limit limit = this->limit(method);
     std::size_t done = 0;
     const auto outcome = this->on_ring(
-        method, [&] { return ring.put_many(views, kItemFormat<T>, limit.deadline, done); });
+        method, [&] { return ring.put_many(views, kItemFormat<T>, limit.until, done); });
     this->concluded(method, outcome, limit.own);
     return true;
   }
@@ -345,7 +345,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return true;
       };
       const auto outcome =
-          this->on_ring(method, [&] { return ring.get(read, limit.deadline, held); });
+          this->on_ring(method, [&] { return ring.get(read, limit.until, held); });
       if (!this->concluded(method, outcome, limit.own)) return std::nullopt;
       if (!value) value = redeem(ring, {number, held});
       if (value) return value;
@@ -368,7 +368,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return true;
       };
       const auto outcome =
-          this->on_ring(method, [&] { return ring.get_many(max, read, limit.deadline, held); });
+          this->on_ring(method, [&] { return ring.get_many(max, read, limit.until, held); });
       this->concluded(method, outcome, limit.own);
       std::vector<T> all;
       all.reserve(values.size());
@@ -404,7 +404,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return true;
       };
       const auto outcome = this->on_ring(method, [&] {
-        return ring.reserve([&] { return core::deadline_after(time); }, read, limit.deadline, held);
+        return ring.reserve([&] { return core::deadline_after(time); }, read, limit.until, held);
       });
       this->concluded(method, outcome, limit.own);
       const bool stub = !value;
@@ -449,7 +449,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     Ring::Loan room;
     const auto limit = this->limit(method);
     const auto outcome = this->on_ring(
-        method, [&] { return ring.loan(sizeof(T), alignof(T), limit.deadline, room); });
+        method, [&] { return ring.loan(sizeof(T), alignof(T), limit.until, room); });
     this->concluded(method, outcome, limit.own);
     // As the type wants to begin: for most that is no work at all.
     T* const place = ::new (room.bytes.data()) T;
@@ -464,7 +464,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       Ring::Outcome outcome{};
       try {
         outcome = queue.on_ring(
-            method, [&] { return ring.commit(room, kItemFormat<T>, limit.deadline); });
+            method, [&] { return ring.commit(room, kItemFormat<T>, limit.until); });
       } catch (...) {
         ring.give_back(room);
         throw;
@@ -492,7 +492,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return !in_place;
       };
       const auto outcome =
-          this->on_ring(method, [&] { return ring.get(read, limit.deadline, held); });
+          this->on_ring(method, [&] { return ring.get(read, limit.until, held); });
       this->concluded(method, outcome, limit.own);
       if (number) {
         value = redeem(ring, {*number, held});

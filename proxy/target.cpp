@@ -24,10 +24,6 @@ core::ReferencePtr owned(core::ReferencePtr reference) {
   return client::open_token(pointee.token());
 }
 
-core::Deadline Target::deadline() const {
-  return timeout_ ? core::deadline_after(*timeout_) : std::nullopt;
-}
-
 std::string Target::name(const Method& method) const {
   const std::string object = reference_ ? core::describe(reference_->token()) : std::string(type_);
   return fmt::format("{}.{}", object, method.name);

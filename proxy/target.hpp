@@ -65,7 +65,9 @@ class Target {
   }
 
   // When a call that begins now must end.
-  core::Deadline deadline() const;
+  core::Deadline deadline() const {
+    return timeout_ ? core::deadline_after(*timeout_) : std::nullopt;
+  }
 
   // The call under all proxies. `arguments` is a MessagePack array, encoded under session.travel().
   // nullopt: a timed form was not done in its own time. Throws as client::Session::call.

@@ -105,7 +105,7 @@ class Ring {
   void unclaim(const Claim& claim);
   // COMMIT, at the spot or, where others were faster, behind them. Wakes nobody. Unless done, the
   // claim is still the caller's.
-  Put publish(const Claim& claim, Spot spot);
+  Put publish(const Claim& claim, Spot& spot);
   // The claimed block becomes an item that came back, without ever having been published before.
   void put_back(const Claim& claim);
   // Nothing is put any more once it returns. May be called again.

@@ -203,7 +203,7 @@ bool Ring<Memory>::grow(const Spot& spot) {
 }
 
 template <class Memory>
-Put Ring<Memory>::publish(const Claim& claim, Spot spot) {
+Put Ring<Memory>::publish(const Claim& claim, Spot& spot) {
   // The spot was found before the claim. Others may have put this very block there since, taken it
   // out and freed it: with our generation in its pos it would look as if ours had been taken.
   const Word now = cell(spot.place.segment, spot.place.at).load(std::memory_order_acquire);

@@ -27,10 +27,6 @@ Word nanoseconds(core::Time time) {
       std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count());
 }
 
-bool is_now(const core::Deadline& deadline) {
-  return deadline && *deadline == SharedQueue::kNow;
-}
-
 // Fills a block.
 auto copy_of(std::span<const std::byte> bytes) {
   return [bytes](std::span<std::byte> to) {
@@ -97,7 +93,7 @@ SharedQueue::Tried SharedQueue::try_put(unsigned size_class, std::size_t bytes,
 }
 
 template <class Try>
-SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline deadline,
+SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until,
                                               std::size_t bytes) {
   Tried tried = attempt();
   if (tried == Tried::done) return Outcome::done;
@@ -114,7 +110,7 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline dead
       // Nothing of its kind will make room soon: it grew as far as it can.
       throw Overloaded(fmt::format("the queue has no room for another item of {} bytes", bytes));
     }
-    if (is_now(deadline)) return Outcome::timeout;
+    if (until.is_now()) return Outcome::timeout;
     if (put_gather_.due()) {
       pause_for(Gather::kTime);
       tried = attempt();
@@ -126,7 +122,7 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline dead
     before = tried;
     const bool full = before == Tried::full;
     const bool in_time = wait(
-        memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, deadline,
+        memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, until.deadline(),
         full ? kSlice : kShortSlice, [&] { return (tried = attempt()) != before; },
         [&] { look_around(); });
     if (!in_time) return Outcome::timeout;
@@ -134,16 +130,16 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, core::Deadline dead
 }
 
 SharedQueue::Outcome SharedQueue::put(std::span<const std::byte> bytes, std::uint32_t format,
-                                      core::Deadline deadline) {
+                                      Until until) {
   const unsigned k = class_for(bytes.size(), 1);
   const auto attempt = [&] { return try_put(k, bytes.size(), format, copy_of(bytes)); };
-  const Outcome outcome = wait_to_put(attempt, deadline, bytes.size());
+  const Outcome outcome = wait_to_put(attempt, until, bytes.size());
   if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
   return outcome;
 }
 
 SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::byte>> items,
-                                           std::uint32_t format, core::Deadline deadline,
+                                           std::uint32_t format, Until until,
                                            std::size_t& done) {
   done = 0;
   for (const auto& bytes : items) static_cast<void>(class_for(bytes.size(), 1));
@@ -162,7 +158,7 @@ SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::
         if (tried != Tried::done) tell();
         return tried;
       };
-      const Outcome outcome = wait_to_put(attempt, deadline, bytes.size());
+      const Outcome outcome = wait_to_put(attempt, until, bytes.size());
       if (outcome != Outcome::done) return outcome;
       ++done;
     }
@@ -199,7 +195,7 @@ void SharedQueue::add_tasks(std::uint64_t count) {
 void SharedQueue::close() { ring_.close(); }
 
 SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment,
-                                       core::Deadline deadline, Loan& out) {
+                                       Until until, Loan& out) {
   const unsigned k = class_for(bytes, alignment);
   const auto attempt = [&] {
     if (ended()) return Tried::ended;
@@ -212,11 +208,11 @@ SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment,
     }
     return Tried::done;
   };
-  return wait_to_put(attempt, deadline, bytes);
+  return wait_to_put(attempt, until, bytes);
 }
 
 SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
-                                         core::Deadline deadline) {
+                                         Until until) {
   memory_.describe(loan.claim.block, loan.bytes.size(), format);
   const auto attempt = [&] {
     if (ended()) return Tried::ended;
@@ -225,7 +221,7 @@ SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
     if (put == Put::done) put = ring_.publish(loan.claim, spot);
     return put == Put::done ? Tried::done : failed(put);
   };
-  const Outcome outcome = wait_to_put(attempt, deadline, loan.bytes.size());
+  const Outcome outcome = wait_to_put(attempt, until, loan.bytes.size());
   if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
   return outcome;
 }
@@ -268,17 +264,17 @@ core::Duration SharedQueue::slice() {
   return std::chrono::nanoseconds(std::min(expiry - now, kWhole));
 }
 
-SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, core::Deadline deadline) {
+SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, Until until) {
   Outcome outcome = try_take(out);
-  if (outcome == Outcome::timeout && !is_now(deadline) && get_gather_.due()) {
+  if (outcome == Outcome::timeout && !until.is_now() && get_gather_.due()) {
     pause_for(Gather::kTime);
     outcome = try_take(out);
     get_gather_.learned(outcome == Outcome::done && ring_.more(kSeveral));
   }
-  while (outcome == Outcome::timeout && !is_now(deadline)) {
+  while (outcome == Outcome::timeout && !until.is_now()) {
     core::Time recovered = Clock::now();
     const bool in_time = wait(
-        memory_.event(Event::not_empty), get_spin_, deadline, slice(),
+        memory_.event(Event::not_empty), get_spin_, until.deadline(), slice(),
         [&] { return (outcome = try_take(out)) != Outcome::timeout; },
         [&] {
           // A slice may be short, for a lease that ends.
@@ -296,8 +292,8 @@ SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, core::Deadline deadl
 }
 
 // In a stream the first item is always there, one step behind the producer.
-void SharedQueue::let_gather(core::Deadline deadline) {
-  if (!caught_up_.load(std::memory_order_relaxed) || is_now(deadline) || !get_gather_.due()) return;
+void SharedQueue::let_gather(Until until) {
+  if (!caught_up_.load(std::memory_order_relaxed) || until.is_now() || !get_gather_.due()) return;
   pause_for(Gather::kTime);
   get_gather_.learned(ring_.more(kSeveral));
 }
@@ -389,7 +385,7 @@ bool SharedQueue::task_done() {
   return false;
 }
 
-SharedQueue::Outcome SharedQueue::join(core::Deadline deadline) {
+SharedQueue::Outcome SharedQueue::join(Until until) {
   const auto none_open = [&] {
     const Word end = memory_.owners_end().load(std::memory_order_acquire);
     for (unsigned n = 1; n < end && n <= kOwnersMax; ++n) {
@@ -400,7 +396,7 @@ SharedQueue::Outcome SharedQueue::join(core::Deadline deadline) {
   Outcome outcome = Outcome::timeout;
   Spin none;
   const bool in_time = wait(
-      memory_.event(Event::all_done), none, deadline, kSlice,
+      memory_.event(Event::all_done), none, until.deadline(), kSlice,
       [&] {
         if (ended()) outcome = Outcome::ended;
         else if (ring_.nothing_unfinished(none_open)) outcome = Outcome::done;

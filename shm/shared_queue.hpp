@@ -14,6 +14,7 @@
 #include <steward/shm/participant.hpp>
 #include <steward/shm/queue_memory.hpp>
 #include <steward/shm/ring.hpp>
+#include <steward/shm/until.hpp>
 #include <steward/shm/wait.hpp>
 
 namespace steward::shm {
@@ -57,10 +58,10 @@ class SharedQueue {
   // ---- Putting. Overloaded: the item is larger than the queue takes, or (unbounded queues) there
   // is no more room at all. NoMemory: the system has none. Nothing was put then. ----
 
-  Outcome put(std::span<const std::byte> bytes, std::uint32_t format, core::Deadline deadline);
+  Outcome put(std::span<const std::byte> bytes, std::uint32_t format, Until until);
   // All of them in this order; `done` says how many made it, whatever the outcome.
   Outcome put_many(std::span<const std::span<const std::byte>> items, std::uint32_t format,
-                   core::Deadline deadline, std::size_t& done);
+                   Until until, std::size_t& done);
   void close();
 
   // Memory of the queue to write an item into, aligned to at most 64 bytes; waits while there is
@@ -69,29 +70,29 @@ class SharedQueue {
     Claim claim;
     std::span<std::byte> bytes;
   };
-  Outcome loan(std::size_t bytes, std::size_t alignment, core::Deadline deadline, Loan& out);
-  Outcome commit(const Loan& loan, std::uint32_t format, core::Deadline deadline);
+  Outcome loan(std::size_t bytes, std::size_t alignment, Until until, Loan& out);
+  Outcome commit(const Loan& loan, std::uint32_t format, Until until);
   void give_back(const Loan& loan) { ring_.unclaim(loan.claim); }
 
   // ---- Taking. `read(Item)` sees the item and says whether that was all; where it says false the
   // item stays reserved without end, as by reserve(). If it throws, the item goes back, flagged.
 
   template <class Read>
-  Outcome get(Read&& read, core::Deadline deadline, Held& kept) {
+  Outcome get(Read&& read, Until until, Held& kept) {
     Taken taken;
-    const Outcome outcome = wait_and_take(taken, deadline);
+    const Outcome outcome = wait_and_take(taken, until);
     if (outcome == Outcome::done) show(taken, read) ? finish(taken) : keep(taken, kept);
     return outcome;
   }
   // Waits for the first, then takes what is there, at most `max`. `kept` gets those for which read
   // said false, in their order.
   template <class Read>
-  Outcome get_many(std::size_t max, Read&& read, core::Deadline deadline,
+  Outcome get_many(std::size_t max, Read&& read, Until until,
                    std::vector<Held>& kept) {
     if (max == 0) return Outcome::done;
     std::vector<Taken> taken(1);
-    let_gather(deadline);
-    const Outcome outcome = wait_and_take(taken[0], deadline);
+    let_gather(until);
+    const Outcome outcome = wait_and_take(taken[0], until);
     if (outcome != Outcome::done) return outcome;
     take_more(taken, max);
     std::vector<char> done(taken.size());  // not bool: nothing to be packed
@@ -104,15 +105,15 @@ class SharedQueue {
     finish(taken, done, kept);
     return outcome;
   }
-  // For the caller alone until it is given back, or until `until()`, which is asked once it is
-  // taken; nullopt: without end.
-  template <class Until, class Read>
-  Outcome reserve(Until&& until, Read&& read, core::Deadline deadline, Held& out) {
+  // For the caller alone until it is given back, or until `lease_end()`, a core::Deadline that is
+  // asked for once it is taken; nullopt: without end.
+  template <class LeaseEnd, class Read>
+  Outcome reserve(LeaseEnd&& lease_end, Read&& read, Until until, Held& out) {
     Taken taken;
-    const Outcome outcome = wait_and_take(taken, deadline);
+    const Outcome outcome = wait_and_take(taken, until);
     if (outcome == Outcome::done) {
       static_cast<void>(show(taken, read));
-      out = hold(taken, until());
+      out = hold(taken, lease_end());
     }
     return outcome;
   }
@@ -134,7 +135,7 @@ class SharedQueue {
   bool task_done();
   // Waits until every item ever put was taken for good and reported. What a dead process had taken
   // counts as reported.
-  Outcome join(core::Deadline deadline);
+  Outcome join(Until until);
 
   // ---- The manager's ----
 
@@ -164,13 +165,13 @@ class SharedQueue {
   template <class Fill>
   Tried try_put(unsigned size_class, std::size_t bytes, std::uint32_t format, Fill&& fill);
   template <class Try>
-  Outcome wait_to_put(Try&& attempt, core::Deadline deadline, std::size_t bytes);
+  Outcome wait_to_put(Try&& attempt, Until until, std::size_t bytes);
   unsigned class_for(std::size_t bytes, std::size_t alignment) const;
   bool ended() const { return memory_.ended().load(std::memory_order_relaxed) != 0; }
 
   Outcome try_take(Taken& out);
-  Outcome wait_and_take(Taken& out, core::Deadline deadline);
-  void let_gather(core::Deadline deadline);
+  Outcome wait_and_take(Taken& out, Until until);
+  void let_gather(Until until);
   void take_more(std::vector<Taken>& taken, std::size_t max);
   Item item(const Taken& taken) const;
   Held hold(const Taken& taken, core::Deadline until);

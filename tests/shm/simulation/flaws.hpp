@@ -106,7 +106,7 @@ inline void Ring<Flawed<test::CellBeforeHeader>>::help_release(unsigned ring, Wo
 }
 
 template <>
-inline Put Ring<Flawed<test::PublishesOverAnUntoldHeader>>::publish(const Claim& claim, Spot spot) {
+inline Put Ring<Flawed<test::PublishesOverAnUntoldHeader>>::publish(const Claim& claim, Spot& spot) {
   for (;;) {
     const Place at = spot.place;
     memory_.pos(claim.block).store(pos_at(claim.state, at.segment, at.at).word());
@@ -117,7 +117,7 @@ inline Put Ring<Flawed<test::PublishesOverAnUntoldHeader>>::publish(const Claim&
 }
 
 template <>
-inline Put Ring<Flawed<test::CommitIsAStore>>::publish(const Claim& claim, Spot spot) {
+inline Put Ring<Flawed<test::CommitIsAStore>>::publish(const Claim& claim, Spot& spot) {
   const Place at = spot.place;
   const Cell c = Cell::of(spot.seen);
   if (c.kind() == Kind::taken) help_state(at.segment, at.at - memory_.cells(at.segment), c);
