@@ -106,7 +106,8 @@ inline void Ring<Flawed<test::CellBeforeHeader>>::help_release(unsigned ring, Wo
 }
 
 template <>
-inline Put Ring<Flawed<test::PublishesOverAnUntoldHeader>>::publish(const Claim& claim, Spot& spot) {
+inline Put Ring<Flawed<test::PublishesOverAnUntoldHeader>>::publish(const Claim& claim,
+                                                                    Spot& spot) {
   for (;;) {
     const Place at = spot.place;
     memory_.pos(claim.block).store(pos_at(claim.state, at.segment, at.at).word());
