@@ -145,8 +145,11 @@ void LiveSession::on_welcome(const core::Welcome& welcome) {
     return close(where_ + " has been replaced by another one", true);
   }
   if (!handshake_.accept(welcome)) return;
-  if (incarnation_ == core::Incarnation{}) learn_addresses(welcome.addresses);
-  incarnation_ = welcome.incarnation;
+  // Once: both are read without the mutex from then on.
+  if (incarnation_ == core::Incarnation{}) {
+    learn_addresses(welcome.addresses);
+    incarnation_ = welcome.incarnation;
+  }
   message_bytes_ = static_cast<std::size_t>(welcome.message_bytes);
   calls_in_flight_ = static_cast<std::size_t>(welcome.calls_in_flight);
   phase_ = Phase::online;

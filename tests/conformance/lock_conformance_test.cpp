@@ -72,7 +72,7 @@ TYPED_TEST(LockConformance, WorksWithTheStandardGuards) {
   std::unique_lock hold(lock, std::try_to_lock);
   EXPECT_TRUE(hold.owns_lock());
   hold.unlock();
-  std::unique_lock timed(lock, 1s);
+  std::unique_lock timed(lock, 1h);
   EXPECT_TRUE(timed.owns_lock());
 }
 
