@@ -161,7 +161,7 @@ TEST_F(Commands, AGetTakesOneItemAndWaitsNoLongerThanItIsTold) {
   queue.put("first");
   EXPECT_EQ(call({address(), "jobs", "get"}), "\"first\"");
   EXPECT_TRUE(queue.empty());
-  const Ran late = steward({"call", address(), "jobs", "get", "--timeout", "0.05"});
+  const Ran late = steward({"call", address(), "jobs", "get", "--timeout", "1.5"});
   EXPECT_EQ(late.code, 1);
   EXPECT_THAT(late.err, StartsWith("steward: queue#2.get: timed out"));
   queue.put("second");

@@ -103,6 +103,28 @@ TEST(ServerDeath, AKilledServerDoesNotStopItemsBetweenProcesses) {
   twice.join();
 }
 
+TEST(ServerDeath, AStoppedServerDoesNotStopItemsBetweenProcesses) {
+  Manager manager;
+  const Queue<int> there = manager.queue<int>(4);
+  const Queue<int> back = manager.queue<int>();
+  Process twice([](Queue<int> in, Queue<int> out) {
+    for (const int item : in) out.put(2 * item);
+  }, there, back);
+  twice.start();
+  there.put(1);
+  EXPECT_EQ(back.get(), 2);
+  ASSERT_EQ(::kill(manager.pid(), SIGSTOP), 0);
+  for (int i = 0; i < 1000; ++i) {
+    there.put(i);
+    ASSERT_EQ(back.get(), 2 * i);
+  }
+  there.close();
+  ASSERT_EQ(::kill(manager.pid(), SIGCONT), 0);
+  twice.join();
+  back.put(5);
+  EXPECT_EQ(back.get(), 5);
+}
+
 TEST(ServerDeath, AKilledServerAndNobodyElseEndsAWait) {
   Manager manager;
   const Queue<int> queue = manager.queue<int>();
