@@ -101,10 +101,14 @@ class Fiber {
   std::function<void()> body_;
   void* stack_ = nullptr;
   ucontext_t context_{};
+#ifdef STEWARD_FIBER_ASAN
   const void* bottom_ = nullptr;
   std::size_t size_ = 0;
   void* fake_stack_ = nullptr;
+#endif
+#ifdef STEWARD_FIBER_TSAN
   void* tsan_ = nullptr;
+#endif
 };
 
 }  // namespace steward::test
