@@ -181,7 +181,7 @@ TEST_F(ConnectTest, AHangUpMeansANewSession) {
 class DeathTest : public ConnectTest {
  protected:
   DeathTest()
-      : child([this](int out) {
+      : child([](int out) {
           FakeHouse house;
           const std::string address = house.address() + "\n";
           if (::write(out, address.data(), address.size()) < 0) return 1;

@@ -29,7 +29,7 @@ class FaultsTest : public testing::Test {
  protected:
   FaultsTest()
       : local(server::LocalNetwork::make()),
-        manager(nullptr, local->listen(), server::builtin_classes(), {.note = [this](auto text) {
+        manager(nullptr, local->listen(), server::builtin_classes(), {.note = [](auto text) {
           ADD_FAILURE() << "the server notes: " << text;
         }}),
         server([this] { manager.run(); }),
