@@ -70,8 +70,9 @@ bool SharedQueue::claim_block(unsigned size_class, const Spot* spot, Claim& out)
   return false;
 }
 
+// Flat, as the other: of a few dozen nanoseconds calls would be a tenth.
 template <class Fill>
-SharedQueue::Tried SharedQueue::try_put(unsigned size_class, std::size_t bytes,
+[[gnu::flatten]] SharedQueue::Tried SharedQueue::try_put(unsigned size_class, std::size_t bytes,
                                         std::uint32_t format, Fill&& fill) {
   if (ended()) return Tried::ended;
   Spot spot;
@@ -237,7 +238,7 @@ Item SharedQueue::item(const Held& held) const {
   return {memory_.payload(held.block), memory_.format(held.block), held.state.deliveries() > 0};
 }
 
-SharedQueue::Outcome SharedQueue::try_take(Taken& out) {
+[[gnu::flatten]] SharedQueue::Outcome SharedQueue::try_take(Taken& out) {
   if (ended()) return Outcome::ended;
   if (ring_.next_expiry() != 0) ring_.expire(nanoseconds(Clock::now()));
   switch (ring_.take(out)) {
