@@ -1,17 +1,19 @@
 // Writes the inputs that fuzzing begins with: one valid envelope of each kind, values of each kind,
-// and scripts that walk through every method of every class.
+// scripts that walk through every method of every class, and scripts for a queue in shared memory.
 //
-//   fuzz_seeds DIRECTORY         makes DIRECTORY/envelope, /value and /core
+//   fuzz_seeds DIRECTORY         makes DIRECTORY/envelope, /value, /core and /ring
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
 #include <steward/core/codec.hpp>
 #include <steward/core/wire.hpp>
 #include <steward/manager/server/class.hpp>
+#include <steward/shm/queue_words.hpp>
 #include <steward/tests/fuzz/core_script.hpp>
 #include <steward/tests/fuzz/require.hpp>
 
@@ -244,6 +246,25 @@ void write_scripts(Folder folder) {
   }
 }
 
+// Mostly operations, and words that look right at first sight.
+void write_ring_scripts(Folder folder) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 30; ++i) {
+    std::string script(1, static_cast<char>(i));
+    for (int step = 0; step < 60; ++step) {
+      const bool write = i >= 5 && random() % 4 == 0;
+      script.push_back(write ? 0 : 1);
+      for (int byte = 0; byte < 3; ++byte) script.push_back(static_cast<char>(random()));
+      const shm::Cell cell{random() % 3, static_cast<shm::Kind>(random() % 4),
+                           static_cast<unsigned>(random() % 3),
+                           static_cast<std::uint32_t>(random() % 8)};
+      const std::uint64_t word = write ? cell.word() : random() % 300;
+      script.append(reinterpret_cast<const char*>(&word), sizeof word);
+    }
+    folder.add(script);
+  }
+}
+
 }  // namespace
 }  // namespace steward::fuzz
 
@@ -256,5 +277,6 @@ int main(int argc, char** argv) {
   steward::fuzz::write_envelopes(steward::fuzz::Folder(root / "envelope"));
   steward::fuzz::write_values(steward::fuzz::Folder(root / "value"));
   steward::fuzz::write_scripts(steward::fuzz::Folder(root / "core"));
+  steward::fuzz::write_ring_scripts(steward::fuzz::Folder(root / "ring"));
   return 0;
 }
