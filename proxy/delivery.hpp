@@ -10,17 +10,21 @@ namespace steward {
 
 // An item that stays in the queue's care until it is acknowledged: `auto job = jobs.reserve(30s);`.
 // Not acknowledged in that time, given back, or dropped, it goes to the next taker, in front of all
-// others, flagged; so it does, at once, if this process dies. That is at-least-once delivery.
+// others, flagged; so it does when this process dies (of a client on another host that is known a
+// little later). That is at-least-once delivery. What was acknowledged counts as reported for
+// join(): task_done() is for what came by get().
 //
 // Movable, not copyable; used by one thread at a time. Keeps the queue alive.
 template <class T>
 class Delivery {
  public:
-  // The three things that can be said of it; each gives whether the time was not yet over.
+  // The three things that can be said of it; each gives whether the time was not yet over. And what
+  // a dropped one does, which waits for nobody.
   struct Answers {
     std::function<bool()> ack;
     std::function<bool()> nack;
     std::function<bool()> touch;
+    std::function<void()> drop;
   };
 
   Delivery(T value, bool redelivered, Answers answers)
@@ -38,8 +42,9 @@ class Delivery {
   }
   // As nack(), without an error if that fails: the item's time ends anyway.
   ~Delivery() {
+    if (!answers_.drop) return;
     try {
-      nack();
+      answers_.drop();
     } catch (...) {
     }
   }

@@ -38,12 +38,11 @@ std::uint64_t LocalQueue::stub_number(Bytes bytes) {
   return number;
 }
 
-void LocalQueue::redeemed(std::uint64_t number) const {
+void LocalQueue::post(const Method& method, std::uint64_t number) const {
   std::string arguments;
   core::Writer writer(arguments);
   writer.array(1);
   writer.natural(number);
-  const Method method = changing("redeemed");
   session(method)->post(object(), method.name, arguments);
 }
 

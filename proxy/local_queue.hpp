@@ -2,6 +2,7 @@
 // Bytes only; the typed half is in queue_methods.hpp.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -85,12 +86,24 @@ class LocalQueue : public Blocking {
     }
   }
 
+  // As the manager is told of a time; nullopt: without end.
+  template <class Rep, class Period>
+  static std::optional<std::uint64_t> milliseconds(std::chrono::duration<Rep, Period> time) {
+    if (time <= time.zero()) return 0;
+    if (!core::deadline_after(time)) return std::nullopt;
+    return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(time).count());
+  }
+
   // The number in a stub. Throws BadCall if the bytes are none.
   static std::uint64_t stub_number(Bytes bytes);
   // The manager need not keep that item any more.
-  void redeemed(std::uint64_t number) const;
+  void redeemed(std::uint64_t number) const { post(changing("redeemed"), number); }
+  // Nobody here wants any more what was reserved under that number.
+  void given_back(std::uint64_t number) const { post(changing("nack"), number); }
 
  private:
+  // Nobody waits for it.
+  void post(const Method& method, std::uint64_t number) const;
   [[noreturn]] void fail_on_ring(const Method& method) const;
 };
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -167,7 +168,8 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return ring == nullptr ? General::get_many(max) : take_many_from(*ring, method, max);
   }
 
-  // Waits for an item and takes it for at most `time` (to run, as the field says): see Delivery.
+  // Waits for an item as get(), and takes it for at most `time` (to run, as the field says): see
+  // Delivery.
   template <class Rep, class Period>
   Delivery<T> reserve(std::chrono::duration<Rep, Period> time) const {
     const Method method = taking("reserve");
@@ -248,6 +250,11 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   struct Stub {
     std::uint64_t number;
     shm::Held held;
+  };
+  // An item of the ring that is this process's for a time.
+  struct Lease {
+    shm::Held held;
+    core::Deadline end;
   };
 
   // nullopt: it has handles inside, and must go through the manager.
@@ -393,7 +400,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       std::optional<T> value;
       std::uint64_t number = 0;
       bool redelivered = false;
-      shm::Held held;
+      Lease lease;
       const auto read = [&](const shm::Item& item) {
         redelivered = item.redelivered;
         if (item.format == static_cast<std::uint32_t>(ItemFormat::stub)) {
@@ -404,45 +411,62 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return true;
       };
       const auto outcome = this->on_ring(method, [&] {
-        return ring.reserve([&] { return core::deadline_after(time); }, read, limit.until, held);
+        const auto until = [&] { return lease.end = core::deadline_after(time); };
+        return ring.reserve(until, read, limit.until, lease.held);
       });
       this->concluded(method, outcome, limit.own);
       const bool stub = !value;
-      if (stub) value = fetch(ring, {number, held});
-      if (value) return delivery(ring, time, *std::move(value), redelivered, held, stub, number);
+      if (stub) value = fetch(ring, {number, lease.held});
+      if (value) return delivery(ring, time, *std::move(value), redelivered, lease, stub, number);
     }
   }
 
   template <class Rep, class Period>
   Delivery<T> delivery(Ring& ring, std::chrono::duration<Rep, Period> time, T value,
-                       bool redelivered, const shm::Held& held, bool stub,
+                       bool redelivered, const Lease& taken, bool stub,
                        std::uint64_t number) const {
-    const auto lease = std::make_shared<shm::Held>(held);
+    const auto lease = std::make_shared<Lease>(taken);
+    // Once its time is over it is given back, also if nobody has looked for it yet.
+    const auto in_time = [&ring, lease] {
+      if (!lease->end || std::chrono::steady_clock::now() < *lease->end) return true;
+      static_cast<void>(ring.nack(lease->held));
+      return false;
+    };
     return {std::move(value), redelivered,
-            {[queue = *this, &ring, lease, stub, number] {
-               const bool mine = ring.ack(*lease);
+            {[queue = *this, &ring, lease, in_time, stub, number] {
+               const bool mine = in_time() && ring.ack(lease->held);
                if (mine && stub) queue.redeemed(number);
                return mine;
              },
-             [queue = *this, &ring, lease] { return ring.nack(*lease); },
-             [queue = *this, &ring, lease, time] {
-               const auto until = core::deadline_after(time).value_or(core::Time::max());
-               return ring.touch(*lease, until);
-             }}};
+             [queue = *this, &ring, lease, in_time] {
+               return in_time() && ring.nack(lease->held);
+             },
+             [queue = *this, &ring, lease, in_time, time] {
+               if (!in_time()) return false;
+               lease->end = core::deadline_after(time);
+               return ring.touch(lease->held, lease->end.value_or(core::Time::max()));
+             },
+             [queue = *this, &ring, lease] { static_cast<void>(ring.nack(lease->held)); }}};
   }
 
   template <class Rep, class Period>
   Delivery<T> reserve_in_manager(const Method& method,
                                  std::chrono::duration<Rep, Period> time) const {
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(time).count();
-    using Reserved = std::tuple<std::uint64_t, bool, T>;
-    auto [number, redelivered, value] = this->template call<Reserved>(method, ms);
-    const auto say = [queue = *this, number = number](std::string_view word, auto... more) {
-      return queue.template call<bool>(changing(word), number, more...);
-    };
-    return {std::move(value), redelivered,
-            {[say] { return say("ack"); }, [say] { return say("nack"); },
-             [say, ms] { return say("touch", ms); }}};
+    const auto ms = this->milliseconds(time);
+    std::uint64_t number = 0;
+    try {
+      auto [redelivered, value] = this->read_as(Reserved<As<T>>{number}, method, ms);
+      const auto say = [queue = *this, number](std::string_view word, auto... more) {
+        return queue.template call<bool>(changing(word), number, more...);
+      };
+      return {std::move(value), redelivered,
+              {[say] { return say("ack"); }, [say] { return say("nack"); },
+               [say, ms] { return say("touch", ms); },
+               [queue = *this, number] { queue.given_back(number); }}};
+    } catch (...) {
+      if (number != 0) this->given_back(number);
+      throw;
+    }
   }
 
   Loan<T> loan_on(Ring& ring, const Method& method) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -115,6 +116,21 @@ struct InTime {
 struct Done {
   using Result = bool;
   bool operator()(const Reply& reply) const { return reply.done; }
+};
+
+// An item that somebody else keeps meanwhile, flagged if it was delivered before. `number`, under
+// which it is kept, is known even if the item cannot be read.
+template <class Element>
+struct Reserved {
+  using Result = std::pair<bool, typename Element::Result>;
+  std::uint64_t& number;
+  Result operator()(const Reply& reply) const {
+    detail::Elements elements(reply.result);
+    if (elements.left() != 3) throw BadCall("expected an item and its number");
+    number = As<std::uint64_t>::read(elements.next());
+    const bool redelivered = As<bool>::read(elements.next());
+    return {redelivered, Element::read(elements.next())};
+  }
 };
 
 // Pairs, sorted by their keys.

@@ -154,7 +154,9 @@ bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
   }
 }
 
+// Alarms first: what comes back to a queue still serves who would wait in vain.
 void Core::Impl::tick() {
+  while (const auto id = alarms.take_due(now)) alarm(*id);
   while (const auto id = parked.expired(now)) {
     forget(*id);
     fail_parked(*id, core::ErrorCode::timed_out, "timed out");
@@ -163,10 +165,11 @@ void Core::Impl::tick() {
 }
 
 core::Deadline Core::Impl::next_deadline() const {
-  const core::Deadline calls = parked.next_deadline();
-  const core::Deadline claims = leases.next_deadline();
-  if (!calls || !claims) return calls ? calls : claims;
-  return std::min(*calls, *claims);
+  core::Deadline next = parked.next_deadline();
+  for (const core::Deadline other : {leases.next_deadline(), alarms.next_deadline()}) {
+    if (other && (!next || *other < *next)) next = other;
+  }
+  return next;
 }
 
 void Core::Impl::require_room(std::size_t bytes) {
@@ -189,7 +192,7 @@ void Core::Impl::collect() {
 }
 
 std::string Core::Impl::save() const {
-  constexpr std::uint64_t kVersion = 1;
+  constexpr std::uint64_t kVersion = 2;
   std::string state;
   Saver out(state);
   out.number(kVersion);
@@ -205,6 +208,7 @@ std::string Core::Impl::save() const {
   leases.save(out);
   sessions.save(out);
   parked.save(out);
+  alarms.save(out);
   return state;
 }
 

@@ -51,7 +51,7 @@ struct Request {
   core::SessionId session;
   std::string_view frame;
 };
-// Time has passed: deadlines and leases.
+// Time has passed: deadlines, leases and alarms.
 struct Tick {};
 struct LimitsChanged {
   core::Limits limits;

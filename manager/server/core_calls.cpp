@@ -1,6 +1,5 @@
 // How the core serves one call, and how calls end.
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <limits>
 #include <new>
@@ -9,17 +8,10 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/core_impl.hpp>
+#include <steward/manager/server/wait_ms.hpp>
 
 namespace steward::server {
 namespace {
-
-// Longer waits than a century are as good as none, and would overflow the clock.
-constexpr std::uint64_t kLongestWaitMs = 1000ULL * 3600 * 24 * 365 * 100;
-
-core::Deadline deadline_of(const core::Call& call, core::Time now) {
-  if (!call.wait_ms || *call.wait_ms > kLongestWaitMs) return std::nullopt;
-  return now + std::chrono::milliseconds(static_cast<std::int64_t>(*call.wait_ms));
-}
 
 std::string method_name(const core::MethodKey& key) {
   if (const auto* name = std::get_if<std::string_view>(&key)) return std::string(*name);
@@ -130,7 +122,7 @@ class Core::Impl::Serving final : public Call {
     key_ = {session.number, call.seq};
     thread_ = call.thread;
     method_ = &method;
-    deadline_ = deadline_of(call, core.now);
+    deadline_ = end_of_wait(call.wait_ms, core.now);
   }
 
   core::Time now() const override { return core_.now; }
@@ -151,6 +143,7 @@ class Core::Impl::Serving final : public Call {
     const auto owned = session->owned.find(object_);
     if (owned != session->owned.end() && --owned->second == 0) session->owned.erase(owned);
   }
+  void set_alarm(core::Deadline time) override { core_.alarms.set(object_, time); }
   void work(Work work) override {
     work.object = object_;
     core_.outputs->work.push_back(std::move(work));
@@ -388,6 +381,14 @@ void Core::Impl::work_done(const input::WorkDone& input) {
 void Core::Impl::destroyed(Object& object, core::ObjectId id) {
   Serving context(*this, id, {});
   object.destroyed(context);
+  alarms.set(id, std::nullopt);
+}
+
+void Core::Impl::alarm(core::ObjectId id) {
+  const ObjectTable::Entry* entry = objects.find(id);
+  if (entry == nullptr) return;
+  Serving context(*this, id, entry->type->name);
+  objects.change(id).alarm(context);
 }
 
 void Core::Impl::drop_parked(ParkId id) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <steward/manager/server/alarms.hpp>
 #include <steward/manager/server/core.hpp>
 #include <steward/manager/server/leases.hpp>
 #include <steward/manager/server/object_table.hpp>
@@ -44,6 +45,8 @@ class Core::Impl {
   // Destroys what nobody refers to any more.
   void collect();
   void destroyed(Object& object, core::ObjectId id);
+  // The time that this object has asked for has come.
+  void alarm(core::ObjectId id);
   // Throws Overloaded if all objects may not grow by so many bytes.
   void require_room(std::size_t bytes);
   std::string save() const;
@@ -115,6 +118,7 @@ class Core::Impl {
   Leases leases;
   Sessions sessions;
   ParkedCalls parked;
+  Alarms alarms;
   std::uint64_t fencing_tokens = 0;  // handed out so far
 
   // Of the input that is being applied.

@@ -61,9 +61,10 @@ struct Fields {
     out.natural(result.number);
     out.array(result.items.size());
     for (const WorkResult::Item& item : result.items) {
-      out.array(2);
+      out.array(3);
       out.natural(item.format);
       out.bytes(item.bytes);
+      out.boolean(item.redelivered);
     }
   }
 };

@@ -63,6 +63,10 @@ class Context {
   virtual void own(SessionNumber session) = 0;
   virtual void disown(SessionNumber session) = 0;
 
+  // Object::alarm will be called once this time has come; nullopt: not any more. An object has one
+  // alarm: what was said last counts.
+  virtual void set_alarm(core::Deadline time) = 0;
+
   // To be done outside, to the ring of this object (Object::mapped): the core fills in which.
   virtual void work(Work work) = 0;
   // A value that a local process wrote: handles of objects that are there become references, others
@@ -163,6 +167,9 @@ class Object {
   // A session that owned something here (Context::own) is no more. Its parked calls were forgotten
   // before; hand-overs that it has not confirmed are returned after.
   virtual void session_ended(SessionNumber, Ending, Context&) {}
+
+  // The time that it has asked for (Context::set_alarm) has come. There is no alarm set now.
+  virtual void alarm(Context&) {}
 };
 
 // What objects are made with: the same for all of a core.

@@ -212,6 +212,7 @@ void RingHost::start(Ring& ring, Work& work) {
     case Work::Kind::cancel: return cancel(ring, work.park);
     case Work::Kind::confirm: return confirm(ring, work.park);
     case Work::Kind::give_back: return give_back(ring, work.park);
+    case Work::Kind::finish: return finish(ring, work.park);
     case Work::Kind::put_back:
       ring.back.push_back({.park = {}, .items = std::move(work.items), .tasks_done = true});
       advance_items(ring);
@@ -263,6 +264,17 @@ void RingHost::confirm(Ring& ring, ParkId park) {
   const auto node = ring.held.extract(park);
   if (node.empty()) return;
   for (const shm::Held& held : node.mapped()) ring.queue->consume(held);
+}
+
+void RingHost::finish(Ring& ring, ParkId park) {
+  if (park == ParkId{}) {
+    // It is one of the open tasks that came in with the queue.
+    static_cast<void>(ring.queue->task_done());
+    return;
+  }
+  const auto node = ring.held.extract(park);
+  if (node.empty()) return;
+  for (const shm::Held& held : node.mapped()) static_cast<void>(ring.queue->ack(held));
 }
 
 void RingHost::give_back(Ring& ring, ParkId park) {
@@ -383,7 +395,8 @@ void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
   std::size_t bytes = 0;
   const auto read = [&](const shm::Item& item) {
     const auto* first = reinterpret_cast<const char*>(item.bytes.data());
-    done.items.push_back({std::string(first, item.bytes.size()), item.format});
+    done.items.push_back(
+        {std::string(first, item.bytes.size()), item.format, item.redelivered});
     bytes += item.bytes.size() + kItemBytes;
     return false;  // reserved, until the client has it
   };

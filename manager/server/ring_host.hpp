@@ -21,8 +21,8 @@
 namespace steward::server {
 
 // Local processes may write what they like into a ring's memory: whatever comes of that is an error
-// of the calls that meet it. What was handed over is reserved on the ring without end, and goes
-// back by itself should this process die.
+// of the calls that meet it. What was handed over is reserved on the ring without end (of time the
+// core knows more), and goes back by itself should this process die.
 //
 // Thread safety: none; the loop's thread only. The poller must outlive it.
 class RingHost {
@@ -32,6 +32,7 @@ class RingHost {
     struct Item {
       std::string bytes;
       std::uint32_t format = 0;
+      bool redelivered = false;
     };
     core::ObjectId object{};
     ParkId park{};
@@ -93,7 +94,7 @@ class RingHost {
     std::deque<Put> puts;
     std::deque<Get> gets;
     std::deque<ParkId> joins;
-    std::map<ParkId, std::vector<shm::Held>> held;  // got by a call that has not confirmed it
+    std::map<ParkId, std::vector<shm::Held>> held;  // got by a call, and not yet anybody's
     std::vector<RingWatch::Word> words;             // to be watched: what waits, waits for these
     bool short_of_memory = false;                   // a put waits, though there is room
 
@@ -108,6 +109,7 @@ class RingHost {
   void answer(const Ring& ring, ParkId park, std::uint64_t number = 0);
   void cancel(Ring& ring, ParkId park);
   void confirm(Ring& ring, ParkId park);
+  static void finish(Ring& ring, ParkId park);
   void give_back(Ring& ring, ParkId park);
   static void nack(Ring& ring, const shm::Held& held);
   static void close(Ring& ring);

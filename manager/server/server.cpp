@@ -281,7 +281,9 @@ void Server::pass_gate() {
     if (results.empty()) break;
     for (const RingHost::Done& done : results) {
       WorkResult result{.code = done.code, .text = done.text, .number = done.number};
-      for (const auto& [bytes, format] : done.items) result.items.push_back({bytes, format});
+      for (const auto& [bytes, format, redelivered] : done.items) {
+        result.items.push_back({bytes, format, redelivered});
+      }
       feed(input::WorkDone{done.object, done.park, std::move(result)});
     }
     append_inputs();

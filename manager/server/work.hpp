@@ -53,6 +53,9 @@ struct Work {
     // What the call got is the client's, or goes back.
     confirm,
     give_back,
+    // What the call got is dealt with, and nobody will report it. Without a call: an item that was
+    // taken before the queue had a ring.
+    finish,
     // Items that were taken before the queue had a ring come back: one open task less for each.
     put_back,
     // There is no such queue any more.
@@ -72,6 +75,7 @@ struct WorkResult {
   struct Item {
     std::string_view bytes;
     std::uint32_t format = 0;  // any number, since anybody may have written it
+    bool redelivered = false;
   };
 
   core::ErrorCode code = core::ErrorCode::ok;

@@ -114,6 +114,28 @@ TEST_F(KillTest, GettersKilledWhileTheyWaitTakeNothingAlong) {
   EXPECT_EQ(queue.get_many(100), (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7}));
 }
 
+void reserve_for_ever(Queue<int> from, Queue<int> ready) {
+  const Delivery<int> job = from.reserve(1h);
+  ready.put(job.value());
+  Queue<int>(ready).with_timeout(1h).join();
+}
+
+TEST_F(KillTest, WhatAKilledTakerHadReservedGoesToTheNext) {
+  const GeneralRoad through_the_manager;
+  const Queue<int> queue = manager.queue<int>();
+  const Queue<int> ready = manager.queue<int>();
+  queue.put_many({1, 2});
+  Process taker(reserve_for_ever, queue, ready);
+  taker.start();
+  EXPECT_EQ(ready.get(), 1);
+  taker.kill();
+  taker.join();
+  Delivery<int> job = queue.reserve(1h);
+  EXPECT_EQ(job.value(), 1);
+  EXPECT_TRUE(job.redelivered());
+  EXPECT_TRUE(job.ack());
+}
+
 TEST_F(KillTest, KillsAmongBusyConsumersLoseNoItem) {
   const Queue<int> queue = manager.queue<int>();
   const List<int> done = manager.list<int>();

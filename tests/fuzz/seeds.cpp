@@ -211,6 +211,17 @@ void write_scripts(Folder folder) {
   queue.call(2, 1, 5, said({{a(Arg::small), 9}})).op(Op::end, {2, 0}).call(1, 1, 3, said({}));
   queue.call(0, 1, 0, said({{a(Arg::handle), 1}})).call(1, 1, 10, said({}));
   folder.add(queue.op(Op::compare).call(0, 1, 12, said({})).op(Op::end, {0, 1}).bytes());
+  // Reserved: given up, back, over, touched, done, asked for twice, waited for, left behind.
+  const auto number = [](int n) { return said({{a(Arg::small), n}}); };
+  Scene reserved;
+  reserved.open().open().create(0, 2, 0, said({})).create(1, 2, 0, said({}));
+  reserved.call(0, 1, 4, said({{a(Arg::list), 2, a(Arg::small), 1, a(Arg::handle), 1}}));
+  reserved.call(0, 1, 16, number(100)).call(1, 1, 16, number(2)).op(Op::cancel, {0, 1, 3});
+  reserved.call(0, 1, 16, number(100)).op(Op::ack, {0, 1, 4}).call(1, 1, 18, number(2));
+  reserved.call(1, 1, 16, number(3)).call(1, 1, 16, said({{a(Arg::nil)}})).op(Op::compare);
+  reserved.call(1, 1, 16, number(50)).op(Op::pass, {2}).call(0, 1, 17, number(3));
+  reserved.call(1, 1, 19, said({{a(Arg::small), 5}, {a(Arg::small), 9}})).op(Op::pass, {12});
+  folder.add(reserved.op(Op::compare).call(1, 1, 12, said({})).op(Op::end, {1, 0}).bytes());
   // Locks: each policy; waiting, dying, taking over.
   for (int policy = 0; policy < 3; ++policy) {
     for (const std::size_t type : {std::size_t{3}, std::size_t{4}}) {

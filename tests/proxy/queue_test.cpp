@@ -122,6 +122,41 @@ TEST_F(QueueProxy, CarriesProxiesAlone) {
   EXPECT_EQ(house.number_of_objects(), 3U);
 }
 
+TEST_F(QueueProxy, SettlesWhatItHasReserved) {
+  queue.put_many({1, 2});
+  Delivery<int> first = queue.reserve(1h);
+  Delivery<int> second = queue.reserve(std::chrono::hours::max());
+  EXPECT_EQ(first.value(), 1);
+  EXPECT_FALSE(first.redelivered());
+  EXPECT_TRUE(first.touch());
+  EXPECT_TRUE(first.ack());
+  EXPECT_FALSE(first.nack());
+  EXPECT_TRUE(second.touch());
+  EXPECT_TRUE(second.nack());
+  Delivery<int> again = queue.reserve(1h);
+  EXPECT_EQ(again.value(), 2);
+  EXPECT_TRUE(again.redelivered());
+}
+
+TEST_F(QueueProxy, ADroppedDeliveryWaitsForNobody) {
+  queue.put(1);
+  {
+    Delivery<int> job = queue.reserve(1h);
+    const House::Pause pause(house);
+    const Delivery<int> dropped = std::move(job);
+  }
+  Delivery<int> again = queue.reserve(1h);
+  EXPECT_TRUE(again.redelivered());
+}
+
+TEST_F(QueueProxy, GivesBackAReservedItemThatItCannotRead) {
+  const Queue<Value> values = house.make<Queue<Value>>();
+  const Queue<int> numbers = open<Queue<int>>(values.handle().str());
+  values.put("text");
+  EXPECT_THROW(numbers.reserve(1h), BadCall);
+  EXPECT_EQ(values.get(), "text");
+}
+
 TEST_F(QueueProxy, ConfirmsWhatItTook) {
   queue.put_many({1, 2, 3, 4});
   queue.get();

@@ -30,7 +30,7 @@ TEST(InputLog, KeepsWhichQueueHasARing) {
 TEST(InputLog, KeepsWhatHasBecomeOfWork) {
   server::input::WorkDone done{core::ObjectId{7}, server::ParkId{8}, {}};
   done.result = {.code = core::ErrorCode::closed, .text = "why", .number = 9,
-                 .items = {{"bytes", 3}, {"", 0}}};
+                 .items = {{"bytes", 3, true}, {"", 0}}};
   const std::string bytes = encode_input(done, core::Time{} + std::chrono::nanoseconds(5));
   core::Reader reader(bytes);
   reader.array_of(3);
@@ -43,12 +43,14 @@ TEST(InputLog, KeepsWhatHasBecomeOfWork) {
   EXPECT_EQ(reader.string(), "why");
   EXPECT_EQ(reader.natural(), 9U);
   reader.array_of(2);
-  reader.array_of(2);
+  reader.array_of(3);
   EXPECT_EQ(reader.natural(), 3U);
   EXPECT_EQ(reader.bytes(), "bytes");
-  reader.array_of(2);
+  EXPECT_TRUE(reader.boolean());
+  reader.array_of(3);
   EXPECT_EQ(reader.natural(), 0U);
   EXPECT_EQ(reader.bytes(), "");
+  EXPECT_FALSE(reader.boolean());
   reader.finish();
 }
 

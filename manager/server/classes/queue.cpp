@@ -9,7 +9,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 2;
+constexpr std::uint64_t kSaveVersion = 3;
 constexpr const char* kClosed = "the queue is closed";
 
 }  // namespace
@@ -92,7 +92,7 @@ Outcome QueueObject::get(Call& call) {
 Outcome QueueObject::get_many(Call& call, std::uint64_t max) {
   if (max == 0) return Value(Value::List());
   if (outside_) return ask(call, Asked::get_many, {.kind = Work::Kind::get, .number = max});
-  return take_or_park(call, {max, true});
+  return take_or_park(call, {.asked = Asked::get_many, .max = max});
 }
 
 Outcome QueueObject::try_get(Call& call) {
@@ -117,8 +117,14 @@ Value QueueObject::take(const Getter& getter, CallKey key, Context& context) {
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(getter.max, items_.size()));
   const auto end = items_.begin() + static_cast<std::ptrdiff_t>(count);
   std::vector<Item> taken(items_.begin(), end);
+  items_.erase(items_.begin(), end);
   Value result = taken.front().value;
-  if (getter.many) {
+  if (getter.asked == Asked::reserve) {
+    Item& item = taken.front();
+    return reserved(key, getter.time_ms, item.redelivered, std::move(result), std::move(item),
+                    context);
+  }
+  if (getter.asked == Asked::get_many) {
     Value::List values;
     values.reserve(count);
     for (const Item& item : taken) values.push_back(item.value);
@@ -126,7 +132,6 @@ Value QueueObject::take(const Getter& getter, CallKey key, Context& context) {
   }
   context.hand_over(key);
   in_flight_.insert_or_assign(key, std::move(taken));
-  items_.erase(items_.begin(), end);
   return result;
 }
 
@@ -163,9 +168,14 @@ bool QueueObject::serve_first(Context& context) {
 Outcome QueueObject::task_done(Call& call) {
   if (outside_) return ask(call, Asked::task_done, Work::Kind::task_done);
   if (unfinished_ == 0) throw BadCall("task_done was called more often than items were put");
-  if (--unfinished_ > 0) return Value();
-  for (const ParkId id : std::exchange(joiners_, {})) call.answer(id, Value());
+  finish_task(call);
   return Value();
+}
+
+void QueueObject::finish_task(Context& context) {
+  // Others may have reported what is in flight before it was settled.
+  if (unfinished_ == 0 || --unfinished_ > 0) return;
+  for (const ParkId id : std::exchange(joiners_, {})) context.answer(id, Value());
 }
 
 Outcome QueueObject::join(Call& call) {
@@ -222,13 +232,16 @@ void QueueObject::confirmed(CallKey key, Context& context) {
 }
 
 void QueueObject::returned(CallKey key, Context& context) {
-  if (returned_outside(key, context)) return;
+  if (returned_reserved(key, context) || returned_outside(key, context)) return;
   auto node = in_flight_.extract(key);
-  if (node.empty()) return;
+  if (!node.empty()) put_back(std::move(node.mapped()), context);
+}
+
+void QueueObject::put_back(std::vector<Item> items, Context& context) {
+  if (outside_) return put_back_outside(items, context);
   // By number and not simply to the front: others may have come back before. The last one first, so
   // that each goes in at the very front, or near it.
-  std::vector<Item>& back = node.mapped();
-  for (auto item = back.rbegin(); item != back.rend(); ++item) {
+  for (auto item = items.rbegin(); item != items.rend(); ++item) {
     item->redelivered = true;
     const auto place = std::ranges::upper_bound(items_, item->number, {}, &Item::number);
     items_.insert(place, std::move(*item));
@@ -275,11 +288,14 @@ void QueueObject::save(Saver& out) const {
   out.writer().array(getters_.size());
   for (const auto& [id, getter] : getters_) {
     out.number(static_cast<std::uint64_t>(id));
+    out.number(static_cast<std::uint64_t>(getter.asked));
     out.number(getter.max);
-    out.writer().boolean(getter.many);
+    out.writer().boolean(getter.time_ms.has_value());
+    if (getter.time_ms) out.number(*getter.time_ms);
   }
   out.writer().array(joiners_.size());
   for (const ParkId id : joiners_) out.number(static_cast<std::uint64_t>(id));
+  save_reserved(out);
   out.writer().boolean(outside_.has_value());
   if (outside_) save_outside(out);
 }
@@ -303,7 +319,11 @@ Class queue_class() {
            method<&Q::close>("close"),
            reading<&Q::str, &Q::ask_str>("str"),
            method<&Q::redeem>("redeem"),
-           method<&Q::redeemed>("redeemed")}};
+           method<&Q::redeemed>("redeemed"),
+           method<&Q::reserve>("reserve"),
+           method<&Q::ack>("ack"),
+           method<&Q::nack>("nack"),
+           method<&Q::touch>("touch")}};
 }
 
 }  // namespace steward::server

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <steward/core/value.hpp>
@@ -22,6 +23,9 @@ namespace steward::server {
 // What a get takes stays here, in flight, until the taker has confirmed it; what is returned goes
 // back to where it was, in front of everything that entered later, marked as redelivered. Items in
 // flight do not count in size(), and do not keep others out: a returned item may exceed maxsize.
+//
+// What a reserve takes is in flight beyond its confirmation: until its session has acknowledged it,
+// which also reports it as done, or gives it back, or ends, or its time is over.
 //
 // The first local client that asks for it moves the items into a ring in shared memory (mapped),
 // and from then on the ring is the only store: calls become work that is done there, and park until
@@ -48,6 +52,13 @@ class QueueObject final : public Object {
   Outcome try_get(Call& call);
   // At least one item, at most `max` of those that are there.
   Outcome get_many(Call& call, std::uint64_t max);
+  // As get, for at most that long (nullopt: without end): [number, redelivered, item].
+  Outcome reserve(Call& call, std::optional<std::uint64_t> time_ms);
+  // Of what the session has reserved. False: its time is over, or it was settled already.
+  bool ack(Call& call, std::uint64_t number);
+  bool nack(Call& call, std::uint64_t number);
+  // Its time begins anew.
+  bool touch(Call& call, std::uint64_t number, std::optional<std::uint64_t> time_ms);
 
   Outcome task_done(Call& call);
   Outcome join(Call& call);
@@ -77,6 +88,8 @@ class QueueObject final : public Object {
   std::vector<ParkId> waiting() const override;
   void confirmed(CallKey key, Context& context) override;
   void returned(CallKey key, Context& context) override;
+  void session_ended(SessionNumber session, Ending ending, Context& context) override;
+  void alarm(Context& context) override;
   std::optional<std::uint64_t> ring_maxsize() const override { return maxsize_; }
   void mapped(std::uint64_t item_bytes, Context& context) override;
   void work_done(ParkId parked, const WorkResult& result, Context& context) override;
@@ -91,14 +104,14 @@ class QueueObject final : public Object {
   };
   // A put that waits: what has not entered yet.
   using Putter = std::deque<Value>;
-  struct Getter {
-    std::uint64_t max = 1;
-    bool many = false;  // wants a list
-  };
-
-  // What a call has asked of the ring.
+  // What a call has asked for, here or of the ring.
   enum class Asked : std::uint8_t {
-    put, try_put, get, try_get, get_many, size, empty, full, str, task_done, join, close
+    put, try_put, get, try_get, get_many, size, empty, full, str, task_done, join, close, reserve
+  };
+  struct Getter {
+    Asked asked = Asked::get;
+    std::uint64_t max = 1;
+    std::optional<std::uint64_t> time_ms = {};  // of a reserve
   };
   struct Waiting {
     Asked asked = Asked::size;
@@ -106,9 +119,10 @@ class QueueObject final : public Object {
     // The stubs among them: which item, and its number.
     std::vector<std::pair<std::uint64_t, std::uint64_t>> stubs = {};
     std::optional<std::uint64_t> text_limit = {};
+    std::optional<std::uint64_t> time_ms = {};  // of a reserve
     bool forgotten = false;  // a put that nobody waits for: what of it went in has yet to be said
   };
-  // What a ring's get has given to a caller that has not confirmed it.
+  // What a ring's get has given to a caller that has not confirmed it, or has reserved it.
   struct Taken {
     ParkId parked{};
     std::vector<std::uint64_t> stubs = {};
@@ -122,25 +136,56 @@ class QueueObject final : public Object {
     std::map<CallKey, Taken> taken = {};
   };
 
+  struct Reservation {
+    CallKey key;  // who asked, with which call
+    core::Deadline end;
+    std::variant<Item, Taken> what;  // of here, or of the ring
+  };
+  struct Reservations {
+    std::uint64_t last_number = 0;
+    std::map<std::uint64_t, Reservation> by_number = {};
+    std::set<std::pair<CallKey, std::uint64_t>> by_key = {};
+    std::set<std::pair<core::Time, std::uint64_t>> by_end = {};
+  };
+
+  // queue_reserve.cpp
+  Value reserved(CallKey key, std::optional<std::uint64_t> time_ms, bool redelivered, Value value,
+                 std::variant<Item, Taken> what, Context& context);
+  // nullptr: the caller has none of this number (any more).
+  Reservation* find_reserved(Call& call, std::uint64_t number);
+  Reservation take_reserved(std::uint64_t number, Context& context);
+  // The session goes on.
+  Reservation release_reserved(std::uint64_t number, Context& context);
+  void give_back(Reservation reservation, Context& context);
+  bool returned_reserved(CallKey key, Context& context);
+  void end_overdue(Context& context);
+  void set_alarm(Context& context) const;
+  void save_reserved(Saver& out) const;
+
   // queue_outside.cpp
   RingItem to_ring(const Value& value, bool redelivered);
   void put_outside(ParkId parked, Asked asked, const std::vector<Value>& items, Context& context);
   Outcome ask(Call& call, Asked asked, Work work);
   Outcome ask(Call& call, Asked asked, Work::Kind kind);
-  void give(ParkId parked, Asked asked, const WorkResult& result, Context& context);
+  void give(ParkId parked, const Waiting& waiting, const WorkResult& result, Context& context);
   Value from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
                   Context& context) const;
   bool forget_outside(ParkId parked, Context& context);
   bool confirmed_outside(CallKey key, Context& context);
   bool returned_outside(CallKey key, Context& context);
+  void put_back_outside(const std::vector<Item>& items, Context& context);
   void drop_kept(std::uint64_t number);
   void save_outside(Saver& out) const;
+  static void save_taken(Saver& out, const Taken& taken);
 
   void require_open() const;
   Outcome take_or_park(Call& call, Getter getter);
   void enter(Value value);
   // Takes what is there for this getter, in flight under `key`.
   Value take(const Getter& getter, CallKey key, Context& context);
+  // To where they were.
+  void put_back(std::vector<Item> items, Context& context);
+  void finish_task(Context& context);
   // Restores the invariants 1 and 2: serves and admits those who wait until nobody can move.
   void settle(Context& context);
   bool admit_first(Context& context);
@@ -154,6 +199,7 @@ class QueueObject final : public Object {
   std::uint64_t unfinished_ = 0;  // entered, and not yet reported by task_done
   std::deque<Item> items_;
   std::map<CallKey, std::vector<Item>> in_flight_;
+  Reservations reserved_;
   // Ids of parked calls rise: these are first come, first served.
   std::map<ParkId, Putter> putters_;
   std::map<ParkId, Getter> getters_;

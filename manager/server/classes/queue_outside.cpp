@@ -63,7 +63,8 @@ void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
     bytes_ -= item.value.footprint();
     move.items.push_back(to_ring(item.value, item.redelivered));
   }
-  // What is in flight counts as taken already: if it comes back, see returned_outside().
+  // What is in flight or reserved counts as taken already: if it comes back, see
+  // put_back_outside().
   move.number = unfinished_ - std::min<std::uint64_t>(unfinished_, move.items.size());
   move.closed = closed_;
   context.work(std::move(move));
@@ -76,8 +77,8 @@ void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
       }
       put_outside(id, Asked::put, items, context);
     } else if (const auto getter = getters_.extract(id)) {
-      const auto [max, many] = getter.mapped();
-      outside_->calls.emplace(id, Waiting{many ? Asked::get_many : Asked::get});
+      const auto [asked, max, time_ms] = getter.mapped();
+      outside_->calls.emplace(id, Waiting{.asked = asked, .time_ms = time_ms});
       context.work({.kind = Work::Kind::get, .park = id, .number = max});
     } else {
       outside_->calls.emplace(id, Waiting{Asked::join});
@@ -156,24 +157,32 @@ void QueueObject::work_done(ParkId parked, const WorkResult& result, Context& co
     }
     case Asked::get:
     case Asked::try_get:
-    case Asked::get_many: return give(parked, waiting.asked, result, context);
+    case Asked::get_many:
+    case Asked::reserve: return give(parked, waiting, result, context);
   }
 }
 
-void QueueObject::give(ParkId parked, Asked asked, const WorkResult& result, Context& context) {
+void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& result,
+                       Context& context) {
+  const bool one = waiting.asked == Asked::get || waiting.asked == Asked::reserve;
   Taken taken{parked};
   Value::List values;
   for (const WorkResult::Item& item : result.items) {
     values.push_back(from_ring(item, taken.stubs, context));
   }
-  if (!values.empty()) {
-    const CallKey key = context.caller_of(parked);
-    context.hand_over(key);
-    outside_->taken.insert_or_assign(key, std::move(taken));
-  } else if (asked == Asked::get) {
+  if (values.empty() && one) {
     return context.fail(parked, core::ErrorCode::bad_call, "the ring gave nothing");
   }
-  Value gift = asked == Asked::get ? values.front() : Value(std::move(values));
+  const CallKey key = context.caller_of(parked);
+  if (waiting.asked == Asked::reserve) {
+    return context.answer(parked, reserved(key, waiting.time_ms, result.items.front().redelivered,
+                                           std::move(values.front()), std::move(taken), context));
+  }
+  if (!values.empty()) {
+    context.hand_over(key);
+    outside_->taken.insert_or_assign(key, std::move(taken));
+  }
+  Value gift = one ? values.front() : Value(std::move(values));
   context.answer(parked, std::move(gift));
 }
 
@@ -231,19 +240,19 @@ bool QueueObject::confirmed_outside(CallKey key, Context& context) {
 
 bool QueueObject::returned_outside(CallKey key, Context& context) {
   if (!outside_) return false;
-  if (const auto node = outside_->taken.extract(key)) {
-    context.work({.kind = Work::Kind::give_back, .park = node.mapped().parked});
-    return true;
-  }
-  const auto node = in_flight_.extract(key);
+  const auto node = outside_->taken.extract(key);
   if (node.empty()) return false;
-  Work work{.kind = Work::Kind::put_back, .number = node.mapped().front().number};
-  for (const Item& item : node.mapped()) {
+  context.work({.kind = Work::Kind::give_back, .park = node.mapped().parked});
+  return true;
+}
+
+void QueueObject::put_back_outside(const std::vector<Item>& items, Context& context) {
+  Work work{.kind = Work::Kind::put_back, .number = items.front().number};
+  for (const Item& item : items) {
     bytes_ -= item.value.footprint();
     work.items.push_back(to_ring(item.value, true));
   }
   context.work(std::move(work));
-  return true;
 }
 
 void QueueObject::destroyed(Context& context) {
@@ -270,16 +279,22 @@ void QueueObject::save_outside(Saver& out) const {
     }
     out.writer().boolean(call.text_limit.has_value());
     if (call.text_limit) out.number(*call.text_limit);
+    out.writer().boolean(call.time_ms.has_value());
+    if (call.time_ms) out.number(*call.time_ms);
     out.writer().boolean(call.forgotten);
   }
   out.writer().array(outside_->taken.size());
   for (const auto& [key, taken] : outside_->taken) {
     out.number(static_cast<std::uint64_t>(key.session));
     out.number(key.seq);
-    out.number(static_cast<std::uint64_t>(taken.parked));
-    out.writer().array(taken.stubs.size());
-    for (const std::uint64_t number : taken.stubs) out.number(number);
+    save_taken(out, taken);
   }
+}
+
+void QueueObject::save_taken(Saver& out, const Taken& taken) {
+  out.number(static_cast<std::uint64_t>(taken.parked));
+  out.writer().array(taken.stubs.size());
+  for (const std::uint64_t number : taken.stubs) out.number(number);
 }
 
 }  // namespace steward::server

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 
 #include <steward/manager/server/class.hpp>
@@ -146,7 +147,7 @@ TEST(Bytes, OfAQueueFollowItsItems) {
   Hosted queue("queue", {4});
   std::vector<Answer> calls;
   for (int i = 0; i < 2000; ++i) {
-    switch (random.below(6)) {
+    switch (random.below(8)) {
       case 0: calls.push_back(checked(queue, "put", {text_of(random)})); break;
       case 1: checked(queue, "try_put", {text_of(random)}); break;
       case 2: {
@@ -156,7 +157,13 @@ TEST(Bytes, OfAQueueFollowItsItems) {
       }
       case 3: calls.push_back(checked(queue, "get", {})); break;
       case 4: calls.push_back(checked(queue, "get_many", {3})); break;
-      default: break;
+      case 5: calls.push_back(checked(queue, "reserve", {1})); break;
+      case 6: {
+        const char* const word = random.below(2) == 0 ? "ack" : "nack";
+        checked(queue, word, {random.below(static_cast<std::size_t>(i) / 6 + 1)});
+        break;
+      }
+      default: queue.pass(std::chrono::milliseconds(random.below(2)));
     }
     if (calls.empty() || random.below(2) == 0) continue;
     const std::size_t which = random.below(calls.size());
@@ -171,6 +178,7 @@ TEST(Bytes, OfAQueueFollowItsItems) {
   for (const Answer& call : calls) {
     queue.cancel(queue.now(call));
   }
+  queue.end_session(1, Ending::orderly);
   while (!queue.ask("empty").boolean()) queue.confirm(checked(queue, "get", {}));
   EXPECT_EQ(queue.bytes(), 0U);
 }

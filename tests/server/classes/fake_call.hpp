@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -172,6 +173,21 @@ class Hosted {
     if (order == Order::hand_overs_first) end_ownership(session, ending);
   }
 
+  // Time passes, and the alarm that the object has set goes off.
+  void pass(std::chrono::milliseconds time) {
+    clock_ += time;
+    while (alarm_ && *alarm_ <= clock_) {
+      alarm_.reset();
+      Serving context(*this);
+      object_->alarm(context);
+    }
+  }
+  // How long until then; nullopt: it has set none.
+  std::optional<std::chrono::milliseconds> alarm_in() const {
+    if (!alarm_) return std::nullopt;
+    return std::chrono::ceil<std::chrono::milliseconds>(*alarm_ - clock_);
+  }
+
   // The ring, as an object has it to do with one: what it wants done, and what has become of it.
   void map(std::uint64_t item_bytes = 1U << 20U) {
     Serving context(*this);
@@ -185,6 +201,7 @@ class Hosted {
 
   std::vector<ParkId> waiting() const { return object_->waiting(); }
   std::size_t unconfirmed() const { return unconfirmed_.size(); }
+  bool is_unconfirmed(const Answer& answer) const { return unconfirmed_.contains(answer.key); }
   std::uint64_t owned_by(std::uint64_t session) const {
     const auto owned = owned_.find(SessionNumber{session});
     return owned == owned_.end() ? 0 : owned->second;
@@ -212,7 +229,7 @@ class Hosted {
     Serving(Hosted& host, CallKey key, Owner owner, bool timed)
         : host_(host), key_(key), owner_(owner), timed_(timed) {}
 
-    core::Time now() const override { return {}; }
+    core::Time now() const override { return host_.clock_; }
     void answer(ParkId id, Value result) override { host_.end(id, std::move(result), {}); }
     void fail(ParkId id, core::ErrorCode code, std::string text) override {
       host_.end(id, std::nullopt, std::string(name_of(code)) + ": " + text);
@@ -227,6 +244,7 @@ class Hosted {
       ASSERT_TRUE(owned != host_.owned_.end()) << "disowned what was not owned";
       if (--owned->second == 0) host_.owned_.erase(owned);
     }
+    void set_alarm(core::Deadline time) override { host_.alarm_ = time; }
     void work(Work work) override { host_.work_.push_back(std::move(work)); }
     Value read_value(std::string_view encoded) override {
       return core::decode_value(encoded, core::current_travel());
@@ -309,6 +327,8 @@ class Hosted {
   std::map<CallKey, Answer> ended_;
   std::set<CallKey> unconfirmed_;
   std::vector<Work> work_;
+  core::Time clock_{};
+  core::Deadline alarm_;
   std::map<SessionNumber, std::uint64_t> owned_;
 };
 

@@ -1,12 +1,16 @@
 // Random histories of a queue, and the ledger that each must balance: every item that entered is
-// confirmed by one taker, or still there, in order; none is invented, doubled or overtaken.
+// confirmed (or acknowledged) by one taker, or still there, in order; none is invented, doubled or
+// overtaken.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include <steward/tests/server/classes/fake_call.hpp>
@@ -28,7 +32,7 @@ class Ledger {
       : random_(random), maxsize_(maxsize), queue_("queue", {maxsize}) {}
 
   void step() {
-    switch (random_.below(closed_ ? 9 : 12)) {
+    switch (random_.below(closed_ ? 12 : 15)) {
       case 0: return take("get", {});
       case 1: return take("get_many", {random_.below(4) + 1});
       case 2: return take("try_get", {});
@@ -42,8 +46,11 @@ class Ledger {
         if (random_.once_in(60)) close();
         return;
       case 8: return join();
-      case 9: return put("try_put", {++last_});
-      case 10: return put("put", {++last_});
+      case 9: return take("reserve", {random_.below(40)});
+      case 10: return settle_one();
+      case 11: return pass(std::chrono::milliseconds(random_.below(30)));
+      case 12: return put("try_put", {++last_});
+      case 13: return put("put", {++last_});
       default: return put_many();
     }
   }
@@ -75,6 +82,9 @@ class Ledger {
       there.insert(item);
     }
     there.insert(confirmed_.begin(), confirmed_.end());
+    // Nobody has reported any but those that were acknowledged.
+    for (std::size_t open = there.size() - reported_; open > 0; --open) queue_.ask("task_done");
+    ASSERT_FALSE(queue_.refusal("task_done").empty());
     for (const std::int64_t item : acknowledged_) ASSERT_TRUE(there.contains(item)) << "lost";
     for (const std::int64_t item : refused_) ASSERT_FALSE(there.contains(item)) << "invented";
     // Of a put_many that ended early, the first ones may be there, but not all.
@@ -90,6 +100,11 @@ class Ledger {
   struct Pending {
     Answer answer;
     std::vector<std::int64_t> items;  // of a put
+    // Of a reserve: how long, and until when once it is answered.
+    std::optional<std::chrono::milliseconds> time = {};
+    std::optional<std::chrono::milliseconds> end = {};
+
+    bool is_over(std::chrono::milliseconds now) const { return end && *end <= now; }
   };
 
   Client anyone() { return {random_.below(kSessions) + 1, random_.below(2) + 1}; }
@@ -123,12 +138,17 @@ class Ledger {
   void take(const char* method, const Value::List& arguments) {
     const auto before = contents();
     takers_.push_back({queue_.call(anyone(), method, arguments), {}});
-    const auto items = items_of(takers_.back().answer);
+    if (method == std::string_view("reserve")) {
+      takers_.back().time = std::chrono::milliseconds(arguments.front().integer());
+    }
+    const auto items = items_of(takers_.back());
     ASSERT_TRUE(items.empty() || (!before.empty() && items.front() == before.front()));
     ASSERT_TRUE(before.empty() || !items.empty());
   }
-  static std::vector<std::int64_t> items_of(const Answer& answer) {
+  static std::vector<std::int64_t> items_of(const Pending& call) {
+    const Answer& answer = call.answer;
     if (!answer.value) return {};
+    if (call.time) return {answer.value->list().at(2).integer()};
     if (answer.value->kind() != ValueKind::list) return {answer.value->integer()};
     std::vector<std::int64_t> items;
     for (const Value& item : answer.value->list()) items.push_back(item.integer());
@@ -143,13 +163,15 @@ class Ledger {
       call.answer = queue_.now(call.answer);
       ASSERT_FALSE(waits && waited && call.answer.value) << "served before one that waits longer";
       waits = waits || call.answer.waits();
-      for (const std::int64_t item : items_of(call.answer)) {
+      if (call.time && call.answer.value && !call.end) call.end = now_ + *call.time;
+      if (call.is_over(now_)) continue;
+      for (const std::int64_t item : items_of(call)) {
         ASSERT_TRUE(in_hands.insert(item).second) << item << " is in two hands";
         ASSERT_FALSE(confirmed_.contains(item)) << item << " is delivered a second time";
       }
     }
     std::erase_if(takers_, [](const Pending& call) {
-      return !call.answer.waits() && items_of(call.answer).empty();
+      return !call.answer.waits() && items_of(call).empty();
     });
   }
 
@@ -157,17 +179,50 @@ class Ledger {
     for (auto call = takers_.begin(); call != takers_.end(); ++call) {
       if (call->answer.waits() || !random_.once_in(2)) continue;
       queue_.confirm(call->answer);
-      for (const std::int64_t item : items_of(call->answer)) confirmed_.insert(item);
+      if (call->time) return;  // it stays reserved
+      for (const std::int64_t item : items_of(*call)) confirmed_.insert(item);
       takers_.erase(call);
       return;
     }
   }
+  // Says something of what is reserved, in time or not.
+  void settle_one() {
+    for (auto call = takers_.begin(); call != takers_.end(); ++call) {
+      if (!call->end || !random_.once_in(2)) continue;
+      const Client who{static_cast<std::uint64_t>(call->answer.key.session), 1};
+      const Value number = call->answer.value->list().front();
+      const bool in_time = !call->is_over(now_);
+      const Client stranger{who.session % kSessions + 1, 1};
+      ASSERT_EQ(queue_.call(stranger, "ack", {number}).value, Value(false));
+      switch (random_.below(3)) {
+        case 0:
+          ASSERT_EQ(queue_.call(who, "ack", {number}).value, Value(in_time));
+          if (in_time) confirmed_.insert(call->answer.value->list().at(2).integer());
+          if (in_time) ++reported_;
+          break;
+        case 1: ASSERT_EQ(queue_.call(who, "nack", {number}).value, Value(in_time)); break;
+        default:
+          ASSERT_EQ(queue_.call(who, "touch", {number, 20}).value, Value(in_time));
+          if (in_time) call->end = now_ + std::chrono::milliseconds(20);
+          return;
+      }
+      ASSERT_EQ(queue_.call(who, "ack", {number}).value, Value(false)) << "it is settled";
+      takers_.erase(call);
+      return;
+    }
+  }
+  void pass(std::chrono::milliseconds time) {
+    now_ += time;
+    queue_.pass(time);
+  }
   void give_up_one(std::vector<Pending>& calls) {
     if (calls.empty()) return;
     const auto call = calls.begin() + random_.between(0, std::ssize(calls) - 1);
+    // What was confirmed stays reserved.
+    const bool stays = call->end && !queue_.is_unconfirmed(call->answer);
     queue_.cancel(call->answer);
     if (&calls == &putters_) return settle_puts();
-    takers_.erase(call);
+    if (!stays) takers_.erase(call);
   }
   void end_session(std::uint64_t session) {
     const auto own = [&](const Pending& call) {
@@ -210,6 +265,8 @@ class Ledger {
   Hosted queue_;
   bool closed_ = false;
   std::int64_t last_ = 0;
+  std::chrono::milliseconds now_{};
+  std::size_t reported_ = 0;
   std::vector<Pending> putters_;  // that wait
   std::vector<Pending> takers_;   // that wait, or have something unconfirmed
   std::set<std::int64_t> acknowledged_;
