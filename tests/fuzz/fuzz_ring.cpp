@@ -1,4 +1,4 @@
-// The reading side of a queue in shared memory, which the manager is, too: whatever the others write
+// The reading side of a queue in shared memory, which the manager has, too: whatever others write
 // there, an operation ends, reads and writes inside of the mapping only, and throws nothing but what
 // it says.
 //
