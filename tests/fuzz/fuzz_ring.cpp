@@ -1,6 +1,5 @@
 // The reading side of a queue in shared memory, which the manager has, too: whatever others write
-// there, an operation ends, reads and writes inside of the mapping only, and throws nothing but what
-// it says.
+// there, an operation ends, reads and writes inside of the mapping, and throws only what it says.
 //
 // An input is a script of steps of twelve bytes: an operation, where, and a word to be written.
 #include <algorithm>
