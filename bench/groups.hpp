@@ -49,5 +49,7 @@ void measure_pipelined(Bench& bench);
 void measure_cpu(Bench& bench);
 // What clients cost that only are there.
 void measure_connections(Bench& bench);
+// Messages a second through queues of all kinds.
+void measure_queue(Bench& bench);
 
 }  // namespace steward::bench

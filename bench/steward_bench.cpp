@@ -27,6 +27,7 @@ constexpr Group kGroups[] = {
     {"pipelined", measure_pipelined},
     {"cpu", measure_cpu},
     {"connections", measure_connections},
+    {"queue", measure_queue},
 };
 
 Options quick_options() {
