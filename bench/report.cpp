@@ -138,8 +138,8 @@ void Report::print() const {
   for_each_row([&](const Row& row) {
     if (row.group != group) {
       group = row.group;
-      std::printf("\n%-34s %-8s %-8s %12s %12s %12s %-10s %8s %8s", group.c_str(), "peer", "over",
-                  "median", "quartile", "quartile", "", "x line", "x futex");
+      std::printf("\n%-34s %-8s %-8s %12s %12s %12s %-10s %8s %8s", group.c_str(), "peer",
+                  "over", "median", "quartile", "quartile", "", "x line", "x futex");
       std::printf("%s\n", row.bytes > 0 ? "   x copy" : "");
     }
     print_row(row);
