@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include <steward/bench/machine.hpp>
+
 namespace steward::bench {
 namespace {
 
@@ -31,6 +33,7 @@ void await_sleeping(Word& word, std::uint32_t value) {
 }
 
 void near_side(std::string socket, std::string page_name) {
+  stay_on_cpu(0);
   const SharedPage page(std::move(page_name));
   Words& words = page.words();
   Answers answers(socket);
@@ -59,6 +62,7 @@ void near_side(std::string socket, std::string page_name) {
 }
 
 void far_side(std::string socket, std::string page_name) {
+  stay_on_cpu(1);
   const SharedPage page(std::move(page_name));
   Words& words = page.words();
   Answers answers(socket);

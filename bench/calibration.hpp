@@ -8,7 +8,7 @@
 
 namespace steward::bench {
 
-// Two processes and a page between them. A resource.
+// Two processes, each on a CPU of its own, and a page between them. A resource.
 class Calibration {
  public:
   explicit Calibration(const Scratch& scratch);

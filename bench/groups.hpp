@@ -19,6 +19,7 @@ struct Options {
   std::size_t clients = 16;              // that call at once, in the group cpu
   std::size_t connections = 1000;        // idle ones
   std::size_t window = 64;               // calls under way, in the group pipelined
+  std::chrono::milliseconds idle{10'000};  // that everybody waits, in the group queue_idle
 };
 
 // What all groups work with.
@@ -49,5 +50,13 @@ void measure_pipelined(Bench& bench);
 void measure_cpu(Bench& bench);
 // What clients cost that only are there.
 void measure_connections(Bench& bench);
+// Messages a second through queues of all kinds, between two processes.
+void measure_queue(Bench& bench);
+// A message to another process and one back.
+void measure_queue_trip(Bench& bench);
+// Messages a second between more processes than there are CPUs.
+void measure_queue_many(Bench& bench);
+// What it costs to wait for a message.
+void measure_queue_idle(Bench& bench);
 
 }  // namespace steward::bench

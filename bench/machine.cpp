@@ -1,5 +1,6 @@
 #include <steward/bench/machine.hpp>
 
+#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -66,6 +67,19 @@ std::vector<std::pair<std::string, std::string>> describe_machine() {
           {"build", STEWARD_BENCH_BUILD},
           {"zeromq", zeromq()},
           {"date", date()}};
+}
+
+void stay_on_cpu(std::size_t nth) {
+  cpu_set_t allowed;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed) || nth-- > 0) continue;
+    cpu_set_t only;
+    CPU_ZERO(&only);
+    CPU_SET(cpu, &only);
+    ::sched_setaffinity(0, sizeof only, &only);
+    return;
+  }
 }
 
 double load_average() {

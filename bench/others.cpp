@@ -1,94 +1,32 @@
 #include <steward/bench/others.hpp>
 
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <initializer_list>
 #include <stdexcept>
-#include <string_view>
+
+#include <steward/bench/redis_connection.hpp>
 
 namespace steward::bench {
 namespace {
 
 using namespace std::chrono_literals;
 
-void be_python(std::string socket, std::string python) {
-  become({python, std::string(STEWARD_BENCH_PEERS) + "/manager.py", socket});
+void be_python(std::string socket, std::string python, std::string script) {
+  become({python, std::string(STEWARD_BENCH_PEERS) + "/" + script, socket});
+}
+
+std::unique_ptr<Peer> python_peer(const Scratch& scratch, const std::string& script) {
+  const std::string python = find_program("python3");
+  if (python.empty()) return nullptr;
+  return std::make_unique<Peer>(scratch, "python", be_python, python, script);
 }
 
 void be_redis(std::string program, std::string socket) {
   become({program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no"});
-}
-
-// A connection that speaks Redis' protocol. A resource.
-class RedisConnection {
- public:
-  explicit RedisConnection(const std::string& path)
-      : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-    connected_ = ::connect(fd_, generic, sizeof address) == 0;
-  }
-  RedisConnection(const RedisConnection&) = delete;
-  RedisConnection& operator=(const RedisConnection&) = delete;
-  ~RedisConnection() { ::close(fd_); }
-  bool connected() const { return connected_; }
-
-  // Writes `request` and reads as many bytes as `reply` has, which they must be.
-  void ask(std::string_view request, std::string_view reply) {
-    while (!request.empty()) {
-      const ssize_t size = ::send(fd_, request.data(), request.size(), MSG_NOSIGNAL);
-      if (size <= 0) throw std::runtime_error("Redis has hung up");
-      request.remove_prefix(static_cast<std::size_t>(size));
-    }
-    answer_.resize(reply.size());
-    for (std::size_t got = 0; got < reply.size();) {
-      const ssize_t size = ::recv(fd_, answer_.data() + got, answer_.size() - got, 0);
-      if (size <= 0) throw std::runtime_error("Redis has hung up");
-      got += static_cast<std::size_t>(size);
-      // An error is shorter or longer than what was expected: it must not be waited for.
-      if (answer_[0] != reply[0]) throw std::runtime_error("Redis says " + answer_);
-    }
-    if (answer_ != reply) throw std::runtime_error("Redis says " + answer_);
-  }
-  // One whose reply is of unknown length, but surely one line.
-  void ask_line(std::string_view request) {
-    ask(request, {});
-    for (char last = 0; last != '\n';) {
-      if (::recv(fd_, &last, 1, 0) != 1) throw std::runtime_error("Redis has hung up");
-    }
-  }
-
- private:
-  int fd_;
-  bool connected_ = false;
-  std::string answer_;
-};
-
-// A number in Redis' protocol, behind the sign of what it stands for.
-void append_number(std::string& bytes, char sign, std::size_t number) {
-  bytes += sign;
-  bytes += std::to_string(number);
-  bytes += "\r\n";
-}
-
-std::string command(std::initializer_list<std::string_view> words) {
-  std::string bytes;
-  append_number(bytes, '*', words.size());
-  for (const std::string_view word : words) {
-    append_number(bytes, '$', word.size());
-    bytes += word;
-    bytes += "\r\n";
-  }
-  return bytes;
 }
 
 std::string repeated(const std::string& text, std::size_t times) {
@@ -100,9 +38,9 @@ std::string repeated(const std::string& text, std::size_t times) {
 void use_redis(std::string socket, std::string server, std::size_t window) {
   RedisConnection redis(server);
   if (!redis.connected()) throw std::runtime_error("no Redis at " + server);
-  const std::string get = command({"GET", "ada"});
+  const std::string get = redis_command({"GET", "ada"});
   const std::string value = "$2\r\n36\r\n";
-  const std::string set = command({"SET", "ada", "36"});
+  const std::string set = redis_command({"SET", "ada", "36"});
   redis.ask(set, "+OK\r\n");
 
   Answers answers(socket);
@@ -111,13 +49,13 @@ void use_redis(std::string socket, std::string server, std::size_t window) {
   answers.on("dict_set",
              [&](std::size_t count) { return timed(count, [&] { redis.ask(set, "+OK\r\n"); }); });
   answers.on("list_append", [&](std::size_t count) {
-    const std::string push = command({"RPUSH", "numbers", "1"});
-    redis.ask_line(command({"DEL", "numbers"}));
+    const std::string push = redis_command({"RPUSH", "numbers", "1"});
+    redis.ask_line(redis_command({"DEL", "numbers"}));
     std::size_t length = 0;
     std::string reply;
     return timed(count, [&] {
       reply.clear();
-      append_number(reply, ':', ++length);
+      append_redis_number(reply, ':', ++length);
       redis.ask(push, reply);
     });
   });
@@ -134,9 +72,11 @@ void use_redis(std::string socket, std::string server, std::size_t window) {
 }  // namespace
 
 std::unique_ptr<Peer> python_client(const Scratch& scratch) {
-  const std::string python = find_program("python3");
-  if (python.empty()) return nullptr;
-  return std::make_unique<Peer>(scratch, "python", be_python, python);
+  return python_peer(scratch, "manager.py");
+}
+
+std::unique_ptr<Peer> python_queues(const Scratch& scratch) {
+  return python_peer(scratch, "queues.py");
 }
 
 bool has_redis() { return !find_program("redis-server").empty(); }

@@ -15,6 +15,13 @@ namespace steward::bench {
 // nullptr: there is no python3.
 std::unique_ptr<Peer> python_client(const Scratch& scratch);
 
+// CPython's queues between its own processes (bench/peers/queues.py). Operations, each N messages:
+//   queue_BYTES    multiprocessing.Queue, 1 producer 1 consumer
+//   managed_BYTES  Manager().Queue, the same
+//   queue_many     multiprocessing.Queue, 4 producers 4 consumers; N is a multiple of 4
+// nullptr: there is no python3.
+std::unique_ptr<Peer> python_queues(const Scratch& scratch);
+
 // A Redis server on a Unix socket, without persistence. A resource.
 class Redis {
  public:

@@ -17,6 +17,7 @@ const char* name_of(Unit unit) {
   switch (unit) {
     case Unit::micros: return "us";
     case Unit::per_second: return "calls/s";
+    case Unit::messages_per_second: return "messages/s";
     case Unit::gigabytes_per_second: return "GB/s";
     case Unit::bytes: return "bytes";
     case Unit::percent: return "% of a CPU";
@@ -45,7 +46,7 @@ double quantile(const std::vector<double>& sorted, double q) {
 std::optional<double> micros_of(const Row& row) {
   if (row.samples.empty()) return std::nullopt;
   if (row.unit == Unit::micros) return row.median();
-  if (row.unit == Unit::per_second) return 1e6 / row.median();
+  if (is_rate(row.unit)) return 1e6 / row.median();
   return std::nullopt;
 }
 
@@ -54,6 +55,14 @@ std::optional<double> multiple(const Row& row, const Row& yardstick) {
   const auto unit = micros_of(yardstick);
   if (!micros || !unit) return std::nullopt;
   return *micros / *unit;
+}
+
+// The time of one call as a multiple of the time that it takes to copy what it moves.
+std::optional<double> multiple_of_copy(const Row& row, const Row& copy) {
+  const auto micros = micros_of(row);
+  if (!micros || row.bytes == 0 || copy.samples.empty()) return std::nullopt;
+  const double bytes_per_micro = copy.median() * 1e3;
+  return *micros * bytes_per_micro / static_cast<double>(row.bytes);
 }
 
 std::vector<double> quotients(const std::vector<double>& above, const std::vector<double>& below) {
@@ -79,7 +88,7 @@ Quartiles quartiles(std::vector<double> samples) {
 }
 
 void Row::add(const Run& run) {
-  samples.push_back(unit == Unit::per_second ? run.per_second() : run.micros());
+  samples.push_back(is_rate(unit) ? run.per_second() : run.micros());
 }
 
 bool Comparison::met() const {
@@ -88,8 +97,8 @@ bool Comparison::met() const {
 }
 
 std::vector<double> cost_ratio(const Row& ours, const Row& theirs) {
-  return ours.unit == Unit::per_second ? quotients(theirs.samples, ours.samples)
-                                       : quotients(ours.samples, theirs.samples);
+  return is_rate(ours.unit) ? quotients(theirs.samples, ours.samples)
+                            : quotients(ours.samples, theirs.samples);
 }
 
 std::vector<double> speed_ratio(const Row& ours, const Row& theirs) {
@@ -111,13 +120,14 @@ void Report::for_each_row(F&& f) const {
 
 void Report::print_row(const Row& row) const {
   const Quartiles spread = quartiles(row.samples);
-  const int digits = row.unit == Unit::bytes || row.unit == Unit::per_second ? 0 : 2;
+  const int digits = row.unit == Unit::bytes || is_rate(row.unit) ? 0 : 2;
   std::printf("%-34s %-8s %-8s %12.*f %12.*f %12.*f %-10s", row.what.c_str(), row.peer.c_str(),
               row.over.c_str(), digits, spread.median, digits, spread.low, digits, spread.high,
               name_of(row.unit));
   for (const Row* yardstick : {&line_, &futex_}) {
     if (const auto times = multiple(row, *yardstick)) std::printf(" %8.2f", *times);
   }
+  if (const auto times = multiple_of_copy(row, copy_)) std::printf(" %8.2f", *times);
   std::printf("\n");
 }
 
@@ -128,8 +138,9 @@ void Report::print() const {
   for_each_row([&](const Row& row) {
     if (row.group != group) {
       group = row.group;
-      std::printf("\n%-34s %-8s %-8s %12s %12s %12s %-10s %8s %8s\n", group.c_str(), "peer",
+      std::printf("\n%-34s %-8s %-8s %12s %12s %12s %-10s %8s %8s", group.c_str(), "peer",
                   "over", "median", "quartile", "quartile", "", "x line", "x futex");
+      std::printf("%s\n", row.bytes > 0 ? "   x copy" : "");
     }
     print_row(row);
   });
@@ -158,6 +169,7 @@ void Report::write_json(const std::string& path) const {
     entry.update(json_of(quartiles(row.samples)));
     entry["times_line"] = json_of(multiple(row, line_));
     entry["times_futex"] = json_of(multiple(row, futex_));
+    if (row.bytes > 0) entry["times_copy"] = json_of(multiple_of_copy(row, copy_));
     entry["samples"] = row.samples;
     json["rows"].push_back(std::move(entry));
   });

@@ -1,6 +1,7 @@
 // What was measured, as a table for people and as JSON for programs.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <string>
 #include <string_view>
@@ -11,7 +12,12 @@
 
 namespace steward::bench {
 
-enum class Unit { micros, per_second, gigabytes_per_second, bytes, percent };
+enum class Unit { micros, per_second, messages_per_second, gigabytes_per_second, bytes, percent };
+
+// Larger is better, and a call's time is its inverse.
+constexpr bool is_rate(Unit unit) {
+  return unit == Unit::per_second || unit == Unit::messages_per_second;
+}
 
 struct Quartiles {
   double low = 0;
@@ -27,6 +33,7 @@ struct Row {
   std::string peer;
   std::string over;  // the transport
   Unit unit = Unit::micros;
+  std::size_t bytes = 0;  // that a call moves, where that is what it is about
   std::vector<double> samples = {};
 
   void add(const Run& run);  // by the unit: us a call or calls a second

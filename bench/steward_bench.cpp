@@ -27,6 +27,10 @@ constexpr Group kGroups[] = {
     {"pipelined", measure_pipelined},
     {"cpu", measure_cpu},
     {"connections", measure_connections},
+    {"queue", measure_queue},
+    {"queue_trip", measure_queue_trip},
+    {"queue_many", measure_queue_many},
+    {"queue_idle", measure_queue_idle},
 };
 
 Options quick_options() {
@@ -35,6 +39,7 @@ Options quick_options() {
   options.slice = std::chrono::milliseconds(5);
   options.clients = 3;
   options.connections = 20;
+  options.idle = std::chrono::milliseconds(200);
   return options;
 }
 
@@ -62,17 +67,18 @@ void run(Report& report, const Options& options, const std::vector<std::string>&
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Measures Steward beside ZeroMQ, Redis and CPython's Manager, in one run.");
+  CLI::App app("Measures Steward beside ZeroMQ, Redis, CPython and other queues, in one run.");
   bool quick = false;
   std::string json;
   std::vector<std::string> only;
   Options given;
   std::size_t slice_ms = 0;
+  std::size_t idle_ms = 0;
   std::vector<std::string> names;
   for (const Group& group : kGroups) names.emplace_back(group.name);
   app.add_flag("--quick", quick, "Tiny counts: shows that everything runs, measures nothing");
   app.add_option("--json", json, "Write everything to this file too");
-  app.add_option("--only", only, "These groups only: calls,pipelined,cpu,connections")
+  app.add_option("--only", only, "These groups only, as calls,queue")
       ->delimiter(',')
       ->check(CLI::IsMember(names));
   const auto* rounds = app.add_option("--rounds", given.rounds, "Samples of each row");
@@ -81,6 +87,8 @@ int main(int argc, char** argv) {
   const auto* connections =
       app.add_option("--connections", given.connections, "Idle ones (connections)");
   const auto* window = app.add_option("--window", given.window, "Calls under way (pipelined)");
+  const auto* idle =
+      app.add_option("--idle", idle_ms, "Milliseconds that all wait (queue_idle)");
   for (auto* option : app.get_options()) option->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
@@ -90,6 +98,7 @@ int main(int argc, char** argv) {
   if (*clients) options.clients = given.clients;
   if (*connections) options.connections = given.connections;
   if (*window) options.window = given.window;
+  if (*idle) options.idle = std::chrono::milliseconds(idle_ms);
 
   Report report;
   for (auto& [name, value] : describe_machine()) report.fact(name, value);

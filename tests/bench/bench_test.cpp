@@ -1,5 +1,7 @@
 // That the benchmark runs everything it promises and writes it down. Nothing here looks at a time:
 // figures are for people, on a machine that does nothing else.
+#include <fcntl.h>
+#include <mqueue.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
@@ -37,8 +39,9 @@ class BenchTest : public testing::Test {
   }
 
   Ran run(const std::string& arguments, const std::string& environment = {}) const {
-    const std::string command = environment + " TMPDIR=" + directory_ + " " + STEWARD_BENCH + " " +
-                                arguments + " >" + path("out") + " 2>" + path("err");
+    const std::string command = "echo $$ >" + path("pid") + "; TMPDIR=" + directory_ + " " +
+                                environment + " exec " + STEWARD_BENCH + " " + arguments + " >" +
+                                path("out") + " 2>" + path("err");
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read("out"), read("err")};
   }
@@ -92,18 +95,20 @@ const std::vector<std::string> kOperations{"dict get", "dict set", "list append"
 
 // Every row has a spread that is one, a sample of each round, and a unit.
 void expect_sound(const json& report) {
-  const Names units{"us", "calls/s", "GB/s", "bytes", "% of a CPU"};
+  const Names units{"us", "calls/s", "messages/s", "GB/s", "bytes", "% of a CPU"};
   for (const json& row : report.at("rows")) {
     EXPECT_TRUE(units.contains(row.at("unit").get<std::string>())) << row;
     EXPECT_FALSE(row.at("samples").empty()) << row;
     EXPECT_LE(row.at("q1").get<double>(), row.at("median").get<double>()) << row;
     EXPECT_LE(row.at("median").get<double>(), row.at("q3").get<double>()) << row;
-    const bool of_calls = row.at("unit") == "us" || row.at("unit") == "calls/s";
+    const bool of_messages = row.at("unit") == "messages/s";
+    const bool of_calls = of_messages || row.at("unit") == "us" || row.at("unit") == "calls/s";
     if (of_calls) {
       EXPECT_GT(row.at("median").get<double>(), 0) << row;
     }
     EXPECT_EQ(row.at("times_line").is_number(), of_calls) << row;
     EXPECT_EQ(row.at("times_futex").is_number(), of_calls) << row;
+    EXPECT_EQ(row.contains("times_copy"), of_messages) << row;
   }
   for (const json& ratio : report.at("ratios")) {
     EXPECT_GT(ratio.at("median").get<double>(), 0) << ratio;
@@ -192,6 +197,89 @@ TEST_F(BenchTest, MeasuresWhatIdleClientsCost) {
                  "server CPU without calls, " + state});
   }
   expect_rows(report, "connections/steward/tcp/", {"server memory of an idle client"});
+}
+
+const std::vector<std::string> kSizes{"8 B", "64 B", "256 B", "1 KiB", "4 KiB", "64 KiB", "1 MiB"};
+
+TEST_F(BenchTest, MeasuresQueuesOfAllPeers) {
+  const json report = quick("--only queue");
+  expect_sound(report);
+  const std::string group = "queue, 1 producer 1 consumer/";
+  expect_rows(report, group + "steward/shm/", kSizes);
+  expect_rows(report, group + "steward/shm/", {"8 B, 16 a call", "64 B, 16 a call"});
+  expect_rows(report, group + "steward/shm/",
+              {"4 KiB, in place", "64 KiB, in place", "1 MiB, in place"});
+  expect_rows(report, group + "boost/shm/", kSizes);
+  expect_rows(report, group + "zeromq/ipc/", kSizes);
+  expect_rows(report, group + "socket/unix/", {kSizes.begin(), kSizes.end() - 1});
+  std::size_t marks = 2;
+  if (!has_note(report, "no POSIX")) expect_rows(report, group + "posix/mq/", {"64 B"});
+  if (!has_note(report, "redis-server")) expect_rows(report, group + "redis/unix/", {"64 B"});
+  if (!has_note(report, "python3")) {
+    expect_rows(report, group + "cpython/pipe/", {"64 B", "1 KiB", "64 KiB"});
+    expect_rows(report, group + "cpython/manager/", {"64 B"});
+    marks += 2;
+  }
+  EXPECT_EQ(marks_of(report), marks);
+}
+
+TEST_F(BenchTest, PassesOverQueuesThatAreNotInstalled) {
+  const json report = quick("--only queue,queue_many", "PATH=/nonexistent");
+  EXPECT_TRUE(has_note(report, "redis-server"));
+  EXPECT_TRUE(has_note(report, "python3"));
+  for (const std::string& name : names_of(report)) {
+    EXPECT_EQ(name.find("redis"), std::string::npos) << name;
+    EXPECT_EQ(name.find("cpython"), std::string::npos) << name;
+  }
+  expect_rows(report, "queue, 1 producer 1 consumer/steward/shm/", kSizes);
+  expect_rows(report, "queue, 4 producers 4 consumers/steward/shm/", {"64 B"});
+}
+
+TEST_F(BenchTest, MeasuresTheWayThroughAQueueAndBack) {
+  const json report = quick("--only queue_trip");
+  expect_sound(report);
+  const std::string spinning = "queue round trip, spinning/";
+  expect_rows(report, spinning + "machine/spinning/", {"cache line"});
+  expect_rows(report, spinning + "steward/shm/", {"8 B", "8 B, try_get", "64 B", "64 B, try_get"});
+  const std::string sleeping = "queue round trip, sleeping/";
+  expect_rows(report, sleeping + "machine/futex/", {"futex"});
+  expect_rows(report, sleeping + "steward/shm/", {"8 B", "64 B"});
+  for (const std::string peer : {"boost/shm/", "socket/unix/", "zeromq/ipc/"}) {
+    expect_rows(report, sleeping + peer, {"64 B"});
+  }
+  EXPECT_EQ(marks_of(report), 3U);
+}
+
+TEST_F(BenchTest, MeasuresAQueueOfMoreProcessesThanProcessors) {
+  const json report = quick("--only queue_many");
+  expect_sound(report);
+  const std::string group = "queue, 4 producers 4 consumers/";
+  expect_rows(report, group + "steward/shm/", {"64 B"});
+  expect_rows(report, group + "boost/shm/", {"64 B"});
+  if (!has_note(report, "python3")) expect_rows(report, group + "cpython/pipe/", {"64 B"});
+  EXPECT_EQ(marks_of(report), 1U);
+}
+
+TEST_F(BenchTest, MeasuresWhatWaitingCosts) {
+  const json report = quick("--only queue_idle --idle 50");
+  expect_rows(report, "queue, idle/steward/shm/",
+              {"4 consumers in get()", "their manager", "all of them"});
+  EXPECT_EQ(marks_of(report), 1U);
+}
+
+TEST_F(BenchTest, LeavesNothingBehind) {
+  const json report = quick("--only queue,queue_trip,queue_many,queue_idle --idle 1");
+  const std::set<std::string> own{"out", "err", "json", "pid"};
+  for (const auto& entry : std::filesystem::directory_iterator(path(""))) {
+    EXPECT_TRUE(own.contains(entry.path().filename().string())) << entry;
+  }
+  const std::string mark = "steward-bench-" + std::to_string(std::stol(read("pid")));
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+    EXPECT_FALSE(entry.path().filename().string().starts_with(mark)) << entry;
+  }
+  for (const std::string name : {"64", "asked", "there", "back"}) {
+    EXPECT_EQ(::mq_open(("/" + mark + "-" + name).c_str(), O_RDONLY), -1) << name;
+  }
 }
 
 TEST_F(BenchTest, MeasuresOnlyWhatItIsTold) {
