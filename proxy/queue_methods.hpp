@@ -317,6 +317,11 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return !travel.met_handles();
   }
 
+  // To be made where it stays: large items are not copied about.
+  struct Decoded {
+    const shm::Item& item;
+    operator T() const { return decode(item); }
+  };
   static T decode(const shm::Item& item) {
     if (item.format == static_cast<std::uint32_t>(ItemFormat::raw)) {
       if constexpr (kRawItem<T>) {
@@ -348,7 +353,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
           number = this->stub_number(item.bytes);
           return false;
         }
-        value.emplace(decode(item));
+        value.emplace(Decoded{item});
         return true;
       };
       const auto outcome =
@@ -371,7 +376,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
           values.emplace_back();
           return false;
         }
-        values.emplace_back(decode(item));
+        values.emplace_back(std::in_place, Decoded{item});
         return true;
       };
       const auto outcome =
@@ -406,7 +411,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         if (item.format == static_cast<std::uint32_t>(ItemFormat::stub)) {
           number = this->stub_number(item.bytes);
         } else {
-          value.emplace(decode(item));
+          value.emplace(Decoded{item});
         }
         return true;
       };
@@ -512,7 +517,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         }
         const bool in_place = item.format == kItemFormat<T> && item.bytes.size() == sizeof(T) &&
                               reinterpret_cast<std::uintptr_t>(item.bytes.data()) % alignof(T) == 0;
-        if (!in_place) value.emplace(decode(item));
+        if (!in_place) value.emplace(Decoded{item});
         return !in_place;
       };
       const auto outcome =

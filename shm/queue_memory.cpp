@@ -9,9 +9,12 @@ namespace {
 
 constexpr std::uint32_t kFirstBlocks = 32;
 constexpr std::uint32_t kBlocksAtOnce = 4096;
-// Of a large class so many keep their memory while they are free.
-constexpr std::uint32_t kLargeBlocksKept = 8;
 constexpr std::uint64_t kLargeBytes = 64U << 10U;
+// Of a large class so many blocks keep their memory while they are free: what a queue of usual
+// length goes round in, as a page that comes back costs more than to copy what is put there.
+constexpr std::uint32_t kept_blocks(std::uint64_t capacity) {
+  return capacity <= (1U << 20U) ? 64 : 16;
+}
 
 // Others may have made more meanwhile.
 void raise(std::atomic<Word>& word, Word to) {
@@ -147,7 +150,7 @@ void QueueMemory::make_payload_real(const SizeClass& k, std::uint32_t block, std
 
 void QueueMemory::trim_large(std::uint32_t block) {
   const SizeClass& k = class_of(block);
-  if (k.capacity < kLargeBytes || block - k.first < kLargeBlocksKept) return;
+  if (k.capacity < kLargeBytes || block - k.first < kept_blocks(k.capacity)) return;
   std::uint64_t& real = real_bytes(k, block);
   const std::uint64_t bytes = std::min(real, k.capacity);
   real = 0;  // first: a block that says too little costs a system call, too much a signal
