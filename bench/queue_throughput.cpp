@@ -79,7 +79,7 @@ void use_steward(std::string socket, std::string address, bool puts) {
 // ---- In the program ----
 
 // What Steward is compared with, or Steward itself.
-struct Subject {
+struct Contender {
   std::string name;
   std::string peer;
   std::string over;
@@ -105,7 +105,7 @@ std::shared_ptr<Stream> pair(const Scratch& scratch, const std::string& name, F 
 }
 
 template <class Channel>
-Subject channels(Bench& bench, const std::string& name, const std::string& where) {
+Contender channels(Bench& bench, const std::string& name, const std::string& where) {
   const auto sizes = list_of(typename Channel::CarriedSizes());
   std::vector<std::string> names;
   for (const std::size_t size : sizes) names.push_back(std::to_string(size));
@@ -117,7 +117,7 @@ Subject channels(Bench& bench, const std::string& name, const std::string& where
   return {name, Channel::kPeer, Channel::kOver, sizes, run};
 }
 
-Subject steward_queues(Bench& bench, const Manager& manager) {
+Contender steward_queues(Bench& bench, const Manager& manager) {
   auto stream = pair(bench.scratch, "steward", use_steward, manager.address());
   const std::string transport = stream->consumers().front()->text();
   const auto run = [stream](const std::string& what, std::size_t count) {
@@ -144,7 +144,7 @@ class Throughput {
       if (has_in_place(bytes)) {
         in_place_[bytes] = &add_row(ours_, bytes, text_of(bytes) + ", in place", kInPlace + name);
       }
-      for (Subject& rival : rivals_) {
+      for (Contender& rival : rivals_) {
         if (std::count(rival.sizes.begin(), rival.sizes.end(), bytes) == 0) continue;
         rival.rows[bytes] = &add_row(rival, bytes, text_of(bytes), name);
       }
@@ -153,14 +153,14 @@ class Throughput {
   }
 
   void compare() const {
-    for (const Subject& rival : rivals_) {
+    for (const Contender& rival : rivals_) {
       for (const auto& [bytes, row] : rival.rows) {
         const bool marked = bytes == kMarked && rival.mark > 0;
         compare(text_of(bytes) + ", times " + rival.name, *ours_.rows.at(bytes), *row,
                 marked ? rival.mark : 0);
       }
     }
-    const Subject& boost = rivals_.front();
+    const Contender& boost = rivals_.front();
     for (const auto& [bytes, row] : batches_) {
       compare(text_of(bytes) + ", 16 a call, times " + boost.name, *row, *boost.rows.at(bytes),
               bytes == kMarked ? kTimesBoostInBatches : 0);
@@ -171,12 +171,14 @@ class Throughput {
   }
 
  private:
-  Row& add_row(const Subject& subject, std::size_t bytes, const std::string& what,
+  Row& add_row(const Contender& contender, std::size_t bytes, const std::string& what,
                const std::string& operation) {
-    Row& row = bench_.report.row({"queue, 1 producer 1 consumer", what, subject.peer, subject.over,
-                                  Unit::messages_per_second, bytes});
-    tasks_.push_back(
-        {row, [run = subject.run, operation](std::size_t count) { return run(operation, count); }});
+    Row& row = bench_.report.row({"queue, 1 producer 1 consumer", what, contender.peer,
+                                  contender.over, Unit::messages_per_second, bytes});
+    const auto run = [run = contender.run, operation](std::size_t count) {
+      return run(operation, count);
+    };
+    tasks_.push_back({row, run});
     return row;
   }
 
@@ -236,8 +238,8 @@ class Throughput {
   Manager manager_;
   std::optional<Redis> redis_;
   std::unique_ptr<Peer> python_;
-  Subject ours_;
-  std::vector<Subject> rivals_;  // Boost's first
+  Contender ours_;
+  std::vector<Contender> rivals_;  // Boost's first
   std::vector<Task> tasks_;
   std::map<std::size_t, Row*> batches_;
   std::map<std::size_t, Row*> in_place_;
