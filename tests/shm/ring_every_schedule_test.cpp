@@ -135,6 +135,31 @@ TEST(RingEverySchedule, WaitingForTheLastItemWhileAnotherPuts) {
   EXPECT_GT(counts.not_joined, 0U);
 }
 
+TEST(RingEverySchedule, WaitingForTheLastItemWhileAnotherIsPutBack) {
+  const Counts counts = every({.processes = {{Op::join}, {Op::get, Op::put_back}}, .puts = 1});
+  EXPECT_GT(counts.put_back, 0U);
+  EXPECT_GT(counts.not_joined, 0U);
+}
+
+// One who found a spot and is held up; another puts there, takes it, and frees the block for it.
+TEST(RingEverySchedule, AClaimLongAfterItsSpotWasFound) {
+  const Counts counts = every({.processes = {{Op::put}, {Op::put, Op::get}},
+                               .plan = {.blocks = 2, .ready_blocks = 2}});
+  EXPECT_GT(counts.put, counts.schedules);
+}
+
+TEST(RingEverySchedule, ASpotThatIsNotLookedAtAgainIsFound) {
+  const Setting setting = setting_of({.processes = {{Op::put}, {Op::put, Op::get}},
+                                      .plan = {.blocks = 2, .ready_blocks = 2}});
+  Counts counts;
+  Scheduler scheduler;
+  World<SimulatedMemory<PublishesWithoutASecondLook>> world(scheduler, counts);
+  EverySchedule strategy(2, 1);
+  std::optional<std::string> wrong;
+  while (!wrong && strategy.another()) wrong = world.run(setting, strategy);
+  EXPECT_TRUE(wrong);
+}
+
 const Small kGivenBackBehindALook{.processes = {{Op::refuse}, {Op::get}, {Op::get}},
                                   .puts = 2,
                                   .plan = {.maxsize = 2, .cells = {4}},

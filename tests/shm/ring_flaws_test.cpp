@@ -37,6 +37,9 @@ TEST(RingFlaws, ACellBeforeItsHeaderIsFound) { EXPECT_TRUE(is_found<CellBeforeHe
 TEST(RingFlaws, AnItemOverAnUntoldHeaderIsFound) {
   EXPECT_TRUE(is_found<PublishesOverAnUntoldHeader>());
 }
+TEST(RingFlaws, ASpotThatIsNotLookedAtAgainIsFound) {
+  EXPECT_TRUE(is_found<PublishesWithoutASecondLook>());
+}
 TEST(RingFlaws, ACommitThatIsAStoreIsFound) { EXPECT_TRUE(is_found<CommitIsAStore>()); }
 TEST(RingFlaws, ATakeThatIsAStoreIsFound) { EXPECT_TRUE(is_found<TakeIsAStore>()); }
 TEST(RingFlaws, AConsumerThatLosesToItsHelperIsFound) {

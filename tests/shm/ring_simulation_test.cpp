@@ -18,10 +18,10 @@ Counts simulate(const Family& family) {
               static_cast<unsigned long long>(counts.steps),
               static_cast<unsigned long long>(counts.alone_max));
   // What every family must have had, or it has proved nothing.
-  for (const Word count : {counts.put, counts.full, counts.no_block, counts.taken_again,
-                           counts.empty, counts.acked, counts.nacked, counts.touched,
-                           counts.helped, counts.killed, counts.recoveries_killed, counts.stopped,
-                           counts.joined, counts.not_joined}) {
+  for (const Word count :
+       {counts.put, counts.put_back, counts.full, counts.no_block, counts.taken_again, counts.empty,
+        counts.acked, counts.nacked, counts.touched, counts.helped, counts.killed,
+        counts.recoveries_killed, counts.stopped, counts.joined, counts.not_joined}) {
     EXPECT_GT(count, 0U);
   }
   return counts;

@@ -15,6 +15,7 @@ struct RecoveryStores {};
 struct RecoversBlocksFirst {};
 struct CellBeforeHeader {};
 struct PublishesOverAnUntoldHeader {};
+struct PublishesWithoutASecondLook {};
 struct CommitIsAStore {};
 struct TakeIsAStore {};
 struct ConsumesByComparison {};
@@ -110,6 +111,22 @@ inline Put Ring<Flawed<test::PublishesOverAnUntoldHeader>>::publish(const Claim&
                                                                     Spot& spot) {
   for (;;) {
     const Place at = spot.place;
+    memory_.pos(claim.block).store(pos_at(claim.state, at.segment, at.at).word());
+    const Cell full{lap_of(at.segment, at.at), Kind::full, 0, claim.block};
+    if (cell(at.segment, at.at).compare_exchange_strong(spot.seen, full.word())) return Put::done;
+    if (const Put room = find_room(spot); room != Put::done) return room;
+  }
+}
+
+template <>
+inline Put Ring<Flawed<test::PublishesWithoutASecondLook>>::publish(const Claim& claim,
+                                                                    Spot& spot) {
+  for (;;) {
+    const Place at = spot.place;
+    const Cell c = Cell::of(spot.seen);
+    if (c.kind() == Kind::taken && c.block() != claim.block) {
+      help_state(at.segment, at.at - memory_.cells(at.segment), c);
+    }
     memory_.pos(claim.block).store(pos_at(claim.state, at.segment, at.at).word());
     const Cell full{lap_of(at.segment, at.at), Kind::full, 0, claim.block};
     if (cell(at.segment, at.at).compare_exchange_strong(spot.seen, full.word())) return Put::done;

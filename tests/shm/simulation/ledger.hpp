@@ -18,7 +18,7 @@ namespace steward::test {
 // How often there was something to check: a simulation in which it never happens proves nothing.
 struct Counts {
   Word schedules = 0, steps = 0, alone_max = 0;
-  Word put = 0, full = 0, no_block = 0, refused_closed = 0;
+  Word put = 0, put_back = 0, full = 0, no_block = 0, refused_closed = 0;
   Word taken = 0, taken_again = 0, consumed = 0, empty = 0, drained = 0;
   Word acked = 0, nacked = 0, touched = 0, lost = 0, expired = 0;
   Word helped = 0, closed = 0, grown = 0;
@@ -177,6 +177,10 @@ class Ledger : public Observer {
     }
   }
 
+  void written(std::uint32_t b) const {
+    if (memory_.payload(b, 1).peek() != blocks_[b].item) object("an item is half written");
+  }
+
   void payload(std::uint32_t half, Word from, Word to, unsigned actor) {
     Block& block = blocks_[half / 2];
     if (from != to) {
@@ -269,6 +273,13 @@ inline void Ledger::commit(const WordName& word, std::uint32_t b, unsigned actor
     if (block.where != Where::between || block.owner != actor) {
       object("a block is redelivered that nobody gave back, or not by who has to");
     }
+    if (!item.committed) {
+      written(b);
+      item.committed = true;
+      item.takes = 1;  // it counts as taken, elsewhere
+      ++unfinished_;
+      ++counts_.put_back;
+    }
     block.at = redelivery_tail_++;
     redelivery_.push_back({b, {0, block.at}});
   } else {
@@ -276,7 +287,7 @@ inline void Ledger::commit(const WordName& word, std::uint32_t b, unsigned actor
       object("a block is published by one who does not have it");
     }
     if (item.committed || block.item == 0) object("an item is published twice");
-    if (memory_.payload(b, 1).peek() != block.item) object("an item is published half written");
+    written(b);
     item.committed = true;
     ++unfinished_;
     ++counts_.put;
@@ -342,10 +353,13 @@ inline void Ledger::state(std::uint32_t b, shm::State from, shm::State to, unsig
     block = {Where::free, 0, 0, false, 0, 0, block.generation};
   } else if ((change(Holder::claimed, Holder::inflight) ||
               change(Holder::redeliver, Holder::inflight)) && same) {
-    if (!held || block.in_header || block.owner != to.owner() ||
+    // Either what was taken, or what is put back without ever having been published.
+    const bool own = block.where == Where::filling && block.owner == actor;
+    if ((!held && !own) || block.in_header || block.owner != to.owner() ||
         to.deliveries() != from.deliveries()) {
       object("a header is told of a holder who is not");
     }
+    block.where = Where::held;
     block.in_header = true;
     if (to.owner() != actor) ++counts_.helped;
   } else if (change(Holder::inflight, Holder::lease) && same) {

@@ -113,7 +113,7 @@ inline Script random_script(Random& random, const Family& family, unsigned role)
         break;
       case 1:
         add({random.one_in(4) ? Op::get_two : Op::get});
-        if (random.one_in(2)) add({Op::report});
+        if (random.one_in(2)) add({random.one_in(3) ? Op::put_back : Op::report});
         break;
       case 2: {
         add({family.leases && !random.one_in(4) ? Op::lease : Op::hold});

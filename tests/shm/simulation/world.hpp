@@ -30,8 +30,9 @@ enum class Op {
   expire,  // leases that are over by now
   close,
   join,
-  report,  // one item as done
-  look,    // size, more
+  report,    // one item as done
+  put_back,  // one item that was got becomes one of the queue again
+  look,      // size, more, room
 };
 using Script = std::vector<Op>;
 
@@ -213,6 +214,7 @@ class World {
         return;
       case Op::join: return join(ring);
       case Op::report: return report(i);
+      case Op::put_back: return put_back(ring, i);
       case Op::look: return look(ring);
     }
   }
@@ -364,6 +366,22 @@ class World {
     }
   }
 
+  // It is in the queue before it is no open task any more: join() must never see neither.
+  void put_back(Ring& ring, unsigned i) {
+    if (memory_->open(i).load() == 0) return;
+    shm::Claim claim;
+    if (!ring.claim(0, nullptr, claim)) {
+      ++counts_.no_block;
+      return;
+    }
+    const Word item = ledger_->new_item();
+    memory_->payload(claim.block, 0).store(item);
+    memory_->payload(claim.block, 1).store(item);
+    ring.put_back(claim);
+    expect(ledger_->item(item).committed, "put back, and not there");
+    report(i);
+  }
+
   void look(Ring& ring) {
     const Word steps = scheduler_.steps();
     const Word before = ledger_->queued();
@@ -371,6 +389,7 @@ class World {
     const bool undisturbed = scheduler_.alone() == scheduler_.steps() - steps;
     if (undisturbed) expect(size == before, "the size is wrong with nobody else at work");
     static_cast<void>(ring.more());
+    static_cast<void>(ring.room(1));
   }
 
   // ---- Before and after ----
