@@ -86,7 +86,9 @@ void far_side(std::string socket, std::string page_name) {
 Calibration::Calibration(const Scratch& scratch)
     : page_("/steward-bench-" + std::to_string(::getpid()), SharedPage::Name::remove),
       near_(scratch, "near", near_side, page_.name()),
-      far_(scratch, "far", far_side, page_.name()) {}
+      far_(scratch, "far", far_side, page_.name()) {
+  page_.remove_name();  // so that nothing stays if this program is killed
+}
 
 Run Calibration::together(const std::string& what, std::size_t count) {
   far_.begin(what, count);

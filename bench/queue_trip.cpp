@@ -202,7 +202,9 @@ class Trips {
       : bench_(bench),
         page_("/steward-bench-" + std::to_string(::getpid()) + "-trip", SharedPage::Name::remove),
         futex_(bench.scratch, "futex", use_futex, page_.name()),
-        steward_(bench.scratch, "steward", use_steward, manager_.address()) {}
+        steward_(bench.scratch, "steward", use_steward, manager_.address()) {
+    page_.remove_name();
+  }
 
   void spinning() {
     Row& line = row("queue round trip, spinning", "cache line", "machine", "spinning");

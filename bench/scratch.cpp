@@ -42,7 +42,12 @@ SharedPage::SharedPage(std::string name, Name at_end) : name_(std::move(name)), 
 
 SharedPage::~SharedPage() {
   ::munmap(words_, sizeof(Words));
-  if (at_end_ == Name::remove) ::shm_unlink(name_.c_str());
+  if (at_end_ == Name::remove) remove_name();
+}
+
+void SharedPage::remove_name() {
+  ::shm_unlink(name_.c_str());
+  at_end_ = Name::keep;
 }
 
 }  // namespace steward::bench

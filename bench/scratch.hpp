@@ -28,7 +28,7 @@ struct Words {
 };
 
 // Maps the page of that name (as in shm_open), which the first one makes. A resource; whoever is
-// told to removes the name.
+// told to removes the name, at the end or when all have the page that need it.
 class SharedPage {
  public:
   enum class Name { keep, remove };
@@ -39,6 +39,7 @@ class SharedPage {
 
   Words& words() const { return *words_; }
   const std::string& name() const { return name_; }
+  void remove_name();
 
  private:
   std::string name_;
