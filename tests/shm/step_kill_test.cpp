@@ -168,7 +168,9 @@ std::size_t stage_of(const Scenario& scenario, const Texts& found) {
 
 TEST_P(Step, KilledLeavesTheItemsExactAndTheQueueWhole) {
   std::size_t reached = 0;
-  for (const StepPlan& plan : points(Then::kill)) {
+  std::size_t killed = 0;
+  const auto plans = points(Then::kill);
+  for (const StepPlan& plan : plans) {
     SCOPED_TRACE(testing::Message() << "killed after step " << plan.at);
     const auto queue = SharedQueue::create(scenario().shape);
     bool closed = false;
@@ -181,8 +183,12 @@ TEST_P(Step, KilledLeavesTheItemsExactAndTheQueueWhole) {
       closed = found.back() == "(closed)";
       const std::size_t stage = stage_of(scenario(), found);
       ASSERT_LT(stage, scenario().found.size()) << listed(found);
-      EXPECT_GE(stage, reached) << listed(found);
-      reached = stage;
+      // One that was not met on the way to its place, and came to the end, says nothing of that.
+      if (stepper.killed()) {
+        EXPECT_GE(stage, reached) << listed(found);
+        reached = stage;
+        ++killed;
+      }
       if (log_->done) {
         EXPECT_EQ(stage + 1, scenario().found.size()) << listed(found);
       }
@@ -190,6 +196,7 @@ TEST_P(Step, KilledLeavesTheItemsExactAndTheQueueWhole) {
     expect_sound(*queue, closed);
     if (HasFailure()) return;
   }
+  EXPECT_GE(10 * killed, 8 * plans.size());
   EXPECT_EQ(reached + 1, scenario().found.size());
 }
 
