@@ -131,9 +131,8 @@ class Scene {
   Scene& open() { return op(Op::open); }
   // name 15: none.
   Scene& create(int session, std::size_t type, int name, std::string_view arguments) {
-    op(Op::create, {static_cast<int>(type), name});
+    op(Op::create, {session, static_cast<int>(type), name});
     bytes_ += arguments;
-    put(session);
     return *this;
   }
   // One call of a method by its place in the table.
