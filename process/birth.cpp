@@ -107,8 +107,9 @@ int run(Birth& birth) {
   const std::string name = request.identity.name;
   if (request.server) ::prctl(PR_SET_NAME, name.c_str());
   take_identity(birth, request.identity);
+  Luggage luggage(receive_files(birth.request.channel.get(), request.files));
   ChildContext context(name, std::move(birth.request.channel), birth.starter_pidfd,
-                       std::move(bytes));
+                       std::move(bytes), std::move(luggage));
   try {
     reinterpret_cast<Entry>(resolve(request.entry))(context, request.arguments);
     return 0;

@@ -32,7 +32,8 @@ class Work {
   virtual ~Work() = default;
 
   virtual Entry entry() const = 0;
-  // Packs anew at every call: handles inside are good for one trip.
+  // Packs anew at every call: handles inside are good for one trip. Open files inside go to
+  // current_luggage().
   virtual std::string pack() const = 0;
 };
 
@@ -136,18 +137,31 @@ F unpack_callable(core::Reader& in, std::string_view process) {
   }
 }
 
+// What the process that runs F with parameters P is told. Read from left to right.
+template <class F, class... P>
+struct CallRead {
+  CallRead(core::Reader& in, ChildContext& context)
+      : CallRead(in, context, LuggageScope(context.luggage()), std::index_sequence_for<P...>{}) {}
+
+  F f;
+  std::tuple<std::decay_t<P>...> arguments;
+
+ private:
+  template <std::size_t... place>
+  CallRead(core::Reader& in, ChildContext& context, const LuggageScope&,
+           std::index_sequence<place...>)
+      : f(unpack_callable<F>(in, context.name())),
+        arguments{unpack_argument<std::decay_t<P>>(in, context.name(), place + 1)...} {}
+};
+
 // The entry of a process that runs F with parameters P.
 template <class F, class... P>
 void run_call(ChildContext& context, std::string_view bytes) {
   core::Reader in(bytes);
-  F f = unpack_callable<F>(in, context.name());
-  [&]<std::size_t... place>(std::index_sequence<place...>) {
-    // In braces: from left to right.
-    std::tuple<std::decay_t<P>...> arguments{
-        unpack_argument<std::decay_t<P>>(in, context.name(), place + 1)...};
-    context.confirm();
-    std::invoke(f, static_cast<P&&>(std::get<place>(arguments))...);
-  }(std::index_sequence_for<P...>{});
+  CallRead<F, P...> call(in, context);
+  context.confirm();
+  std::apply([&call](auto&... argument) { std::invoke(call.f, static_cast<P&&>(argument)...); },
+             call.arguments);
 }
 
 template <class F, class... P>
@@ -180,6 +194,12 @@ struct ParametersOf {
       std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Args>...>, Sig<F>>;
 };
 
+// The argument would do if it were not somebody's still.
+template <class Arg, class P>
+inline constexpr bool kOnlyMoved =
+    !std::convertible_to<Arg, P> && std::same_as<std::remove_cvref_t<Arg>, P> &&
+    std::convertible_to<std::remove_cvref_t<Arg>&&, P>;
+
 template <class F, class... Args, class... P>
 std::unique_ptr<Work> make_call(Parameters<P...>, F f, Args&&... args) {
   if constexpr (sizeof...(Args) != sizeof...(P)) {
@@ -188,6 +208,9 @@ std::unique_ptr<Work> make_call(Parameters<P...>, F f, Args&&... args) {
     static_assert(kNever<F, P...>,
                   "a parameter of the target cannot travel to another process: pointers and views "
                   "never do, a class needs MSGPACK_DEFINE(members...) or to be trivially copyable");
+  } else if constexpr ((kOnlyMoved<Args&&, std::decay_t<P>> || ...)) {
+    static_assert(kNever<Parameters<Args...>, Parameters<P...>>,
+                  "an argument can only be moved: pass std::move(it)");
   } else if constexpr (!(std::convertible_to<Args&&, std::decay_t<P>> && ...)) {
     static_assert(kNever<Parameters<Args...>, Parameters<P...>>,
                   "an argument does not convert to the target's parameter");

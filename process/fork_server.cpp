@@ -23,6 +23,7 @@
 #include <steward/process/descriptors.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/signals.hpp>
+#include <steward/process/state.hpp>
 #include <steward/process/status.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/shm/fd_passing.hpp>
@@ -196,6 +197,7 @@ void drop_standard_descriptors() {
 // noexcept: as live().
 [[noreturn]] void become_fork_server(shm::UniqueFd connection, shm::UniqueFd owner_pidfd,
                                      pid_t owner) noexcept {
+  State::get().lose_held_files();
   close_all_except({0, 1, 2, connection.get(), owner_pidfd.get()});
   drop_standard_descriptors();
   const Origin origin = leave_program();

@@ -26,6 +26,7 @@ Request request_for(const Launch& order) {
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     request.environment.emplace_back(*variable);
   }
+  request.files = order.files.size();
   request.arguments = order.arguments;
   return request;
 }
@@ -37,6 +38,7 @@ Child launch(const Launch& order) {
   const Request request = request_for(order);
   flush_streams();
   shm::SocketPair channel = lifted_pair();
+  send_files(channel.a.get(), order.files);
   try {
     send_request(link->socket.get(), request, channel.b.get());
   } catch (const std::system_error& error) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <steward/process/child.hpp>
 #include <steward/process/context.hpp>
@@ -27,6 +28,7 @@ struct Launch {
   // starter has ended.
   bool server = false;
   std::string numbers{};  // Identity::numbers, of a Process
+  std::vector<int> files{};  // open here until launch() returns; in the process: its luggage()
 };
 
 // Starts a process and waits until it has confirmed. The child has this process's environment,

@@ -16,6 +16,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/process/launch.hpp>
+#include <steward/process/luggage.hpp>
 #include <steward/process/state.hpp>
 
 namespace steward {
@@ -42,8 +43,9 @@ class Packing final : public core::Travel {
     return std::make_shared<const core::Reference>(std::move(token));
   }
 
-  std::string arguments_of(const process::Work& work) {
+  std::string arguments_of(const process::Work& work, process::Luggage& luggage) {
     const core::TravelScope scope(*this);
+    const process::LuggageScope files(luggage);
     return work.pack();
   }
   // The process will not claim anything any more.
@@ -131,7 +133,9 @@ void Process::start() {
   order.numbers = impl.numbers;
   order.daemon = impl.daemon;
   try {
-    order.arguments = impl.packing.arguments_of(*impl.work);
+    process::Luggage luggage;
+    order.arguments = impl.packing.arguments_of(*impl.work, luggage);
+    order.files = luggage.files();
     impl.child = std::make_shared<const process::Child>(process::launch(order));
   } catch (...) {
     impl.packing.recall();

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include <steward/core/reader.hpp>
@@ -51,6 +53,7 @@ std::string encode_head(const Request& request) {
   out.boolean(request.server);
   out.array(request.environment.size());
   for (const std::string_view variable : request.environment) out.bytes(variable);
+  out.natural(request.files);
   return head;
 }
 
@@ -87,6 +90,24 @@ void send_request(int connection, const Request& request, int channel) {
   fds.insert(fds.end(), standard.begin(), standard.end());
   std::memcpy(message.data(), &flags, sizeof flags);
   shm::send_with_fds(connection, message, fds);
+}
+
+void send_files(int channel, const std::vector<int>& files) {
+  for (auto next = files.begin(); next != files.end();) {
+    const auto count = std::min<std::ptrdiff_t>(files.end() - next, shm::kMaxFdsPerMessage);
+    shm::send_with_fds(channel, "f", std::vector<int>(next, next + count));
+    next += count;
+  }
+}
+
+std::vector<shm::UniqueFd> receive_files(int channel, std::size_t count) {
+  std::vector<shm::UniqueFd> files;
+  while (files.size() < count) {
+    auto received = shm::receive_with_fds(channel, 1, shm::Wait::none);
+    if (!received.message) throw BadCall("open files of a new process are not there");
+    for (shm::UniqueFd& file : received.message->fds) files.push_back(std::move(file));
+  }
+  return files;
 }
 
 std::optional<IncomingRequest> receive_request(int connection) {
@@ -126,6 +147,7 @@ Request RequestBytes::decode() const {
   request.server = in.boolean();
   request.environment.resize(in.array());
   for (std::string_view& variable : request.environment) variable = in.bytes();
+  request.files = in.natural();
   request.arguments = bytes.substr(in.position());
   return request;
 }

@@ -22,6 +22,7 @@ struct Request {
   Identity identity;
   bool server = false;
   std::vector<std::string_view> environment;  // "NAME=value"
+  std::size_t files = 0;  // that wait in the status channel
   std::string_view arguments;
 };
 
@@ -38,6 +39,13 @@ struct IncomingRequest {
 // Sends the request with this process's directory and standard descriptors and the child's end of
 // the status channel. Throws std::system_error (EPIPE: the fork server is gone).
 void send_request(int connection, const Request& request, int channel);
+
+// Puts copies of the files into the starter's end of the status channel. They wait there for the
+// new process, whatever way it comes up; if it never does, they end with the channel. Throws
+// std::system_error.
+void send_files(int channel, const std::vector<int>& files);
+// In the new process. Throws std::system_error, BadCall if they are not there.
+std::vector<shm::UniqueFd> receive_files(int channel, std::size_t count);
 
 // nullopt at the end of the connection. Throws std::system_error or BadCall on a message that
 // cannot be used; the sender finds its channel closed.

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -35,6 +36,7 @@ void State::after_fork_in_child() {
   State& parents = *current;
   auto* own = new State;
   own->identity_ = parents.identity_;
+  own->held_ = parents.held_;
   own->parent_ = &parents;
   if (parents.link_) *parents.link_ = {};  // the copies of its descriptors
   current = own;
@@ -99,6 +101,14 @@ std::vector<ProcessInfo> State::active_children() {
     if (each.child->running()) active.push_back(each.info);
   }
   return active;
+}
+
+void State::lose_held_files() {
+  const std::lock_guard hold(mutex_);
+  for (std::atomic<int>* number : held_) {
+    if (const int fd = number->exchange(-1); fd >= 0) ::close(fd);
+  }
+  held_.clear();
 }
 
 void State::settle() {

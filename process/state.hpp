@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include <steward/process/child.hpp>
@@ -16,6 +17,9 @@
 #include <steward/process/info.hpp>
 
 namespace steward::process {
+
+// The numbers of the open files that PassedFds of this process stand for.
+using HeldFiles = std::unordered_set<std::atomic<int>*>;
 
 class State {
  public:
@@ -47,6 +51,16 @@ class State {
   void remove(const Child* child);
   std::vector<ProcessInfo> active_children();
 
+  // Runs `use(HeldFiles&)` under the lock that fork takes: no copy of this process has a file that
+  // it does not know.
+  template <class F>
+  void with_held(F&& use) {
+    const std::lock_guard hold(mutex_);
+    use(held_);
+  }
+  // In a forked copy that was not given the files: closes them.
+  void lose_held_files();
+
   // At the end of this process: terminates the daemons among its processes, awaits the others.
   void settle();
 
@@ -61,6 +75,7 @@ class State {
   Identity identity_;
   std::shared_ptr<Link> link_;
   std::vector<Started> started_;
+  HeldFiles held_;
   int processes_made_ = 0;
 
   State* parent_ = nullptr;  // of a forked child: never touched, but no leak either
