@@ -40,7 +40,7 @@ void ChildContext::refuse(const Failure& failure) {
 }
 
 void ChildContext::release() {
-  channel_.reset();  // from now on only the fork server speaks of this process
+  channel_.reset();  // from now on only the keeper speaks of this process
   request_.reset();  // arguments may be large
   luggage_ = {};
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/process/state.hpp>
 
 namespace steward::process {
 namespace {
@@ -15,12 +16,22 @@ thread_local Luggage* innermost = nullptr;
 
 Luggage::Luggage(std::vector<shm::UniqueFd> arrived) : arrived_(std::move(arrived)) {}
 
-std::size_t Luggage::add(int fd) {
-  if (files_.size() == kFilesPerStart) {
+std::size_t Luggage::add(std::atomic<int>& number) {
+  if (noted_.size() == kFilesPerStart) {
     throw BadCall(fmt::format("a process is given {} open files at most", kFilesPerStart));
   }
-  files_.push_back(fd);
-  return files_.size() - 1;
+  noted_.push_back(&number);
+  return noted_.size() - 1;
+}
+
+std::vector<int> Luggage::files() const {
+  std::vector<int> files;
+  for (const std::atomic<int>* number : noted_) files.push_back(number->load());
+  return files;
+}
+
+void Luggage::hand_over() noexcept {
+  for (std::atomic<int>* number : std::exchange(noted_, {})) State::get().close_held(*number);
 }
 
 shm::UniqueFd Luggage::take(std::size_t place) {

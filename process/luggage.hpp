@@ -1,10 +1,12 @@
 // Open files that travel beside packed bytes, to a process that is being started.
 //
-// In the bytes stands only the place of each file. Whoever packs sends files() along; whoever
-// unpacks has received them. The codecs cannot be handed a parameter, so both put their luggage in
-// charge of the thread for as long as they pack or unpack.
+// In the bytes stands only the place of each file. Whoever packs sends files() along, and hands
+// them over once they have arrived; whoever unpacks has received them. The codecs cannot be handed
+// a parameter, so both put their luggage in charge of the thread for as long as they pack or
+// unpack.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <vector>
 
@@ -21,16 +23,18 @@ class Luggage {
   Luggage() = default;
   explicit Luggage(std::vector<shm::UniqueFd> arrived);
 
-  // Notes a file, which must stay open until it has been sent, and gives its place. Throws BadCall
-  // past the limit.
-  std::size_t add(int fd);
-  const std::vector<int>& files() const { return files_; }
+  // Notes the file of a PassedFd, whose number must stay where it is meanwhile, and gives its
+  // place. Throws BadCall past the limit.
+  std::size_t add(std::atomic<int>& number);
+  std::vector<int> files() const;
+  // Closes the files here.
+  void hand_over() noexcept;
 
   // The file that arrived under this place. Throws BadCall if there is none or it has been taken.
   shm::UniqueFd take(std::size_t place);
 
  private:
-  std::vector<int> files_;
+  std::vector<std::atomic<int>*> noted_;
   std::vector<shm::UniqueFd> arrived_;
 };
 

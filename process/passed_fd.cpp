@@ -1,7 +1,6 @@
 #include <steward/process/passed_fd.hpp>
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -32,11 +31,7 @@ PassedFd::~PassedFd() { close(); }
 
 void PassedFd::close() noexcept {
   if (!number_) return;
-  // Closed under the lock: what forks meanwhile would have a copy that it does not know.
-  State::get().with_held([this](HeldFiles& held) {
-    held.erase(number_.get());
-    if (const int fd = number_->exchange(-1); fd >= 0) ::close(fd);
-  });
+  State::get().close_held(*number_);
   number_.reset();
 }
 
@@ -60,7 +55,7 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
 std::uint64_t PassedFd::pack_place() const {
   Luggage& luggage = current_luggage();
   if (!*this) throw BadCall("an open file is to be passed that was closed or passed already");
-  return luggage.add(get());
+  return luggage.add(*number_);
 }
 
 void PassedFd::unpack_place(std::uint64_t place) {

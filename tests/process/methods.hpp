@@ -24,6 +24,13 @@ inline std::string method_name(const testing::TestParamInfo<StartMethod>& method
   return {};
 }
 
-inline auto every_method() { return testing::Values(StartMethod::fork_server); }
+inline auto every_method() {
+  return testing::Values(StartMethod::fork_server, StartMethod::spawn, StartMethod::fork);
+}
+
+// Those where one keeper makes many processes.
+inline auto methods_with_a_server() {
+  return testing::Values(StartMethod::fork_server, StartMethod::spawn);
+}
 
 }  // namespace steward::test
