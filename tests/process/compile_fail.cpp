@@ -1,6 +1,6 @@
 // What a Process refuses to run. CASE 0 compiles.
 #include <steward/process/passed_fd.hpp>
-#include <steward/process/process.hpp>
+#include <steward/process/process_of.hpp>
 
 #include <functional>
 #include <string>
@@ -10,6 +10,12 @@ namespace {
 
 struct Opaque {
   std::string text;
+};
+
+class Secretive : public steward::ProcessOf<Secretive> {
+ public:
+  void run() override {}
+  std::string secret;
 };
 
 void greet(const std::string&, int) {}
@@ -25,6 +31,8 @@ void build() {
 #if CASE == 0
   steward::Process good(greet, "Ada", 3);
   steward::Process with_options({.name = "w"}, [](int) {}, 3);
+  const std::string name = "Ada";
+  steward::Process capturing({.start_method = steward::StartMethod::fork}, [&] { greet(name, 1); });
   steward::process::PassedFd given;
   steward::Process with_file(take_file, std::move(given));
 #elif CASE == 1
@@ -50,5 +58,10 @@ void build() {
 #elif CASE == 10
   steward::process::PassedFd file;
   steward::Process not_moved(take_file, file);
+#elif CASE == 11
+  steward::Process bound({.name = "w"}, &Opaque::text);
+#elif CASE == 12
+  Secretive worker;
+  worker.start();
 #endif
 }

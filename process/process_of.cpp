@@ -1,0 +1,18 @@
+#include <steward/process/process_of.hpp>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/state.hpp>
+
+namespace steward::process {
+
+NumbersKept::NumbersKept() : made_(State::get().processes_made()) {}
+
+NumbersKept::~NumbersKept() { State::get().set_processes_made(made_); }
+
+void refuse_members(std::string_view process, const char* why) {
+  throw BadCall(fmt::format("{}: the members: {}", process, why));
+}
+
+}  // namespace steward::process
