@@ -74,11 +74,18 @@ StartMethod prepare(For what, std::optional<StartMethod> wish) {
   State& state = State::get();
   if (!wish && what == For::process) wish = state.default_method();
   if (!wish && state.spawns_for_want_of_better()) wish = StartMethod::spawn;
-  if (wish == StartMethod::spawn) check_spawn();
-  if (wish.value_or(StartMethod::fork_server) == StartMethod::fork_server) {
-    state.ensure_fork_server(what == For::server ? Threads::any : Threads::none);
+  const StartMethod method = wish.value_or(StartMethod::fork_server);
+  switch (method) {
+    case StartMethod::fork_server:
+      state.ensure_fork_server(what == For::server ? Threads::any : Threads::none);
+      break;
+    case StartMethod::spawn:
+      state.ensure_spawn_server();
+      break;
+    case StartMethod::fork:
+      break;
   }
-  return wish.value_or(StartMethod::fork_server);
+  return method;
 }
 
 pid_t fork_server_pid() {

@@ -47,7 +47,7 @@ Child launch(const Launch& order);
 
 // The method by which a process would be started now: `wish`, for a process that of
 // set_start_method(), else the fork server, or spawn if that is not there yet and there are other
-// threads. Starts the fork server if that is it.
+// threads. Starts the fork server or the spawn server if that is it.
 //
 // Throws BadCall for a process that cannot be started so: other threads and no fork server, no
 // child_entry() for spawn. A server is forked beside whatever threads: it runs none of the

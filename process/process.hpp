@@ -56,8 +56,8 @@ struct ProcessOptions {
 // once; start, close, move and destruction need the object for themselves.
 class Process {
  public:
-  // Starts the fork server if it is the program's first and comes by that. Throws BadCall if the
-  // process could not be started: see StartMethod.
+  // Starts the fork server, or the spawn server, if this is the program's first that needs it.
+  // Throws BadCall if the process could not be started: see StartMethod.
   template <class F, class... Args>
     requires(!std::derived_from<std::decay_t<F>, Process> &&
              !std::same_as<std::decay_t<F>, ProcessOptions>)

@@ -101,6 +101,7 @@ std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
 }
 
 std::shared_ptr<const Link> State::ensure_spawn_server() {
+  check_spawn();
   const std::lock_guard once(starting_);
   {
     const std::lock_guard hold(mutex_);

@@ -50,7 +50,7 @@ class State {
   // Starts the fork server if there is none. Throws BadCall if there are other threads, and none
   // are allowed.
   std::shared_ptr<const Link> ensure_fork_server(Threads allowed);
-  // Starts the spawn server if there is none, or it has died.
+  // Starts the spawn server if there is none, or it has died. Throws BadCall without child_entry().
   std::shared_ptr<const Link> ensure_spawn_server();
   // Whether processes come by spawn where nobody has said how: when the first one was to be made,
   // there were other threads, and child_entry() had been called.

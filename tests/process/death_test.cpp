@@ -61,8 +61,9 @@ pid_t keeper_pid() {
   const Pipe gate;
   Process probe(wait_for, gate.reader());
   probe.start();
+  const pid_t keeper = test::parent_of(probe.pid());
   gate.write("x");
-  return test::parent_of(probe.pid());
+  return keeper;
 }
 
 TEST(ForkServer, ItsDeathMakesStartsFailWithOneSentence) {

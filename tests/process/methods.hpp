@@ -1,13 +1,16 @@
 // Tests of what holds for processes however they are started.
 #pragma once
 
+#include <ostream>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include <steward/process/start_method.hpp>
 
-namespace steward::test {
+namespace steward {
+
+namespace test {
 
 // Each test once for every method: its processes are started by that, and so are theirs.
 class ByMethod : public testing::TestWithParam<StartMethod> {
@@ -15,13 +18,17 @@ class ByMethod : public testing::TestWithParam<StartMethod> {
   ByMethod() { set_start_method(GetParam()); }
 };
 
-inline std::string method_name(const testing::TestParamInfo<StartMethod>& method) {
-  switch (method.param) {
+inline std::string name_of(StartMethod method) {
+  switch (method) {
     case StartMethod::fork_server: return "fork_server";
     case StartMethod::spawn: return "spawn";
     case StartMethod::fork: return "fork";
   }
   return {};
+}
+
+inline std::string method_name(const testing::TestParamInfo<StartMethod>& method) {
+  return name_of(method.param);
 }
 
 inline auto every_method() {
@@ -33,4 +40,9 @@ inline auto methods_with_a_server() {
   return testing::Values(StartMethod::fork_server, StartMethod::spawn);
 }
 
-}  // namespace steward::test
+}  // namespace test
+
+// For GoogleTest, which would print bytes.
+inline void PrintTo(StartMethod method, std::ostream* out) { *out << test::name_of(method); }
+
+}  // namespace steward

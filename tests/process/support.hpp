@@ -181,7 +181,11 @@ inline std::string status_field(pid_t pid, const std::string& name) {
 
 // For a process that steward has started: its keeper.
 inline pid_t parent_of(pid_t pid) {
-  return static_cast<pid_t>(std::strtol(status_field(pid, "PPid").c_str(), nullptr, 10));
+  const std::string number = status_field(pid, "PPid");
+  const auto parent = static_cast<pid_t>(std::strtol(number.c_str(), nullptr, 10));
+  // Or a signal would go to the whole group, or to the system.
+  if (parent <= 1) std::abort();
+  return parent;
 }
 
 // What this test program writes to standard output and error when it is run with these arguments.
