@@ -139,7 +139,7 @@ std::optional<StartMethod> State::default_method() {
   return default_method_;
 }
 
-void State::set_default_method(StartMethod method) {
+void State::set_default_method(std::optional<StartMethod> method) {
   const std::lock_guard hold(mutex_);
   default_method_ = method;
 }

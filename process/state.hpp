@@ -61,7 +61,7 @@ class State {
   std::optional<std::string> program();
 
   std::optional<StartMethod> default_method();
-  void set_default_method(StartMethod method);
+  void set_default_method(std::optional<StartMethod> method);
 
   // What a process is told at its birth; `link` to the keeper that made it, if that makes more.
   void become(Identity identity, std::optional<StartMethod> default_method,

@@ -277,7 +277,6 @@ TEST_P(LaunchTest, AServerReadsNothingFromTheStartersInput) {
 }
 
 TEST_P(LaunchTest, AServerOutlivesItsKeeperAndSeesItsOwnerEnd) {
-  Pipe report;
   Pipe server_end;
   const int code = test::in_fork([&] {
     const Child server = launch_server(
@@ -321,6 +320,7 @@ TEST_P(LaunchTest, AKeeperOfOneProcessHasNothingOfTheProgramEither) {
   // 0 to 2, its own pidfd, its owner's, the process's, and that one's status channel.
   EXPECT_TRUE(test::eventually([&] { return test::open_files(pid) == 7; }));
   gate.write("x");
+  child.wait();  // it opens the gate by a number that the next test may use
 }
 
 TEST_P(LaunchTest, NoKeeperIsAChildOfTheProgram) {

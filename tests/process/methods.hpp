@@ -1,12 +1,14 @@
 // Tests of what holds for processes however they are started.
 #pragma once
 
+#include <optional>
 #include <ostream>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include <steward/process/start_method.hpp>
+#include <steward/process/state.hpp>
 
 namespace steward {
 
@@ -16,6 +18,7 @@ namespace test {
 class ByMethod : public testing::TestWithParam<StartMethod> {
  protected:
   ByMethod() { set_start_method(GetParam()); }
+  ~ByMethod() override { process::State::get().set_default_method(std::nullopt); }
 };
 
 inline std::string name_of(StartMethod method) {

@@ -210,7 +210,6 @@ TEST(PassedFd, TravelsToNothingButAProcess) {
 }
 
 TEST(PassedFd, SurvivesAPlainForkOnBothSides) {
-  const Pipe report;
   auto [near, far] = PassedFd::socket_pair(SOCK_STREAM);
   const int code = test::in_fork([&] {
     near.close();
