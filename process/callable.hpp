@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -195,7 +196,8 @@ template <class F, class... P>
 class Call final : public Work {
  public:
   template <class... Args>
-  explicit Call(F f, Args&&... args) : f_(std::move(f)), arguments_(std::forward<Args>(args)...) {}
+  explicit Call(F f, Args&&... args)
+      : f_(std::move(f)), arguments_(std::in_place, std::forward<Args>(args)...) {}
 
   bool travels() const override { return Target<F>; }
 
@@ -228,6 +230,7 @@ class Call final : public Work {
     } else {
       core::Reader in(bytes);
       CallRead<NoCallable, P...> call(in, context);
+      arguments_.reset();  // there are no two of an open file
       context.confirm();
       invoke_with<P...>(f_, call.arguments);
     }
@@ -237,15 +240,15 @@ class Call final : public Work {
   // what can only be moved, such as an end of a pipe, has one owner.
   bool stays() const override { return !Target<F> && std::copy_constructible<F>; }
 
-  void run_here() override { invoke_with<P...>(f_, arguments_); }
+  void run_here() override { invoke_with<P...>(f_, *arguments_); }
 
  private:
   void pack_arguments(std::string& out) const {
-    std::apply([&](const auto&... argument) { (pack_argument(out, argument), ...); }, arguments_);
+    std::apply([&](const auto&... argument) { (pack_argument(out, argument), ...); }, *arguments_);
   }
 
   F f_;
-  std::tuple<std::decay_t<P>...> arguments_;
+  std::optional<std::tuple<std::decay_t<P>...>> arguments_;
 };
 
 template <class...>

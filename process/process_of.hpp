@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <utility>
 
 #include <steward/core/codec.hpp>
@@ -25,6 +26,10 @@ class NumbersKept {
  private:
   int made_;
 };
+
+// Throws BadCall unless the object is of this very class.
+void check_class(const std::type_info& object, const std::type_info& wanted,
+                 std::string_view process);
 
 // Throws the BadCall again, with what it is about.
 [[noreturn]] void refuse_members(std::string_view process, const char* why);
@@ -48,6 +53,7 @@ class NumbersKept {
 // constructor, given these members, and run. So a member that is not named has its initial value
 // there, and what run() changes stays there. A subclass without members needs neither the macro nor
 // the constructor. Ends of pipes among the members leave this object with start(), as arguments do.
+// A class derived from Worker cannot be started: nobody would pack what it adds.
 //
 // Thread safety and ownership: as Process.
 template <class Self>
@@ -113,6 +119,7 @@ class ProcessOf : public Process {
     static_assert(can_travel(),
                   "the members of a ProcessOf travel: give the class MSGPACK_DEFINE(members...) "
                   "and a default constructor");
+    process::check_class(typeid(*this), typeid(Self), name());
     return std::make_unique<PackedSelf>(static_cast<const Self&>(*this));
   }
 };

@@ -3,13 +3,14 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
-#include <mutex>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -343,6 +344,18 @@ TEST(Fork, WhatIsCapturedAndCopiedStaysUntilTheEndWhatIsMovedDoesNot) {
   });
   child.start();
   EXPECT_EQ(test::read_from(near.get(), 2), "x");  // and then its end
+}
+
+TEST(Fork, AnOpenFileThatIsAnArgumentBesideCapturesIsThereOnce) {
+  auto [near, far] = process::PassedFd::socket_pair(SOCK_STREAM);
+  const Pipe gate;
+  Process child({.start_method = StartMethod::fork}, [&gate](process::PassedFd end) {
+    end.close();
+    gate.read(1);
+  }, std::move(far));
+  child.start();
+  EXPECT_EQ(test::read_from(near.get(), 1), "");
+  gate.write("x");
 }
 
 TEST(Fork, TheProcessHasTheDescriptorsOfTheProgram) {

@@ -259,6 +259,19 @@ TEST_P(Travelling, MembersThatCannotBeUnpackedFailTheStart) {
   EXPECT_EQ(refusal([&] { child.start(); }), "w: the members: no way back");
 }
 
+class LateAdder : public Adder {
+ public:
+  LateAdder() : Adder("", {}, {.name = "w"}) {}
+  void run() override {}
+};
+
+TEST_P(Travelling, AClassDerivedFromOneIsRefused) {
+  LateAdder child;
+  EXPECT_EQ(refusal([&] { child.start(); }),
+            "w.start: a class that is derived from one with ProcessOf as its base cannot be "
+            "started: derive it from ProcessOf itself");
+}
+
 TEST_P(Travelling, ManyOfThemMayStandInAVector) {
   Pipe pipe;
   std::vector<Adder> adders;
