@@ -6,6 +6,7 @@
 #include <steward/core/value.hpp>
 #include <steward/manager/manager.hpp>
 #include <steward/process/process.hpp>
+#include <steward/process/process_of.hpp>
 #include <steward/proxy/dict.hpp>
 #include <steward/proxy/handle.hpp>
 #include <steward/proxy/list.hpp>

@@ -18,6 +18,7 @@
 #include <steward/process/descriptors.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/signals.hpp>
+#include <steward/process/spawn.hpp>
 #include <steward/process/state.hpp>
 #include <steward/process/streams.hpp>
 
@@ -31,9 +32,9 @@ void take_signals(const Birth& birth) {
     ::signal(SIGPIPE, SIG_IGN);
     return;
   }
-  // Nobody could tell its starter how it ends, if the fork server were gone.
+  // Nobody could tell its starter how it ends, if the keeper were gone. Stays with an execve().
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != birth.fork_server) ::_exit(1);
+  if (::getppid() != birth.keeper) ::_exit(1);
 }
 
 // Descriptors 0 to 2 as the starter has them, and of all others only what the child needs.
@@ -52,9 +53,14 @@ void take_descriptors(Birth& birth) {
   request.directory.reset();
 }
 
-void close_others(const Birth& birth) {
+void close_others(Birth& birth) {
+  if (birth.method == StartMethod::fork) {
+    // Has what the program had, and no use for the keeper.
+    ::close(std::exchange(birth.keeper_pidfd, -1));
+    return;
+  }
   std::vector<int> keep{0, 1, 2, birth.request.channel.get(), birth.link.get(),
-                        birth.starter_pidfd, birth.fork_server_pidfd};
+                        birth.starter_pidfd, birth.keeper_pidfd};
   if (birth.request.memory) keep.push_back(birth.request.memory.get());
   close_all_except(std::move(keep));
 }
@@ -91,26 +97,34 @@ void report(const std::string& name, const Failure& failure) {
   write_error(fmt::format("{}: {}{}{}\n", name, failure.type, colon, failure.text));
 }
 
-void take_identity(Birth& birth, Identity identity) {
-  const auto way = std::make_shared<Link>();
-  way->socket = std::move(birth.link);
-  way->pidfd = shm::UniqueFd(birth.fork_server_pidfd);
-  way->pid = birth.fork_server;
-  State::get().become(std::move(identity), way);
+std::shared_ptr<Link> take_link(Birth& birth) {
+  if (!birth.link) return nullptr;
+  return std::make_shared<Link>(birth.method, std::move(birth.link),
+                                shm::UniqueFd(birth.keeper_pidfd), birth.keeper);
+}
+
+// A fork left every function where it was, and perhaps the loader's lock, which a look would take,
+// with a thread that is not here.
+Entry entry_of(const Birth& birth, const Request& request) {
+  return reinterpret_cast<Entry>(birth.method == StartMethod::fork
+                                     ? reinterpret_cast<void*>(request.entry.offset)
+                                     : resolve(request.entry));
 }
 
 int run(Birth& birth) {
   auto bytes = std::make_unique<RequestBytes>(birth.request);
   birth.request.memory.reset();
   const Request request = bytes->decode();
-  take_environment(request.environment);
+  // Executed anew it has that already.
+  if (birth.method != StartMethod::spawn) take_environment(request.environment);
   const std::string name = request.identity.name;
   if (request.server) ::prctl(PR_SET_NAME, name.c_str());
-  take_identity(birth, request.identity);
+  State::get().become(request.identity, request.default_method, take_link(birth));
+  Luggage luggage(receive_files(birth.request.channel.get(), request.files));
   ChildContext context(name, std::move(birth.request.channel), birth.starter_pidfd,
-                       std::move(bytes));
+                       std::move(bytes), std::move(luggage));
   try {
-    reinterpret_cast<Entry>(resolve(request.entry))(context, request.arguments);
+    entry_of(birth, request)(context, request.arguments);
     return 0;
   } catch (...) {
     const Failure failure = current_failure();
@@ -123,18 +137,28 @@ int run(Birth& birth) {
   }
 }
 
+[[noreturn]] void execute_with_environment(Birth& birth) {
+  const RequestBytes bytes(birth.request);
+  take_environment(bytes.decode().environment);
+  execute(birth);
+}
+
 }  // namespace
 
 void live(Birth birth) noexcept {
   take_signals(birth);
-  ::prctl(PR_SET_NAME, birth.origin.thread_name.data());
   ::setrlimit(RLIMIT_NOFILE, &birth.origin.open_files);
   take_descriptors(birth);
   close_others(birth);
+  unblock_signals();
+  if (birth.method == StartMethod::spawn) execute_with_environment(birth);
+  ::prctl(PR_SET_NAME, birth.origin.thread_name.data());
   renew_streams();
   ::on_exit(end_life, nullptr);
-  unblock_signals();
   std::exit(run(birth));
 }
+
+// Its statics are its own, and end with it as those of any program do.
+void live_anew(Birth birth) noexcept { std::exit(run(birth)); }
 
 }  // namespace steward::process

@@ -1,4 +1,4 @@
-// The life of a forked child from its first instruction: it becomes a process of its own, runs its
+// The life of a new process from its first instruction: it becomes a process of its own, runs its
 // entry, and ends without touching what it inherited.
 #pragma once
 
@@ -7,27 +7,33 @@
 #include <sys/resource.h>
 
 #include <steward/process/request.hpp>
+#include <steward/process/start_method.hpp>
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::process {
 
-// What the fork server itself has changed in its copy of the program, for its children to undo.
+// What a keeper has changed in its copy of the program, for its processes to undo.
 struct Origin {
   std::array<char, 16> thread_name{};
   rlimit open_files{};
 };
 
-// What the fork server gives a child besides the request.
+// What a keeper gives a process besides the request.
 struct Birth {
+  StartMethod method = StartMethod::fork_server;
   IncomingRequest request;
-  shm::UniqueFd link;        // the child's own connection to the fork server
-  int starter_pidfd = -1;    // these two belong to the fork server; the child duplicates them
-  int fork_server_pidfd = -1;
-  pid_t fork_server = 0;
+  shm::UniqueFd link;      // the process's own connection to its keeper; none with fork
+  int starter_pidfd = -1;  // these two belong to the keeper; the process duplicates them
+  int keeper_pidfd = -1;
+  pid_t keeper = 0;
   Origin origin;
 };
 
-// noexcept: nothing may unwind into the frames of the program that the fork server is a copy of.
+// In the copy that a keeper has forked. With StartMethod::spawn it executes the program. noexcept:
+// nothing may unwind into the frames of the program that this is a copy of.
 [[noreturn]] void live(Birth birth) noexcept;
+
+// In the program, executed so.
+[[noreturn]] void live_anew(Birth birth) noexcept;
 
 }  // namespace steward::process

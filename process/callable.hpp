@@ -2,14 +2,16 @@
 // makes them a call again on the other side.
 //
 // A plain function travels as its address, a captureless lambda as nothing, any other function
-// object as what it packs. Parameters keep their declared types: arguments are converted to them
-// (decayed) where they are given, so that a mistake shows there, and a `const Row&` works.
+// object as what it packs; one that cannot be packed only goes along with a fork of this process.
+// Parameters keep their declared types: arguments are converted to them (decayed) where they are
+// given, so that a mistake shows there, and a `const Row&` works.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -31,9 +33,21 @@ class Work {
   Work& operator=(const Work&) = delete;
   virtual ~Work() = default;
 
+  // False: only a forked copy of this process can run it.
+  virtual bool travels() const = 0;
+  // For a process that has nothing but the bytes. Packs anew at every call: handles inside are good
+  // for one trip. Open files inside go to current_luggage().
   virtual Entry entry() const = 0;
-  // Packs anew at every call: handles inside are good for one trip.
   virtual std::string pack() const = 0;
+
+  // For a forked copy of this process: what it is told, and what runs this very object there.
+  virtual std::string pack_for_copy() const = 0;
+  virtual void run_copy(ChildContext& context, std::string_view bytes) = 0;
+  // Whether this must not end before that copy does.
+  virtual bool stays() const = 0;
+
+  // In this process.
+  virtual void run_here() = 0;
 };
 
 template <class... P>
@@ -77,10 +91,18 @@ template <class F>
 concept Captureless =
     std::is_class_v<F> && std::is_empty_v<F> && std::default_initializable<F>;
 
+// A function object with state that can be sent.
+template <class F>
+concept PackedCallable = std::is_class_v<F> && !Captureless<F> && core::Packable<F> &&
+                         std::default_initializable<F>;
+
 // What can be told to run in another process, in its decayed form.
 template <class F>
-concept Target = FunctionPointer<F> || Captureless<F> ||
-                 (std::is_class_v<F> && core::Packable<F> && std::default_initializable<F>);
+concept Target = FunctionPointer<F> || Captureless<F> || PackedCallable<F>;
+
+// What a forked copy of this process can run as well: any function object.
+template <class F>
+concept ForkTarget = Target<F> || (std::is_class_v<F> && std::move_constructible<F>);
 
 // While it lives, handles are written without a nonce: whoever packs holds their references until
 // the other side has its own.
@@ -120,7 +142,7 @@ void pack_callable(std::string& out, const F& f) {
   if constexpr (FunctionPointer<F>) {
     core::Writer writer(out);
     encode_address(writer, locate_function(f));
-  } else if constexpr (!Captureless<F>) {
+  } else if constexpr (PackedCallable<F>) {
     core::pack(out, f);
   }
 }
@@ -136,38 +158,97 @@ F unpack_callable(core::Reader& in, std::string_view process) {
   }
 }
 
+// Reads callable and arguments from left to right.
+template <class F, class... P>
+struct CallRead {
+  CallRead(core::Reader& in, ChildContext& context)
+      : CallRead(in, context, LuggageScope(context.luggage()), std::index_sequence_for<P...>{}) {}
+
+  F f;
+  std::tuple<std::decay_t<P>...> arguments;
+
+ private:
+  template <std::size_t... place>
+  CallRead(core::Reader& in, ChildContext& context, const LuggageScope&,
+           std::index_sequence<place...>)
+      : f(unpack_callable<F>(in, context.name())),
+        arguments{unpack_argument<std::decay_t<P>>(in, context.name(), place + 1)...} {}
+};
+
+template <class... P, class F>
+void invoke_with(F& f, std::tuple<std::decay_t<P>...>& arguments) {
+  std::apply([&f](auto&... argument) { std::invoke(f, static_cast<P&&>(argument)...); }, arguments);
+}
+
 // The entry of a process that runs F with parameters P.
 template <class F, class... P>
 void run_call(ChildContext& context, std::string_view bytes) {
   core::Reader in(bytes);
-  F f = unpack_callable<F>(in, context.name());
-  [&]<std::size_t... place>(std::index_sequence<place...>) {
-    // In braces: from left to right.
-    std::tuple<std::decay_t<P>...> arguments{
-        unpack_argument<std::decay_t<P>>(in, context.name(), place + 1)...};
-    context.confirm();
-    std::invoke(f, static_cast<P&&>(std::get<place>(arguments))...);
-  }(std::index_sequence_for<P...>{});
+  CallRead<F, P...> call(in, context);
+  context.confirm();
+  invoke_with<P...>(call.f, call.arguments);
 }
+
+// Stands where a callable is not read, since it is there.
+struct NoCallable {};
 
 template <class F, class... P>
 class Call final : public Work {
  public:
   template <class... Args>
-  explicit Call(F f, Args&&... args) : f_(std::move(f)), arguments_(std::forward<Args>(args)...) {}
+  explicit Call(F f, Args&&... args)
+      : f_(std::move(f)), arguments_(std::in_place, std::forward<Args>(args)...) {}
 
-  Entry entry() const override { return run_call<F, P...>; }
+  bool travels() const override { return Target<F>; }
+
+  Entry entry() const override {
+    if constexpr (Target<F>) {
+      return run_call<F, P...>;
+    } else {
+      return nullptr;
+    }
+  }
 
   std::string pack() const override {
     std::string out;
-    pack_callable(out, f_);
-    std::apply([&](const auto&... argument) { (pack_argument(out, argument), ...); }, arguments_);
+    if constexpr (Target<F>) pack_callable(out, f_);
+    pack_arguments(out);
     return out;
   }
 
+  // A packed callable may hold open files, which a copy of this process does not have.
+  std::string pack_for_copy() const override {
+    if constexpr (PackedCallable<F>) return pack();
+    std::string out;
+    pack_arguments(out);
+    return out;
+  }
+
+  void run_copy(ChildContext& context, std::string_view bytes) override {
+    if constexpr (PackedCallable<F>) {
+      run_call<F, P...>(context, bytes);
+    } else {
+      core::Reader in(bytes);
+      CallRead<NoCallable, P...> call(in, context);
+      arguments_.reset();  // there are no two of an open file
+      context.confirm();
+      invoke_with<P...>(f_, call.arguments);
+    }
+  }
+
+  // The copy has no references of its own for proxies among the captures, until it uses them. But
+  // what can only be moved, such as an end of a pipe, has one owner.
+  bool stays() const override { return !Target<F> && std::copy_constructible<F>; }
+
+  void run_here() override { invoke_with<P...>(f_, *arguments_); }
+
  private:
+  void pack_arguments(std::string& out) const {
+    std::apply([&](const auto&... argument) { (pack_argument(out, argument), ...); }, *arguments_);
+  }
+
   F f_;
-  std::tuple<std::decay_t<P>...> arguments_;
+  std::optional<std::tuple<std::decay_t<P>...>> arguments_;
 };
 
 template <class...>
@@ -180,6 +261,12 @@ struct ParametersOf {
       std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Args>...>, Sig<F>>;
 };
 
+// The argument would do if it were not somebody's still.
+template <class Arg, class P>
+inline constexpr bool kOnlyMoved =
+    !std::convertible_to<Arg, P> && std::same_as<std::remove_cvref_t<Arg>, P> &&
+    std::convertible_to<std::remove_cvref_t<Arg>&&, P>;
+
 template <class F, class... Args, class... P>
 std::unique_ptr<Work> make_call(Parameters<P...>, F f, Args&&... args) {
   if constexpr (sizeof...(Args) != sizeof...(P)) {
@@ -188,6 +275,9 @@ std::unique_ptr<Work> make_call(Parameters<P...>, F f, Args&&... args) {
     static_assert(kNever<F, P...>,
                   "a parameter of the target cannot travel to another process: pointers and views "
                   "never do, a class needs MSGPACK_DEFINE(members...) or to be trivially copyable");
+  } else if constexpr ((kOnlyMoved<Args&&, std::decay_t<P>> || ...)) {
+    static_assert(kNever<Parameters<Args...>, Parameters<P...>>,
+                  "an argument can only be moved: pass std::move(it)");
   } else if constexpr (!(std::convertible_to<Args&&, std::decay_t<P>> && ...)) {
     static_assert(kNever<Parameters<Args...>, Parameters<P...>>,
                   "an argument does not convert to the target's parameter");
@@ -198,6 +288,12 @@ std::unique_ptr<Work> make_call(Parameters<P...>, F f, Args&&... args) {
   }
 }
 
+template <class Callable, class F, class... Args>
+std::unique_ptr<Work> make_work_of(F&& f, Args&&... args) {
+  return make_call(typename ParametersOf<Callable, Args...>::type{}, Callable(std::forward<F>(f)),
+                   std::forward<Args>(args)...);
+}
+
 template <class F, class... Args>
 std::unique_ptr<Work> make_work(F&& f, Args&&... args) {
   using Callable = std::decay_t<F>;
@@ -206,10 +302,20 @@ std::unique_ptr<Work> make_work(F&& f, Args&&... args) {
         kNever<Callable>,
         "a process runs a function, a captureless lambda or a packable function object "
         "(MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: pass what it "
-        "captures as arguments");
+        "captures as arguments, or ask for StartMethod::fork in ProcessOptions");
   } else {
-    return make_call(typename ParametersOf<Callable, Args...>::type{}, Callable(std::forward<F>(f)),
-                     std::forward<Args>(args)...);
+    return make_work_of<Callable>(std::forward<F>(f), std::forward<Args>(args)...);
+  }
+}
+
+// For a process that may turn out to be forked from this one.
+template <class F, class... Args>
+std::unique_ptr<Work> make_fork_work(F&& f, Args&&... args) {
+  using Callable = std::decay_t<F>;
+  if constexpr (!ForkTarget<Callable>) {
+    static_assert(kNever<Callable>, "a process runs a function or a function object");
+  } else {
+    return make_work_of<Callable>(std::forward<F>(f), std::forward<Args>(args)...);
   }
 }
 

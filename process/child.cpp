@@ -12,15 +12,15 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/process/descriptors.hpp>
-#include <steward/process/fork_server.hpp>
+#include <steward/process/keeper.hpp>
 #include <steward/process/status.hpp>
 #include <steward/shm/pidfd.hpp>
 
 namespace steward::process {
 namespace {
 
-// The next message of the channel; nullopt at its end, which a dead fork server also means: some
-// other process may hold the channel open by accident.
+// The next message of the channel; nullopt at its end, which a dead keeper also means: some other
+// process may hold the channel open by accident.
 std::optional<Status> next_status(int channel, const Link& link) {
   wait_readable({channel, link.pidfd.get()}, std::nullopt);
   return receive_status(channel, shm::Wait::none);
@@ -32,9 +32,8 @@ std::string ending(int exit_code) {
 }
 
 [[noreturn]] void throw_lost(const std::string& name, const Link& link) {
-  if (shm::has_ended(link.pidfd.get())) throw_fork_server_ended(name, link);
-  throw WorkerDied(fmt::format("{}: the fork server (pid {}) could not take the request", name,
-                               link.pid));
+  if (shm::has_ended(link.pidfd.get())) throw_keeper_ended(name, link);
+  throw WorkerDied(fmt::format("{}: {} could not take the request", name, keeper_of(link)));
 }
 
 }  // namespace
@@ -60,7 +59,7 @@ struct Child::Impl {
     pidfd.release();
   }
 
-  // The process has ended; the fork server is about to tell how.
+  // The process has ended; its keeper is about to tell how.
   int collect() {
     const std::lock_guard hold(mutex);
     while (!exit_code) {
@@ -127,7 +126,7 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
         throw_failure(status->text);
       case StatusKind::not_started:
         throw std::system_error(status->value, std::generic_category(),
-                                name + ": the fork server cannot fork");
+                                name + ": " + keeper_of(*link) + " cannot fork");
       case StatusKind::ended:
         throw WorkerDied(fmt::format("{}: ended before it was up ({})", name,
                                      ending(status->value)));

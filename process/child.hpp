@@ -15,15 +15,15 @@ namespace steward::process {
 
 struct Link;
 
-// A started process by its pidfd, and the exit status that the fork server reports. A resource:
-// movable, not copyable; dropping it leaves the process alone. Only the process that got it from
-// launch() may use it.
+// A started process by its pidfd, and the exit status that its keeper reports. A resource: movable,
+// not copyable; dropping it leaves the process alone. Only the process that got it from launch()
+// may use it.
 //
 // Thread safety: any thread may call any function at any time, but for moving and destruction.
 class Child {
  public:
-  // What the exit status of a process is taken for if the fork server ended before it could tell:
-  // as in Python.
+  // What the exit status of a process is taken for if its keeper ended before it could tell: as in
+  // Python.
   static constexpr int kUnknownExitCode = 255;
 
   Child();  // stands for no process

@@ -8,11 +8,12 @@
 namespace steward::process {
 
 ChildContext::ChildContext(std::string name, shm::UniqueFd channel, int owner_pidfd,
-                           std::unique_ptr<RequestBytes> request)
+                           std::unique_ptr<RequestBytes> request, Luggage luggage)
     : name_(std::move(name)),
       channel_(std::move(channel)),
       owner_pidfd_(owner_pidfd),
-      request_(std::move(request)) {}
+      request_(std::move(request)),
+      luggage_(std::move(luggage)) {}
 
 void ChildContext::confirm(std::string_view message) {
   if (confirmed()) return;
@@ -39,8 +40,9 @@ void ChildContext::refuse(const Failure& failure) {
 }
 
 void ChildContext::release() {
-  channel_.reset();  // from now on only the fork server speaks of this process
+  channel_.reset();  // from now on only the keeper speaks of this process
   request_.reset();  // arguments may be large
+  luggage_ = {};
 }
 
 }  // namespace steward::process

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <steward/process/luggage.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/status.hpp>
 #include <steward/shm/unique_fd.hpp>
@@ -15,11 +16,13 @@ namespace steward::process {
 class ChildContext {
  public:
   ChildContext(std::string name, shm::UniqueFd channel, int owner_pidfd,
-               std::unique_ptr<RequestBytes> request);
+               std::unique_ptr<RequestBytes> request, Luggage luggage = {});
 
   const std::string& name() const { return name_; }
   // Readable once the process that started this one has ended. Stays open for ever.
   int owner_pidfd() const { return owner_pidfd_; }
+  // The files that came along. What is not taken from here is closed with confirm().
+  Luggage& luggage() { return luggage_; }
 
   // Tells the starter that this process is up, with a message for it (kStatusTextBytes at most,
   // else BadCall). The argument bytes end here. A second call does nothing.
@@ -36,6 +39,7 @@ class ChildContext {
   shm::UniqueFd channel_;
   int owner_pidfd_;
   std::unique_ptr<RequestBytes> request_;
+  Luggage luggage_;
 };
 
 }  // namespace steward::process

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -16,32 +17,52 @@
 namespace steward::process {
 namespace {
 
-Request request_for(const Launch& order) {
+CodeAddress address_of(Entry entry, StartMethod method) {
+  const auto* address = reinterpret_cast<const void*>(entry);
+  if (method != StartMethod::fork) return locate(address);
+  return {{}, {}, reinterpret_cast<std::uint64_t>(address)};
+}
+
+Request request_for(const Launch& order, StartMethod method) {
   const Identity self = State::get().identity();
   Request request;
-  request.entry = locate(reinterpret_cast<const void*>(order.entry));
+  request.entry = address_of(order.entry, method);
   request.identity = {order.name, order.numbers, order.daemon,
                       ProcessInfo(self.name, ::getpid(), self.daemon)};
+  request.default_method = State::get().default_method();
   request.server = order.server;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     request.environment.emplace_back(*variable);
   }
+  request.files = order.files.size();
   request.arguments = order.arguments;
   return request;
+}
+
+std::shared_ptr<const Link> keeper_for(const Launch& order, StartMethod method) {
+  switch (method) {
+    case StartMethod::fork_server: return State::get().ensure_fork_server(Threads::any);
+    case StartMethod::spawn: return State::get().ensure_spawn_server();
+    case StartMethod::fork: break;
+  }
+  return fork_keeper(order.keeps_files);
 }
 
 }  // namespace
 
 Child launch(const Launch& order) {
-  const auto link = State::get().ensure_link(order.server);
-  const Request request = request_for(order);
+  const StartMethod method = prepare(order.server ? For::server : For::process, order.method);
+  const Request request = request_for(order, method);
+  const auto link = keeper_for(order, method);
   flush_streams();
   shm::SocketPair channel = lifted_pair();
+  send_files(channel.a.get(), order.files);
   try {
-    send_request(link->socket.get(), request, channel.b.get());
+    send_request(link->socket.get(), request, channel.b.get(),
+                 method == StartMethod::spawn ? Carriage::in_memory : Carriage::by_size);
   } catch (const std::system_error& error) {
     if (error.code().value() == EPIPE || error.code().value() == ECONNRESET) {
-      throw_fork_server_ended(order.name, *link);
+      throw_keeper_ended(order.name, *link);
     }
     throw;
   }
@@ -49,10 +70,26 @@ Child launch(const Launch& order) {
   return await_start(link, std::move(channel.a), order.name);
 }
 
-void prepare(For what) { State::get().ensure_link(what == For::server); }
+StartMethod prepare(For what, std::optional<StartMethod> wish) {
+  State& state = State::get();
+  if (!wish && what == For::process) wish = state.default_method();
+  if (!wish && state.spawns_for_want_of_better()) wish = StartMethod::spawn;
+  const StartMethod method = wish.value_or(StartMethod::fork_server);
+  switch (method) {
+    case StartMethod::fork_server:
+      state.ensure_fork_server(what == For::server ? Threads::any : Threads::none);
+      break;
+    case StartMethod::spawn:
+      state.ensure_spawn_server();
+      break;
+    case StartMethod::fork:
+      break;
+  }
+  return method;
+}
 
 pid_t fork_server_pid() {
-  const auto link = State::get().link();
+  const auto link = State::get().fork_server();
   return link ? link->pid : 0;
 }
 

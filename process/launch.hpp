@@ -1,11 +1,14 @@
 // Starts processes of this program: the primitive under Process, Pool and Manager.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <steward/process/child.hpp>
 #include <steward/process/context.hpp>
+#include <steward/process/start_method.hpp>
 
 namespace steward::process {
 
@@ -13,7 +16,8 @@ namespace steward::process {
 // 0; an exception that leaves it means exit code 1, and goes to the starter as its own before
 // context.confirm(), to standard error after.
 //
-// A function of this program or of a library that was loaded before the fork server was started.
+// A function of this program, or of a library that the process has too: with the fork server one
+// that was loaded before it was started, with spawn one that the program is linked to.
 // `arguments` are what Launch gave; the view ends with context.confirm().
 using Entry = void (*)(ChildContext& context, std::string_view arguments);
 
@@ -27,22 +31,29 @@ struct Launch {
   // starter has ended.
   bool server = false;
   std::string numbers{};  // Identity::numbers, of a Process
+  std::vector<int> files{};  // open here until launch() returns; in the process: its luggage()
+  std::optional<StartMethod> method{};  // empty: as prepare() finds
+  bool keeps_files = false;  // with StartMethod::fork: of the PassedFds of this process, too
 };
 
 // Starts a process and waits until it has confirmed. The child has this process's environment,
-// working directory, standard descriptors and resource limits of the fork server, default signals,
-// and no other descriptor.
+// working directory, standard descriptors and limits of resources, default signals, and no other
+// descriptor but with StartMethod::fork.
 //
 // Throws what kept the child from coming up: the exception that left its entry (same type and text
-// if it is an Error of ours), WorkerDied (it ended, or the fork server is gone), std::system_error.
+// if it is an Error of ours), WorkerDied (it ended, or its keeper is gone), std::system_error.
 // Thread safety: any thread.
 Child launch(const Launch& order);
 
-// Makes sure that the fork server is there, since it can only be forked while the program has no
-// other threads. With some, a server forks it all the same: it runs none of the program's code.
-// For a process that throws BadCall.
+// The method by which a process would be started now: `wish`, for a process that of
+// set_start_method(), else the fork server, or spawn if that is not there yet and there are other
+// threads. Starts the fork server or the spawn server if that is it.
+//
+// Throws BadCall for a process that cannot be started so: other threads and no fork server, no
+// child_entry() for spawn. A server is forked beside whatever threads: it runs none of the
+// program's code.
 enum class For { process, server };
-void prepare(For what);
+StartMethod prepare(For what, std::optional<StartMethod> wish = {});
 
 // The fork server that this process uses; 0 if there is none yet.
 pid_t fork_server_pid();

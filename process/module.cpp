@@ -89,9 +89,10 @@ void* resolve(const CodeAddress& address) {
   });
   const std::string where = address.module.empty() ? "the program" : address.module;
   if (!found) {
-    throw BadCall(fmt::format("the target is a function of {}, which was loaded after the fork "
-                              "server had been started: make the first Manager, Process or Pool "
-                              "after loading it", where));
+    throw BadCall(fmt::format("the target is a function of {}, which the new process does not "
+                              "have: for the fork server, load it before the first Manager, "
+                              "Process or Pool; for StartMethod::spawn, link the program to it",
+                              where));
   }
   if (found->build_id != address.build_id) {
     throw BadCall(fmt::format("the target is a function of another build of {}", where));

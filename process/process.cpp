@@ -5,9 +5,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <exception>
 #include <functional>
+#include <mutex>
 #include <string>
+#include <string_view>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -16,6 +20,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/process/launch.hpp>
+#include <steward/process/luggage.hpp>
 #include <steward/process/state.hpp>
 
 namespace steward {
@@ -23,12 +28,6 @@ namespace {
 
 // How long a daemon may take to end by itself.
 constexpr std::chrono::seconds kPatience{2};
-
-void check_method(StartMethod method) {
-  if (method == StartMethod::fork_server) return;
-  throw BadCall(fmt::format("StartMethod::{} is not available yet: use StartMethod::fork_server",
-                            method == StartMethod::spawn ? "spawn" : "fork"));
-}
 
 // What a process's arguments have leased that it may never claim.
 class Packing final : public core::Travel {
@@ -42,10 +41,6 @@ class Packing final : public core::Travel {
     return std::make_shared<const core::Reference>(std::move(token));
   }
 
-  std::string arguments_of(const process::Work& work) {
-    const core::TravelScope scope(*this);
-    return work.pack();
-  }
   // The process will not claim anything any more.
   void recall() noexcept {
     for (const auto& recall : std::exchange(recalls_, {})) recall();
@@ -55,27 +50,81 @@ class Packing final : public core::Travel {
   std::vector<std::function<void()>> recalls_;
 };
 
+// The entry of a forked process, which has the work of its starter: told by its address.
+void run_copied(process::ChildContext& context, std::string_view bytes) {
+  process::Work* work = nullptr;
+  std::memcpy(&work, bytes.data(), sizeof work);
+  work->run_copy(context, bytes.substr(sizeof work));
+}
+
+std::string address_bytes(const process::Work* work) {
+  return {reinterpret_cast<const char*>(&work), sizeof work};
+}
+
 }  // namespace
 
 struct Process::Impl {
-  std::unique_ptr<process::Work> work;  // until the process has it
+  std::unique_ptr<process::Work> work;  // of the target; until the process has it
   std::string name;
   std::string numbers;
   bool daemon = false;
+  std::optional<StartMethod> method;
   pid_t creator = ::getpid();
+  bool current = false;  // stands for the process that it lies in
   Packing packing;
   std::shared_ptr<const process::Child> child;  // from start() to close()
   bool closed = false;
+  std::mutex letting_go;
+
+  // The process has ended, or never was. Several threads may find that out.
+  void let_go() noexcept {
+    const std::lock_guard hold(letting_go);
+    packing.recall();
+    work.reset();
+  }
 };
 
-Process::Process(std::unique_ptr<process::Work> work, ProcessOptions options, Made)
-    : impl_(std::make_unique<Impl>()) {
-  check_method(options.start_method.value_or(StartMethod::fork_server));
-  process::prepare(process::For::process);
-  impl_->work = std::move(work);
+// A subclass that is forked with all that it has.
+class Process::ForkedSelf final : public process::Work {
+ public:
+  explicit ForkedSelf(Process& self) : self_(&self) {}
+
+  bool travels() const override { return false; }
+  process::Entry entry() const override { return nullptr; }
+  std::string pack() const override { return {}; }
+  std::string pack_for_copy() const override { return {}; }
+  void run_copy(process::ChildContext& context, std::string_view) override {
+    self_->become_current();
+    context.confirm();
+    self_->run();
+  }
+  bool stays() const override { return false; }
+  void run_here() override {}  // nobody asks: run() is overridden
+
+ private:
+  Process* self_;
+};
+
+Process::Process(ProcessOptions options) : impl_(std::make_unique<Impl>()) {
   impl_->numbers = process::State::get().next_numbers();
   impl_->name = options.name.empty() ? "Process-" + impl_->numbers : std::move(options.name);
   impl_->daemon = options.daemon;
+  impl_->method = options.start_method;
+}
+
+Process::Process(std::unique_ptr<process::Work> work, ProcessOptions options, Made)
+    : Process(std::move(options)) {
+  impl_->work = std::move(work);
+  if (!impl_->work->travels()) {
+    if (!impl_->method) impl_->method = process::State::get().default_method();
+    if (impl_->method != StartMethod::fork) {
+      throw BadCall(fmt::format(
+          "{}: a lambda with captures, or what else cannot be packed, is started by "
+          "StartMethod::fork only; for other methods pass what it captures as arguments",
+          impl_->name));
+    }
+  }
+  process::prepare(process::For::process, impl_->method);
 }
 
 Process::Process(Process&& other) noexcept = default;
@@ -112,33 +161,86 @@ Process::Impl& Process::own() const {
 
 const process::Child& Process::started(const char* function) const {
   const Impl& own_impl = own();
-  if (!own_impl.child) {
-    throw BadCall(fmt::format("{}.{}: the process has not been started", own_impl.name, function));
-  }
-  return *own_impl.child;
+  if (own_impl.child) return *own_impl.child;
+  const char* why =
+      own_impl.current ? "this is the process itself" : "the process has not been started";
+  throw BadCall(fmt::format("{}.{}: {}", own_impl.name, function, why));
 }
 
 void Process::start() {
-  Impl& impl = own();
-  if (impl.child) throw BadCall(fmt::format("{}.start: a process starts only once", impl.name));
-  process::State& state = process::State::get();
-  if (state.identity().daemon) {
+  const Impl& impl = own();
+  if (impl.child || impl.current) {
+    throw BadCall(fmt::format("{}.start: a process starts only once", impl.name));
+  }
+  if (process::State::get().identity().daemon) {
     throw BadCall(fmt::format("{}.start: a daemon may not have processes of its own", impl.name));
   }
+  if (typeid(*this) != typeid(Process)) {
+    start(*work_of_subclass());
+  } else if (impl.work) {
+    start(*impl.work);
+  } else {
+    throw BadCall(fmt::format(
+        "{}.start: it was moved out of a subclass of Process, whose run() is lost", impl.name));
+  }
+}
+
+// What its run() does is known to the object alone, so the object must be there.
+std::unique_ptr<process::Work> Process::work_of_subclass() {
+  auto work = work_of_self();
+  if (work->travels()) return work;
+  if (impl_->method.value_or(StartMethod::fork) != StartMethod::fork) {
+    throw BadCall(fmt::format("{}.start: a subclass of Process is started by StartMethod::fork "
+                              "only; for other methods derive it from ProcessOf", impl_->name));
+  }
+  impl_->method = StartMethod::fork;
+  return work;
+}
+
+void Process::start(process::Work& work) {
+  Impl& impl = *impl_;
+  process::State& state = process::State::get();
   process::Launch order;
-  order.entry = impl.work->entry();
   order.name = impl.name;
   order.numbers = impl.numbers;
   order.daemon = impl.daemon;
+  order.method = process::prepare(process::For::process, impl.method);
+  order.keeps_files = !work.travels();
+  process::Luggage luggage;
   try {
-    order.arguments = impl.packing.arguments_of(*impl.work);
+    {
+      const core::TravelScope scope(impl.packing);
+      const process::LuggageScope files(luggage);
+      const bool copied = order.method == StartMethod::fork;
+      order.entry = copied ? run_copied : work.entry();
+      order.arguments = copied ? address_bytes(&work) + work.pack_for_copy() : work.pack();
+    }
+    order.files = luggage.files();
     impl.child = std::make_shared<const process::Child>(process::launch(order));
   } catch (...) {
     impl.packing.recall();
     throw;
   }
-  impl.work.reset();
+  luggage.hand_over();
+  if (impl.work && !impl.work->stays()) impl.work.reset();
   state.add({ProcessInfo(impl.name, impl.child->pid(), impl.daemon), impl.child});
+}
+
+std::unique_ptr<process::Work> Process::work_of_self() {
+  return std::make_unique<ForkedSelf>(*this);
+}
+
+void Process::run() {
+  if (impl_ && impl_->work) impl_->work->run_here();
+}
+
+void Process::become_current() {
+  const process::Identity identity = process::State::get().identity();
+  impl_->name = identity.name;
+  impl_->numbers = identity.numbers;
+  impl_->daemon = identity.daemon;
+  impl_->creator = ::getpid();
+  impl_->current = true;
 }
 
 void Process::join() { join_until(std::nullopt); }
@@ -146,14 +248,14 @@ void Process::join() { join_until(std::nullopt); }
 bool Process::join_until(core::Deadline deadline) {
   const process::Child& child = started("join");
   if (!child.wait(deadline)) return false;
-  impl_->packing.recall();
+  impl_->let_go();
   process::State::get().remove(&child);
   return true;
 }
 
 bool Process::is_alive() const {
   const Impl& impl = own();
-  return impl.child && impl.child->running();
+  return impl.current || (impl.child && impl.child->running());
 }
 
 void Process::terminate() { started("terminate").signal(SIGTERM); }
@@ -175,7 +277,7 @@ bool Process::daemon() const {
   return impl_->daemon;
 }
 
-pid_t Process::pid() const { return started("pid").pid(); }
+pid_t Process::pid() const { return own().current ? ::getpid() : started("pid").pid(); }
 
 int Process::sentinel() const { return started("sentinel").pidfd(); }
 
@@ -188,11 +290,10 @@ void Process::close() {
   }
   if (impl.child) {
     impl.child->exit_code();
-    impl.packing.recall();
     process::State::get().remove(impl.child.get());
   }
+  impl.let_go();
   impl.child.reset();
-  impl.work.reset();
   impl.closed = true;
 }
 
@@ -218,8 +319,9 @@ unsigned cpu_count() {
   }
 }
 
-void set_start_method(StartMethod method) { check_method(method); }
-
-void child_entry(int, char**) {}
+void set_start_method(StartMethod method) {
+  if (method == StartMethod::spawn) process::check_spawn();
+  process::State::get().set_default_method(method);
+}
 
 }  // namespace steward

@@ -29,14 +29,24 @@ struct ProcessOptions {
 // A function call in a process of its own: Process child(work, numbers, 5); child.start();
 //
 // The target is a function, a captureless lambda or a packable function object, the arguments are
-// proxies and whatever else can be packed. They are converted to the target's parameters at once,
-// copied to the process at start(), and kept here until it has them. What the target returns is
-// dropped; an exception that leaves it is written to standard error and makes the exit code 1.
+// proxies, ends of pipes and whatever else can be packed. They are converted to the target's
+// parameters at once, copied to the process at start(), and kept here until it has them. What the
+// target returns is dropped; an exception that leaves it is written to standard error and makes the
+// exit code 1.
+//
+// With StartMethod::fork among the options the target may be any function object. Its captures are
+// there as they stood, descriptors included; proxies among them get their own references when they
+// are first used, and until the end of the process those here are kept for them, but of what can
+// only be moved.
+//
+// Instead of a target there may be a subclass that overrides run(). It is forked, so that its
+// members go along; for one that can be started by every method see ProcessOf.
 //
 // The process has this one's environment, working directory and standard descriptors at start(),
-// default signals and no other descriptors. std::exit() in it runs the handlers and destructors
-// that were registered there, not those of the program it was forked from; of C streams only
-// standard output and error are flushed. It is killed if this process dies.
+// default signals and no other descriptors (forked: also those of this process, but none of a pipe
+// whose end it was not given). std::exit() in it runs the handlers and destructors that were
+// registered there, not those of the program it was forked from; of C streams only standard output
+// and error are flushed. Spawned it ends as any program does. It is killed if this process dies.
 //
 // A resource: only moves. The destructor waits for the process to end (a daemon is terminated
 // first); at exit the same is done for what no destructor reached. In a process that did not create
@@ -46,8 +56,8 @@ struct ProcessOptions {
 // once; start, close, move and destruction need the object for themselves.
 class Process {
  public:
-  // Starts the fork server if it is the program's first, so throws BadCall if there are other
-  // threads.
+  // Starts the fork server, or the spawn server, if this is the program's first that needs it.
+  // Throws BadCall if the process could not be started: see StartMethod.
   template <class F, class... Args>
     requires(!std::derived_from<std::decay_t<F>, Process> &&
              !std::same_as<std::decay_t<F>, ProcessOptions>)
@@ -57,12 +67,16 @@ class Process {
 
   template <class F, class... Args>
   Process(ProcessOptions options, F&& target, Args&&... args)
-      : Process(process::make_work(std::forward<F>(target), std::forward<Args>(args)...),
+      : Process(process::make_fork_work(std::forward<F>(target), std::forward<Args>(args)...),
                 std::move(options), Made{}) {}
 
   Process(Process&& other) noexcept;
   Process& operator=(Process&& other) noexcept;  // what stood here ends as by the destructor
-  ~Process();
+  virtual ~Process();
+
+  // What the process runs: the target. Called here it runs here. In a subclass's run() name(),
+  // daemon() and pid() are those of the process.
+  virtual void run();
 
   // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall (a
   // second start, a daemon's child, an argument), WorkerDied, std::system_error.
@@ -78,8 +92,8 @@ class Process {
   bool is_alive() const;
   void terminate();  // SIGTERM; does nothing if the process has ended
   void kill();       // SIGKILL
-  // nullopt before the end, negative for a signal, 1 after an exception. 255 also if the fork
-  // server was killed: nobody knows then.
+  // nullopt before the end, negative for a signal, 1 after an exception. 255 also if its keeper
+  // (the fork server, say) was killed: nobody knows then.
   std::optional<int> exitcode() const;
 
   const std::string& name() const;
@@ -92,11 +106,22 @@ class Process {
   // still runs.
   void close();
 
+ protected:
+  // For a subclass that overrides run().
+  explicit Process(ProcessOptions options = {});
+
+  // In the process itself, where this object has been made once more for its run().
+  void become_current();
+
  private:
   struct Made {};
   struct Impl;
+  class ForkedSelf;
 
   Process(std::unique_ptr<process::Work> work, ProcessOptions options, Made);
+  virtual std::unique_ptr<process::Work> work_of_self();
+  std::unique_ptr<process::Work> work_of_subclass();
+  void start(process::Work& work);
   bool join_until(core::Deadline deadline);
   Impl& own() const;
   const process::Child& started(const char* function) const;
@@ -108,8 +133,8 @@ class Process {
 // The process that calls. In the main process the name is "MainProcess".
 ProcessInfo current_process();
 
-// The program that started this process (not the fork server, which is what getppid() names); empty
-// in the main process.
+// The process that started this one (getppid() names its keeper, the fork server for one); empty in
+// the main process.
 std::optional<ProcessInfo> parent_process();
 
 // The processes that this one has started and that still run.

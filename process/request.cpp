@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include <steward/core/reader.hpp>
@@ -42,15 +44,27 @@ Identity decode_identity(core::Reader& in) {
   return identity;
 }
 
+void encode_method(core::Writer& out, std::optional<StartMethod> method) {
+  out.integer(method ? static_cast<int>(*method) : -1);
+}
+
+std::optional<StartMethod> decode_method(core::Reader& in) {
+  const std::int64_t method = in.integer();
+  if (method < 0) return std::nullopt;
+  return static_cast<StartMethod>(method);
+}
+
 // Everything but the arguments, which may be too large to be copied for nothing.
 std::string encode_head(const Request& request) {
   std::string head;
   core::Writer out(head);
   encode_address(out, request.entry);
   encode_identity(out, request.identity);
+  encode_method(out, request.default_method);
   out.boolean(request.server);
   out.array(request.environment.size());
   for (const std::string_view variable : request.environment) out.bytes(variable);
+  out.natural(request.files);
   return head;
 }
 
@@ -58,7 +72,7 @@ bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
 }  // namespace
 
-void send_request(int connection, const Request& request, int channel) {
+void send_request(int connection, const Request& request, int channel, Carriage carriage) {
   std::uint32_t flags = request.server ? kServer : 0U;
   std::vector<int> standard;
   // Before anything is opened here that could take the number of a closed one.
@@ -71,7 +85,8 @@ void send_request(int connection, const Request& request, int channel) {
   std::vector<int> fds{channel};
   std::string message(sizeof flags, '\0');
   shm::UniqueFd memory;
-  if (head.size() + request.arguments.size() <= kInlineBytes) {
+  const bool small = head.size() + request.arguments.size() <= kInlineBytes;
+  if (small && carriage == Carriage::by_size) {
     message += head;
     message += request.arguments;
   } else {
@@ -87,6 +102,24 @@ void send_request(int connection, const Request& request, int channel) {
   fds.insert(fds.end(), standard.begin(), standard.end());
   std::memcpy(message.data(), &flags, sizeof flags);
   shm::send_with_fds(connection, message, fds);
+}
+
+void send_files(int channel, const std::vector<int>& files) {
+  for (auto next = files.begin(); next != files.end();) {
+    const auto count = std::min<std::ptrdiff_t>(files.end() - next, shm::kMaxFdsPerMessage);
+    shm::send_with_fds(channel, "f", std::vector<int>(next, next + count));
+    next += count;
+  }
+}
+
+std::vector<shm::UniqueFd> receive_files(int channel, std::size_t count) {
+  std::vector<shm::UniqueFd> files;
+  while (files.size() < count) {
+    auto received = shm::receive_with_fds(channel, 1, shm::Wait::none);
+    if (!received.message) throw BadCall("open files of a new process are not there");
+    for (shm::UniqueFd& file : received.message->fds) files.push_back(std::move(file));
+  }
+  return files;
 }
 
 std::optional<IncomingRequest> receive_request(int connection) {
@@ -123,9 +156,11 @@ Request RequestBytes::decode() const {
   Request request;
   request.entry = decode_address(in);
   request.identity = decode_identity(in);
+  request.default_method = decode_method(in);
   request.server = in.boolean();
   request.environment.resize(in.array());
   for (std::string_view& variable : request.environment) variable = in.bytes();
+  request.files = in.natural();
   request.arguments = bytes.substr(in.position());
   return request;
 }

@@ -1,4 +1,4 @@
-// What the starter of a process asks of the fork server, and how that travels: one message over the
+// What the starter of a process asks of a keeper, and how that travels: one message over the
 // connection, with what is larger than the message in a sealed memory file.
 #pragma once
 
@@ -12,20 +12,24 @@
 #include <steward/process/descriptors.hpp>
 #include <steward/process/info.hpp>
 #include <steward/process/module.hpp>
+#include <steward/process/start_method.hpp>
 #include <steward/shm/fd_passing.hpp>
 
 namespace steward::process {
 
-// A request without its descriptors. Views live as long as the bytes that they were read from.
+// A request without its descriptors. The entry of a process that is forked is its bare address in
+// `offset`. Views live as long as the bytes that they were read from.
 struct Request {
   CodeAddress entry;
   Identity identity;
+  std::optional<StartMethod> default_method;  // of processes that are made there
   bool server = false;
   std::vector<std::string_view> environment;  // "NAME=value"
+  std::size_t files = 0;  // that wait in the status channel
   std::string_view arguments;
 };
 
-// As the fork server receives it: it looks at no more than `server`, the rest is the child's.
+// As the keeper receives it: it looks at no more than `server`, the rest is the new process's.
 struct IncomingRequest {
   bool server = false;
   std::string bytes;  // of the request, unless they are in `memory`
@@ -36,8 +40,17 @@ struct IncomingRequest {
 };
 
 // Sends the request with this process's directory and standard descriptors and the child's end of
-// the status channel. Throws std::system_error (EPIPE: the fork server is gone).
-void send_request(int connection, const Request& request, int channel);
+// the status channel. In a memory file it outlives an execve(). Throws std::system_error (EPIPE:
+// the keeper is gone).
+enum class Carriage { by_size, in_memory };
+void send_request(int connection, const Request& request, int channel, Carriage carriage);
+
+// Puts copies of the files into the starter's end of the status channel. They wait there for the
+// new process, whatever way it comes up; if it never does, they end with the channel. Throws
+// std::system_error.
+void send_files(int channel, const std::vector<int>& files);
+// In the new process. Throws std::system_error, BadCall if they are not there.
+std::vector<shm::UniqueFd> receive_files(int channel, std::size_t count);
 
 // nullopt at the end of the connection. Throws std::system_error or BadCall on a message that
 // cannot be used; the sender finds its channel closed.

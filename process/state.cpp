@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,9 +12,18 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/process/fork_server.hpp>
+#include <steward/process/spawn.hpp>
 #include <steward/process/threads.hpp>
+#include <steward/shm/pidfd.hpp>
 
 namespace steward::process {
+
+void check_spawn() {
+  if (State::get().program()) return;
+  throw BadCall("StartMethod::spawn executes this program anew: call steward::child_entry(argc, "
+                "argv) in the first line of main()");
+}
 
 std::atomic<State*> State::current = nullptr;
 
@@ -35,8 +45,15 @@ void State::after_fork_in_child() {
   State& parents = *current;
   auto* own = new State;
   own->identity_ = parents.identity_;
+  own->program_ = parents.program_;
+  own->default_method_ = parents.default_method_;
+  own->held_ = parents.held_;
   own->parent_ = &parents;
-  if (parents.link_) *parents.link_ = {};  // the copies of its descriptors
+  for (const auto& link : {parents.fork_server_, parents.spawn_server_}) {
+    if (!link) continue;
+    link->socket.reset();  // the copies, while they still are
+    link->pidfd.reset();
+  }
   current = own;
 }
 
@@ -52,32 +69,87 @@ std::string State::next_numbers() {
   return fmt::format("{}:{}", identity_.numbers, processes_made_);
 }
 
-std::shared_ptr<const Link> State::link() {
+int State::processes_made() {
   const std::lock_guard hold(mutex_);
-  return link_;
+  return processes_made_;
 }
 
-std::shared_ptr<const Link> State::ensure_link(bool whatever_threads) {
+void State::set_processes_made(int count) {
+  const std::lock_guard hold(mutex_);
+  processes_made_ = count;
+}
+
+std::shared_ptr<const Link> State::fork_server() {
+  const std::lock_guard hold(mutex_);
+  return fork_server_;
+}
+
+std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
   const std::lock_guard once(starting_);
-  if (auto known = link()) return known;
-  if (!whatever_threads) {
-    if (const int others = other_threads(); others > 0) {
-      throw BadCall(fmt::format(
-          "the fork server cannot be started beside {} other thread{} of this program, whose locks "
-          "would stay locked in every process: make the first Manager, Process or Pool before the "
-          "first thread", others, others == 1 ? "" : "s"));
-    }
+  if (auto known = fork_server()) return known;
+  if (const int others = allowed == Threads::none ? other_threads() : 0; others > 0) {
+    throw BadCall(fmt::format(
+        "the fork server cannot be started beside {} other thread{} of this program, whose locks "
+        "would stay locked in every process: make the first Manager, Process or Pool before the "
+        "first thread, or call steward::child_entry(argc, argv) in the first line of main() and "
+        "use StartMethod::spawn", others, others == 1 ? "" : "s"));
   }
   std::shared_ptr<Link> made = start_fork_server();
   const std::lock_guard hold(mutex_);
-  link_ = made;
+  fork_server_ = made;
   return made;
 }
 
-void State::become(Identity identity, std::shared_ptr<Link> link) {
+std::shared_ptr<const Link> State::ensure_spawn_server() {
+  check_spawn();
+  const std::lock_guard once(starting_);
+  {
+    const std::lock_guard hold(mutex_);
+    if (spawn_server_ && !shm::has_ended(spawn_server_->pidfd.get())) return spawn_server_;
+  }
+  std::shared_ptr<Link> made = start_spawn_server();
+  const std::lock_guard hold(mutex_);
+  spawn_server_ = made;
+  return made;
+}
+
+bool State::spawns_for_want_of_better() {
+  const std::lock_guard once(starting_);
+  {
+    const std::lock_guard hold(mutex_);
+    if (fork_server_ || spawns_ || !program_) return spawns_;
+  }
+  const bool threads = other_threads() > 0;
+  const std::lock_guard hold(mutex_);
+  return spawns_ = threads;
+}
+
+void State::enter(std::string program) {
+  const std::lock_guard hold(mutex_);
+  program_ = std::move(program);
+}
+
+std::optional<std::string> State::program() {
+  const std::lock_guard hold(mutex_);
+  return program_;
+}
+
+std::optional<StartMethod> State::default_method() {
+  const std::lock_guard hold(mutex_);
+  return default_method_;
+}
+
+void State::set_default_method(std::optional<StartMethod> method) {
+  const std::lock_guard hold(mutex_);
+  default_method_ = method;
+}
+
+void State::become(Identity identity, std::optional<StartMethod> default_method,
+                   std::shared_ptr<Link> link) {
   const std::lock_guard hold(mutex_);
   identity_ = std::move(identity);
-  link_ = std::move(link);
+  default_method_ = default_method;
+  if (link) (link->method == StartMethod::spawn ? spawn_server_ : fork_server_) = std::move(link);
 }
 
 void State::add(Started started) {
@@ -99,6 +171,16 @@ std::vector<ProcessInfo> State::active_children() {
     if (each.child->running()) active.push_back(each.info);
   }
   return active;
+}
+
+void State::close_held(std::atomic<int>& number) noexcept {
+  const std::lock_guard hold(mutex_);
+  held_.erase(&number);
+  if (const int fd = number.exchange(-1); fd >= 0) ::close(fd);
+}
+
+void State::lose_held_files() {
+  for (std::atomic<int>* number : HeldFiles(held_)) close_held(*number);
 }
 
 void State::settle() {

@@ -1,4 +1,4 @@
-// The one process-wide object of this room: who this process is, which fork server it uses, and
+// The one process-wide object of this room: who this process is, which keepers it uses, and
 // which processes it has started. Made on first use and leaked at exit; a forked child gets a new
 // one.
 //
@@ -8,14 +8,26 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include <steward/process/child.hpp>
-#include <steward/process/fork_server.hpp>
 #include <steward/process/info.hpp>
+#include <steward/process/keeper.hpp>
+#include <steward/process/start_method.hpp>
 
 namespace steward::process {
+
+// Other threads of the program, when it is copied.
+enum class Threads { none, any };
+
+// Throws BadCall if processes cannot be spawned from here.
+void check_spawn();
+
+// The numbers of the open files that PassedFds of this process stand for.
+using HeldFiles = std::unordered_set<std::atomic<int>*>;
 
 class State {
  public:
@@ -29,14 +41,31 @@ class State {
   // child.
   std::string next_numbers();
 
-  // nullptr as long as there is none.
-  std::shared_ptr<const Link> link();
-  // Starts the fork server if there is none. Throws BadCall if that needs a program with one thread
-  // and this one has more.
-  std::shared_ptr<const Link> ensure_link(bool whatever_threads);
+  // A Process that is made only to be given another's place: the next one gets its number.
+  int processes_made();
+  void set_processes_made(int count);
 
-  // What a process is told at its birth.
-  void become(Identity identity, std::shared_ptr<Link> link);
+  // nullptr as long as there is none.
+  std::shared_ptr<const Link> fork_server();
+  // Starts the fork server if there is none. Throws BadCall if there are other threads, and none
+  // are allowed.
+  std::shared_ptr<const Link> ensure_fork_server(Threads allowed);
+  // Starts the spawn server if there is none, or it has died. Throws BadCall without child_entry().
+  std::shared_ptr<const Link> ensure_spawn_server();
+  // Whether processes come by spawn where nobody has said how: when the first one was to be made,
+  // there were other threads, and child_entry() had been called.
+  bool spawns_for_want_of_better();
+
+  // child_entry() has been called, by this name of the program.
+  void enter(std::string program);
+  std::optional<std::string> program();
+
+  std::optional<StartMethod> default_method();
+  void set_default_method(std::optional<StartMethod> method);
+
+  // What a process is told at its birth; `link` to the keeper that made it, if that makes more.
+  void become(Identity identity, std::optional<StartMethod> default_method,
+              std::shared_ptr<Link> link);
 
   // The processes that run here as `Process`es: for active_children() and for the end.
   struct Started {
@@ -47,6 +76,18 @@ class State {
   void remove(const Child* child);
   std::vector<ProcessInfo> active_children();
 
+  // Runs `use(HeldFiles&)` under the lock that fork takes: no copy of this process has a file that
+  // it does not know.
+  template <class F>
+  void with_held(F&& use) {
+    const std::lock_guard hold(mutex_);
+    use(held_);
+  }
+  // Under that lock, too: nothing that is forked meanwhile has a copy that it does not know.
+  void close_held(std::atomic<int>& number) noexcept;
+  // In a forked copy that was not given the files: closes them.
+  void lose_held_files();
+
   // At the end of this process: terminates the daemons among its processes, awaits the others.
   void settle();
 
@@ -56,11 +97,16 @@ class State {
   static void after_fork_in_parent();
   static void after_fork_in_child();
 
-  std::mutex starting_;  // held while the fork server is started; taken before mutex_
+  std::mutex starting_;  // held while a keeper is started; taken before mutex_
   std::mutex mutex_;     // held across every fork, so that the child finds the rest whole
   Identity identity_;
-  std::shared_ptr<Link> link_;
+  std::optional<std::string> program_;
+  std::optional<StartMethod> default_method_;
+  std::shared_ptr<Link> fork_server_;
+  std::shared_ptr<Link> spawn_server_;
+  bool spawns_ = false;
   std::vector<Started> started_;
+  HeldFiles held_;
   int processes_made_ = 0;
 
   State* parent_ = nullptr;  // of a forked child: never touched, but no leak either

@@ -1,6 +1,6 @@
 // The status channel: what the starter of a process hears about it. One SOCK_SEQPACKET pair a
-// process; the starter reads one end, the fork server and, until it is up, the child write to the
-// other.
+// process; the starter reads one end, the keeper and, until it is up, the child write to the other.
+// The child finds there the open files that it was given.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@
 namespace steward::process {
 
 enum class StatusKind : std::int32_t {
-  started,    // from the fork server: value is the pid, the descriptor a pidfd
-  not_started,  // from the fork server: value is the errno of fork
+  started,    // from the keeper: value is the pid, the descriptor a pidfd
+  not_started,  // from the keeper: value is the errno of fork
   confirmed,  // from the child: it is up; text is its message
   refused,    // from the child: it cannot come up; text is a packed Failure
-  ended,      // from the fork server, last: value is the exit code, negative for a signal
+  ended,      // from the keeper, last: value is the exit code, negative for a signal
 };
 
 struct Status {
@@ -28,7 +28,7 @@ struct Status {
   shm::UniqueFd fd;
 };
 
-// Three messages at most wait in a channel, so that sending never blocks the fork server.
+// Three messages at most wait in a channel, so that sending never blocks the keeper.
 inline constexpr std::size_t kStatusTextBytes = 32U << 10U;
 
 // Throws std::system_error (EPIPE: the starter no longer listens).

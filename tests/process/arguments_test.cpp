@@ -14,6 +14,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/value.hpp>
 
+#include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward {
@@ -59,6 +60,12 @@ std::string told(F f, Args&&... args) {
   return pipe.read_all();
 }
 
+class Callable : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Callable, test::every_method(), test::method_name);
+
+class Arguments : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Arguments, test::every_method(), test::method_name);
+
 void plain(const std::string& writer, int number) { test::tell(writer, std::to_string(number)); }
 void quiet(const std::string& writer) noexcept { test::tell(writer, "noexcept"); }
 int with_result(const std::string& writer) {
@@ -66,26 +73,26 @@ int with_result(const std::string& writer) {
   return 7;
 }
 
-TEST(Callable, AFunctionIsATarget) {
+TEST_P(Callable, AFunctionIsATarget) {
   EXPECT_EQ(told(plain, 5), "5");
   EXPECT_EQ(told(&plain, 6), "6");
   EXPECT_EQ(told(quiet), "noexcept");
   EXPECT_EQ(told(with_result), "result");
 }
 
-TEST(Callable, ACapturelessLambdaIsATarget) {
+TEST_P(Callable, ACapturelessLambdaIsATarget) {
   EXPECT_EQ(told([](const std::string& writer) { test::tell(writer, "lambda"); }), "lambda");
   EXPECT_EQ(told([](const std::string& writer) mutable noexcept { test::tell(writer, "m"); }), "m");
 }
 
-TEST(Callable, AGenericLambdaTakesTheArgumentsOwnTypes) {
+TEST_P(Callable, AGenericLambdaTakesTheArgumentsOwnTypes) {
   EXPECT_EQ(told([](const std::string& writer, auto number) {
               test::tell(writer, std::to_string(number + number));
             }, std::int64_t{1} << 40),
             std::to_string(std::int64_t{1} << 41));
 }
 
-TEST(Callable, AFunctionObjectTravelsWithItsState) {
+TEST_P(Callable, AFunctionObjectTravelsWithItsState) {
   Adder adder;
   adder.by = 10;
   EXPECT_EQ(told(adder, 5), "15");
@@ -105,7 +112,7 @@ static_assert(!process::Target<std::function<void()>>);
 static_assert(!process::Target<void (NoCall::*)()>);
 static_assert(!process::Target<int>);
 
-TEST(Arguments, AreConvertedToTheParameters) {
+TEST_P(Arguments, AreConvertedToTheParameters) {
   const auto target = [](const std::string& writer, std::uint64_t number, double real,
                          const std::string& text, std::optional<int> maybe) {
     test::tell(writer, std::to_string(number) + " " + std::to_string(real) + " " + text + " " +
@@ -116,7 +123,7 @@ TEST(Arguments, AreConvertedToTheParameters) {
             "97 1.500000 view -1");
 }
 
-TEST(Arguments, OfEveryPackableKindArrive) {
+TEST_P(Arguments, OfEveryPackableKindArrive) {
   const auto target = [](const std::string& writer, const Row& row, Person person,
                          const std::map<std::string, std::vector<int>>& map,
                          std::tuple<int, std::string> pair, bool flag, Value value) {
@@ -131,7 +138,7 @@ TEST(Arguments, OfEveryPackableKindArrive) {
             "1Ada23tyesvalue");
 }
 
-TEST(Arguments, MayBeTakenByReference) {
+TEST_P(Arguments, MayBeTakenByReference) {
   const auto target = [](const std::string& writer, std::vector<int>& mine, std::string&& moved) {
     mine.push_back(static_cast<int>(moved.size()));
     test::tell(writer, std::to_string(mine.back()));
@@ -141,7 +148,7 @@ TEST(Arguments, MayBeTakenByReference) {
   EXPECT_EQ(numbers.size(), 1U);
 }
 
-TEST(Arguments, MayBeLarge) {
+TEST_P(Arguments, MayBeLarge) {
   const auto target = [](const std::string& writer, const std::vector<double>& reals,
                          const std::string& text) {
     test::tell(writer, std::to_string(reals.size()) + " " + std::to_string(text.size()) + " " +
@@ -151,7 +158,7 @@ TEST(Arguments, MayBeLarge) {
             "100000 5242881 y");
 }
 
-TEST(Arguments, AreCopiedWhenGivenNotWhenStarted) {
+TEST_P(Arguments, AreCopiedWhenGivenNotWhenStarted) {
   Pipe pipe;
   std::string text = "before";
   Process child([](const std::string& writer, const std::string& given) {
@@ -173,7 +180,7 @@ struct OneWay {
   void msgpack_unpack(const msgpack::object&) { throw BadCall("no way back"); }
 };
 
-TEST(Arguments, OneThatCannotBeUnpackedFailsTheStart) {
+TEST_P(Arguments, OneThatCannotBeUnpackedFailsTheStart) {
   Process child({.name = "w"}, [](int, OneWay) {}, 1, OneWay{});
   try {
     child.start();
@@ -223,14 +230,14 @@ std::string description(const Handle& handle) {
   return core::describe(token) + (token.nonce ? " nonce" : " held");
 }
 
-TEST(Arguments, AProxyTravelsWithoutANonceAndOneInsideAnotherValueWithOne) {
+TEST_P(Arguments, AProxyTravelsWithoutANonceAndOneInsideAnotherValueWithOne) {
   EXPECT_EQ(told([](const std::string& writer, const Handle& handle, std::vector<Handle> more) {
               test::tell(writer, description(handle) + ", " + description(more.front()));
             }, Handle(reference_to(3)), std::vector<Handle>{Handle(reference_to(4))}),
             "handle#3 held, handle#4 nonce");
 }
 
-TEST(Arguments, AReferenceIsKeptUntilTheProcessHasIt) {
+TEST_P(Arguments, AReferenceIsKeptUntilTheProcessHasIt) {
   std::weak_ptr<const Counted> watched;
   std::optional<Process> child;
   {

@@ -1,5 +1,6 @@
 // What a Process refuses to run. CASE 0 compiles.
-#include <steward/process/process.hpp>
+#include <steward/process/passed_fd.hpp>
+#include <steward/process/process_of.hpp>
 
 #include <functional>
 #include <string>
@@ -11,10 +12,17 @@ struct Opaque {
   std::string text;
 };
 
+class Secretive : public steward::ProcessOf<Secretive> {
+ public:
+  void run() override {}
+  std::string secret;
+};
+
 void greet(const std::string&, int) {}
 [[maybe_unused]] void take_opaque(const Opaque&) {}
 [[maybe_unused]] void take_pointer(const char*) {}
 [[maybe_unused]] void take_view(std::string_view) {}
+[[maybe_unused]] void take_file(steward::process::PassedFd) {}
 [[maybe_unused]] void take_vector(std::vector<int>) {}
 
 }  // namespace
@@ -23,6 +31,10 @@ void build() {
 #if CASE == 0
   steward::Process good(greet, "Ada", 3);
   steward::Process with_options({.name = "w"}, [](int) {}, 3);
+  const std::string name = "Ada";
+  steward::Process capturing({.start_method = steward::StartMethod::fork}, [&] { greet(name, 1); });
+  steward::process::PassedFd given;
+  steward::Process with_file(take_file, std::move(given));
 #elif CASE == 1
   const std::string name = "Ada";
   steward::Process capturing([name] { greet(name, 1); });
@@ -43,5 +55,13 @@ void build() {
 #elif CASE == 9
   steward::Process copied = steward::Process(greet, "Ada", 3);
   steward::Process copy(copied);
+#elif CASE == 10
+  steward::process::PassedFd file;
+  steward::Process not_moved(take_file, file);
+#elif CASE == 11
+  steward::Process bound({.name = "w"}, &Opaque::text);
+#elif CASE == 12
+  Secretive worker;
+  worker.start();
 #endif
 }

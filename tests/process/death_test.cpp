@@ -1,4 +1,4 @@
-// kill -9 of the fork server and of its owner, threads, plain forks.
+// kill -9 of keepers and of their owners, plain forks.
 #include <steward/process/process.hpp>
 
 #include <poll.h>
@@ -17,6 +17,7 @@
 #include <steward/process/launch.hpp>
 #include <steward/shm/pidfd.hpp>
 
+#include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward {
@@ -32,12 +33,23 @@ void await_end(const shm::UniqueFd& pidfd) {
   ASSERT_EQ(::poll(&end, 1, 60'000), 1) << "the process does not end";
 }
 
-TEST(Death, OfTheForkServerEndsItsProcessesAndNoJoinHangs) {
+class Death : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Death, test::every_method(), test::method_name);
+
+// Where one keeper serves the whole program.
+class DeathOfServer : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, DeathOfServer, test::methods_with_a_server(), test::method_name);
+
+class PlainFork : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, PlainFork, test::every_method(), test::method_name);
+
+TEST_P(Death, OfTheKeeperEndsItsProcessesAndNoJoinHangs) {
   const int code = test::in_fork([] {
     const Pipe gate;
     Process child(wait_for, gate.reader());
     child.start();
-    std::thread killer([] { ::kill(process::fork_server_pid(), SIGKILL); });
+    const pid_t keeper = test::parent_of(child.pid());
+    std::thread killer([keeper] { ::kill(keeper, SIGKILL); });
     child.join();
     killer.join();
     return child.exitcode() == process::Child::kUnknownExitCode && !child.is_alive() ? 0 : 1;
@@ -45,7 +57,16 @@ TEST(Death, OfTheForkServerEndsItsProcessesAndNoJoinHangs) {
   EXPECT_EQ(code, 0);
 }
 
-TEST(Death, OfTheForkServerMakesStartsFailWithOneSentence) {
+pid_t keeper_pid() {
+  const Pipe gate;
+  Process probe(wait_for, gate.reader());
+  probe.start();
+  const pid_t keeper = test::parent_of(probe.pid());
+  gate.write("x");
+  return keeper;
+}
+
+TEST(ForkServer, ItsDeathMakesStartsFailWithOneSentence) {
   const int code = test::in_fork([] {
     Process first(nothing);
     const pid_t server = process::fork_server_pid();
@@ -65,11 +86,23 @@ TEST(Death, OfTheForkServerMakesStartsFailWithOneSentence) {
   EXPECT_EQ(code, 0);
 }
 
-TEST(Death, OfTheForkServerBeforeItAnswersIsNoticed) {
+TEST(SpawnServer, IsReplacedAfterItsDeath) {
+  const int code = test::in_fork([] {
+    set_start_method(StartMethod::spawn);
+    const pid_t server = keeper_pid();
+    const shm::UniqueFd pidfd = shm::pidfd_of(server);
+    ::kill(server, SIGKILL);
+    await_end(pidfd);
+    return keeper_pid() != server ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(DeathOfServer, BeforeItAnswersIsNoticed) {
   // Stopped, it takes the request and never reads it.
   const int code = test::in_fork([] {
+    const pid_t server = keeper_pid();
     Process child(nothing);
-    const pid_t server = process::fork_server_pid();
     ::kill(server, SIGSTOP);
     std::thread killer([&] { ::kill(server, SIGKILL); });
     int result = 1;
@@ -84,8 +117,8 @@ TEST(Death, OfTheForkServerBeforeItAnswersIsNoticed) {
   EXPECT_EQ(code, 0);
 }
 
-// A program of three generations, in a plain fork of this one: itself, its process, that one's.
-// Waits to be killed.
+// A program of three generations, in a plain fork of this one: itself, its process, that one's. And
+// a bystander, another process of the program. Waits to be killed.
 struct Program {
   Program() {
     Pipe pids;
@@ -94,13 +127,15 @@ struct Program {
     pid = ::fork();
     if (pid == 0) live(writer);
     std::istringstream text(pids.read_line());
-    pid_t server = 0;
     pid_t child = 0;
     pid_t grandchild = 0;
-    text >> server >> child >> grandchild;
-    fork_server = shm::pidfd_of(server);
+    pid_t other = 0;
+    text >> other >> child >> grandchild;
+    keeper = shm::pidfd_of(test::parent_of(child));
     process = shm::pidfd_of(child);
+    keeper_of_process = shm::pidfd_of(test::parent_of(grandchild));
     process_of_process = shm::pidfd_of(grandchild);
+    bystander = shm::pidfd_of(other);
   }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -109,110 +144,71 @@ struct Program {
     ::waitpid(pid, nullptr, 0);
   }
 
+  static void wait() {
+    for (;;) ::pause();
+  }
+
   [[noreturn]] static void live(const std::string& writer) {
-    auto* child = new Process(
+    Process other(wait);
+    other.start();
+    test::tell(writer, std::to_string(other.pid()) + " ");
+    Process child(
         [](const std::string& out) {
-          auto* grandchild = new Process([] {
-            for (;;) ::pause();
-          });
-          grandchild->start();
-          test::tell(out, std::to_string(process::fork_server_pid()) + " " +
-                              std::to_string(::getpid()) + " " +
-                              std::to_string(grandchild->pid()) + "\n");
-          for (;;) ::pause();
+          Process grandchild(wait);
+          grandchild.start();
+          test::tell(out, std::to_string(::getpid()) + " " + std::to_string(grandchild.pid()) +
+                              "\n");
+          wait();
         },
         writer);
-    child->start();
+    child.start();
     for (;;) ::pause();
   }
 
   pid_t pid = 0;
-  shm::UniqueFd fork_server;
+  shm::UniqueFd keeper;
   shm::UniqueFd process;
+  shm::UniqueFd keeper_of_process;
   shm::UniqueFd process_of_process;
+  shm::UniqueFd bystander;
 };
 
-TEST(Death, OfTheOwnerEndsForkServerAndAllProcesses) {
+TEST_P(Death, OfTheOwnerEndsKeepersAndAllProcesses) {
   Program program;
   ::kill(program.pid, SIGKILL);
-  await_end(program.fork_server);
+  await_end(program.keeper);
   await_end(program.process);
+  await_end(program.keeper_of_process);
   await_end(program.process_of_process);
+  await_end(program.bystander);
 }
 
-TEST(Death, OfAProcessEndsItsOwnProcessesAndNoOthers) {
+TEST_P(Death, OfAProcessEndsItsOwnProcessesAndNoOthers) {
   const Program program;
   shm::send_signal(program.process.get(), SIGKILL);
   await_end(program.process);
   await_end(program.process_of_process);
-  EXPECT_FALSE(shm::has_ended(program.fork_server.get()));
+  EXPECT_FALSE(shm::has_ended(program.bystander.get()));
 }
 
-TEST(Death, OfTheForkServerEndsAllProcesses) {
+TEST_P(Death, OfAKeeperEndsAllItsProcessesAndTheirs) {
   const Program program;
-  shm::send_signal(program.fork_server.get(), SIGKILL);
+  shm::send_signal(program.keeper.get(), SIGKILL);
   await_end(program.process);
   await_end(program.process_of_process);
 }
 
-TEST(Threads, OthersAreAReasonToRefuseTheFirstProcess) {
-  const int code = test::in_fork([] {
-    Pipe gate;
-    std::thread other([&] { gate.read(1); });
-    int result = 1;
-    try {
-      Process child(nothing);
-    } catch (const BadCall& error) {
-      const std::string text = error.what();
-      result = text.find("beside 1 other thread of this program") != std::string::npos &&
-                       text.ends_with("make the first Manager, Process or Pool before the first "
-                                      "thread")
-                   ? 0
-                   : 2;
-    }
-    gate.write("x");
-    other.join();
-    Process child(nothing);  // now it goes
-    child.start();
-    child.join();
-    return result;
-  });
-  EXPECT_EQ(code, 0);
+TEST_P(Death, OfAThreadThatHasStartedAProcessIsNoneOfTheProcess) {
+  const Pipe gate;
+  Process child(wait_for, gate.reader());
+  std::thread([&] { child.start(); }).join();
+  EXPECT_FALSE(child.join(std::chrono::milliseconds(50)));
+  gate.write("x");
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
 }
 
-TEST(Threads, OfConnectionsDoNotCount) {
-  const int code = test::in_fork([] {
-    Pipe gate;
-    std::thread own([&] { gate.read(1); });
-    ::pthread_setname_np(own.native_handle(), "steward-renewal");
-    Process child(nothing);
-    child.start();
-    child.join();
-    gate.write("x");
-    own.join();
-    return child.exitcode().value_or(99);
-  });
-  EXPECT_EQ(code, 0);
-}
-
-TEST(Threads, DoNotKeepAServerFromBeingStarted) {
-  const int code = test::in_fork([] {
-    Pipe gate;
-    std::thread other([&] { gate.read(1); });
-    process::Launch order;
-    order.entry = [](process::ChildContext& context, std::string_view) { context.confirm("up"); };
-    order.name = "server";
-    order.server = true;
-    const process::Child server = process::launch(order);
-    const bool up = server.confirmation() == "up" && server.wait();
-    gate.write("x");
-    other.join();
-    return up ? 0 : 1;
-  });
-  EXPECT_EQ(code, 0);
-}
-
-TEST(PlainFork, BothSidesGoOnHavingProcesses) {
+TEST_P(PlainFork, BothSidesGoOnHavingProcesses) {
   Process before([] { std::exit(1); });
   before.start();
   const int code = test::in_fork([] {
@@ -231,7 +227,7 @@ TEST(PlainFork, BothSidesGoOnHavingProcesses) {
   EXPECT_EQ(after.exitcode(), 2);
 }
 
-TEST(PlainFork, OfAProcessHasAForkServerOfItsOwn) {
+TEST(ForkServer, OfAForkOfAProcessIsItsOwn) {
   Process child([] {
     const pid_t inherited = process::fork_server_pid();
     std::exit(test::in_fork([inherited] {
@@ -246,7 +242,7 @@ TEST(PlainFork, OfAProcessHasAForkServerOfItsOwn) {
   EXPECT_EQ(child.exitcode(), 7);
 }
 
-TEST(PlainFork, AProgramThatAwaitsAllItsChildrenIsNotHeldUp) {
+TEST_P(PlainFork, AProgramThatAwaitsAllItsChildrenIsNotHeldUp) {
   const int code = test::in_fork([] {
     Process child(nothing);
     child.start();

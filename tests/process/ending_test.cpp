@@ -14,12 +14,16 @@
 
 #include <steward/core/errors.hpp>
 
+#include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward {
 namespace {
 
 using test::Pipe;
+
+class Ending : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Ending, test::every_method(), test::method_name);
 
 struct Outcome {
   std::string text;
@@ -40,7 +44,7 @@ Outcome run(int fd, Process child) {
   return outcome;
 }
 
-TEST(Ending, AnExceptionIsExitCodeOneAndOneLine) {
+TEST_P(Ending, AnExceptionIsExitCodeOneAndOneLine) {
   const Outcome outcome = run(STDERR_FILENO, Process({.name = "Process-1"}, [] {
     throw core::OutOfRange("list#3.at: index 7 is past the end");
   }));
@@ -48,7 +52,7 @@ TEST(Ending, AnExceptionIsExitCodeOneAndOneLine) {
   EXPECT_EQ(outcome.text, "Process-1: std::out_of_range: list#3.at: index 7 is past the end\n");
 }
 
-TEST(Ending, ExceptionsAreNamedByTheirType) {
+TEST_P(Ending, ExceptionsAreNamedByTheirType) {
   EXPECT_EQ(run(STDERR_FILENO, Process({.name = "w"}, [] { throw BadCall("no"); })).text,
             "w: steward::BadCall: no\n");
   EXPECT_EQ(run(STDERR_FILENO, Process({.name = "w"}, [] { throw std::runtime_error("no"); })).text,
@@ -62,7 +66,7 @@ TEST(Ending, ExceptionsAreNamedByTheirType) {
   EXPECT_EQ(number.code, 1);
 }
 
-TEST(Ending, OutputOfAllStreamsIsFlushedOnce) {
+TEST_P(Ending, OutputOfAllStreamsIsFlushedOnce) {
   std::cout << "parent ";  // stays in the buffer until the start
   const Outcome outcome = run(STDOUT_FILENO, Process([] {
     std::cout << "C++ ";
@@ -75,7 +79,7 @@ TEST(Ending, OutputOfAllStreamsIsFlushedOnce) {
   EXPECT_EQ(outcome.text.find("C++ "), outcome.text.rfind("C++ "));
 }
 
-TEST(Ending, WhatTheStarterHasWrittenComesFirst) {
+TEST_P(Ending, WhatTheStarterHasWrittenComesFirst) {
   Pipe pipe;
   {
     const test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
@@ -89,7 +93,7 @@ TEST(Ending, WhatTheStarterHasWrittenComesFirst) {
   EXPECT_EQ(pipe.read_all(), "starting main\nstarting fun\nfun\nfinishing main\n");
 }
 
-TEST(Ending, OutputThatAnEarlierForkServerCopyHeldIsNotRepeated) {
+TEST_P(Ending, OutputThatAnEarlierForkServerCopyHeldIsNotRepeated) {
   // The first process here: what is buffered when the program is copied must not come out of it.
   Pipe pipe;
   const int code = test::in_fork([&] {
@@ -107,7 +111,7 @@ TEST(Ending, OutputThatAnEarlierForkServerCopyHeldIsNotRepeated) {
   EXPECT_EQ(pipe.read_all(), "C held C++ held child child ");
 }
 
-TEST(Ending, ExitInsideDoesTheSameWithItsCode) {
+TEST_P(Ending, ExitInsideDoesTheSameWithItsCode) {
   const Outcome outcome = run(STDOUT_FILENO, Process([] {
     std::cout << "before exit ";
     std::exit(5);
@@ -116,7 +120,7 @@ TEST(Ending, ExitInsideDoesTheSameWithItsCode) {
   EXPECT_EQ(outcome.text, "before exit ");
 }
 
-TEST(Ending, HandlersOfTheProcessRunAndThoseOfTheProgramDoNot) {
+TEST_P(Ending, HandlersOfTheProcessRunAndThoseOfTheProgramDoNot) {
   for (const bool by_exit : {false, true}) {
     Pipe pipe;
     const int code = test::in_fork([&] {
@@ -144,7 +148,7 @@ TEST(Ending, HandlersOfTheProcessRunAndThoseOfTheProgramDoNot) {
   }
 }
 
-TEST(Ending, ExitFromAHandlersPointOfViewComesAfterConfirmation) {
+TEST_P(Ending, ExitFromAHandlersPointOfViewComesAfterConfirmation) {
   // An exit while the process comes up is a death before it is up.
   struct Exits {
     int unused = 0;

@@ -6,14 +6,15 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/process/launch.hpp>
 #include <steward/shm/pidfd.hpp>
 
+#include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward {
@@ -21,9 +22,12 @@ namespace {
 
 using test::Pipe;
 
+class Family : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Family, test::every_method(), test::method_name);
+
 void wait_for(const std::string& gate) { test::hear(gate); }
 
-TEST(Family, TheMainProcessHasANameAndNoParent) {
+TEST(MainProcess, HasANameAndNoParent) {
   const ProcessInfo self = current_process();
   EXPECT_EQ(self.name(), "MainProcess");
   EXPECT_EQ(self.pid(), ::getpid());
@@ -31,7 +35,7 @@ TEST(Family, TheMainProcessHasANameAndNoParent) {
   EXPECT_FALSE(parent_process());
 }
 
-TEST(Family, ProcessesAreNumberedAsTheyAreMade) {
+TEST_P(Family, ProcessesAreNumberedAsTheyAreMade) {
   const int code = test::in_fork([] {
     Process first([] {});
     Process named({.name = "reader"}, [] {});
@@ -43,7 +47,7 @@ TEST(Family, ProcessesAreNumberedAsTheyAreMade) {
   EXPECT_EQ(code, 0);
 }
 
-TEST(Family, AProcessKnowsItsNameAndItsParent) {
+TEST_P(Family, AProcessKnowsItsNameAndItsParent) {
   Pipe pipe;
   Process child({.name = "w", .daemon = true}, [](const std::string& writer) {
     const ProcessInfo self = current_process();
@@ -58,7 +62,7 @@ TEST(Family, AProcessKnowsItsNameAndItsParent) {
   EXPECT_EQ(pipe.read_all(), "w daemon 1 MainProcess " + std::to_string(::getpid()) + " 1");
 }
 
-TEST(Family, AChildsChildrenCarryItsNumbers) {
+TEST_P(Family, AChildsChildrenCarryItsNumbers) {
   Pipe pipe;
   const int code = test::in_fork([&] {
     Process child([](const std::string& writer) {
@@ -84,7 +88,7 @@ TEST(Family, AChildsChildrenCarryItsNumbers) {
             "Process-1:1 of Process-1\nProcess-1:1:1\nProcess-1:2 of Process-1\nProcess-1:2:1\n");
 }
 
-TEST(Family, AGrandchildComesFromTheSameForkServer) {
+TEST_P(Family, AGrandchildHasTheKeeperOfItsParentUnlessEachHasItsOwn) {
   Pipe pipe;
   Process child([](const std::string& writer) {
     Process grandchild([](const std::string& out) {
@@ -92,17 +96,24 @@ TEST(Family, AGrandchildComesFromTheSameForkServer) {
     }, writer);
     grandchild.start();
     grandchild.join();
+    test::tell(writer, " " + std::to_string(::getppid()));
     std::exit(grandchild.exitcode().value_or(99));
   }, pipe.writer());
   child.start();
   const pid_t pid = child.pid();
   child.join();
   EXPECT_EQ(child.exitcode(), 0);
-  EXPECT_EQ(pipe.read_all(),
-            std::to_string(process::fork_server_pid()) + " " + std::to_string(pid));
+  std::istringstream told(pipe.read_all());
+  pid_t of_grandchild = 0;
+  pid_t parent = 0;
+  pid_t of_child = 0;
+  told >> of_grandchild >> parent >> of_child;
+  EXPECT_EQ(parent, pid);
+  EXPECT_EQ(of_grandchild == of_child, GetParam() != StartMethod::fork);
+  EXPECT_NE(of_child, ::getpid());
 }
 
-TEST(Family, ExitCodesOfGrandchildrenReachTheirStarter) {
+TEST_P(Family, ExitCodesOfGrandchildrenReachTheirStarter) {
   Process child([] {
     Process grandchild([] { std::exit(41); });
     grandchild.start();
@@ -114,7 +125,7 @@ TEST(Family, ExitCodesOfGrandchildrenReachTheirStarter) {
   EXPECT_EQ(child.exitcode(), 42);
 }
 
-TEST(Family, AProcessObjectBelongsToItsCreator) {
+TEST_P(Family, AProcessObjectBelongsToItsCreator) {
   const Pipe gate;
   Process child({.name = "w"}, wait_for, gate.reader());
   child.start();
@@ -141,17 +152,24 @@ std::vector<Process>& kept() {
   return *processes;
 }
 
-TEST(Family, ACopyInAForkServersChildTouchesNothing) {
-  // The copy of the program is made while a process object lives in it.
+// The numbers that a copy of a process object holds may all be other files here.
+bool clearing_closes_nothing() {
+  while (::dup(STDIN_FILENO) < 64) {
+  }
+  const std::size_t before = test::open_files(::getpid());
+  kept().clear();
+  return test::open_files(::getpid()) == before;
+}
+
+TEST_P(Family, ACopyOfAProcessObjectTouchesNothing) {
+  // The program is copied while a process object lives in it.
   Pipe gate;
   const int code = test::in_fork([&] {
     kept().emplace_back([](const std::string& reader) { test::hear(reader); }, gate.reader());
     kept().back().start();
     const int inner = test::in_fork([] {
       Process child([] {
-        const std::size_t before = test::open_files(::getpid());
-        kept().clear();
-        std::exit(test::open_files(::getpid()) == before ? 0 : 1);
+        std::exit(clearing_closes_nothing() ? 0 : 1);
       });
       child.start();
       child.join();
@@ -165,7 +183,23 @@ TEST(Family, ACopyInAForkServersChildTouchesNothing) {
   EXPECT_EQ(code, 0);
 }
 
-TEST(Family, ActiveChildrenAreThoseThatRun) {
+TEST(MainProcess, ACopyOfAForkedProcessesObjectTouchesNothingInAForkServersChild) {
+  const int code = test::in_fork([] {
+    kept().emplace_back(ProcessOptions{.start_method = StartMethod::fork}, [] {});
+    kept().back().start();
+    kept().back().join();  // so that nothing else holds what belongs to it
+    Process child([] {
+      std::exit(clearing_closes_nothing() ? 0 : 1);
+    });
+    child.start();
+    child.join();
+    kept().clear();
+    return child.exitcode().value_or(99);
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(Family, ActiveChildrenAreThoseThatRun) {
   const int code = test::in_fork([] {
     const Pipe gate;
     Process first({.name = "first"}, wait_for, gate.reader());
@@ -187,7 +221,7 @@ TEST(Family, ActiveChildrenAreThoseThatRun) {
   EXPECT_EQ(code, 0);
 }
 
-TEST(Family, ADaemonMayNotHaveChildren) {
+TEST_P(Family, ADaemonMayNotHaveChildren) {
   Pipe pipe;
   Process daemon({.name = "d", .daemon = true}, [](const std::string& writer) {
     Process child({.name = "c"}, [] {});
@@ -202,20 +236,20 @@ TEST(Family, ADaemonMayNotHaveChildren) {
   EXPECT_EQ(pipe.read_all(), "c.start: a daemon may not have processes of its own");
 }
 
-TEST(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {
+TEST_P(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {
   // In a child: exit() runs there what runs at the end of a program, too.
   Pipe pipe;
   const Pipe never;
   const Pipe gate;
   Process child([](const std::string& writer, const std::string& closed, const std::string& open) {
-    auto* daemon = new Process({.daemon = true}, wait_for, closed);
-    daemon->start();
-    test::tell(writer, std::to_string(daemon->pid()) + " ");
-    auto* ordinary = new Process([](const std::string& out, const std::string& reader) {
+    kept().emplace_back(ProcessOptions{.daemon = true}, wait_for, closed);
+    kept().back().start();
+    test::tell(writer, std::to_string(kept().back().pid()) + " ");
+    kept().emplace_back([](const std::string& out, const std::string& reader) {
       test::hear(reader);
       test::tell(out, "ordinary done");
     }, writer, open);
-    ordinary->start();
+    kept().back().start();
     std::exit(4);
   }, pipe.writer(), never.reader(), gate.reader());
   child.start();
@@ -229,7 +263,7 @@ TEST(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {
   EXPECT_THROW(static_cast<void>(shm::pidfd_of(daemon)), std::system_error);
 }
 
-TEST(Family, AtTheExitOfTheProgramTheSame) {
+TEST_P(Family, AtTheExitOfTheProgramTheSame) {
   Pipe pipe;
   const Pipe never;
   const std::string writer = pipe.writer();

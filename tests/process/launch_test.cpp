@@ -18,6 +18,7 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
+#include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward::process {
@@ -47,23 +48,49 @@ void fail_before(ChildContext&, std::string_view arguments) {
   throw Exception(std::string(arguments));
 }
 
-Child launch_with(Entry entry, std::string arguments = {}, bool server = false) {
+Launch order_for(Entry entry, std::string arguments = {}) {
   Launch order;
   order.entry = entry;
   order.arguments = std::move(arguments);
   order.name = "worker";
-  order.server = server;
+  return order;
+}
+
+Child launch_with(Entry entry, std::string arguments = {}) {
+  return launch(order_for(entry, std::move(arguments)));
+}
+
+Child launch_server(StartMethod method, Entry entry, std::string arguments = {}) {
+  Launch order = order_for(entry, std::move(arguments));
+  order.server = true;
+  order.method = method;
   return launch(order);
 }
 
-TEST(Launch, HandsBackWhatTheChildConfirmed) {
+class LaunchTest : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, LaunchTest, test::every_method(), test::method_name);
+
+// Where one keeper serves the whole program.
+class ServerTest : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, ServerTest, test::methods_with_a_server(), test::method_name);
+
+pid_t keeper_pid() {
+  const Pipe gate;
+  const Child probe = launch_with(confirm_and_hear, gate.reader());
+  const pid_t keeper = test::parent_of(probe.pid());
+  gate.write("x");
+  probe.wait();
+  return keeper;
+}
+
+TEST_P(LaunchTest, HandsBackWhatTheChildConfirmed) {
   const Child child = launch_with(confirm_arguments, "tcp://127.0.0.1:9");
   EXPECT_EQ(child.confirmation(), "tcp://127.0.0.1:9");
   EXPECT_TRUE(child.wait());
   EXPECT_EQ(child.exit_code(), 0);
 }
 
-TEST(Launch, CarriesArgumentsOfAnySize) {
+TEST_P(LaunchTest, CarriesArgumentsOfAnySize) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{60U << 10U},
                                  std::size_t{64U << 10U}, std::size_t{65U << 10U},
                                  std::size_t{65U << 20U}}) {
@@ -73,13 +100,13 @@ TEST(Launch, CarriesArgumentsOfAnySize) {
   }
 }
 
-TEST(Launch, CarriesAConfirmationUpToTheLimit) {
+TEST_P(LaunchTest, CarriesAConfirmationUpToTheLimit) {
   const Child child = launch_with(confirm_arguments, std::string(kStatusTextBytes, 'x'));
   EXPECT_EQ(child.confirmation().size(), kStatusTextBytes);
   EXPECT_THROW(launch_with(confirm_arguments, std::string(kStatusTextBytes + 1, 'x')), BadCall);
 }
 
-TEST(Launch, ThrowsWhatKeptTheChildFromComingUpAsItsOwnType) {
+TEST_P(LaunchTest, ThrowsWhatKeptTheChildFromComingUpAsItsOwnType) {
   try {
     launch_with(fail_before<AuthenticationError>, "no key");
     FAIL();
@@ -92,7 +119,7 @@ TEST(Launch, ThrowsWhatKeptTheChildFromComingUpAsItsOwnType) {
   EXPECT_THROW(launch_with(fail_before<std::overflow_error>), std::overflow_error);
 }
 
-TEST(Launch, ThrowsARemoteErrorForAStrangersException) {
+TEST_P(LaunchTest, ThrowsARemoteErrorForAStrangersException) {
   class Odd : public std::runtime_error {
     using std::runtime_error::runtime_error;
   };
@@ -105,7 +132,7 @@ TEST(Launch, ThrowsARemoteErrorForAStrangersException) {
   }
 }
 
-TEST(Launch, SaysHowAChildEndedThatNeverCameUp) {
+TEST_P(LaunchTest, SaysHowAChildEndedThatNeverCameUp) {
   try {
     launch_with([](ChildContext&, std::string_view) { ::_exit(7); });
     FAIL();
@@ -121,7 +148,7 @@ TEST(Launch, SaysHowAChildEndedThatNeverCameUp) {
   EXPECT_THROW(launch_with([](ChildContext&, std::string_view) {}), WorkerDied);
 }
 
-TEST(Launch, WaitStopsAtItsDeadlineAndLaterTellsTheEnd) {
+TEST_P(LaunchTest, WaitStopsAtItsDeadlineAndLaterTellsTheEnd) {
   Pipe gate;
   const Child child = launch_with(confirm_and_hear, gate.reader());
   EXPECT_FALSE(child.wait(core::deadline_after(0ms)));
@@ -135,7 +162,7 @@ TEST(Launch, WaitStopsAtItsDeadlineAndLaterTellsTheEnd) {
   EXPECT_FALSE(child.signal(SIGTERM));
 }
 
-TEST(Launch, WaitReturningMeansThatThePidfdIsReadable) {
+TEST_P(LaunchTest, WaitReturningMeansThatThePidfdIsReadable) {
   for (int round = 0; round < 50; ++round) {
     const Child child = launch_with(confirm_arguments);
     ASSERT_TRUE(child.wait(core::deadline_after(1min)));
@@ -144,7 +171,7 @@ TEST(Launch, WaitReturningMeansThatThePidfdIsReadable) {
   }
 }
 
-TEST(Launch, SeveralThreadsMayAwaitOneChild) {
+TEST_P(LaunchTest, SeveralThreadsMayAwaitOneChild) {
   Pipe gate;
   const Child child = launch_with(confirm_and_hear, gate.reader());
   std::vector<std::thread> waiting;
@@ -157,7 +184,7 @@ TEST(Launch, SeveralThreadsMayAwaitOneChild) {
   EXPECT_EQ(seen, 4);
 }
 
-TEST(Launch, EndTerminatesAndKillsWhatDoesNotListen) {
+TEST_P(LaunchTest, EndTerminatesAndKillsWhatDoesNotListen) {
   Pipe gate;
   const Child polite = launch_with(confirm_and_hear, gate.reader());
   polite.end(1min);
@@ -172,7 +199,7 @@ TEST(Launch, EndTerminatesAndKillsWhatDoesNotListen) {
   EXPECT_EQ(deaf.exit_code(), -SIGKILL);
 }
 
-TEST(Launch, DroppingAChildLeavesTheProcessAlone) {
+TEST_P(LaunchTest, DroppingAChildLeavesTheProcessAlone) {
   Pipe gate;
   Pipe answer;
   {
@@ -189,7 +216,7 @@ TEST(Launch, DroppingAChildLeavesTheProcessAlone) {
   EXPECT_EQ(answer.read(10), "still here");
 }
 
-TEST(Launch, TheChildHasNoDescriptorsButItsOwn) {
+TEST_P(ServerTest, TheChildHasNoDescriptorsButItsOwn) {
   const Pipe mine;  // must not be there
   const Child child = launch_with([](ChildContext& context, std::string_view) {
     // Standard ones, the fork server's connection and pidfd, the starter's pidfd, and until it has
@@ -199,7 +226,7 @@ TEST(Launch, TheChildHasNoDescriptorsButItsOwn) {
   EXPECT_EQ(child.confirmation(), "7");
 }
 
-TEST(Launch, TheChildGetsLimitAndNameOfTheProgram) {
+TEST_P(LaunchTest, TheChildGetsLimitAndNameOfTheProgram) {
   const Child child = launch_with([](ChildContext& context, std::string_view) {
     context.confirm(std::to_string(::sysconf(_SC_OPEN_MAX)) +
                     test::status_field(::getpid(), "Name"));
@@ -224,7 +251,7 @@ void confirm_dispositions(ChildContext& context, std::string_view) {
   context.confirm(dispositions());
 }
 
-TEST(Launch, TheChildStartsWithDefaultSignals) {
+TEST_P(LaunchTest, TheChildStartsWithDefaultSignals) {
   // The program's own may be anything.
   struct sigaction before{};
   struct sigaction handler{};
@@ -234,26 +261,26 @@ TEST(Launch, TheChildStartsWithDefaultSignals) {
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-TEST(Launch, AServerIgnoresInterruptsAndBrokenPipes) {
-  EXPECT_EQ(launch_with(confirm_dispositions, {}, true).confirmation(), "iddidd none blocked");
+TEST_P(LaunchTest, AServerIgnoresInterruptsAndBrokenPipes) {
+  EXPECT_EQ(launch_server(GetParam(), confirm_dispositions).confirmation(), "iddidd none blocked");
 }
 
-TEST(Launch, AServerReadsNothingFromTheStartersInput) {
+TEST_P(LaunchTest, AServerReadsNothingFromTheStartersInput) {
   const Pipe input;
   const test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
   input.write("for the program");
   const Entry entry = [](ChildContext& context, std::string_view) {
     context.confirm(test::read_from(STDIN_FILENO, 15));
   };
-  EXPECT_EQ(launch_with(entry, {}, true).confirmation(), "");
-  EXPECT_EQ(launch_with(entry, {}, false).confirmation(), "for the program");
+  EXPECT_EQ(launch_server(GetParam(), entry).confirmation(), "");
+  EXPECT_EQ(launch_with(entry).confirmation(), "for the program");
 }
 
-TEST(Launch, AServerOutlivesItsForkServerAndSeesItsOwnerEnd) {
-  Pipe report;
+TEST_P(LaunchTest, AServerOutlivesItsKeeperAndSeesItsOwnerEnd) {
   Pipe server_end;
   const int code = test::in_fork([&] {
-    const Child server = launch_with(
+    const Child server = launch_server(
+        GetParam(),
         [](ChildContext& context, std::string_view arguments) {
           const std::string writer(arguments);
           const shm::UniqueFd end(::open(writer.c_str(), O_WRONLY | O_CLOEXEC));
@@ -262,10 +289,11 @@ TEST(Launch, AServerOutlivesItsForkServerAndSeesItsOwnerEnd) {
           ::poll(&owner, 1, -1);
           test::write_to(end.get(), "owner gone");
         },
-        server_end.writer(), true);
-    const shm::UniqueFd fork_server = shm::pidfd_of(fork_server_pid());
-    ::kill(fork_server_pid(), SIGKILL);
-    pollfd gone{fork_server.get(), POLLIN, 0};
+        server_end.writer());
+    const pid_t keeper = test::parent_of(server.pid());
+    const shm::UniqueFd pidfd = shm::pidfd_of(keeper);
+    ::kill(keeper, SIGKILL);
+    pollfd gone{pidfd.get(), POLLIN, 0};
     ::poll(&gone, 1, -1);
     return server.running() ? 0 : 1;
   });
@@ -273,27 +301,40 @@ TEST(Launch, AServerOutlivesItsForkServerAndSeesItsOwnerEnd) {
   EXPECT_EQ(server_end.read_all(), "owner gone");
 }
 
-TEST(ForkServer, CarriesItsNameAndNothingOfTheProgram) {
+TEST_P(ServerTest, CarriesItsNameAndNothingOfTheProgram) {
   const Pipe mine;
-  const Child child = launch_with(confirm_arguments);
-  child.wait();
-  const pid_t pid = fork_server_pid();
-  ASSERT_NE(pid, 0);
-  EXPECT_EQ(test::status_field(pid, "Name"), "steward-fork");
+  const pid_t pid = keeper_pid();
+  EXPECT_EQ(test::status_field(pid, "Name"),
+            GetParam() == StartMethod::spawn ? "steward-spawn" : "steward-fork");
   // 0 to 2, its own pidfd, its owner's, and the connection.
   EXPECT_TRUE(test::eventually([&] { return test::open_files(pid) == 6; }));
 }
 
-TEST(ForkServer, IsNoChildOfTheProgram) {
+TEST_P(LaunchTest, AKeeperOfOneProcessHasNothingOfTheProgramEither) {
+  if (GetParam() != StartMethod::fork) return;
+  const Pipe gate;
+  const Pipe mine;
+  const Child child = launch_with(confirm_and_hear, gate.reader());
+  const pid_t pid = test::parent_of(child.pid());
+  EXPECT_EQ(test::status_field(pid, "Name"), "steward-keeper");
+  // 0 to 2, its own pidfd, its owner's, the process's, and that one's status channel.
+  EXPECT_TRUE(test::eventually([&] { return test::open_files(pid) == 7; }));
+  gate.write("x");
+  child.wait();  // it opens the gate by a number that the next test may use
+}
+
+TEST_P(LaunchTest, NoKeeperIsAChildOfTheProgram) {
   const int code = test::in_fork([] {
-    prepare(For::process);
+    const Pipe gate;
+    const Child child = launch_with(confirm_and_hear, gate.reader());
     const bool childless = ::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD;
-    return childless && fork_server_pid() != 0 ? 0 : 1;
+    gate.write("x");
+    return childless ? 0 : 1;
   });
   EXPECT_EQ(code, 0);
 }
 
-TEST(ForkServer, EndsWithAnOrderlyOwner) {
+TEST_P(ServerTest, EndsWithAnOrderlyOwner) {
   Pipe pids;
   const Pipe gate;
   const std::string gate_name = gate.reader();
@@ -304,27 +345,28 @@ TEST(ForkServer, EndsWithAnOrderlyOwner) {
     EXPECT_TRUE(wait_readable({server.get()}, core::deadline_after(1min)));
   });
   test::in_fork([&] {
-    prepare(For::server);
-    pids.write(std::to_string(fork_server_pid()) + "\n");
+    if (GetParam() == StartMethod::fork_server) prepare(For::server);
+    pids.write(std::to_string(keeper_pid()) + "\n");
     test::hear(gate_name);
     return 0;
   });
   watcher.join();
 }
 
-TEST(ForkServer, LeavesEndingTheProgramToTheProgram) {
-  const Child before = launch_with(confirm_arguments);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::kill(fork_server_pid(), number);
+TEST_P(ServerTest, LeavesEndingTheProgramToTheProgram) {
+  const pid_t server = keeper_pid();
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::kill(server, number);
   EXPECT_EQ(launch_with(confirm_arguments, "up").confirmation(), "up");
+  EXPECT_EQ(keeper_pid(), server);
 }
 
 TEST(ForkServer, SurvivesARequestThatItCannotRead) {
   const Child before = launch_with(confirm_arguments);
-  shm::send_with_fds(State::get().link()->socket.get(), "?");
+  shm::send_with_fds(State::get().fork_server()->socket.get(), "?");
   EXPECT_EQ(launch_with(confirm_arguments, "up").confirmation(), "up");
 }
 
-TEST(ForkServer, StartsWhereStandardDescriptorsAreClosed) {
+TEST_P(ServerTest, StartsWhereStandardDescriptorsAreClosed) {
   for (const int closed : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     const int code = test::in_fork([&] {
       const test::Redirected gone(closed, -1);

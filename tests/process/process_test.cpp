@@ -4,8 +4,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstdlib>
@@ -17,9 +20,9 @@
 #include <gtest/gtest.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/process/launch.hpp>
 #include <steward/shm/pidfd.hpp>
 
+#include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward {
@@ -46,7 +49,10 @@ std::string refusal(F&& call) {
   return "";
 }
 
-TEST(Process, RunsTheTargetInAnotherProcess) {
+class ProcessTest : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, ProcessTest, test::every_method(), test::method_name);
+
+TEST_P(ProcessTest, RunsTheTargetInAnotherProcess) {
   const Pipe pipe;
   Process child([](const std::string& writer) { test::tell(writer, std::to_string(::getpid())); },
                 pipe.writer());
@@ -57,7 +63,7 @@ TEST(Process, RunsTheTargetInAnotherProcess) {
   EXPECT_EQ(pipe.read(std::to_string(child.pid()).size()), std::to_string(child.pid()));
 }
 
-TEST(Process, IsAliveFromStartToEnd) {
+TEST_P(ProcessTest, IsAliveFromStartToEnd) {
   const Pipe gate;
   Process child(wait_for, gate.reader());
   EXPECT_FALSE(child.is_alive());
@@ -71,7 +77,7 @@ TEST(Process, IsAliveFromStartToEnd) {
   EXPECT_EQ(child.exitcode(), 0);
 }
 
-TEST(Process, JoinWithATimeoutSaysWhetherItEnded) {
+TEST_P(ProcessTest, JoinWithATimeoutSaysWhetherItEnded) {
   const Pipe gate;
   Process child(wait_for, gate.reader());
   child.start();
@@ -86,7 +92,7 @@ TEST(Process, JoinWithATimeoutSaysWhetherItEnded) {
   child.join();  // as often as one likes
 }
 
-TEST(Process, ExitCodesArrive) {
+TEST_P(ProcessTest, ExitCodesArrive) {
   for (const int code : {0, 1, 3, 255}) {
     Process child(exit_with, code);
     child.start();
@@ -95,7 +101,7 @@ TEST(Process, ExitCodesArrive) {
   }
 }
 
-TEST(Process, DeathByASignalIsANegativeExitCode) {
+TEST_P(ProcessTest, DeathByASignalIsANegativeExitCode) {
   for (const int number : {SIGKILL, SIGTERM, SIGUSR1}) {
     Process child(raise, number);
     child.start();
@@ -113,7 +119,7 @@ TEST(Process, DeathByASignalIsANegativeExitCode) {
   EXPECT_EQ(crash.exitcode(), -SIGABRT);
 }
 
-TEST(Process, TerminateAndKillEndIt) {
+TEST_P(ProcessTest, TerminateAndKillEndIt) {
   const Pipe gate;
   Process polite(wait_for, gate.reader());
   polite.start();
@@ -138,7 +144,7 @@ TEST(Process, TerminateAndKillEndIt) {
   EXPECT_EQ(deaf.exitcode(), -SIGKILL);
 }
 
-TEST(Process, TheSentinelIsReadableAtTheEnd) {
+TEST_P(ProcessTest, TheSentinelIsReadableAtTheEnd) {
   const Pipe gate;
   Process child(wait_for, gate.reader());
   child.start();
@@ -149,7 +155,31 @@ TEST(Process, TheSentinelIsReadableAtTheEnd) {
   EXPECT_EQ(child.exitcode(), 0);
 }
 
-TEST(Process, MisuseIsABadCallThatSaysWhatAndWhere) {
+TEST_P(ProcessTest, TheSentinelMayBeWatchedWithOtherDescriptors) {
+  const Pipe gate;
+  const Pipe quiet;
+  std::vector<Process> children;
+  const shm::UniqueFd all(::epoll_create1(EPOLL_CLOEXEC));
+  const auto watch = [&](int fd) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    ASSERT_EQ(::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &event), 0);
+  };
+  watch(quiet.reader_fd());
+  for (int i = 0; i < 2; ++i) {
+    children.emplace_back(wait_for, gate.reader());
+    children.back().start();
+    watch(children.back().sentinel());
+  }
+  children.front().kill();
+  std::array<epoll_event, 4> events{};
+  ASSERT_EQ(::epoll_wait(all.get(), events.data(), events.size(), -1), 1);
+  EXPECT_EQ(events[0].data.fd, children.front().sentinel());
+  gate.write("x");
+}
+
+TEST_P(ProcessTest, MisuseIsABadCallThatSaysWhatAndWhere) {
   Process child({.name = "w"}, nothing);
   EXPECT_EQ(refusal([&] { child.join(); }), "w.join: the process has not been started");
   EXPECT_EQ(refusal([&] { child.terminate(); }), "w.terminate: the process has not been started");
@@ -167,7 +197,7 @@ TEST(Process, MisuseIsABadCallThatSaysWhatAndWhere) {
   EXPECT_EQ(child.name(), "w");
 }
 
-TEST(Process, ARunningProcessCannotBeClosed) {
+TEST_P(ProcessTest, ARunningProcessCannotBeClosed) {
   const Pipe gate;
   Process child({.name = "w"}, wait_for, gate.reader());
   child.start();
@@ -178,14 +208,14 @@ TEST(Process, ARunningProcessCannotBeClosed) {
   child.close();
 }
 
-TEST(Process, OneThatWasNeverStartedMayBeClosedOrDropped) {
+TEST_P(ProcessTest, OneThatWasNeverStartedMayBeClosedOrDropped) {
   Process closed(nothing);
   closed.close();
   EXPECT_THROW(closed.start(), BadCall);
   const Process dropped(nothing);
 }
 
-TEST(Process, MovesAlongWithTheRunningProcess) {
+TEST_P(ProcessTest, MovesAlongWithTheRunningProcess) {
   const Pipe gate;
   std::vector<Process> all;
   for (int i = 0; i < 3; ++i) {
@@ -201,7 +231,7 @@ TEST(Process, MovesAlongWithTheRunningProcess) {
   EXPECT_EQ(first.exitcode(), 0);
 }
 
-TEST(Process, TheDestructorWaitsForTheEnd) {
+TEST_P(ProcessTest, TheDestructorWaitsForTheEnd) {
   const Pipe gate;
   shm::UniqueFd pidfd;
   std::thread opener;
@@ -215,7 +245,7 @@ TEST(Process, TheDestructorWaitsForTheEnd) {
   opener.join();
 }
 
-TEST(Process, AssigningEndsWhatStoodThere) {
+TEST_P(ProcessTest, AssigningEndsWhatStoodThere) {
   const Pipe gate;
   Process child({.daemon = true}, wait_for, gate.reader());
   child.start();
@@ -225,7 +255,7 @@ TEST(Process, AssigningEndsWhatStoodThere) {
   child.start();
 }
 
-TEST(Process, TheDestructorOfADaemonTerminatesIt) {
+TEST_P(ProcessTest, TheDestructorOfADaemonTerminatesIt) {
   const Pipe gate;
   shm::UniqueFd pidfd;
   {
@@ -237,15 +267,7 @@ TEST(Process, TheDestructorOfADaemonTerminatesIt) {
   EXPECT_TRUE(shm::has_ended(pidfd.get()));
 }
 
-TEST(Process, OtherStartMethodsSayThatTheyAreMissing) {
-  EXPECT_THROW(Process({.start_method = StartMethod::spawn}, nothing), BadCall);
-  EXPECT_THROW(set_start_method(StartMethod::fork), BadCall);
-  set_start_method(StartMethod::fork_server);
-  Process child({.start_method = StartMethod::fork_server}, nothing);
-  child.start();
-}
-
-TEST(Process, CpuCountIsWhatTheProcessMayUse) {
+TEST_P(ProcessTest, CpuCountIsWhatTheProcessMayUse) {
   EXPECT_EQ(cpu_count(), std::thread::hardware_concurrency());
   Process narrow([] {
     cpu_set_t one;
@@ -262,7 +284,7 @@ TEST(Process, CpuCountIsWhatTheProcessMayUse) {
   EXPECT_EQ(narrow.exitcode(), 1);
 }
 
-TEST(Process, ThreadsMayStartAtOnce) {
+TEST_P(ProcessTest, ThreadsMayStartAtOnce) {
   { Process first(nothing); }
   std::vector<std::thread> threads;
   std::atomic<int> good = 0;
@@ -280,23 +302,26 @@ TEST(Process, ThreadsMayStartAtOnce) {
   EXPECT_EQ(good, 40);
 }
 
-TEST(Process, ManyStartsLeaveNothingBehind) {
+TEST_P(ProcessTest, ManyStartsLeaveNothingBehind) {
   const Pipe gate;
   Process probe({.daemon = true}, wait_for, gate.reader());
   probe.start();
-  const pid_t server = process::fork_server_pid();
-  const auto settled = [&] { return test::children_of(server).size() == 1; };
+  const pid_t keeper = test::parent_of(probe.pid());
+  // 0 to 2, its own pidfd, its owner's and the connection; for the probe a pidfd, a status channel
+  // and a connection. The keeper of one process has closed the connections.
+  const std::size_t there = GetParam() == StartMethod::fork ? 7 : 9;
+  const auto settled = [&] {
+    return test::children_of(keeper).size() == 1 && test::open_files(keeper) == there;
+  };
   ASSERT_TRUE(test::eventually(settled));
   const std::size_t here = test::open_files(::getpid());
-  const std::size_t there = test::open_files(server);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 100; ++i) {
     Process child(nothing);
     child.start();
     child.join();
     ASSERT_EQ(child.exitcode(), 0);
   }
   EXPECT_EQ(test::open_files(::getpid()), here);
-  EXPECT_TRUE(test::eventually([&] { return test::open_files(server) == there; }));
   EXPECT_TRUE(test::eventually(settled));
   EXPECT_TRUE(test::children_of(::getpid()).empty());
 }

@@ -10,12 +10,16 @@
 
 #include <gtest/gtest.h>
 
+#include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward {
 namespace {
 
 using test::Pipe;
+
+class Starter : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Starter, test::every_method(), test::method_name);
 
 template <class F, class... Args>
 std::string output_of(F f, Args... args) {
@@ -34,7 +38,7 @@ std::string variable(const char* name) {
   return value != nullptr ? value : "(unset)";
 }
 
-TEST(Starter, TheEnvironmentAtStartIsTaken) {
+TEST_P(Starter, TheEnvironmentAtStartIsTaken) {
   Process first([] {});  // the fork server is there before the change
   const auto show = [] {
     std::cout << variable("STEWARD_TEST") << " " << (std::getenv("PATH") != nullptr);
@@ -47,7 +51,7 @@ TEST(Starter, TheEnvironmentAtStartIsTaken) {
   EXPECT_EQ(output_of(show), "(unset) 1");
 }
 
-TEST(Starter, AProcessMayChangeItsEnvironment) {
+TEST_P(Starter, AProcessMayChangeItsEnvironment) {
   ::setenv("STEWARD_TEST", "one", 1);
   EXPECT_EQ(output_of([] {
               ::setenv("STEWARD_TEST", "changed", 1);
@@ -61,7 +65,7 @@ TEST(Starter, AProcessMayChangeItsEnvironment) {
   ::unsetenv("STEWARD_TEST");
 }
 
-TEST(Starter, AnEmptyAndAHugeEnvironmentTravel) {
+TEST_P(Starter, AnEmptyAndAHugeEnvironmentTravel) {
   const auto count = [] {
     std::size_t variables = 0;
     for (char** each = environ; *each != nullptr; ++each) ++variables;
@@ -78,7 +82,7 @@ TEST(Starter, AnEmptyAndAHugeEnvironmentTravel) {
   EXPECT_EQ(code, 0);
 }
 
-TEST(Starter, TheDirectoryAtStartIsTaken) {
+TEST_P(Starter, TheDirectoryAtStartIsTaken) {
   Process first([] {});
   const auto before = std::filesystem::current_path();
   const auto show = [] { std::cout << std::filesystem::current_path().string(); };
@@ -88,7 +92,7 @@ TEST(Starter, TheDirectoryAtStartIsTaken) {
   std::filesystem::current_path(before);
 }
 
-TEST(Starter, StandardInputIsTaken) {
+TEST_P(Starter, StandardInputIsTaken) {
   const Pipe input;
   const test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
   input.write("a line\n");
@@ -100,7 +104,7 @@ TEST(Starter, StandardInputIsTaken) {
             "a line");
 }
 
-TEST(Starter, InputThatTheProgramHadReadIsNotSeenAgain) {
+TEST_P(Starter, InputThatTheProgramHadReadIsNotSeenAgain) {
   const Pipe input;
   const test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
   input.write("first\nsecond\n");
@@ -123,7 +127,7 @@ TEST(Starter, InputThatTheProgramHadReadIsNotSeenAgain) {
   EXPECT_EQ(output.read_all(), "child: third");
 }
 
-TEST(Starter, AProgramAtTheEndOfItsInputHasProcessesThatRead) {
+TEST_P(Starter, AProgramAtTheEndOfItsInputHasProcessesThatRead) {
   Pipe input;
   input.close_writer();
   const Pipe more;
@@ -152,7 +156,7 @@ TEST(Starter, AProgramAtTheEndOfItsInputHasProcessesThatRead) {
   EXPECT_EQ(output.read_all(), "more");
 }
 
-TEST(Starter, AClosedDescriptorIsNothingToReadOrToWriteTo) {
+TEST_P(Starter, AClosedDescriptorIsNothingToReadOrToWriteTo) {
   Pipe answer;
   {
     const test::Redirected no_input(STDIN_FILENO, -1);

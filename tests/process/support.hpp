@@ -179,6 +179,28 @@ inline std::string status_field(pid_t pid, const std::string& name) {
   return {};
 }
 
+// For a process that steward has started: its keeper.
+inline pid_t parent_of(pid_t pid) {
+  const std::string number = status_field(pid, "PPid");
+  const auto parent = static_cast<pid_t>(std::strtol(number.c_str(), nullptr, 10));
+  // Or a signal would go to the whole group, or to the system.
+  if (parent <= 1) std::abort();
+  return parent;
+}
+
+// What this test program writes to standard output and error when it is run with these arguments.
+inline std::string run_program(const std::string& arguments) {
+  // The link and not its path in /proc, which would be the shell's.
+  std::array<char, 4096> path{};
+  if (::readlink("/proc/self/exe", path.data(), path.size() - 1) < 0) std::abort();
+  std::FILE* output =
+      ::popen(("'" + std::string(path.data()) + "' " + arguments + " 2>&1").c_str(), "re");
+  if (output == nullptr) std::abort();
+  const std::string text = read_from(::fileno(output), std::string::npos);
+  ::pclose(output);
+  return text;
+}
+
 // Processes, zombies included, whose parent is `pid`.
 inline std::vector<pid_t> children_of(pid_t pid) {
   std::vector<pid_t> children;

@@ -1,0 +1,65 @@
+#include <steward/process/passed_fd.hpp>
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/descriptors.hpp>
+#include <steward/process/luggage.hpp>
+#include <steward/process/state.hpp>
+
+namespace steward::process {
+
+PassedFd::PassedFd(shm::UniqueFd fd) {
+  if (!fd) return;
+  number_ = std::make_unique<std::atomic<int>>(fd.release());
+  State::get().with_held([this](HeldFiles& held) { held.insert(number_.get()); });
+}
+
+PassedFd& PassedFd::operator=(PassedFd&& other) noexcept {
+  if (this != &other) {
+    close();
+    number_ = std::move(other.number_);
+  }
+  return *this;
+}
+
+PassedFd::~PassedFd() { close(); }
+
+void PassedFd::close() noexcept {
+  if (!number_) return;
+  State::get().close_held(*number_);
+  number_.reset();
+}
+
+std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
+  std::pair<PassedFd, PassedFd> ends;
+  State::get().with_held([&](HeldFiles& held) {
+    std::array<int, 2> fds{};
+    if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds.data()) != 0) {
+      throw std::system_error(errno, std::generic_category(), "cannot make a pair of sockets");
+    }
+    shm::UniqueFd first = lifted(shm::UniqueFd(fds[0]));
+    shm::UniqueFd second = lifted(shm::UniqueFd(fds[1]));
+    ends.first.number_ = std::make_unique<std::atomic<int>>(first.release());
+    ends.second.number_ = std::make_unique<std::atomic<int>>(second.release());
+    held.insert(ends.first.number_.get());
+    held.insert(ends.second.number_.get());
+  });
+  return ends;
+}
+
+std::uint64_t PassedFd::pack_place() const {
+  Luggage& luggage = current_luggage();
+  if (!*this) throw BadCall("an open file is to be passed that was closed or passed already");
+  return luggage.add(*number_);
+}
+
+void PassedFd::unpack_place(std::uint64_t place) {
+  *this = PassedFd(current_luggage().take(place));
+}
+
+}  // namespace steward::process

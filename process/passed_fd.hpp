@@ -1,0 +1,60 @@
+// PassedFd: an open file that can be an argument of a new process.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::process {
+
+// An open file with one owner among the processes of a program: Process::start() hands it over. The
+// new process has it under a number of its own; here it is closed once the process is up. It packs
+// itself, and so it may lie anywhere in an argument: in a vector, in a struct with MSGPACK_DEFINE.
+// Packed for anything but a new process it throws BadCall.
+//
+// A process forked from the program as it stands (StartMethod::fork) closes its copies of all that
+// it was not given, or it would keep from the others that a file has lost its last user. Neither
+// there nor in a process of the fork server do the program's objects stand for any file: get() is
+// -1. After a plain fork() both sides have the file.
+//
+// Movable, not copyable. Thread safety: get() may be called by any thread, the rest needs the
+// object for itself.
+class PassedFd {
+ public:
+  PassedFd() = default;  // stands for no file
+  // A process that another thread forks just before this has a copy for good: see socket_pair().
+  explicit PassedFd(shm::UniqueFd fd);
+  PassedFd(PassedFd&& other) noexcept = default;
+  PassedFd& operator=(PassedFd&& other) noexcept;
+  ~PassedFd();
+
+  // -1 if it stands for no file: by default, moved from, closed, lost in a fork.
+  int get() const noexcept { return number_ ? number_->load(std::memory_order_relaxed) : -1; }
+  explicit operator bool() const noexcept { return get() >= 0; }
+  void close() noexcept;
+
+  // Connected Unix sockets, close-on-exec, of this type (SOCK_SEQPACKET, SOCK_STREAM). Throws
+  // std::system_error.
+  static std::pair<PassedFd, PassedFd> socket_pair(int type);
+
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(pack_place());
+  }
+  template <class Object>
+  void msgpack_unpack(Object packed) {
+    const std::uint64_t place = packed;
+    unpack_place(place);
+  }
+
+ private:
+  std::uint64_t pack_place() const;
+  void unpack_place(std::uint64_t place);
+
+  std::unique_ptr<std::atomic<int>> number_;  // noted in State while it is not -1
+};
+
+}  // namespace steward::process

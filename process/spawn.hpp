@@ -1,0 +1,18 @@
+// StartMethod::spawn: this program executed anew, once for the spawn server and once for each
+// process. Both find their way by an argument of the command line, which child_entry() reads.
+#pragma once
+
+#include <memory>
+
+#include <steward/process/birth.hpp>
+#include <steward/process/keeper.hpp>
+
+namespace steward::process {
+
+// child_entry() must have run in this process. Throws std::system_error, WorkerDied.
+std::shared_ptr<Link> start_spawn_server();
+
+// In the spawn server's forked child, which has become what it needs to be but for its program.
+[[noreturn]] void execute(const Birth& birth);
+
+}  // namespace steward::process

@@ -1,0 +1,235 @@
+// Open files as arguments of a process.
+#include <steward/process/passed_fd.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/core/codec.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/process/luggage.hpp>
+#include <steward/process/process.hpp>
+
+#include <steward/tests/process/methods.hpp>
+#include <steward/tests/process/support.hpp>
+
+namespace steward {
+namespace {
+
+using process::PassedFd;
+using test::Pipe;
+
+static_assert(!std::copyable<PassedFd> && std::movable<PassedFd>);
+static_assert(core::Packable<PassedFd> && core::Packable<std::vector<PassedFd>>);
+
+struct Route {
+  std::string name;
+  PassedFd end;
+  MSGPACK_DEFINE(name, end)
+};
+
+struct Ends {
+  PassedFd reader;
+  PassedFd writer;
+};
+
+Ends pipe_ends() {
+  std::array<int, 2> fds{};
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) std::abort();
+  return {PassedFd(shm::UniqueFd(fds[0])), PassedFd(shm::UniqueFd(fds[1]))};
+}
+
+bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+
+void say(PassedFd writer, const std::string& text) { test::write_to(writer.get(), text); }
+
+void echo(PassedFd end) {
+  for (;;) {
+    const std::string heard = test::read_from(end.get(), 1);
+    if (heard.empty()) return;
+    test::write_to(end.get(), heard);
+  }
+}
+
+class PassedFiles : public test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, PassedFiles, test::every_method(), test::method_name);
+
+TEST_P(PassedFiles, ReachTheProcessAndLeaveThisOne) {
+  Ends ends = pipe_ends();
+  const int number = ends.writer.get();
+  Process child(say, std::move(ends.writer), "through the pipe");
+  EXPECT_FALSE(ends.writer);
+  EXPECT_TRUE(is_open(number));
+  child.start();
+  EXPECT_FALSE(is_open(number));
+  // To the end: nobody else has the writer.
+  EXPECT_EQ(test::read_from(ends.reader.get(), std::string::npos), "through the pipe");
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
+}
+
+TEST_P(PassedFiles, WorkInBothDirections) {
+  auto [near, far] = PassedFd::socket_pair(SOCK_STREAM);
+  Process child(echo, std::move(far));
+  child.start();
+  test::write_to(near.get(), "abc");
+  EXPECT_EQ(test::read_from(near.get(), 3), "abc");
+  near.close();  // and the process sees that
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
+}
+
+TEST_P(PassedFiles, EndWithTheProcess) {
+  auto [near, far] = PassedFd::socket_pair(SOCK_STREAM);
+  // One that is started meanwhile has no copy of either end.
+  auto [gate, held] = PassedFd::socket_pair(SOCK_STREAM);
+  Process bystander(echo, std::move(held));
+  bystander.start();
+  Process child(echo, std::move(far));
+  child.start();
+  child.kill();
+  EXPECT_EQ(test::read_from(near.get(), 1), "");
+  gate.close();
+  bystander.join();
+  EXPECT_EQ(bystander.exitcode(), 0);
+}
+
+TEST_P(PassedFiles, LieAnywhereInAnArgument) {
+  Ends ends = pipe_ends();
+  std::vector<Route> routes;
+  for (const char* name : {"a", "b"}) {
+    const int copy = ::fcntl(ends.writer.get(), F_DUPFD_CLOEXEC, 3);
+    routes.push_back({name, PassedFd(shm::UniqueFd(copy))});
+  }
+  Process child([](int, std::vector<Route> given, std::optional<PassedFd> last) {
+    for (const Route& route : given) test::write_to(route.end.get(), route.name);
+    test::write_to(last->get(), "c");
+  }, 1, std::move(routes), std::move(ends.writer));
+  child.start();
+  EXPECT_EQ(test::read_from(ends.reader.get(), std::string::npos), "abc");
+}
+
+struct Speaker {
+  PassedFd end;
+  MSGPACK_DEFINE(end)
+  void operator()(const std::string& text) const { test::write_to(end.get(), text); }
+};
+
+TEST_P(PassedFiles, LieInAFunctionObject) {
+  Ends ends = pipe_ends();
+  Process child(Speaker{std::move(ends.writer)}, "spoken");
+  child.start();
+  EXPECT_EQ(test::read_from(ends.reader.get(), std::string::npos), "spoken");
+}
+
+TEST_P(PassedFiles, AsManyAsTheLimitAndNotOneMore) {
+  const auto start_with = [](std::size_t count) {
+    std::vector<PassedFd> files;
+    for (std::size_t i = 0; i < count; ++i) {
+      files.emplace_back(shm::UniqueFd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)));
+    }
+    Process child([](std::vector<PassedFd> given) {
+      std::size_t open = 0;
+      for (const PassedFd& file : given) open += is_open(file.get()) ? 1U : 0U;
+      std::exit(open == process::kFilesPerStart ? 0 : 1);
+    }, std::move(files));
+    child.start();
+    child.join();
+    return child.exitcode();
+  };
+  EXPECT_EQ(start_with(process::kFilesPerStart), 0);
+  EXPECT_THROW(start_with(process::kFilesPerStart + 1), BadCall);
+}
+
+struct OneWay {
+  int unused = 0;
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(1);
+  }
+  void msgpack_unpack(const msgpack::object&) { throw BadCall("no way back"); }
+};
+
+TEST_P(PassedFiles, StayHereIfTheProcessDoesNotComeUp) {
+  Ends ends = pipe_ends();
+  const int number = ends.writer.get();
+  {
+    Process child([](PassedFd, OneWay) {}, std::move(ends.writer), OneWay{});
+    EXPECT_THROW(child.start(), BadCall);
+    EXPECT_TRUE(is_open(number));
+  }
+  EXPECT_EQ(test::read_from(ends.reader.get(), 1), "");
+}
+
+TEST_P(PassedFiles, ACopyInAProcessThatWasNotGivenItStandsForNothing) {
+  static PassedFd* known = nullptr;
+  const int code = test::in_fork([] {
+    Ends ends = pipe_ends();
+    known = &ends.reader;
+    Process child([] {
+      if (known != nullptr && *known) std::exit(1);
+      const std::size_t before = test::open_files(::getpid());
+      if (known != nullptr) known->close();
+      std::exit(test::open_files(::getpid()) == before ? 0 : 2);
+    });
+    child.start();
+    child.join();
+    return *known ? child.exitcode().value_or(99) : 98;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST(PassedFd, OneThatIsClosedOrEmptyCannotBePassed) {
+  Process empty([](PassedFd) {}, PassedFd());
+  EXPECT_THROW(empty.start(), BadCall);
+  Ends ends = pipe_ends();
+  ends.reader.close();
+  Process closed([](PassedFd) {}, std::move(ends.reader));
+  EXPECT_THROW(closed.start(), BadCall);
+}
+
+TEST(PassedFd, TravelsToNothingButAProcess) {
+  const Ends ends = pipe_ends();
+  try {
+    core::packed(ends.reader);
+    FAIL();
+  } catch (const BadCall& error) {
+    EXPECT_STREQ(error.what(),
+                 "an open file travels only to a new process, among the arguments it is started "
+                 "with");
+  }
+  EXPECT_THROW(core::unpack<PassedFd>(core::packed(std::uint64_t{0})), BadCall);
+}
+
+TEST(PassedFd, SurvivesAPlainForkOnBothSides) {
+  auto [near, far] = PassedFd::socket_pair(SOCK_STREAM);
+  const int code = test::in_fork([&] {
+    near.close();
+    test::write_to(far.get(), "x");
+    return 0;
+  });
+  EXPECT_EQ(code, 0);
+  far.close();
+  EXPECT_EQ(test::read_from(near.get(), 2), "x");
+}
+
+TEST(Luggage, AFileIsTakenOnceFromItsPlace) {
+  Ends ends = pipe_ends();
+  std::vector<shm::UniqueFd> files;
+  files.emplace_back(::fcntl(ends.reader.get(), F_DUPFD_CLOEXEC, 3));
+  process::Luggage luggage(std::move(files));
+  EXPECT_THROW(luggage.take(1), BadCall);
+  EXPECT_TRUE(luggage.take(0));
+  EXPECT_THROW(luggage.take(0), BadCall);
+}
+
+}  // namespace
+}  // namespace steward
