@@ -74,7 +74,8 @@ Word Ring<Memory>::queued_before(Place tail, Word limit) {
   head.at = std::min(head.at, tail.at);
   Patience patience(memory_, 0);
   while (tail.at - head.at >= limit) {
-    const Cell c = Cell::of(cell(head.segment, head.at).load(std::memory_order_acquire));
+    // Sequentially consistent: also the last look of one who then sleeps for room.
+    const Cell c = Cell::of(cell(head.segment, head.at).load(std::memory_order_seq_cst));
     const std::int64_t laps = ahead(c, head.segment, head.at);
     if (laps > 0) {
       head.at = std::min(beyond(head.segment, head.at, laps), tail.at);
@@ -179,7 +180,7 @@ bool Ring<Memory>::claim(unsigned size_class, const Spot* spot, Claim& out) {
 template <class Memory>
 void Ring<Memory>::unclaim(const Claim& claim) {
   // First, or 16 bits of generation could come round to an old position of a stopped consumer.
-  memory_.pos(claim.block).store(Pos::kNone, std::memory_order_relaxed);
+  memory_.pos(claim.block).store(Pos::kNone, std::memory_order_release);
   memory_.state(claim.block).store(claim.state.freed().word(), std::memory_order_release);
   memory_.wake(Event::block_freed, kEveryone);
 }
@@ -218,7 +219,7 @@ Put Ring<Memory>::publish(const Claim& claim, Spot& spot) {
       help_state(at.segment, at.at - memory_.cells(at.segment), c);
     }
     memory_.pos(claim.block)
-        .store(pos_at(claim.state, at.segment, at.at).word(), std::memory_order_relaxed);
+        .store(pos_at(claim.state, at.segment, at.at).word(), std::memory_order_release);
     const Cell full{lap_of(at.segment, at.at), Kind::full, 0, claim.block};
     // COMMIT. Sequentially consistent: it pairs with the flag of those who sleep. The room that was
     // found is still there: while nobody publishes, the head alone moves.

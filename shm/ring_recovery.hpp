@@ -88,11 +88,12 @@ void Ring<Memory>::recover(unsigned owner) {
 template <class Memory>
 bool Ring<Memory>::holds_message(std::uint32_t block) {
   for (;;) {
-    const Word seen = memory_.state(block).load(std::memory_order_acquire);
+    // Sequentially consistent: also the last look of one who then sleeps in join().
+    const Word seen = memory_.state(block).load(std::memory_order_seq_cst);
     const State state = State::of(seen);
     if (state.holder() == Holder::free) return false;
     if (state.holder() != Holder::claimed || published(block, state)) return true;
-    if (memory_.state(block).load(std::memory_order_acquire) == seen) return false;
+    if (memory_.state(block).load(std::memory_order_seq_cst) == seen) return false;
   }
 }
 

@@ -207,7 +207,7 @@ bool Ring<Memory>::touch(Held& held, Word until) {
     return false;
   }
   // As unclaim(): touched for long, the generation could come round to its position.
-  memory_.pos(held.block).store(Pos::kNone, std::memory_order_relaxed);
+  memory_.pos(held.block).store(Pos::kNone, std::memory_order_release);
   memory_.lease_end(held.block).store(until, std::memory_order_relaxed);
   held.state = state.held_by(me_, Holder::lease);
   word.store(held.state.word(), std::memory_order_release);
@@ -264,7 +264,7 @@ void Ring<Memory>::redeliver(std::uint32_t block, State state) {
       ++at;
       continue;
     } else if (laps == 0) {
-      memory_.pos(block).store(pos_at(state, kRedelivery, at).word(), std::memory_order_relaxed);
+      memory_.pos(block).store(pos_at(state, kRedelivery, at).word(), std::memory_order_release);
       const Cell full{lap_of(kRedelivery, at), Kind::full, 0, block};
       if (cell(kRedelivery, at)
               .compare_exchange_strong(seen, full.word(), std::memory_order_seq_cst,

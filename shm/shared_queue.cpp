@@ -390,7 +390,8 @@ SharedQueue::Outcome SharedQueue::join(Until until) {
   const auto none_open = [&] {
     const Word end = memory_.owners_end().load(std::memory_order_acquire);
     for (unsigned n = 1; n < end && n <= kOwnersMax; ++n) {
-      if (memory_.owner(n).open_tasks.load(std::memory_order_acquire) != 0) return false;
+      // Sequentially consistent: the last look of one who then sleeps.
+      if (memory_.owner(n).open_tasks.load(std::memory_order_seq_cst) != 0) return false;
     }
     return true;
   };

@@ -19,7 +19,7 @@ namespace steward::shm {
 
 template <>
 inline bool Ring<test::SimulatedMemory<test::TouchKeepsThePosition>>::touch(Held& held,
-                                                                           Word until) {
+                                                                            Word until) {
   Atomic& word = memory_.state(held.block);
   Word seen = held.state.word();
   const State before = held.state;
