@@ -3,10 +3,13 @@
 
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/future.hpp>
 #include <steward/core/value.hpp>
 #include <steward/manager/manager.hpp>
+#include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/process/process_of.hpp>
+#include <steward/process/progress_bar.hpp>
 #include <steward/proxy/dict.hpp>
 #include <steward/proxy/handle.hpp>
 #include <steward/proxy/list.hpp>

@@ -26,17 +26,17 @@ std::optional<Status> next_status(int channel, const Link& link) {
   return receive_status(channel, shm::Wait::none);
 }
 
-std::string ending(int exit_code) {
-  if (exit_code >= 0) return fmt::format("exit code {}", exit_code);
-  return fmt::format("signal {} ({})", -exit_code, ::strsignal(-exit_code));
-}
-
 [[noreturn]] void throw_lost(const std::string& name, const Link& link) {
   if (shm::has_ended(link.pidfd.get())) throw_keeper_ended(name, link);
   throw WorkerDied(fmt::format("{}: {} could not take the request", name, keeper_of(link)));
 }
 
 }  // namespace
+
+std::string describe_ending(int exit_code) {
+  if (exit_code >= 0) return fmt::format("exit code {}", exit_code);
+  return fmt::format("signal {} ({})", -exit_code, ::strsignal(-exit_code));
+}
 
 struct Child::Impl {
   std::shared_ptr<const Link> link;
@@ -129,7 +129,7 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
                                 name + ": " + keeper_of(*link) + " cannot fork");
       case StatusKind::ended:
         throw WorkerDied(fmt::format("{}: ended before it was up ({})", name,
-                                     ending(status->value)));
+                                     describe_ending(status->value)));
     }
   }
   child.impl_->link = std::move(link);

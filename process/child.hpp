@@ -15,6 +15,9 @@ namespace steward::process {
 
 struct Link;
 
+// "exit code 1", "signal 9 (Killed)"
+std::string describe_ending(int exit_code);
+
 // A started process by its pidfd, and the exit status that its keeper reports. A resource: movable,
 // not copyable; dropping it leaves the process alone. Only the process that got it from launch()
 // may use it.

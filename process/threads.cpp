@@ -33,13 +33,14 @@ bool is_sanitizers(const std::filesystem::path& task) {
 bool is_sanitizers(const std::filesystem::path&) { return false; }
 #endif
 
-// Those that a connection to a manager has brought along: ZeroMQ's, and the renewal of a remote
-// session. Around a fork nothing of theirs is locked that the child could need.
-bool is_connections(const std::filesystem::path& task) {
+// Those that a connection to a manager has brought along, ZeroMQ's and the renewal of a remote
+// session, and those of pools. Around a fork nothing of theirs is locked that the child could need.
+bool is_ours(const std::filesystem::path& task) {
   std::ifstream file(task / "comm");
   std::string name;
   std::getline(file, name);
-  return name.find("ZMQbg/") != std::string::npos || name == "steward-renewal";
+  return name.find("ZMQbg/") != std::string::npos || name == "steward-renewal" ||
+         name == "steward-pool";
 }
 
 int all_threads() {
@@ -49,7 +50,7 @@ int all_threads() {
   if (error) return 1;
   return static_cast<int>(std::count_if(
       begin(tasks), end(tasks), [](const auto& task) {
-        return !is_sanitizers(task.path()) && !is_connections(task.path());
+        return !is_sanitizers(task.path()) && !is_ours(task.path());
       }));
 }
 

@@ -13,8 +13,8 @@ namespace {
 using std::chrono::milliseconds;
 
 // While nothing happens, and while memory grows for no reason.
-constexpr milliseconds kLook{50};
-constexpr milliseconds kCloseLook{5};
+constexpr milliseconds kLook{20};
+constexpr milliseconds kCloseLook{2};
 // A byte of a message may become a value of 40 bytes, in a container that has just grown.
 constexpr std::size_t kGrowth = 64;
 // Buffers, threads, the allocator's leftovers.

@@ -77,7 +77,9 @@ TEST(Endless, AMessageWithoutEndIsCutAndOthersGoOn) {
   numbers.append(500);
   EXPECT_EQ(numbers.size(), 501U);
 
-  const std::size_t allowance = kSanitized ? std::size_t{1} << 30U : 0;
+  // What the guard lets pass, and what comes in between two of its looks on a busy machine: less than
+  // half of what was sent.
+  const std::size_t allowance = std::size_t{kSanitized ? 1024U : 160U} << 20U;
   EXPECT_GT(peak_bytes(server.pid()), std::size_t{64} << 20U) << "the strangers did not get in";
   EXPECT_LT(peak_bytes(server.pid()), (std::size_t{256} << 20U) + allowance);
   std::printf("the server's peak: %zu MiB\n", peak_bytes(server.pid()) >> 20U);

@@ -1,0 +1,156 @@
+#include <steward/core/future.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+namespace steward::core {
+
+bool FutureState::ready() const {
+  const std::lock_guard hold(mutex_);
+  return ready_;
+}
+
+bool FutureState::wait(Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  if (ready_) return true;
+  if (const auto by = by_) {
+    lock.unlock();
+    by->help([this] { return ready(); }, deadline);
+    return ready();
+  }
+  const auto is_ready = [this] { return ready_; };
+  if (deadline) return changed_.wait_until(lock, *deadline, is_ready);
+  changed_.wait(lock, is_ready);
+  return true;
+}
+
+bool FutureState::cancel() {
+  std::unique_lock lock(mutex_);
+  const auto by = by_;
+  if (ready_ || !by) return false;
+  lock.unlock();
+  return by->cancel();
+}
+
+void FutureState::call_back(std::function<void()> callback) {
+  {
+    const std::lock_guard hold(mutex_);
+    if (!ready_) return callbacks_.push_back(std::move(callback));
+  }
+  callback();
+}
+
+std::uint64_t FutureState::follow(std::function<void()> next) {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t number = ++numbers_;
+  if (!ready_) {
+    next_.push_back({number, std::move(next)});
+    return number;
+  }
+  lock.unlock();
+  next();
+  return number;
+}
+
+void FutureState::forget(std::uint64_t number) {
+  const std::lock_guard hold(mutex_);
+  std::erase_if(next_, [number](const Next& next) { return next.number == number; });
+}
+
+void FutureState::fail(std::exception_ptr error) {
+  finish([&] { error_ = std::move(error); });
+}
+
+void FutureState::rethrow() const {
+  std::exception_ptr error;
+  {
+    const std::lock_guard hold(mutex_);
+    error = error_;
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+void FutureState::finish(const std::function<void()>& store) {
+  std::shared_ptr<Promiser> by;
+  {
+    const std::lock_guard hold(mutex_);
+    if (settled_) return;
+    store();
+    settled_ = true;
+    if (!callbacks_.empty()) by = by_;
+  }
+  if (!by) return run_callbacks();
+  by->run_later([self = shared_from_this()] { self->run_callbacks(); });
+}
+
+void FutureState::run_callbacks() {
+  std::unique_lock lock(mutex_);
+  while (!callbacks_.empty()) {
+    const auto callbacks = std::exchange(callbacks_, {});
+    lock.unlock();
+    for (const auto& callback : callbacks) callback();
+    lock.lock();
+  }
+  const auto by = std::exchange(by_, nullptr);
+  const auto next = std::exchange(next_, {});
+  ready_ = true;
+  changed_.notify_all();
+  lock.unlock();
+  // In order, and nothing of ours locked: what follows may do anything, also with this future.
+  for (const Next& each : next) {
+    by ? by->run_later(each.run) : each.run();
+  }
+}
+
+void throw_no_future() {
+  throw BadCall("this Future stands for nothing: it was got, moved from, or never had a result");
+}
+
+namespace {
+
+// Told by the first of several futures.
+struct AnyReady {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool ready = false;
+
+  void tell() {
+    const std::lock_guard hold(mutex);
+    ready = true;
+    changed.notify_all();
+  }
+};
+
+}  // namespace
+
+std::size_t wait_for_any(std::span<FutureState* const> states) {
+  const auto first_ready = [&] {
+    return std::find_if(states.begin(), states.end(), [](auto* state) { return state->ready(); });
+  };
+  const auto place = [&](auto found) { return static_cast<std::size_t>(found - states.begin()); };
+  if (const auto found = first_ready(); found != states.end()) return place(found);
+
+  const auto any = std::make_shared<AnyReady>();
+  std::vector<std::uint64_t> numbers;
+  numbers.reserve(states.size());
+  for (auto* state : states) numbers.push_back(state->follow([any] { any->tell(); }));
+  {
+    std::unique_lock lock(any->mutex);
+    any->changed.wait(lock, [&] { return any->ready; });
+  }
+  for (std::size_t i = 0; i < states.size(); ++i) states[i]->forget(numbers[i]);
+  return place(first_ready());
+}
+
+void run_callback(const std::function<void()>& callback) noexcept {
+  try {
+    callback();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "steward: a callback threw: %s\n", error.what());
+  } catch (...) {
+    std::fputs("steward: a callback threw\n", stderr);
+  }
+}
+
+}  // namespace steward::core

@@ -1,0 +1,180 @@
+// Future: the result of something that is still going on.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/future_state.hpp>
+
+namespace steward {
+
+template <class T>
+class Future;
+
+namespace core {
+
+template <class T>
+struct FuturePromise;
+
+// Throws BadCall: the future stands for nothing (by default, moved from, got).
+[[noreturn]] void throw_no_future();
+
+// Waits until one is ready; its place.
+std::size_t wait_for_any(std::span<FutureState* const> states);
+
+// Runs what a user has given. What it throws is written to standard error: nobody else is there.
+void run_callback(const std::function<void()>& callback) noexcept;
+
+template <class T>
+struct CallbackOf {
+  using type = std::function<void(const T&)>;
+};
+template <>
+struct CallbackOf<void> {
+  using type = std::function<void()>;
+};
+
+}  // namespace core
+
+// A result that will be there later, or the exception instead of it. Got once, by get(), or by
+// co_await in a coroutine, which may itself return a Future: it begins at once, and becomes ready
+// with co_return or with the exception that leaves it.
+//
+// Dropped, it lets what it stands for finish; callbacks are called all the same.
+//
+// What follows (callbacks, coroutines that wait) runs on one thread of whoever fulfils the future,
+// a pool for one, in the order in which results come: it may call and wait, but keeps the others
+// waiting meanwhile. After a coroutine it runs on that one's thread.
+//
+// Move-only. Thread safety: one thread at a time, but for ready() and cancel().
+template <class T = void>
+class Future {
+ public:
+  using promise_type = core::FuturePromise<T>;
+  using State = core::FutureValue<T>;
+
+  Future() = default;  // stands for nothing
+  explicit Future(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  Future(Future&&) noexcept = default;
+  Future& operator=(Future&&) noexcept = default;
+
+  // Whether it stands for a result that nobody has got.
+  bool valid() const { return state_ != nullptr; }
+
+  // Waits for the result, and throws the exception instead of it. Afterwards the future stands for
+  // nothing. BadCall if it does already, or was cancelled.
+  T get() {
+    state().wait(std::nullopt);
+    return std::exchange(state_, nullptr)->take();
+  }
+
+  // Whether it is ready by then.
+  template <class Rep, class Period>
+  bool wait_for(std::chrono::duration<Rep, Period> timeout) {
+    return state().wait(core::deadline_after(timeout));
+  }
+  void wait() { state().wait(std::nullopt); }
+  bool ready() const { return state().ready(); }
+
+  // The result is not wanted any more: the future is ready with a BadCall, and what has not begun
+  // does not begin. False: it was ready before.
+  bool cancel() { return state().cancel(); }
+
+  // Calls `callback` with the result or `error_callback` with the exception once there is one:
+  // before the future is ready, or at once if it is. The future remains to be got.
+  using Callback = typename core::CallbackOf<T>::type;
+  using ErrorCallback = std::function<void(const std::exception&)>;
+  Future& then(Callback callback, ErrorCallback error_callback = {}) & {
+    state();
+    state_->call_back([state = state_.get(), callback = std::move(callback),
+                       error_callback = std::move(error_callback)] {
+      call_back(*state, callback, error_callback);
+    });
+    return *this;
+  }
+  Future then(Callback callback, ErrorCallback error_callback = {}) && {
+    then(std::move(callback), std::move(error_callback));
+    return std::move(*this);
+  }
+
+  // ---- For co_await ----
+
+  bool await_ready() const { return state().ready(); }
+  void await_suspend(std::coroutine_handle<> waiting) {
+    state().follow([waiting] { waiting.resume(); });
+  }
+  T await_resume() { return std::exchange(state_, nullptr)->take(); }
+
+  // For when_any and the like.
+  core::FutureState& state() const {
+    if (!state_) core::throw_no_future();
+    return *state_;
+  }
+
+ private:
+  static void call_back(const State& state, const Callback& callback,
+                        const ErrorCallback& error_callback) {
+    core::run_callback([&] {
+      try {
+        state.rethrow();
+      } catch (const std::exception& error) {
+        if (error_callback) error_callback(error);
+        return;
+      }
+      if (!callback) return;
+      if constexpr (std::is_void_v<T>) {
+        callback();
+      } else {
+        callback(state.value());
+      }
+    });
+  }
+
+  std::shared_ptr<State> state_;
+};
+
+namespace core {
+
+template <class T>
+struct FuturePromiseBase {
+  std::shared_ptr<FutureValue<T>> state = std::make_shared<FutureValue<T>>();
+
+  Future<T> get_return_object() { return Future<T>(state); }
+  std::suspend_never initial_suspend() noexcept { return {}; }
+  std::suspend_never final_suspend() noexcept { return {}; }
+  void unhandled_exception() { state->fail(std::current_exception()); }
+};
+
+// A promise has return_value or return_void, never both.
+template <class T>
+struct FuturePromise : FuturePromiseBase<T> {
+  void return_value(T value) { this->state->set(std::move(value)); }
+};
+template <>
+struct FuturePromise<void> : FuturePromiseBase<void> {
+  void return_void() { state->set(); }
+};
+
+}  // namespace core
+
+// Waits until one of the futures is ready, and gives its place, 0 for the first. Of several that
+// are it is the first. They remain to be got. Throws BadCall if one stands for nothing.
+template <class First, class... T>
+std::size_t when_any(Future<First>& first, Future<T>&... others) {
+  const std::array<core::FutureState*, 1 + sizeof...(T)> states{&first.state(),
+                                                                &others.state()...};
+  return core::wait_for_any(states);
+}
+
+}  // namespace steward

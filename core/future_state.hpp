@@ -1,0 +1,119 @@
+// What a Future and whoever fulfils it share.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <steward/core/clock.hpp>
+
+namespace steward::core {
+
+class FutureState;
+
+// Who fulfils futures, as far as those need to know. Outlives what it has promised.
+// Thread safety: any thread may call any function.
+class Promiser {
+ public:
+  virtual ~Promiser() = default;
+  // Returns once `done()` is true or the deadline has passed; until then the calling thread may
+  // do some of the work. `done` may be called often, and with locks of the promiser held.
+  virtual void help(const std::function<bool()>& done, Deadline deadline) = 0;
+  // Runs `next` soon, without any lock: on one thread, in the order of these calls.
+  virtual void run_later(std::function<void()> next) = 0;
+  // Nobody wants the result any more: makes the future fail. False: it is ready already.
+  virtual bool cancel() = 0;
+};
+
+// The half without a type. Thread safety: any thread may call any function.
+class FutureState : public std::enable_shared_from_this<FutureState> {
+ public:
+  // Without a promiser who waits just sleeps, and what follows runs where the future becomes ready.
+  explicit FutureState(std::shared_ptr<Promiser> by = nullptr) : by_(std::move(by)) {}
+  FutureState(const FutureState&) = delete;
+  FutureState& operator=(const FutureState&) = delete;
+  virtual ~FutureState() = default;
+
+  bool ready() const;
+  // Whether it is ready by then.
+  bool wait(Deadline deadline);
+  bool cancel();
+
+  // Runs once there is a result, and before anybody gets it.
+  void call_back(std::function<void()> callback);
+  // Runs once, when the future is or becomes ready. The number is for forget().
+  std::uint64_t follow(std::function<void()> next);
+  // What has not begun to run will not.
+  void forget(std::uint64_t number);
+
+  // Settles it, unless it is.
+  void fail(std::exception_ptr error);
+
+  // Once it is settled: throws what it failed with.
+  void rethrow() const;
+
+ protected:
+  // Settles it by what `store` leaves behind, unless it is.
+  void finish(const std::function<void()>& store);
+
+ private:
+  struct Next {
+    std::uint64_t number;
+    std::function<void()> run;
+  };
+
+  // And makes it ready.
+  void run_callbacks();
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::shared_ptr<Promiser> by_;  // until it is ready
+  bool settled_ = false;          // there is a result
+  bool ready_ = false;            // and the callbacks have seen it
+  std::exception_ptr error_;
+  std::uint64_t numbers_ = 0;
+  std::vector<std::function<void()>> callbacks_;
+  std::vector<Next> next_;
+};
+
+template <class T>
+class FutureValue final : public FutureState {
+ public:
+  using FutureState::FutureState;
+
+  void set(T value) {
+    finish([&] { value_ = std::move(value); });
+  }
+  // Once it is settled. take() leaves nothing for a second time.
+  T take() {
+    rethrow();
+    return std::move(*value_);
+  }
+  const T& value() const {
+    rethrow();
+    return *value_;
+  }
+
+ private:
+  std::optional<T> value_;
+};
+
+template <>
+class FutureValue<void> final : public FutureState {
+ public:
+  using FutureState::FutureState;
+
+  void set() {
+    finish([] {});
+  }
+  void take() { rethrow(); }
+  void value() const { rethrow(); }
+};
+
+}  // namespace steward::core

@@ -1,0 +1,57 @@
+// Board: what the workers of a pool and the pool tell each other beside the messages, in shared
+// memory: which task each worker is at, and which jobs nobody wants any more.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include <steward/shm/segment.hpp>
+
+namespace steward::process {
+
+// Numbers the messages with tasks, never 0; each is used once.
+using Ticket = std::uint64_t;
+// Numbers the calls of map, apply and so on; never 0.
+using JobNumber = std::uint64_t;
+
+// Thread safety: any thread of any process; a seat is written by the worker that has it, and by the
+// pool while nobody has. Ownership: the mapping; the memory goes with its last holder.
+class Board {
+ public:
+  static constexpr std::size_t kSeatsMax = 1024;
+
+  static constexpr Ticket kIdle = 0;
+  static constexpr Ticket kStarting = ~Ticket{0};  // not there yet, or in the initializer
+
+  // Throws shm::NoMemory.
+  static Board create();
+  // Throws shm::NoMemory; BadCall if the file is something else.
+  static Board open(shm::UniqueFd fd);
+
+  int fd() const { return segment_.fd(); }
+
+  // What the worker at this seat is at: a ticket or one of the above. A worker that dies leaves it.
+  std::atomic<Ticket>& seat(std::size_t number) { return words_->seats[number]; }
+
+  // Nobody waits for the job. Lossy: of jobs that share a word the last is remembered.
+  void cancel(JobNumber job) { cancelled(job).store(job, std::memory_order_relaxed); }
+  bool is_cancelled(JobNumber job) const {
+    return cancelled(job).load(std::memory_order_relaxed) == job;
+  }
+
+ private:
+  static constexpr std::size_t kJobs = 1024;
+  struct Words {
+    std::atomic<Ticket> seats[kSeatsMax];
+    std::atomic<JobNumber> cancelled[kJobs];
+  };
+
+  explicit Board(shm::Segment segment);
+  std::atomic<JobNumber>& cancelled(JobNumber job) const { return words_->cancelled[job % kJobs]; }
+
+  shm::Segment segment_;
+  Words* words_;
+};
+
+}  // namespace steward::process

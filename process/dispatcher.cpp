@@ -1,0 +1,468 @@
+#include <steward/process/dispatcher.hpp>
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/core/future.hpp>
+#include <steward/core/signals_blocked.hpp>
+#include <steward/process/status.hpp>
+
+namespace steward::process {
+namespace {
+
+// Enough that no worker has to wait for the next task while somebody looks at its last result.
+constexpr std::size_t kWindowPerWorker = 64;
+constexpr std::size_t kWindowMax = 1024;
+constexpr std::size_t kWindowBytes = 64U << 20U;
+// So many results are looked at before the lead may be somebody else's.
+constexpr int kResultsAtOnce = 64;
+
+// Never full: of tasks there are no more than the window, and each has one result; besides there
+// are ends of workers and calls to look again, which may have to wait.
+shm::QueueShape ring_shape() { return {.maxsize = 4 * kWindowMax}; }
+
+std::exception_ptr failure_in(std::string_view packed) {
+  try {
+    throw_failure(packed);
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Plan plan)
+    : plan_(std::move(plan)),
+      board_(Board::create()),
+      tasks_(Queue::create(ring_shape())),
+      results_(Queue::create(ring_shape())),
+      window_(std::min(kWindowPerWorker * plan_.workers.count, kWindowMax)) {
+  // Before any worker can end: whoever watches them tells this object.
+  const std::vector<int> files{tasks_->fd(), results_->fd(), board_.fd()};
+  Workforce::Owner& owner = *this;
+  workforce_ = std::make_unique<Workforce>(plan_.workers, board_, files, owner);
+  const core::SignalsBlocked blocked;
+  const std::lock_guard hold(mutex_);
+  thread_ = std::thread([this] { run(); });
+  pools_thread_ = thread_.get_id();
+}
+
+Dispatcher::~Dispatcher() { shut_down("the pool has ended"); }
+
+// ---- Jobs ----
+
+void Dispatcher::check_open() const {
+  if (broken_) std::rethrow_exception(broken_);
+  if (closed_) throw Closed("the pool is closed: it takes no more tasks");
+}
+
+Dispatcher::JobPtr Dispatcher::open(std::string call, std::unique_ptr<Collector> collector,
+                                    Job::Tells tells) {
+  const std::lock_guard hold(mutex_);
+  check_open();
+  return std::make_shared<Job>(++jobs_, std::move(call), std::move(collector), tells);
+}
+
+void Dispatcher::add(const JobPtr& job, TaskUnit unit) {
+  std::vector<Losses> losses;
+  {
+    Lock lock(mutex_);
+    ++unsettled_;
+    const std::size_t bytes = unit.arguments.size();
+    pending_.push_back({job, std::move(unit), bytes});
+    send_pending(losses);
+    // Nobody else looks at results while this thread makes tasks of a long range.
+    if (sent_.size() >= window_ && !led_) lead(lock, core::Time::min());
+  }
+  lose(losses);
+}
+
+void Dispatcher::complete(const JobPtr& job, std::size_t total, Next next) {
+  settled(job, job->complete(total));
+  if (next == Next::somebody_waits) return;
+  const std::lock_guard hold(mutex_);
+  if (!led_ && helpers_ == 0 && busy()) background_.notify_one();
+}
+
+bool Dispatcher::cancel(Job& job, const std::exception_ptr& why) {
+  if (!job.cancel()) return false;
+  board_.cancel(job.number);
+  Losses losses{{}, why};
+  {
+    const std::lock_guard hold(mutex_);
+    const auto is_jobs = [&](const Unit& unit) { return unit.job.get() == &job; };
+    for (auto& [ticket, unit] : sent_) {
+      if (!is_jobs(unit)) continue;
+      losses.units.push_back({std::exchange(unit.job, nullptr), std::move(unit.unit)});
+    }
+    for (Unit& unit : pending_) {
+      if (is_jobs(unit)) losses.units.push_back(std::move(unit));
+    }
+    std::erase_if(pending_, [](const Unit& unit) { return unit.job == nullptr; });
+  }
+  lose({std::move(losses)});
+  // Whoever leads may have waited for this.
+  const std::lock_guard hold(mutex_);
+  if (led_) look_again();
+  return true;
+}
+
+// ---- Sending ----
+
+void Dispatcher::send_pending(std::vector<Losses>& losses) {
+  while (!pending_.empty() && sent_.size() < window_ &&
+         (sent_bytes_ < kWindowBytes || sent_.empty())) {
+    Unit unit = std::move(pending_.front());
+    pending_.pop_front();
+    try {
+      if (broken_) std::rethrow_exception(broken_);
+      send(unit);
+    } catch (const std::exception&) {
+      losses.push_back({{}, std::current_exception()});
+      losses.back().units.push_back(std::move(unit));
+    }
+  }
+}
+
+// Throws Closed, Overloaded, shm::NoMemory.
+void Dispatcher::send(Unit& unit) {
+  const Ticket ticket = ++tickets_;
+  const TaskHeader header{ticket, unit.job->number, unit.unit.count, unit.job->call.size()};
+  std::string message;
+  message.reserve(sizeof header + unit.job->call.size() + unit.unit.arguments.size());
+  append_bytes(message, header);
+  message += unit.job->call;
+  message += unit.unit.arguments;
+  if (tasks_->put(bytes_of(message), 0, std::nullopt) != Queue::Outcome::done) {
+    throw Closed("the pool has no more workers");
+  }
+  sent_bytes_ += unit.bytes;
+  sent_.emplace(ticket, std::move(unit));
+}
+
+// Takes it out of the books; what was cancelled meanwhile has no job.
+std::optional<Dispatcher::Unit> Dispatcher::settle_ticket(Ticket ticket) {
+  const auto found = sent_.find(ticket);
+  if (found == sent_.end()) return std::nullopt;
+  Unit unit = std::move(found->second);
+  sent_.erase(found);
+  sent_bytes_ -= unit.bytes;
+  return unit;
+}
+
+// ---- Waiting ----
+
+void Dispatcher::help(const std::function<bool()>& done, core::Deadline deadline) {
+  Lock lock(mutex_);
+  ++helpers_;
+  const auto passed = [&] { return deadline && std::chrono::steady_clock::now() >= *deadline; };
+  while (!done() && !passed()) {
+    if (on_pools_thread() && !later_.empty()) {
+      run_next(lock);  // a callback that waits itself: nobody else would run the others
+    } else if (!led_ && busy()) {
+      lead(lock, deadline);
+    } else if (deadline) {
+      changed_.wait_until(lock, *deadline);
+    } else {
+      changed_.wait(lock);
+    }
+  }
+  --helpers_;
+  if (!led_ && helpers_ == 0 && busy()) background_.notify_one();
+}
+
+void Dispatcher::lead(Lock& lock, core::Deadline deadline) {
+  led_ = true;
+  pools_thread_leads_ = on_pools_thread();
+  lock.unlock();
+  receive(deadline);
+  std::vector<Losses> losses;
+  lock.lock();
+  send_pending(losses);
+  led_ = false;
+  pools_thread_leads_ = false;
+  changed_.notify_all();
+  if (losses.empty()) return;
+  lock.unlock();
+  lose(losses);
+  lock.lock();
+}
+
+void Dispatcher::receive(core::Deadline deadline) {
+  const auto read = [this](const shm::Item& item) {
+    try {
+      handle(static_cast<ResultKind>(item.format), text_of(item.bytes));
+    } catch (const BadCall&) {
+      // No worker writes such a message. If one has run wild, its end will come as well.
+    }
+    return true;
+  };
+  shm::Held none;
+  shm::Until until = deadline;
+  for (int i = 0; i < kResultsAtOnce; ++i) {
+    if (results_->get(read, until, none) != Queue::Outcome::done) return;
+    until = Queue::kNow;
+  }
+}
+
+void Dispatcher::run_later(std::function<void()> next) {
+  {
+    const std::lock_guard hold(mutex_);
+    if (!stopped_) {
+      later_.push_back(std::move(next));
+      background_.notify_one();
+      changed_.notify_all();
+      if (pools_thread_leads_ && !on_pools_thread()) look_again();
+      return;
+    }
+  }
+  next();
+}
+
+void Dispatcher::run_next(Lock& lock) {
+  const auto next = std::move(later_.front());
+  later_.pop_front();
+  lock.unlock();
+  next();
+  lock.lock();
+  // A future may be ready by that, and somebody who leads may wait for it.
+  changed_.notify_all();
+  if (led_) look_again();
+}
+
+// Wakes whoever leads. Full: then it has something to look at.
+void Dispatcher::look_again() {
+  std::string message;
+  append_bytes(message, ResultHeader{});
+  results_->put(bytes_of(message), static_cast<std::uint32_t>(ResultKind::look_again),
+                Queue::kNow);
+}
+
+// The pool's thread: runs callbacks, and leads where nobody else does.
+void Dispatcher::run() {
+  ::pthread_setname_np(::pthread_self(), "steward-pool");
+  Lock lock(mutex_);
+  for (;;) {
+    if (!later_.empty()) {
+      run_next(lock);
+    } else if (stopping_) {
+      stopped_ = true;
+      changed_.notify_all();
+      return;
+    } else if (!led_ && helpers_ == 0 && busy()) {
+      lead(lock, std::nullopt);
+    } else {
+      background_.wait(lock);
+    }
+  }
+}
+
+// ---- Results ----
+
+void Dispatcher::handle(ResultKind kind, std::string_view message) {
+  MessageReader in(message);
+  const auto ticket = in.number<ResultHeader>().ticket;
+  switch (kind) {
+    case ResultKind::look_again: return;
+    case ResultKind::worker_ended: return lost_worker(in);
+    case ResultKind::no_worker: return fail_all(failure_in(in.rest()));
+    case ResultKind::done:
+    case ResultKind::failed:
+    case ResultKind::not_begun: break;
+  }
+  std::optional<Unit> unit;
+  {
+    const std::lock_guard hold(mutex_);
+    unit = settle_ticket(ticket);
+    if (!unit || !unit->job) return;
+    if (kind == ResultKind::not_begun) return pending_.push_front(std::move(*unit));
+  }
+  if (kind == ResultKind::done) {
+    deliver(*unit, in.rest());
+  } else {
+    lose(*unit, failure_in(in.rest()));
+  }
+}
+
+void Dispatcher::deliver(const Unit& unit, std::string_view results) {
+  settled(unit.job, unit.job->deliver(unit.unit, results));
+  const std::lock_guard hold(mutex_);
+  --unsettled_;
+  leave_when_done();
+}
+
+void Dispatcher::lose(const Unit& unit, const std::exception_ptr& why) {
+  settled(unit.job, unit.job->lose(unit.unit, why));
+  const std::lock_guard hold(mutex_);
+  --unsettled_;
+  leave_when_done();
+  changed_.notify_all();
+}
+
+void Dispatcher::lose(const std::vector<Losses>& losses) {
+  for (const Losses& each : losses) {
+    for (const Unit& unit : each.units) lose(unit, each.why);
+  }
+}
+
+void Dispatcher::settled(const JobPtr& job, bool last) {
+  if (!last) return tell_progress(job);
+  const auto finish = [this, job] {
+    job->finish();
+    const std::lock_guard hold(mutex_);
+    changed_.notify_all();
+  };
+  if (!plan_.on_progress || job->tells == Job::Tells::nothing) return finish();
+  run_later([this, job, finish] {
+    const auto [done, total] = job->progress();
+    if (total.value_or(0) > 0) core::run_callback([&] { plan_.on_progress(done, *total); });
+    finish();
+  });
+}
+
+// The latest news only: calls that the pool's thread has not come round to are left out.
+void Dispatcher::tell_progress(const JobPtr& job) {
+  if (!plan_.on_progress || job->tells == Job::Tells::nothing || !job->tell_progress()) return;
+  run_later([this, job] {
+    job->told_progress();
+    const auto [done, total] = job->progress();
+    if (!total || done == *total) return;  // the last is told by whoever finishes
+    core::run_callback([&] { plan_.on_progress(done, *total); });
+  });
+}
+
+// ---- Workers ----
+
+void Dispatcher::worker_ended(const std::string& name, pid_t pid, int exit_code, Ticket at) {
+  tasks_->recover_dead();
+  results_->recover_dead();
+  std::string body;
+  append_bytes(body, WorkerEnd{at, pid, exit_code});
+  body += name;
+  tell_workers_end(ResultKind::worker_ended, body);
+}
+
+void Dispatcher::no_more_workers(std::exception_ptr why) {
+  try {
+    std::rethrow_exception(why);
+  } catch (...) {
+    tell_workers_end(ResultKind::no_worker, pack_failure(current_failure()));
+  }
+}
+
+// Behind everything that workers which have ended put themselves.
+void Dispatcher::tell_workers_end(ResultKind kind, std::string_view body) {
+  std::string message;
+  append_bytes(message, ResultHeader{});
+  message += body;
+  results_->put(bytes_of(message), static_cast<std::uint32_t>(kind), std::nullopt);
+}
+
+void Dispatcher::lost_worker(MessageReader message) {
+  const auto end = message.number<WorkerEnd>();
+  std::optional<Unit> unit;
+  {
+    const std::lock_guard hold(mutex_);
+    unit = settle_ticket(end.at);
+    if (!unit || !unit->job) return;
+    if (unit->unit.deaths++ < plan_.retries) return pending_.push_front(std::move(*unit));
+  }
+  const std::size_t first = unit->unit.first;
+  const std::size_t last = first + unit->unit.count - 1;
+  lose(*unit, std::make_exception_ptr(WorkerDied(fmt::format(
+                  "{} (pid {}) ended with {} while it ran {}", message.rest(), end.pid,
+                  describe_ending(static_cast<int>(end.exit_code)),
+                  first == last ? fmt::format("task {}", first)
+                                : fmt::format("tasks {} to {}", first, last)))));
+}
+
+// ---- The end ----
+
+// Under mutex_: no task is left, none will come.
+void Dispatcher::leave_when_done() {
+  if (!closed_ || tasks_closed_ || unsettled_ > 0) return;
+  tasks_closed_ = true;
+  workforce_->retire();
+  tasks_->close();
+}
+
+void Dispatcher::close() {
+  const std::lock_guard hold(mutex_);
+  closed_ = true;
+  leave_when_done();
+}
+
+bool Dispatcher::closed() const {
+  const std::lock_guard hold(mutex_);
+  return closed_;
+}
+
+void Dispatcher::join() {
+  help([this] { return unsettled_ == 0; }, std::nullopt);
+  workforce_->join();
+}
+
+void Dispatcher::fail_all(std::exception_ptr why) {
+  std::vector<JobPtr> jobs;
+  {
+    const std::lock_guard hold(mutex_);
+    if (!broken_) broken_ = why;
+    for (const auto& [ticket, unit] : sent_) {
+      if (unit.job) jobs.push_back(unit.job);
+    }
+    for (const Unit& unit : pending_) jobs.push_back(unit.job);
+  }
+  workforce_->retire();
+  for (const JobPtr& job : jobs) cancel(*job, why);
+}
+
+void Dispatcher::terminate(const char* why) {
+  fail_all(std::make_exception_ptr(Closed(why)));
+  {
+    const std::lock_guard hold(mutex_);
+    closed_ = true;
+    tasks_closed_ = true;
+  }
+  tasks_->close();
+  workforce_->kill();
+}
+
+void Dispatcher::shut_down(const char* why) noexcept {
+  try {
+    terminate(why);
+    workforce_->join();
+  } catch (const std::exception&) {
+    // Only a descriptor gone bad brings us here; there is nothing left to end.
+  }
+  {
+    const std::lock_guard hold(mutex_);
+    stopping_ = true;
+    background_.notify_one();
+    if (led_) look_again();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+namespace {
+
+bool cancel_wanted(Dispatcher& dispatcher, Job& job, const char* why) {
+  return dispatcher.cancel(job, std::make_exception_ptr(BadCall(why)));
+}
+
+}  // namespace
+
+void give_up(Dispatcher& dispatcher, Job& job) {
+  cancel_wanted(dispatcher, job, "nobody waits for the results any more");
+}
+
+bool JobPromiser::cancel() {
+  const auto job = job_.lock();
+  return job && cancel_wanted(*dispatcher_, *job, "the task was cancelled");
+}
+
+}  // namespace steward::process

@@ -1,0 +1,181 @@
+// Dispatcher: the books of a pool: which tasks there are, which of them the workers have, and what
+// becomes of the results.
+//
+// Tasks leave through one ring in shared memory and results come back through another. Results are
+// read by one thread at a time, which leads: one that waits for some, so that it need not be woken
+// for them, or else the pool's own. A worker that dies is a message in the same ring, put there by
+// whoever watches the workers, behind all results of that worker. So at that message it is certain
+// which task it had and did not finish: the one that the board says, if that is still in the books.
+//
+// Every sending of a task has a ticket of its own. What concerns a ticket that is no longer in the
+// books is past: a result that came after its job was cancelled, a death after the result.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <sys/types.h>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/future_state.hpp>
+#include <steward/process/board.hpp>
+#include <steward/process/job.hpp>
+#include <steward/process/pool_messages.hpp>
+#include <steward/process/workforce.hpp>
+#include <steward/shm/shared_queue.hpp>
+
+namespace steward::process {
+
+// Thread safety: any thread may call any function. Owns the rings, the processes and a thread.
+class Dispatcher final : private Workforce::Owner {
+ public:
+  using JobPtr = std::shared_ptr<Job>;
+
+  struct Plan {
+    WorkerPlan workers;
+    int retries = 0;  // a task outlives so many workers
+    Job::Progress on_progress;
+  };
+
+  // Throws what kept the workers from coming up.
+  explicit Dispatcher(Plan plan);
+  ~Dispatcher();  // shut_down()
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  std::size_t workers() const { return plan_.workers.count; }
+  std::vector<pid_t> pids() const { return workforce_->pids(); }
+
+  // Throws Closed, or what the pool is broken by.
+  JobPtr open(std::string call, std::unique_ptr<Collector> collector, Job::Tells tells);
+  void add(const JobPtr& job, TaskUnit unit);
+  // There is no more to add. Whoever waits for it next may say so, and spares the pool's thread.
+  enum class Next { somebody_waits, nobody_waits };
+  void complete(const JobPtr& job, std::size_t total, Next next);
+  // Its calls that have no result have failed with this. False: it was cancelled before.
+  bool cancel(Job& job, const std::exception_ptr& why);
+
+  // As Promiser::help and run_later.
+  void help(const std::function<bool()>& done, core::Deadline deadline);
+  void run_later(std::function<void()> next);
+
+  // No more jobs; the workers leave when there are no tasks.
+  void close();
+  bool closed() const;
+  // Until the last worker has left. REQUIRES: closed()
+  void join();
+  // Whatever has no result fails with Closed; the workers are ended.
+  void terminate(const char* why);
+  // terminate(), and the end of all threads here.
+  void shut_down(const char* why) noexcept;
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  using Queue = shm::SharedQueue;
+
+  struct Unit {
+    JobPtr job;  // nullptr: nobody wants it any more
+    TaskUnit unit;
+    std::size_t bytes = 0;  // of its arguments
+  };
+
+  // What has to be done once mutex_ is free.
+  struct Losses {
+    std::vector<Unit> units;
+    std::exception_ptr why;
+  };
+
+  // ---- Of the watching thread ----
+  void worker_ended(const std::string& name, pid_t pid, int exit_code, Ticket at) override;
+  void no_more_workers(std::exception_ptr why) override;
+
+  // ---- Under mutex_ ----
+  void check_open() const;
+  void send_pending(std::vector<Losses>& losses);
+  void send(Unit& unit);
+  std::optional<Unit> settle_ticket(Ticket ticket);
+  void leave_when_done();
+  void lead(Lock& lock, core::Deadline deadline);
+  void run_next(Lock& lock);
+  // Something may come back from the workers.
+  bool busy() const { return unsettled_ > 0 || !sent_.empty(); }
+  bool on_pools_thread() const { return std::this_thread::get_id() == pools_thread_; }
+
+  // ---- Without ----
+  void receive(core::Deadline deadline);
+  void handle(ResultKind kind, std::string_view message);
+  void lost_worker(MessageReader message);
+  void tell_workers_end(ResultKind kind, std::string_view body);
+  void deliver(const Unit& unit, std::string_view results);
+  void lose(const std::vector<Losses>& losses);
+  void lose(const Unit& unit, const std::exception_ptr& why);
+  void settled(const JobPtr& job, bool last);
+  void tell_progress(const JobPtr& job);
+  void fail_all(std::exception_ptr why);
+  void look_again();
+  void run();
+
+  const Plan plan_;
+  Board board_;
+  std::unique_ptr<Queue> tasks_;
+  std::unique_ptr<Queue> results_;
+  const std::size_t window_;  // so many tasks are with the workers at most
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;     // for those who wait for results
+  std::condition_variable background_;  // for the pool's thread
+  bool led_ = false;
+  bool pools_thread_leads_ = false;
+  std::size_t helpers_ = 0;  // threads in help()
+  std::deque<Unit> pending_;
+  std::unordered_map<Ticket, Unit> sent_;
+  std::size_t sent_bytes_ = 0;
+  std::size_t unsettled_ = 0;  // tasks whose results somebody waits for
+  Ticket tickets_ = 0;
+  JobNumber jobs_ = 0;
+  std::deque<std::function<void()>> later_;
+  bool closed_ = false;
+  bool tasks_closed_ = false;
+  bool stopping_ = false;
+  bool stopped_ = false;
+  std::exception_ptr broken_;
+  std::thread::id pools_thread_;
+
+  std::unique_ptr<Workforce> workforce_;
+  std::thread thread_;
+};
+
+// Nobody wants the results any more.
+void give_up(Dispatcher& dispatcher, Job& job);
+
+// The way from a future to its job.
+class JobPromiser final : public core::Promiser {
+ public:
+  explicit JobPromiser(std::shared_ptr<Dispatcher> dispatcher)
+      : dispatcher_(std::move(dispatcher)) {}
+  void stands_for(const std::shared_ptr<Job>& job) { job_ = job; }
+
+  void help(const std::function<bool()>& done, core::Deadline deadline) override {
+    dispatcher_->help(done, deadline);
+  }
+  void run_later(std::function<void()> next) override { dispatcher_->run_later(std::move(next)); }
+  bool cancel() override;
+
+ private:
+  std::shared_ptr<Dispatcher> dispatcher_;
+  std::weak_ptr<Job> job_;
+};
+
+}  // namespace steward::process

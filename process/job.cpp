@@ -1,0 +1,34 @@
+#include <steward/process/job.hpp>
+
+namespace steward::process {
+
+bool Job::deliver(const TaskUnit& unit, std::string_view results) {
+  collector_->take(unit.first, unit.count, MessageReader(results));
+  return settled(unit.count);
+}
+
+bool Job::lose(const TaskUnit& unit, const std::exception_ptr& why) {
+  collector_->lose(unit.first, unit.count, why);
+  return settled(unit.count);
+}
+
+bool Job::settled(std::size_t count) {
+  const std::lock_guard hold(mutex_);
+  settled_ += count;
+  return complete_ && settled_ == total_;
+}
+
+bool Job::complete(std::size_t total) {
+  const std::lock_guard hold(mutex_);
+  complete_ = true;
+  total_ = total;
+  return settled_ == total_;
+}
+
+std::pair<std::size_t, std::optional<std::size_t>> Job::progress() const {
+  const std::lock_guard hold(mutex_);
+  if (!complete_) return {settled_, std::nullopt};
+  return {settled_, total_};
+}
+
+}  // namespace steward::process

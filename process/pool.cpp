@@ -1,0 +1,117 @@
+#include <steward/process/pool.hpp>
+
+#include <unistd.h>
+
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/board.hpp>
+#include <steward/process/cpu_quota.hpp>
+#include <steward/process/launch.hpp>
+#include <steward/process/state.hpp>
+
+namespace steward {
+namespace {
+
+process::Dispatcher::Plan plan_of(PoolOptions options) {
+  if (process::State::get().identity().daemon) {
+    throw BadCall("Pool: a daemon may not have processes of its own");
+  }
+  if (options.processes > process::Board::kSeatsMax) {
+    throw BadCall(fmt::format("Pool: {} processes; the limit is {}", options.processes,
+                              process::Board::kSeatsMax));
+  }
+  if (options.retries < 0) throw BadCall("Pool: retries cannot be negative");
+  process::prepare(process::For::process, options.start_method);
+  process::Dispatcher::Plan plan;
+  plan.workers.count = options.processes == 0 ? process::usable_cpus() : options.processes;
+  plan.workers.tasks_max = options.max_tasks_per_child;
+  plan.workers.initializer = std::move(options.initializer);
+  plan.workers.method = options.start_method;
+  plan.retries = options.retries;
+  plan.on_progress = std::move(options.on_progress);
+  return plan;
+}
+
+}  // namespace
+
+struct Pool::Addresses {
+  std::mutex mutex;
+  std::unordered_map<const void*, std::string> known;
+};
+
+Pool::Pool(PoolOptions options)
+    : dispatcher_(std::make_shared<process::Dispatcher>(plan_of(std::move(options)))),
+      addresses_(std::make_shared<Addresses>()),
+      creator_(::getpid()) {}
+
+Pool::Pool(std::size_t processes)
+    : Pool(processes > 0 ? PoolOptions{.processes = processes}
+                         : throw BadCall("Pool: it takes at least one process")) {}
+
+Pool& Pool::operator=(Pool&& other) noexcept {
+  if (this != &other) {
+    finish();
+    dispatcher_ = std::move(other.dispatcher_);
+    addresses_ = std::move(other.addresses_);
+    creator_ = other.creator_;
+  }
+  return *this;
+}
+
+Pool::~Pool() { finish(); }
+
+void Pool::finish() noexcept {
+  if (!dispatcher_) return;
+  if (creator_ == ::getpid()) {
+    dispatcher_->shut_down("the pool was destroyed");
+  } else {
+    // Its threads are not here, its processes are another's: never touched, but no leak either.
+    [[maybe_unused]] const auto* kept = new auto(std::move(dispatcher_));
+  }
+}
+
+const std::shared_ptr<process::Dispatcher>& Pool::shared_dispatcher() const {
+  if (!dispatcher_) throw BadCall("this Pool was moved from");
+  if (creator_ != ::getpid()) {
+    throw BadCall(fmt::format("a Pool belongs to the process that created it (pid {})", creator_));
+  }
+  return dispatcher_;
+}
+
+process::Dispatcher& Pool::dispatcher() const { return *shared_dispatcher(); }
+
+std::size_t Pool::automatic_chunk(std::size_t count) const {
+  const std::size_t chunks = 4 * dispatcher().workers();
+  return std::max<std::size_t>((count + chunks - 1) / chunks, 1);
+}
+
+const std::string& Pool::address_of(const void* function) {
+  const std::lock_guard hold(addresses_->mutex);
+  std::string& address = addresses_->known[function];
+  if (address.empty()) {
+    core::Writer out(address);
+    process::encode_address(out, process::locate(function));
+  }
+  return address;
+}
+
+std::size_t Pool::processes() const { return dispatcher().workers(); }
+std::vector<pid_t> Pool::pids() const { return dispatcher().pids(); }
+
+void Pool::close() { dispatcher().close(); }
+
+void Pool::join() {
+  if (!dispatcher().closed()) {
+    throw BadCall("Pool.join: the pool still takes calls; close() or terminate() it first");
+  }
+  dispatcher().join();
+}
+
+void Pool::terminate() { dispatcher().terminate("the pool was terminated"); }
+
+}  // namespace steward

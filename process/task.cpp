@@ -1,0 +1,16 @@
+#include <steward/process/task.hpp>
+
+namespace steward::process {
+
+void append_failure(std::string& results) {
+  const std::string failure = pack_failure(current_failure());
+  append_bytes(results, CallEnd::threw);
+  append_bytes(results, std::uint64_t{failure.size()});
+  results += failure;
+}
+
+void throw_failed_call(MessageReader& results) {
+  throw_failure(results.bytes(results.number<std::uint64_t>()));
+}
+
+}  // namespace steward::process

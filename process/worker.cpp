@@ -1,0 +1,163 @@
+#include <steward/process/worker.hpp>
+
+#include <signal.h>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/board.hpp>
+#include <steward/process/pool_messages.hpp>
+#include <steward/process/status.hpp>
+#include <steward/shm/shared_queue.hpp>
+
+namespace steward::process {
+namespace {
+
+using Queue = shm::SharedQueue;
+
+class Worker {
+ public:
+  Worker(ChildContext& context, std::size_t seat)
+      : tasks_(Queue::open(context.luggage().take(kTasksFile))),
+        results_(Queue::open(context.luggage().take(kResultsFile))),
+        board_(Board::open(context.luggage().take(kBoardFile))),
+        seat_(board_.seat(seat)) {}
+
+  // False: the pool has been told why there will be no worker.
+  bool initialize(std::string_view initializer, const std::string& name) {
+    try {
+      core::Reader in(initializer);
+      const auto entry = reinterpret_cast<Entry>(resolve(decode_address(in)));
+      // It is up already, and has no files: those have one owner, workers are many.
+      ChildContext context(name, {}, -1, nullptr);
+      entry(context, initializer.substr(in.position()));
+      return true;
+    } catch (...) {
+      begin_result();
+      result_ += pack_failure(current_failure());
+      put(ResultKind::no_worker);
+      return false;
+    }
+  }
+
+  void work(std::size_t tasks_max) {
+    seat_.store(Board::kIdle, std::memory_order_relaxed);
+    for (std::size_t done = 0; tasks_max == 0 || done < tasks_max; ++done) {
+      if (!take()) return;
+      run();
+      seat_.store(Board::kIdle, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  // The next task's message, in message_. What has come back from a worker that died is the pool's
+  // to judge: it knows whether that one had begun. False: there will be none any more.
+  bool take() {
+    for (;;) {
+      bool again = false;
+      shm::Held none;
+      const auto read = [&](const shm::Item& item) {
+        message_.assign(text_of(item.bytes));
+        ticket_ = MessageReader(message_).number<TaskHeader>().ticket;
+        again = item.redelivered;
+        // Before the ring forgets the task: from here on this worker's death is the task's.
+        if (!again) seat_.store(ticket_, std::memory_order_seq_cst);
+        return true;
+      };
+      if (tasks_->get(read, std::nullopt, none) != Queue::Outcome::done) return false;
+      if (!again) return true;
+      begin_result();
+      put(ResultKind::not_begun);
+    }
+  }
+
+  void run() {
+    begin_result();
+    ResultKind kind = ResultKind::done;
+    try {
+      MessageReader in(message_);
+      const auto header = in.number<TaskHeader>();
+      const std::string_view call = in.bytes(header.call_bytes);
+      prepare(call);
+      run_calls_(callable_, in, header.count, Unwanted(board_, header.job), result_);
+    } catch (...) {
+      kind = ResultKind::failed;
+      begin_result();
+      result_ += pack_failure(current_failure());
+    }
+    put(kind);
+  }
+
+  // The same function is mostly called again.
+  void prepare(std::string_view call) {
+    if (call != call_) {
+      core::Reader in(call);
+      run_calls_ = reinterpret_cast<RunCalls>(resolve(decode_address(in)));
+      callable_at_ = in.position();
+      call_.assign(call);
+    }
+    callable_ = std::string_view(call_).substr(callable_at_);
+  }
+
+  void begin_result() {
+    result_.clear();
+    append_bytes(result_, ResultHeader{ticket_});
+  }
+
+  void put(ResultKind kind) {
+    try {
+      results_->put(bytes_of(result_), static_cast<std::uint32_t>(kind), std::nullopt);
+    } catch (const Error&) {
+      // Larger than the ring takes, or there is no memory: that is what came of the task.
+      begin_result();
+      result_ += pack_failure(current_failure());
+      constexpr auto kFailed = static_cast<std::uint32_t>(ResultKind::failed);
+      results_->put(bytes_of(result_), kFailed, std::nullopt);
+    }
+  }
+
+  std::unique_ptr<Queue> tasks_;
+  std::unique_ptr<Queue> results_;
+  Board board_;
+  std::atomic<Ticket>& seat_;
+
+  Ticket ticket_ = 0;
+  std::string message_;
+  std::string result_;
+
+  std::string call_;
+  std::size_t callable_at_ = 0;
+  std::string_view callable_;
+  RunCalls run_calls_ = nullptr;
+};
+
+}  // namespace
+
+std::string pack_worker_order(const WorkerOrder& order) {
+  std::string out;
+  append_bytes(out, std::uint64_t{order.seat});
+  append_bytes(out, std::uint64_t{order.tasks_max});
+  if (order.initializer == nullptr) return out;
+  core::Writer writer(out);
+  encode_address(writer, locate_function(order.initializer->entry()));
+  out += order.initializer->pack();
+  return out;
+}
+
+void run_worker(ChildContext& context, std::string_view arguments) {
+  ::signal(SIGINT, SIG_IGN);
+  MessageReader in(arguments);
+  const auto seat = in.number<std::uint64_t>();
+  const auto tasks_max = in.number<std::uint64_t>();
+  const std::string initializer(in.rest());
+  Worker worker(context, seat);
+  const std::string name = context.name();
+  context.confirm();
+  if (!initializer.empty() && !worker.initialize(initializer, name)) return;
+  worker.work(tasks_max);
+}
+
+}  // namespace steward::process

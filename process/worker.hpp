@@ -1,0 +1,31 @@
+// The worker of a pool, in its own process.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <steward/process/context.hpp>
+#include <steward/process/task.hpp>
+
+namespace steward::process {
+
+// What a worker is started with, as the arguments of run_worker().
+struct WorkerOrder {
+  std::size_t seat = 0;
+  std::size_t tasks_max = 0;  // after so many it ends; 0: never
+  const Work* initializer = nullptr;
+};
+std::string pack_worker_order(const WorkerOrder& order);
+
+// The files that come along, in this order: the ring of tasks, the ring of results, the board.
+inline constexpr std::size_t kTasksFile = 0;
+inline constexpr std::size_t kResultsFile = 1;
+inline constexpr std::size_t kBoardFile = 2;
+
+// The entry of the process: makes calls until the ring of tasks is closed and empty. Interrupts
+// from the terminal are the pool's: its workers end with it.
+void run_worker(ChildContext& context, std::string_view arguments);
+
+}  // namespace steward::process
