@@ -182,9 +182,7 @@ class Pool {
   template <class... P, class F, class... Args>
   auto one(Next next, process::Parameters<P...>, F f, Args&&... args) {
     process::check_calls<F, P...>();
-    static_assert(sizeof...(Args) == sizeof...(P), "the target takes another number of arguments");
-    static_assert((std::convertible_to<Args&&, std::decay_t<P>> && ...),
-                  "an argument does not convert to the target's parameter");
+    process::check_arguments<process::Parameters<Args&&...>, P...>();
     using R = process::CallResult<F, P...>;
     process::PackedCalls<P...> calls;
     calls.add(std::forward<Args>(args)...);
@@ -198,8 +196,9 @@ class Pool {
   template <class F, class Range>
   auto start_map(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
     using Element = std::ranges::range_value_t<Range>;
-    return all(next, process::MapParameters<std::decay_t<F>, Element>{}, f, range, chunk_size,
-               process::AsOne{});
+    using Parameters = process::MapParameters<std::decay_t<F>, Element>;
+    process::check_one(Parameters{});
+    return all(next, Parameters{}, f, range, chunk_size, process::AsOne{});
   }
   template <class F, class Range>
   auto start_starmap(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
@@ -224,7 +223,9 @@ class Pool {
   auto start_stream(process::StreamOrder order, const std::decay_t<F>& f, Range&& range,
                     std::size_t chunk_size) {
     using Element = std::ranges::range_value_t<Range>;
-    return stream(order, process::MapParameters<std::decay_t<F>, Element>{}, f, range, chunk_size);
+    using Parameters = process::MapParameters<std::decay_t<F>, Element>;
+    process::check_one(Parameters{});
+    return stream(order, Parameters{}, f, range, chunk_size);
   }
   template <class... P, class F, class Range>
   auto stream(process::StreamOrder order, process::Parameters<P...> parameters, const F& f,
