@@ -6,6 +6,7 @@
 #include <steward/core/future.hpp>
 #include <steward/core/value.hpp>
 #include <steward/manager/manager.hpp>
+#include <steward/process/pipe.hpp>
 #include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/process/process_of.hpp>
