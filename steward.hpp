@@ -5,6 +5,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/future.hpp>
 #include <steward/core/value.hpp>
+#include <steward/manager/listener.hpp>
 #include <steward/manager/manager.hpp>
 #include <steward/process/pipe.hpp>
 #include <steward/process/pool.hpp>
