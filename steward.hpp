@@ -7,6 +7,7 @@
 #include <steward/core/value.hpp>
 #include <steward/manager/listener.hpp>
 #include <steward/manager/manager.hpp>
+#include <steward/manager/wait.hpp>
 #include <steward/process/pipe.hpp>
 #include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
