@@ -69,6 +69,7 @@ void Crew::follow(Lock& lock, Waiter& waiter, core::Deadline deadline) {
 
 void Crew::finish(Waiter& waiter) {
   waiter.done_ = true;
+  if (waiter.also_ != nullptr) finish(*waiter.also_);
   if (!waiter.following_) return;
   remove_follower(waiter);
   waiter.ready_.notify_one();

@@ -30,6 +30,8 @@ class Waiter {
   Waiter& operator=(const Waiter&) = delete;
 
   bool done() const { return done_; }
+  // With this wait, another one ends; null: no other.
+  void tell_also(Waiter* other) { also_ = other; }
 
  private:
   friend class Crew;
@@ -38,6 +40,7 @@ class Waiter {
   bool following_ = false;  // it is in the list of followers
   Waiter* previous_ = nullptr;
   Waiter* next_ = nullptr;
+  Waiter* also_ = nullptr;
 };
 
 class Crew {

@@ -78,6 +78,7 @@ class LiveSession final : public Session, private Crew::Duty {
 
  private:
   friend class State;  // fork: locks mutex_, then abandons the session in the child
+  friend class Questions;
   using Lock = Crew::Lock;
 
   enum class Phase : std::uint8_t {

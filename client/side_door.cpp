@@ -1,15 +1,13 @@
 #include <steward/client/side_door.hpp>
 #include <steward/client/ring.hpp>
 
-#include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
+#include <steward/client/unix_socket.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/limits.hpp>
@@ -27,30 +25,18 @@ namespace {
 }
 
 shm::UniqueFd connect_to(const std::string& path, core::Deadline deadline) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) nobody(path, ENAMETOOLONG);
-  std::memcpy(address.sun_path, path.data(), path.size());
-  shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) throw Overloaded("cannot open a socket: " + std::generic_category().message(errno));
-  for (;;) {
-    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-      return socket;
-    }
-    if (errno == EINTR) continue;
-    // The manager is there, but many knock at once. There is nothing to poll for.
-    if (errno != EAGAIN || has_passed(deadline)) nobody(path, errno);
-    ::poll(nullptr, 0, 2);
-  }
+  int error = 0;
+  shm::UniqueFd socket = connect_unix(path, SOCK_SEQPACKET, deadline, error);
+  if (!socket) nobody(path, error);
+  return socket;
 }
 
-ucred peer_of(const shm::UniqueFd& socket) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+ucred peer_behind(const shm::UniqueFd& socket) {
+  const auto peer = peer_of(socket.get());
+  if (!peer) {
     throw AuthenticationError("the kernel does not say who stands behind the manager's side door");
   }
-  return peer;
+  return *peer;
 }
 
 std::string knock_message() {
@@ -102,7 +88,7 @@ struct Visit {
   Visit(const std::string& directory, core::Deadline deadline)
       : path(directory + "/" + std::string(kDoorName)),
         door(connect_to(path, deadline)),
-        peer(peer_of(door)) {
+        peer(peer_behind(door)) {
     if (peer.uid == ::geteuid()) return;
     throw AuthenticationError("the side door at " + path + " belongs to user " +
                               std::to_string(peer.uid) + ", not to this one");

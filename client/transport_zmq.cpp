@@ -36,6 +36,10 @@ constexpr int kReconnectMaxMs = 500;
 // gives up the session.
 constexpr int kHeartbeatMs = 2000;
 constexpr int kHeartbeatTimeoutMs = 5000;
+// Where that is no way to tell, the kernel finds out whether the other host is there.
+constexpr int kKeepaliveIdleSeconds = 15;
+constexpr int kKeepaliveIntervalSeconds = 5;
+constexpr int kKeepaliveCount = 3;
 constexpr const char* kWantsKey =
     "it wants a key: give the one it was started with (ConnectOptions::key, or --key-file)";
 // A handshake may also fail because a cable was pulled. So often in a row it is no accident.
@@ -109,8 +113,15 @@ class ZmqTransport final : public Transport {
   };
 
   void be_remote(const ZmqGoal& goal) {
-    dealer_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
-    dealer_.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
+    if (goal.patient) {
+      dealer_.set(zmq::sockopt::tcp_keepalive, 1);
+      dealer_.set(zmq::sockopt::tcp_keepalive_idle, kKeepaliveIdleSeconds);
+      dealer_.set(zmq::sockopt::tcp_keepalive_intvl, kKeepaliveIntervalSeconds);
+      dealer_.set(zmq::sockopt::tcp_keepalive_cnt, kKeepaliveCount);
+    } else {
+      dealer_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
+      dealer_.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
+    }
     dealer_.set(zmq::sockopt::ipv6, goal.endpoint.starts_with("tcp://["));
     if (!goal.keys) return;
     dealer_.set(zmq::sockopt::curve_serverkey, bytes_of(goal.keys->server.public_key));

@@ -33,14 +33,15 @@ bool is_sanitizers(const std::filesystem::path& task) {
 bool is_sanitizers(const std::filesystem::path&) { return false; }
 #endif
 
-// Those that a connection to a manager has brought along, ZeroMQ's and the renewal of a remote
-// session, and those of pools. Around a fork nothing of theirs is locked that the child could need.
+// Those that a connection has brought along (ZeroMQ's, the renewal of a remote session, the relay
+// of a Connection over tcp), and those of pools. Around a fork nothing of theirs is locked that the
+// child could need.
 bool is_ours(const std::filesystem::path& task) {
   std::ifstream file(task / "comm");
   std::string name;
   std::getline(file, name);
   return name.find("ZMQbg/") != std::string::npos || name == "steward-renewal" ||
-         name == "steward-pool";
+         name == "steward-relay" || name == "steward-pool";
 }
 
 int all_threads() {

@@ -137,6 +137,8 @@ class Ring {
 
   // Of the moment, what came back included.
   Word size();
+  // What take() would find, but for what changes meanwhile.
+  Take look();
   // Whether something is queued behind what was taken here last, and so many more.
   bool more(Word beyond = 0);
   // True: at one instant of the call no item was queued or taken and not consumed, and `also()` was

@@ -284,6 +284,38 @@ void Ring<Memory>::redeliver(std::uint32_t block, State state) {
 }
 
 template <class Memory>
+Take Ring<Memory>::look() {
+  const auto first = [&](unsigned ring, Place place) {
+    Patience patience(memory_, ring);
+    for (;;) {
+      const unsigned r = ring == kRedelivery ? kRedelivery : place.segment;
+      const Cell c = Cell::of(cell(r, place.at).load(std::memory_order_seq_cst));
+      const std::int64_t laps = ahead(c, r, place.at);
+      if (unpublished(c, r, place.at)) return Take::empty;
+      if (laps == 0 && c.kind() == Kind::full) return Take::done;
+      if (laps > 0) {
+        place.at = beyond(r, place.at, laps);
+      } else if (c.kind() == Kind::end) {
+        if (r == kRedelivery) throw Damaged("the queue's shared memory ends where it has no end");
+        const auto next = follow(c);
+        if (!next) return Take::closed;
+        place = *next;
+      } else {
+        ++place.at;
+        continue;
+      }
+      patience.jump();
+    }
+  };
+  const Word back = memory_.hint(Hint::redelivery_head).load(std::memory_order_acquire);
+  if (first(kRedelivery, {0, back}) == Take::done) return Take::done;
+  const Take main = first(0, start(my_head_, Hint::head));
+  if (main == Take::done) return main;
+  // An item may have come back since, before another took the last one here.
+  return first(kRedelivery, {0, back}) == Take::done ? Take::done : main;
+}
+
+template <class Memory>
 Word Ring<Memory>::size() {
   const auto count = [&](unsigned ring, Place place) {
     Word items = 0;

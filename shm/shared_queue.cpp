@@ -366,6 +366,12 @@ bool SharedQueue::full() {
   return shape().maxsize != 0 && ring_.find_room(spot) == Put::full;
 }
 
+bool SharedQueue::ready() {
+  if (ended()) return true;
+  if (ring_.next_expiry() != 0) ring_.expire(nanoseconds(Clock::now()));
+  return ring_.look() != Take::empty;
+}
+
 bool SharedQueue::task_done() {
   const auto one_less = [&](unsigned number) {
     auto& open = memory_.owner(number).open_tasks;

@@ -148,8 +148,17 @@ class SharedQueue {
   void end();
   // Takes back what dead participants held; waiters do so by themselves, a little later.
   void recover_dead() { participant_.recover_dead(); }
-  // To be looked at by one who waits for several queues.
+
+  // ---- For who waits for several queues, or for more than queues ----
+
   FutexWord& event(Event event) { return memory_.event(event); }
+  // Whether a get() would not wait: there is an item, or the queue is closed and drained, or has
+  // ended.
+  bool ready();
+  // How long to sleep at most, and what to do when that has passed: the dead tell nobody, and a
+  // lease ends without a word.
+  core::Duration slice();
+  void look_around();
 
   // ---- For the child of a fork ----
 
@@ -181,8 +190,6 @@ class SharedQueue {
   void finish(const std::vector<Taken>& taken, const std::vector<char>& done,
               std::vector<Held>& kept);
   void free_block(const Taken& taken);
-  core::Duration slice();
-  void look_around();
 
   template <class Read>
   bool show(const Taken& taken, Read& read) {

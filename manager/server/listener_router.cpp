@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include <steward/core/auth_entrance.hpp>
+
 namespace steward::server {
 namespace {
 
@@ -115,7 +117,7 @@ Router::Router(zmq::context_t& context, const core::TcpAddress& address,
   if (key) {
     socket_.set(zmq::sockopt::curve_server, true);
     socket_.set(zmq::sockopt::curve_secretkey, bytes_of(key->server.secret_key));
-    socket_.set(zmq::sockopt::zap_domain, kDomain);
+    socket_.set(zmq::sockopt::zap_domain, core::kZapDomain.data());
     // Without an answer of ZAP nobody gets in: by default any key would do. The option is declared
     // for drafts only, and honoured all the same.
     constexpr int kZapEnforceDomain = 93;

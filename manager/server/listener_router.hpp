@@ -44,11 +44,10 @@ class Router {
   // std::system_error.
   Router(zmq::context_t& context, const std::string& path, const core::Limits& limits,
          BellPtr bell);
-  // With a key: only peers that hold it, under CURVE; somebody must answer ZAP for `kDomain`.
+  // With a key: only peers that hold it, under CURVE; somebody must answer ZAP for
+  // core::kZapDomain.
   Router(zmq::context_t& context, const core::TcpAddress& address, const core::Limits& limits,
          BellPtr bell, const std::optional<core::KeyPairs>& key);
-
-  static constexpr const char* kDomain = "steward";
 
   int fd() const { return fd_; }
   // Where it listens, as ZeroMQ says it: with the port that was chosen.

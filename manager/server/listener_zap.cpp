@@ -8,34 +8,22 @@
 
 #include <zmq_addon.hpp>
 
-#include <steward/core/auth.hpp>
+#include <steward/core/auth_entrance.hpp>
 #include <steward/core/signals_blocked.hpp>
-#include <steward/manager/server/listener_router.hpp>
 
 namespace steward::server {
 namespace {
 
 constexpr const char* kQuestions = "inproc://zeromq.zap.01";
 constexpr const char* kEnd = "inproc://steward-zap-end";
-constexpr std::string_view kVersion = "1.0";
-// Version, request id, domain, address, routing id, mechanism, the client's key.
-constexpr std::size_t kQuestionFrames = 7;
 
-bool may_enter(const std::vector<zmq::message_t>& question,
-               const std::array<std::uint8_t, 32>& client) {
-  const std::string_view expected(reinterpret_cast<const char*>(client.data()), client.size());
-  return question.size() == kQuestionFrames && question[0].to_string_view() == kVersion &&
-         question[2].to_string_view() == Router::kDomain &&
-         question[5].to_string_view() == "CURVE" &&
-         core::equal_secrets(question[6].to_string_view(), expected);
-}
-
-void answer(zmq::socket_t& socket, const std::vector<zmq::message_t>& question, bool yes) {
-  const std::string_view id = question.size() > 1 ? question[1].to_string_view() : "";
-  const std::string_view words[] = {kVersion, id, yes ? "200" : "400",
-                                    yes ? "OK" : "this key may not enter", "", ""};
+void answer(zmq::socket_t& socket, const std::vector<zmq::message_t>& question,
+            const std::array<std::uint8_t, 32>& client) {
+  std::vector<std::string_view> frames;
+  for (const zmq::message_t& frame : question) frames.push_back(frame.to_string_view());
+  const auto words = core::answer_zap(frames, client);
   for (const std::string_view& word : words) {
-    const bool last = &word == std::end(words) - 1;
+    const bool last = &word == &words.back();
     socket.send(zmq::buffer(word), last ? zmq::send_flags::none : zmq::send_flags::sndmore);
   }
 }
@@ -49,7 +37,7 @@ void serve(zmq::socket_t questions, zmq::socket_t end, const std::array<std::uin
     if ((items[1].revents & ZMQ_POLLIN) != 0) return;
     std::vector<zmq::message_t> question;
     if (!zmq::recv_multipart(questions, std::back_inserter(question))) continue;
-    answer(questions, question, may_enter(question, client));
+    answer(questions, question, client);
   }
 }
 

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include <steward/core/auth_entrance.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/accept.hpp>
@@ -167,17 +168,7 @@ void check_entrance(const RemoteEntrance& entrance) {
     throw BadCall(fmt::format("a manager cannot listen at \"{}\": tcp://host:port is an address; "
                               "its own host reaches it without one", entrance.address));
   }
-  if (address->is_loopback()) return;
-  if (entrance.key.empty()) {
-    throw BadCall(fmt::format("a manager does not listen at {} without a key, where everybody "
-                              "could call it: give it one (`steward keygen` makes them), or listen "
-                              "at tcp://127.0.0.1:{}", entrance.address, address->port));
-  }
-  if (!core::is_generated_key(entrance.key) && entrance.key.size() < core::kPassphraseBytes) {
-    throw BadCall(fmt::format("the passphrase for {} has {} bytes, and needs {}: who listens on "
-                              "the network may try many (`steward keygen` makes good keys)",
-                              entrance.address, entrance.key.size(), core::kPassphraseBytes));
-  }
+  core::check_entrance("a manager", *address, entrance.key);
 }
 
 std::unique_ptr<Listener> listen_zmq(const Directory& directory, const core::Limits& limits,

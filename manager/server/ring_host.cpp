@@ -200,6 +200,8 @@ void RingHost::start(Ring& ring, Work& work) {
     }
     case Work::Kind::size: return answer(ring, work.park, queue.size());
     case Work::Kind::full: return answer(ring, work.park, queue.full() ? 1 : 0);
+    case Work::Kind::ready: return answer(ring, work.park, queue.ready() ? 1 : 0);
+    case Work::Kind::wait_ready: ring.onlookers.push_back(work.park); return;
     case Work::Kind::task_done:
       if (!queue.task_done()) {
         throw BadCall("task_done was called more often than items were taken");
@@ -252,6 +254,7 @@ void RingHost::cancel(Ring& ring, ParkId park) {
   }
   std::erase_if(ring.gets, [&](const Get& get) { return get.park == park; });
   std::erase(ring.joins, park);
+  std::erase(ring.onlookers, park);
   if (ring.held.contains(park)) {
     std::erase_if(done_, [&](const Done& done) {
       return done.object == ring.object && done.park == park;
@@ -320,7 +323,7 @@ void RingHost::arm(Ring& ring) {
     const std::uint32_t seen = word.fetch_or(1, std::memory_order_seq_cst) | 1U;
     ring.words.push_back({ring.queue, &word, seen});
   };
-  if (!ring.gets.empty()) add(shm::Event::not_empty);
+  if (!ring.gets.empty() || !ring.onlookers.empty()) add(shm::Event::not_empty);
   if (!ring.puts.empty()) add(shm::Event::not_full);
   if (!ring.puts.empty() || !ring.back.empty()) add(shm::Event::block_freed);
   if (!ring.joins.empty()) add(shm::Event::all_done);
@@ -328,7 +331,8 @@ void RingHost::arm(Ring& ring) {
 
 bool RingHost::advance(Ring& ring) {
   const bool any = advance_items(ring);
-  return advance_joins(ring) || any;
+  const bool seen = advance_onlookers(ring);
+  return advance_joins(ring) || any || seen;
 }
 
 bool RingHost::advance_items(Ring& ring) {
@@ -458,11 +462,26 @@ bool RingHost::advance_joins(Ring& ring) {
   return true;
 }
 
+// They take nothing: the wake that told them is passed on once nobody here waits for the word any
+// more, to one who does (see RingWatch).
+bool RingHost::advance_onlookers(Ring& ring) {
+  if (ring.onlookers.empty()) return false;
+  try {
+    if (!ring.queue->ready()) return false;
+    for (const ParkId park : ring.onlookers) answer(ring, park);
+  } catch (...) {
+    for (const ParkId park : ring.onlookers) fail(ring, park);
+  }
+  ring.onlookers.clear();
+  return true;
+}
+
 std::size_t RingHost::waiting() const {
   std::size_t count = 0;
   for (const core::ObjectId object : waiting_) {
     const Ring& ring = rings_.at(object);
-    count += ring.back.size() + ring.puts.size() + ring.gets.size() + ring.joins.size();
+    count += ring.back.size() + ring.puts.size() + ring.gets.size() + ring.joins.size() +
+             ring.onlookers.size();
   }
   return count;
 }

@@ -94,12 +94,14 @@ class RingHost {
     std::deque<Put> puts;
     std::deque<Get> gets;
     std::deque<ParkId> joins;
+    std::deque<ParkId> onlookers;
     std::map<ParkId, std::vector<shm::Held>> held;  // got by a call, and not yet anybody's
     std::vector<RingWatch::Word> words;             // to be watched: what waits, waits for these
     bool short_of_memory = false;                   // a put waits, though there is room
 
     bool waits() const {
-      return !back.empty() || !puts.empty() || !gets.empty() || !joins.empty();
+      return !back.empty() || !puts.empty() || !gets.empty() || !joins.empty() ||
+             !onlookers.empty();
     }
   };
   enum class Step { done, wait, failed };
@@ -129,6 +131,7 @@ class RingHost {
   Step put_next(Ring& ring, Put& put);
   bool advance_first_get(Ring& ring);
   bool advance_joins(Ring& ring);
+  bool advance_onlookers(Ring& ring);
   void arm(Ring& ring);
   void get(Ring& ring, const Get& get, Done& done, shm::SharedQueue::Outcome& outcome);
   void look_for_dead(bool slice, core::Time now, std::vector<core::ObjectId>& touched);

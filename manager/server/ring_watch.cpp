@@ -1,48 +1,23 @@
 #include <steward/manager/server/ring_watch.hpp>
 
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <ctime>
 #include <system_error>
 #include <utility>
 
 #include <steward/core/signals_blocked.hpp>
+#include <steward/shm/wait_any.hpp>
 
 namespace steward::server {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// As <linux/futex.h> has them since Linux 5.16; older headers do not.
-struct FutexWait {
-  std::uint64_t value = 0;
-  std::uint64_t address = 0;
-  std::uint32_t flags = 0;
-  std::uint32_t reserved = 0;
-};
-constexpr long kFutexWaitv = 449;
-constexpr std::uint32_t kFutex32 = 2;
-constexpr std::size_t kWordsMax = 128;
-
-// Where the kernel cannot sleep on so many words: looking again so often.
-constexpr core::Duration kShortSlice = std::chrono::milliseconds(10);
 constexpr core::Duration kLong = std::chrono::hours(1);
-
-timespec on_the_clock(core::Time time) {
-  const auto since = time.time_since_epoch();
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-  return {seconds.count(),
-          static_cast<long>((std::chrono::nanoseconds(since) - seconds).count())};
-}
-
-FutexWait wait_for(const shm::FutexWord& word, std::uint32_t seen) {
-  return {seen, reinterpret_cast<std::uintptr_t>(&word), kFutex32, 0};
-}
 
 bool contains(const std::vector<RingWatch::Word>& words, const shm::FutexWord* word) {
   return std::ranges::find(words, word, &RingWatch::Word::word) != words.end();
@@ -126,32 +101,25 @@ void RingWatch::run() {
     pass_on(before, words);
     if (interrupted) tell(false);
     const bool nothing = idle || words.empty();
-    const Slept slept = sleep(nothing ? std::vector<Word>() : words, kick, nothing ? kLong : slice);
+    const shm::Slept slept =
+        sleep(nothing ? std::vector<Word>() : words, kick, nothing ? kLong : slice);
     if (nothing) continue;
     {
       const std::lock_guard lock(mutex_);
       if (turn != turn_ || end_) continue;
       idle = idle_ = true;
     }
-    tell(slept == Slept::slice);
+    tell(slept == shm::Slept::timeout);
   }
   // Whoever sleeps elsewhere goes on by itself: the rings end with their server.
 }
 
-RingWatch::Slept RingWatch::sleep(const std::vector<Word>& words, std::uint32_t kick,
-                                  core::Duration slice) {
-  if (words.size() < kWordsMax) {
-    std::vector<FutexWait> waits{wait_for(kick_, kick)};
-    for (const Word& word : words) waits.push_back(wait_for(*word.word, word.seen));
-    const timespec until = on_the_clock(Clock::now() + slice);
-    if (::syscall(kFutexWaitv, waits.data(), waits.size(), 0, &until, CLOCK_MONOTONIC) >= 0) {
-      return Slept::woken;
-    }
-    if (errno == ETIMEDOUT) return Slept::slice;
-    if (errno != ENOSYS && errno != EINVAL && errno != EPERM) return Slept::woken;
-  }
-  shm::sleep_on(kick_, kick, Clock::now() + std::min(slice, words.empty() ? kLong : kShortSlice));
-  return Slept::slice;
+shm::Slept RingWatch::sleep(const std::vector<Word>& words, std::uint32_t kick,
+                            core::Duration slice) {
+  // First, for it is slept on alone where the kernel cannot sleep on so many.
+  std::vector<shm::SeenWord> seen{{&kick_, kick}};
+  for (const Word& word : words) seen.push_back({word.word, word.seen});
+  return shm::sleep_on_any(seen, Clock::now() + slice);
 }
 
 }  // namespace steward::server

@@ -12,6 +12,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/shm/unique_fd.hpp>
 #include <steward/shm/wait.hpp>
+#include <steward/shm/wait_any.hpp>
 
 namespace steward::server {
 
@@ -49,10 +50,9 @@ class RingWatch {
   void watch(std::vector<Word> words, core::Duration slice);
 
  private:
-  enum class Slept { woken, slice };
-
   void run();
-  Slept sleep(const std::vector<Word>& words, std::uint32_t kick, core::Duration slice);
+  shm::Slept sleep(const std::vector<Word>& words, std::uint32_t kick,
+                   core::Duration slice);
   void tell(bool slice);
 
   const shm::UniqueFd event_;

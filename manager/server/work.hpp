@@ -45,6 +45,8 @@ struct Work {
     try_get,  // one item, if there is one
     size,
     full,
+    ready,       // whether a get would not wait
+    wait_ready,  // the same, waiting for it
     task_done,
     join,
     close,

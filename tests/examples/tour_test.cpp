@@ -147,6 +147,11 @@ TEST_F(Tour, ProcessIds) {
   EXPECT_FALSE(own.contains(*parents.begin()));
 }
 
+TEST_F(Tour, Pipe) {
+  EXPECT_THAT(printed("13_pipe"), UnorderedElementsAre("child received: hello, child",
+                                                       "parent received: hello, parent"));
+}
+
 TEST_F(Tour, Lock) { EXPECT_EQ(tour("14_lock").out, "2000\n"); }
 
 TEST_F(Tour, Nested) {

@@ -11,7 +11,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 1;
+constexpr std::uint64_t kSaveVersion = 2;
 constexpr const char* kPoisoned = "the last owner died holding the lock; reset() makes it usable";
 
 OwnerDeath policy_of(std::uint64_t number) {
@@ -32,6 +32,7 @@ std::vector<Method> lock_methods() {
   return {method<&L::lock>("lock"),     method<&L::try_lock>("try_lock"),
           method<&L::unlock>("unlock"), method<&L::locked>("locked"),
           method<&L::token>("token"),   method<&L::reset>("reset"),
+          method<&L::ready>("ready"),   method<&L::wait_ready>("wait_ready"),
           method<&L::str>("str")};
 }
 
@@ -96,7 +97,7 @@ void LockObject::wait(ParkId parked, const Owner& owner) {
 void LockObject::pass_on(Context& context) {
   state_ = State::free;
   unconfirmed_.clear();
-  if (waiters_.empty()) return;
+  if (waiters_.empty()) return tell_onlookers(context);
   // The first waiter, and in a reentrant lock whatever else the same thread waits for: it must not
   // wait for itself.
   const Owner next = waiters_.begin()->second;
@@ -115,7 +116,23 @@ void LockObject::reset() {
   if (state_ == State::poisoned) state_ = State::free;
 }
 
+bool LockObject::ready(Call& call) {
+  return state_ == State::free || state_ == State::poisoned ||
+         (reentrant_ && held_by(call.owner()));
+}
+
+Outcome LockObject::wait_ready(Call& call) {
+  if (ready(call)) return Value();
+  onlookers_.insert(call.park());
+  return kParked;
+}
+
+void LockObject::tell_onlookers(Context& context) {
+  for (const ParkId id : std::exchange(onlookers_, {})) context.answer(id, Value());
+}
+
 void LockObject::forget(ParkId parked, Context&) {
+  if (onlookers_.erase(parked) > 0) return;
   const auto waiter = waiters_.find(parked);
   if (waiter == waiters_.end()) return;
   waits_by_owner_.erase({waiter->second, parked});
@@ -125,6 +142,8 @@ void LockObject::forget(ParkId parked, Context&) {
 std::vector<ParkId> LockObject::waiting() const {
   std::vector<ParkId> all;
   for (const auto& [id, owner] : waiters_) all.push_back(id);
+  all.insert(all.end(), onlookers_.begin(), onlookers_.end());
+  std::ranges::sort(all);
   return all;
 }
 
@@ -155,6 +174,7 @@ void LockObject::session_ended(SessionNumber session, Ending ending, Context& co
     for (const auto& [id, owner] : std::exchange(waiters_, {})) {
       context.fail(id, core::ErrorCode::poisoned, kPoisoned);
     }
+    tell_onlookers(context);
   } else {
     pass_on(context);
   }
@@ -178,6 +198,8 @@ void LockObject::save(Saver& out) const {
     out.number(static_cast<std::uint64_t>(id));
     save_owner(out, owner);
   }
+  out.writer().array(onlookers_.size());
+  for (const ParkId id : onlookers_) out.number(static_cast<std::uint64_t>(id));
   if (state_ != State::held) return;
   save_owner(out, owner_);
   out.number(depth_);

@@ -28,8 +28,10 @@ enum class OwnerDeath : std::uint8_t {
 // A grant counts as seen once the client has confirmed it or has unlocked. One that comes back
 // (its taker cancelled, or never got it) is undone as if it had not been given; its token is spent.
 //
-// Invariants, whenever no method runs: 1. somebody waits only while it is held or abandoned; 2. the
-// owner's session owns something here (Context::own) exactly while it is held.
+// Onlookers wait until lock() would not, and take nothing: any number of them is told at once.
+//
+// Invariants, whenever no method runs: 1. somebody waits or looks on only while it is held or
+// abandoned; 2. the owner's session owns something here (Context::own) exactly while it is held.
 class LockObject : public Object {
  public:
   // [token, previous_owner_died]. The latter is told to the next owner only, in all of its grants.
@@ -39,6 +41,9 @@ class LockObject : public Object {
   // Ends a poisoning; else nothing. Whoever calls it vouches for what the lock guards: the next
   // owner is not told of the death any more.
   void reset();
+  // Whether lock() would not wait: it is free, or poisoned, or (reentrant) the caller's own.
+  bool ready(Call& call);
+  Outcome wait_ready(Call& call);
 
   bool locked() const { return state_ == State::held || state_ == State::abandoned; }
   // Of the current hold, else of the last; 0: there was none yet.
@@ -66,6 +71,7 @@ class LockObject : public Object {
   void wait(ParkId parked, const Owner& owner);
   // The lock is nobody's now: the first waiter gets it.
   void pass_on(Context& context);
+  void tell_onlookers(Context& context);
   // What the next owner is told if the current hold ends by other than its owner's death.
   bool untold_death() const { return previous_owner_died_ && !seen_; }
 
@@ -76,6 +82,7 @@ class LockObject : public Object {
   bool death_to_tell_ = false;  // to the next owner
   std::map<ParkId, Owner> waiters_;
   std::set<std::pair<Owner, ParkId>> waits_by_owner_;  // the same
+  std::set<ParkId> onlookers_;
 
   // Of the current hold.
   Owner owner_;

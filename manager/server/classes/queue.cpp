@@ -9,7 +9,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 3;
+constexpr std::uint64_t kSaveVersion = 4;
 constexpr const char* kClosed = "the queue is closed";
 
 }  // namespace
@@ -138,6 +138,11 @@ Value QueueObject::take(const Getter& getter, CallKey key, Context& context) {
 void QueueObject::settle(Context& context) {
   while (admit_first(context) || serve_first(context)) {
   }
+  if (ready()) tell_onlookers(context);
+}
+
+void QueueObject::tell_onlookers(Context& context) {
+  for (const ParkId id : std::exchange(onlookers_, {})) context.answer(id, Value());
 }
 
 // Lets the first putter's items in as far as there is room; says whether anything moved.
@@ -185,6 +190,13 @@ Outcome QueueObject::join(Call& call) {
   return kParked;
 }
 
+Outcome QueueObject::wait_ready(Call& call) {
+  if (outside_) return ask(call, Asked::wait_ready, Work::Kind::wait_ready);
+  if (ready()) return Value();
+  onlookers_.insert(call.park());
+  return kParked;
+}
+
 // Who waits to put or to get cannot succeed any more: a put waits only while the queue is full, a
 // get only while it is empty. (An item in flight may still come back, for whoever asks then.)
 Outcome QueueObject::close(Call& call) {
@@ -197,6 +209,7 @@ Outcome QueueObject::close(Call& call) {
   for (const auto& [id, getter] : std::exchange(getters_, {})) {
     call.fail(id, core::ErrorCode::closed, kClosed);
   }
+  tell_onlookers(call);
   return Value();
 }
 
@@ -209,10 +222,12 @@ void QueueObject::forget(ParkId parked, Context& context) {
   }
   getters_.erase(parked);
   joiners_.erase(parked);
+  onlookers_.erase(parked);
 }
 
 std::vector<ParkId> QueueObject::waiting() const {
   std::vector<ParkId> all(joiners_.begin(), joiners_.end());
+  all.insert(all.end(), onlookers_.begin(), onlookers_.end());
   for (const auto& [id, items] : putters_) all.push_back(id);
   for (const auto& [id, getter] : getters_) all.push_back(id);
   if (outside_) {
@@ -296,6 +311,8 @@ void QueueObject::save(Saver& out) const {
   out.writer().array(joiners_.size());
   for (const ParkId id : joiners_) out.number(static_cast<std::uint64_t>(id));
   save_reserved(out);
+  out.writer().array(onlookers_.size());
+  for (const ParkId id : onlookers_) out.number(static_cast<std::uint64_t>(id));
   out.writer().boolean(outside_.has_value());
   if (outside_) save_outside(out);
 }
@@ -317,6 +334,8 @@ Class queue_class() {
            method<&Q::task_done>("task_done"),
            method<&Q::join>("join"),
            method<&Q::close>("close"),
+           reading<&Q::ready, &Q::ask_ready>("ready"),
+           method<&Q::wait_ready>("wait_ready"),
            reading<&Q::str, &Q::ask_str>("str"),
            method<&Q::redeem>("redeem"),
            method<&Q::redeemed>("redeemed"),

@@ -36,9 +36,11 @@ namespace steward::server {
 // among the callers here is still served first, but local clients do not queue up with them. An
 // item that is no value reaches its getter as bytes. Items in the ring do not count in bytes().
 //
-// Invariants, whenever no method runs and the items are in here: 1. a get waits only while there is
-// no item; 2. a put waits only while the queue is full; 3. items_ rises by Item::number; 4. once
-// closed, nobody waits but in join.
+// Onlookers wait until a get would not, and take nothing: any number of them is told at once.
+//
+// Invariants, whenever no method runs and the items are in here: 1. a get waits, and somebody looks
+// on, only while there is no item; 2. a put waits only while the queue is full; 3. items_ rises by
+// Item::number; 4. once closed, nobody waits but in join.
 class QueueObject final : public Object {
  public:
   // [maxsize]; 0 or nothing: unbounded.
@@ -63,6 +65,9 @@ class QueueObject final : public Object {
   Outcome task_done(Call& call);
   Outcome join(Call& call);
   Outcome close(Call& call);
+  // Whether get() would not wait: there is an item, or never will be one.
+  bool ready() const { return closed_ || !items_.empty(); }
+  Outcome wait_ready(Call& call);
 
   std::size_t size() const { return items_.size(); }
   bool empty() const { return items_.empty(); }
@@ -73,6 +78,7 @@ class QueueObject final : public Object {
   Outcome ask_size(Call& call);
   Outcome ask_empty(Call& call);
   Outcome ask_full(Call& call);
+  Outcome ask_ready(Call& call);
   Outcome ask_str(Call& call, TextLimit limit);
 
   // For who has taken a stub from the ring: its value, which stays until it is said to be redeemed.
@@ -106,7 +112,8 @@ class QueueObject final : public Object {
   using Putter = std::deque<Value>;
   // What a call has asked for, here or of the ring.
   enum class Asked : std::uint8_t {
-    put, try_put, get, try_get, get_many, size, empty, full, str, task_done, join, close, reserve
+    put, try_put, get, try_get, get_many, size, empty, full, str, task_done, join, close, reserve,
+    ready, wait_ready
   };
   struct Getter {
     Asked asked = Asked::get;
@@ -188,6 +195,7 @@ class QueueObject final : public Object {
   void finish_task(Context& context);
   // Restores the invariants 1 and 2: serves and admits those who wait until nobody can move.
   void settle(Context& context);
+  void tell_onlookers(Context& context);
   bool admit_first(Context& context);
   bool serve_first(Context& context);
   static void save_item(Saver& out, const Item& item);
@@ -204,6 +212,7 @@ class QueueObject final : public Object {
   std::map<ParkId, Putter> putters_;
   std::map<ParkId, Getter> getters_;
   std::set<ParkId> joiners_;
+  std::set<ParkId> onlookers_;
   std::optional<Outside> outside_;
 };
 

@@ -80,12 +80,15 @@ void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
       const auto [asked, max, time_ms] = getter.mapped();
       outside_->calls.emplace(id, Waiting{.asked = asked, .time_ms = time_ms});
       context.work({.kind = Work::Kind::get, .park = id, .number = max});
-    } else {
+    } else if (joiners_.erase(id) > 0) {
       outside_->calls.emplace(id, Waiting{Asked::join});
       context.work({.kind = Work::Kind::join, .park = id});
+    } else {
+      outside_->calls.emplace(id, Waiting{Asked::wait_ready});
+      context.work({.kind = Work::Kind::wait_ready, .park = id});
     }
   }
-  joiners_.clear();
+  onlookers_.clear();
 }
 
 void QueueObject::put_outside(ParkId parked, Asked asked, const std::vector<Value>& items,
@@ -121,6 +124,7 @@ Outcome QueueObject::ask(Call& call, Asked asked, Work::Kind kind) {
 Outcome QueueObject::ask_size(Call& call) { return ask(call, Asked::size, Work::Kind::size); }
 Outcome QueueObject::ask_empty(Call& call) { return ask(call, Asked::empty, Work::Kind::size); }
 Outcome QueueObject::ask_full(Call& call) { return ask(call, Asked::full, Work::Kind::full); }
+Outcome QueueObject::ask_ready(Call& call) { return ask(call, Asked::ready, Work::Kind::ready); }
 
 Outcome QueueObject::ask_str(Call& call, TextLimit limit) {
   Outcome parked = ask(call, Asked::str, Work::Kind::size);
@@ -145,8 +149,10 @@ void QueueObject::work_done(ParkId parked, const WorkResult& result, Context& co
     case Asked::put:
     case Asked::task_done:
     case Asked::join:
+    case Asked::wait_ready:
     case Asked::close: return context.answer(parked, Value());
     case Asked::try_put:
+    case Asked::ready:
     case Asked::full: return context.answer(parked, Value(result.number != 0));
     case Asked::empty: return context.answer(parked, Value(result.number == 0));
     case Asked::size: return context.answer(parked, Value(result.number));

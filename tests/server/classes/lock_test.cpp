@@ -297,6 +297,69 @@ TEST_P(EveryLock, ResetDoesNothingToAHealthyLock) {
   EXPECT_EQ(lock.ask("locked"), Value(true));
 }
 
+TEST_P(EveryLock, IsReadyWhileNobodyHoldsIt) {
+  Hosted lock(GetParam());
+  EXPECT_EQ(lock.call(kTwo, "ready").value, Value(true));
+  lock.call(kOne, "lock");
+  EXPECT_EQ(lock.call(kTwo, "ready").value, Value(false));
+  EXPECT_EQ(lock.call(kOther, "ready").value, Value(false));
+  EXPECT_EQ(lock.call(kOne, "ready").value, Value(GetParam() == std::string("rlock")));
+  lock.call(kOne, "unlock");
+  EXPECT_EQ(lock.call(kOne, "wait_ready").value, Value());
+}
+
+TEST_P(EveryLock, TellsAllOnlookersOnceNobodyWantsIt) {
+  Hosted lock(GetParam());
+  lock.call(kOne, "lock");
+  const Answer two = lock.call(kTwo, "wait_ready");
+  const Answer three = lock.call(kThree, "wait_ready");
+  const Answer next = lock.call(kTwo, "lock");
+  lock.check_waiting();
+  lock.call(kOne, "unlock");
+  EXPECT_EQ(lock.now(next).value, grant(2)) << "who waits to have it comes first";
+  EXPECT_TRUE(lock.now(two).waits());
+  lock.call(kTwo, "unlock");
+  EXPECT_EQ(lock.now(two).value, Value());
+  EXPECT_EQ(lock.now(three).value, Value());
+  EXPECT_EQ(lock.ask("locked"), Value(false));
+  lock.check_waiting();
+}
+
+TEST_P(EveryLock, AnOnlookerThatLeavesIsForgotten) {
+  Hosted lock(GetParam());
+  lock.call(kOne, "lock");
+  lock.cancel(lock.call(kTwo, "wait_ready"));
+  lock.check_waiting();
+  lock.call(kOne, "unlock");
+  EXPECT_EQ(lock.call(kTwo, "lock").value, grant(2));
+}
+
+TEST_P(EveryLock, OnlookersHearOfAPoisoningAndOfARelease) {
+  for (const int policy : {kRelease, kPoison}) {
+    Hosted lock(GetParam(), {policy});
+    lock.call(kOne, "lock");
+    const Answer two = lock.call(kTwo, "wait_ready");
+    lock.end_session(1, Ending::died);
+    EXPECT_EQ(lock.now(two).value, Value()) << policy;
+    EXPECT_EQ(lock.call(kTwo, "ready").value, Value(true));
+  }
+  Hosted lock(GetParam(), {kAbandon});
+  lock.call(kOne, "lock");
+  const Answer two = lock.call(kTwo, "wait_ready");
+  lock.end_session(1, Ending::died);
+  EXPECT_TRUE(lock.now(two).waits()) << "it is locked until somebody unlocks it";
+  lock.call(kThree, "unlock");
+  EXPECT_EQ(lock.now(two).value, Value());
+}
+
+TEST_P(EveryLock, AGrantThatComesBackIsSeenByOnlookers) {
+  Hosted lock(GetParam());
+  const Answer given = lock.call(kOne, "lock");
+  const Answer two = lock.call(kTwo, "wait_ready");
+  lock.cancel(given);
+  EXPECT_EQ(lock.now(two).value, Value());
+}
+
 TEST_P(EveryLock, PrintsItsState) {
   Hosted lock(GetParam(), {kPoison});
   EXPECT_EQ(lock.ask("str"), Value(R"({"state": "unlocked", "token": 0, "waiting": 0})"));

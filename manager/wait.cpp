@@ -1,0 +1,335 @@
+#include <steward/manager/wait.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <steward/client/questions.hpp>
+#include <steward/client/reference.hpp>
+#include <steward/client/ring.hpp>
+#include <steward/core/codec.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/signals_blocked.hpp>
+#include <steward/shm/poll.hpp>
+#include <steward/shm/shared_queue.hpp>
+#include <steward/shm/wait_any.hpp>
+
+namespace steward {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How long the managers' word on what is ready now is awaited, whatever the timeout.
+constexpr std::chrono::milliseconds kLastWord{100};
+
+// The indexes of what is ready.
+class Ready {
+ public:
+  explicit Ready(std::size_t count) : marks_(count) {}
+  void mark(std::size_t i) { marks_[i] = 1; }
+  bool any() const { return std::ranges::count(marks_, 1) > 0; }
+  std::vector<std::size_t> indexes() const {
+    std::vector<std::size_t> indexes;
+    for (std::size_t i = 0; i < marks_.size(); ++i) {
+      if (marks_[i] != 0) indexes.push_back(i);
+    }
+    return indexes;
+  }
+
+ private:
+  std::vector<char> marks_;
+};
+
+// What a thread can sleep on, of one kind. Thread safety: interrupt() is for any thread.
+class Source {
+ public:
+  virtual ~Source() = default;
+  // Until something of it may have become ready, the deadline has passed, or an interrupt came.
+  virtual void sleep(core::Deadline deadline) = 0;
+  virtual void interrupt() = 0;
+};
+
+// Queues in shared memory.
+class Rings final : public Source {
+ public:
+  void add(std::size_t index, shm::SharedQueue& queue) { queues_.push_back({index, &queue}); }
+  bool empty() const { return queues_.empty(); }
+
+  void look(Ready& ready) const {
+    for (const auto& [index, queue] : queues_) {
+      if (is_ready(*queue)) ready.mark(index);
+    }
+  }
+
+  void sleep(core::Deadline deadline) override {
+    bool slept = false;
+    while (!interrupted_.load()) {
+      std::vector<shm::SeenWord> words{{&kick_, kick_.load(std::memory_order_seq_cst)}};
+      for (const auto& [index, queue] : queues_) {
+        words.push_back(shm::see(queue->event(shm::Event::not_empty)));
+      }
+      const core::Time now = Clock::now();
+      if (interrupted_.load() || any() || (deadline && now >= *deadline)) break;
+      core::Time until = now + slice();
+      if (deadline) until = std::min(until, *deadline);
+      slept = true;
+      if (shm::sleep_on_any(words, until) == shm::Slept::timeout) look_around();
+    }
+    // Nothing was taken: whatever wake came here is somebody else's.
+    for (const auto& [index, queue] : queues_) {
+      if (slept) shm::wake(queue->event(shm::Event::not_empty), 1);
+    }
+  }
+
+  void interrupt() override {
+    interrupted_ = true;
+    shm::wake_all(kick_);
+  }
+  // Another sleep may begin.
+  void reset() { interrupted_ = false; }
+
+ private:
+  struct One {
+    std::size_t index;
+    shm::SharedQueue* queue;
+  };
+
+  static bool is_ready(shm::SharedQueue& queue) {
+    try {
+      return queue.ready();
+    } catch (const std::exception&) {
+      return true;  // its memory is damaged: whoever calls it is told
+    }
+  }
+  bool any() const {
+    return std::ranges::any_of(queues_, [](const One& one) { return is_ready(*one.queue); });
+  }
+  core::Duration slice() const {
+    core::Duration least = queues_.front().queue->slice();
+    for (const One& one : queues_) least = std::min(least, one.queue->slice());
+    return least;
+  }
+  void look_around() const {
+    for (const One& one : queues_) {
+      try {
+        one.queue->look_around();
+      } catch (const std::exception&) {
+        // The same.
+      }
+    }
+  }
+
+  std::vector<One> queues_;
+  shm::FutexWord kick_{0};
+  std::atomic<bool> interrupted_ = false;
+};
+
+// The objects of one manager, by their indexes.
+struct Asked {
+  client::SessionPtr session;
+  std::vector<std::size_t> indexes;
+  std::vector<client::Question> questions;
+};
+
+// What a manager will say once they are ready.
+class Answers final : public Source {
+ public:
+  explicit Answers(const Asked& asked)
+      : asked_(asked), questions_(asked.session, asked.questions, "wait_ready") {}
+
+  void sleep(core::Deadline deadline) override { questions_.await(1, deadline); }
+  void interrupt() override { questions_.interrupt(); }
+
+  void collect(Ready& ready) const {
+    const auto states = questions_.states();
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      if (states[i] != client::Questions::State::open) ready.mark(asked_.indexes[i]);
+    }
+  }
+
+ private:
+  const Asked& asked_;
+  client::Questions questions_;
+};
+
+// A thread that sleeps on a source in another's place, and rings a bell when it wakes.
+class Sleeper {
+ public:
+  Sleeper(Source& source, int bell, core::Deadline deadline) : source_(source) {
+    const core::SignalsBlocked scope;
+    thread_ = std::thread([&source, bell, deadline] {
+      try {
+        source.sleep(deadline);
+      } catch (const std::exception&) {
+        // It cannot sleep: the other thread looks, and meets the same.
+      }
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const ssize_t written = ::write(bell, &one, sizeof one);
+    });
+  }
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
+  ~Sleeper() {
+    source_.interrupt();
+    thread_.join();
+  }
+
+ private:
+  Source& source_;
+  std::thread thread_;
+};
+
+class Wait {
+ public:
+  explicit Wait(const std::vector<Waitable>& things) : things_(things), ready_(things.size()) {
+    for (std::size_t i = 0; i < things.size(); ++i) {
+      things[i].type().empty() ? add_descriptor(i) : add_object(i);
+    }
+  }
+
+  std::vector<std::size_t> run(core::Deadline deadline) {
+    look();
+    ask(deadline);
+    while (!ready_.any() && !(deadline && Clock::now() >= *deadline)) {
+      sleep(deadline);
+      look();
+    }
+    return ready_.indexes();
+  }
+
+ private:
+  void add_descriptor(std::size_t i) {
+    descriptors_.push_back({things_[i].descriptor(), POLLIN, 0});
+    described_.push_back(i);
+  }
+
+  void add_object(std::size_t i) {
+    const core::ReferencePtr& reference = things_[i].reference();
+    if (reference == nullptr) {
+      throw BadCall("wait: an empty " + std::string(things_[i].type()) + " proxy");
+    }
+    try {
+      if (things_[i].type() == "queue") {
+        if (shm::SharedQueue* ring = client::ring_of(reference)) return rings_.add(i, *ring);
+      }
+      const client::SessionPtr session = client::session_of(reference);
+      auto known = std::ranges::find(asked_, session, &Asked::session);
+      if (known == asked_.end()) known = asked_.insert(known, Asked{session, {}, {}});
+      known->indexes.push_back(i);
+      known->questions.push_back({reference->token().object, things_[i].type()});
+    } catch (const Disconnected&) {
+      ready_.mark(i);
+    } catch (const StaleHandle&) {
+      ready_.mark(i);
+    }
+  }
+
+  void look() {
+    shm::poll_until(descriptors_, Clock::now());
+    for (std::size_t i = 0; i < described_.size(); ++i) {
+      const pollfd& entry = descriptors_[i];
+      if ((entry.revents & POLLNVAL) != 0) {
+        throw BadCall("wait: descriptor " + std::to_string(entry.fd) + " is not open");
+      }
+      if (entry.revents != 0 && things_[described_[i]].look()) ready_.mark(described_[i]);
+    }
+    rings_.look(ready_);
+  }
+
+  // What is ready now, in the managers' words.
+  void ask(core::Deadline deadline) {
+    const core::Deadline word = core::deadline_after(kLastWord);
+    if (ready_.any() || (deadline && *deadline < *word)) deadline = word;
+    std::vector<std::unique_ptr<client::Questions>> all;
+    for (const Asked& asked : asked_) {
+      all.push_back(questions_to(asked, [&] {
+        return std::make_unique<client::Questions>(asked.session, asked.questions, "ready");
+      }));
+    }
+    for (std::size_t s = 0; s < asked_.size(); ++s) {
+      if (!all[s]) continue;
+      all[s]->await(asked_[s].indexes.size(), deadline);
+      const auto states = all[s]->states();
+      for (std::size_t i = 0; i < states.size(); ++i) {
+        const bool failed = states[i] == client::Questions::State::failed;
+        const bool answered = states[i] == client::Questions::State::answered;
+        if (failed || (answered && core::unpack<bool>(all[s]->result(i)))) {
+          ready_.mark(asked_[s].indexes[i]);
+        }
+      }
+    }
+  }
+
+  // Null, if they cannot be asked: then they are ready to say so.
+  template <class Make>
+  auto questions_to(const Asked& asked, Make make) -> decltype(make()) {
+    try {
+      return make();
+    } catch (const Disconnected&) {
+      for (const std::size_t i : asked.indexes) ready_.mark(i);
+      return nullptr;
+    }
+  }
+
+  void sleep(core::Deadline deadline) {
+    std::vector<std::unique_ptr<Answers>> answers;
+    std::vector<Source*> sources;
+    if (!rings_.empty()) sources.push_back(&rings_);
+    for (const Asked& asked : asked_) {
+      auto made = questions_to(asked, [&] { return std::make_unique<Answers>(asked); });
+      if (!made) return;
+      sources.push_back(made.get());
+      answers.push_back(std::move(made));
+    }
+    if (sources.empty()) {
+      shm::poll_until(descriptors_, deadline);
+    } else if (sources.size() == 1 && descriptors_.empty()) {
+      sources.front()->sleep(deadline);
+    } else {
+      sleep_on_all(sources, deadline);
+    }
+    rings_.reset();
+    for (const auto& each : answers) each->collect(ready_);
+  }
+
+  // A thread for each kind that cannot be polled; this one polls the rest.
+  void sleep_on_all(const std::vector<Source*>& sources, core::Deadline deadline) {
+    const shm::UniqueFd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!bell) throw Overloaded("wait: no descriptor is left");
+    std::vector<pollfd> entries = descriptors_;
+    entries.push_back({bell.get(), POLLIN, 0});
+    std::vector<std::unique_ptr<Sleeper>> sleepers;
+    try {
+      for (Source* source : sources) {
+        sleepers.push_back(std::make_unique<Sleeper>(*source, bell.get(), deadline));
+      }
+    } catch (const std::system_error&) {
+      throw Overloaded("wait: no thread is left");
+    }
+    shm::poll_until(entries, deadline);
+  }
+
+  const std::vector<Waitable>& things_;
+  Ready ready_;
+  std::vector<pollfd> descriptors_;
+  std::vector<std::size_t> described_;  // whose they are
+  Rings rings_;
+  std::vector<Asked> asked_;
+};
+
+}  // namespace
+
+std::vector<std::size_t> face::wait_for(const std::vector<Waitable>& things,
+                                        core::Deadline deadline) {
+  if (things.empty()) return {};
+  return Wait(things).run(deadline);
+}
+
+}  // namespace steward
