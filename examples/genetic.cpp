@@ -29,7 +29,7 @@ constexpr std::string_view kUsage =
     "genetic [--side N] [--population N] [--generations N] [--seed N] [--processes N]\n"
     "  --side N         of the grid, an even number; 10 if not given, which is 100 cities\n"
     "  --population N   tours that live at the same time; 24 if not given\n"
-    "  --generations N  at most, if the best is not found before; 40 if not given\n"
+    "  --generations N  at most, if the best is not found before; 100 if not given\n"
     "  --seed N         where chance begins; 1 if not given\n"
     "  --processes N    as many as there are processors if not given\n";
 
@@ -246,7 +246,7 @@ int main(int argc, char** argv) {
   Options options;
   options.grid.side = arguments.number("--side", 10, 4, 40);
   options.population = arguments.number<std::size_t>("--population", 24, 2, 10'000);
-  options.generations = arguments.number("--generations", 40, 1, 100'000);
+  options.generations = arguments.number("--generations", 100, 1, 100'000);
   options.seed = arguments.number<std::uint64_t>("--seed", 1, 0, 1'000'000);
   options.processes = arguments.processes();
   arguments.end();

@@ -56,12 +56,14 @@ const std::array kFunctions{
 using Piece = std::tuple<std::size_t, std::int64_t, std::int64_t, std::int64_t>;
 
 // Of the steps from `first` to `last`, both even, of so many.
-double simpson(std::size_t function, std::int64_t first, std::int64_t last, std::int64_t steps) {
-  const auto& [name, f, begin, end, integral, fourth] = kFunctions.at(function);
-  const double h = (end - begin) / static_cast<double>(steps);
-  const auto x = [&](std::int64_t step) { return begin + static_cast<double>(step) * h; };
-  double sum = f(x(first)) + f(x(last));
-  for (std::int64_t i = first + 1; i < last; ++i) sum += (i % 2 == 0 ? 2 : 4) * f(x(i));
+double simpson(std::size_t place, std::int64_t first, std::int64_t last, std::int64_t steps) {
+  const Function& function = kFunctions.at(place);
+  const double h = (function.end - function.begin) / static_cast<double>(steps);
+  const auto f = [&](std::int64_t step) {
+    return function.f(function.begin + static_cast<double>(step) * h);
+  };
+  double sum = f(first) + f(last);
+  for (std::int64_t i = first + 1; i < last; ++i) sum += (i % 2 == 0 ? 2 : 4) * f(i);
   return sum * h / 3;
 }
 
