@@ -205,11 +205,13 @@ int run(const Options& options) {
     const auto bar = progress_bar("generations");
     std::size_t done = 0;
     const auto count = static_cast<std::size_t>(options.generations);
-    return evolve(options, population, progress, [&](const auto& seeds) {
+    auto tours = evolve(options, population, progress, [&](const auto& seeds) {
       auto children = pool.map(breed, seeds, 1);
       bar(++done, count);
       return children;
     });
+    if (done < count) bar(count, count);  // the best was found before
+    return tours;
   });
 
   const auto other_population = manager.list<Tour>();

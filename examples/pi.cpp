@@ -3,8 +3,8 @@
 //   pi [--points N] [--terms N] [--processes N]
 //
 // Both are cut into blocks that do not depend on each other, so that a pool computes them in any
-// order. Block n draws its points with a generator that begins with n: the estimate is the same
-// however many processes there are.
+// order. A block draws its points with a generator that begins with the number of the first one:
+// the estimate is the same however many processes there are.
 #include <cmath>
 #include <cstdint>
 #include <iomanip>
