@@ -58,5 +58,7 @@ void measure_queue_trip(Bench& bench);
 void measure_queue_many(Bench& bench);
 // What it costs to wait for a message.
 void measure_queue_idle(Bench& bench);
+// Calls in worker processes, and what it costs to start those.
+void measure_pool(Bench& bench);
 
 }  // namespace steward::bench

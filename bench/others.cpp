@@ -79,6 +79,10 @@ std::unique_ptr<Peer> python_queues(const Scratch& scratch) {
   return python_peer(scratch, "queues.py");
 }
 
+std::unique_ptr<Peer> python_pool(const Scratch& scratch) {
+  return python_peer(scratch, "pool.py");
+}
+
 bool has_redis() { return !find_program("redis-server").empty(); }
 
 Redis::Redis(const Scratch& scratch)

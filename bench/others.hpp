@@ -22,6 +22,13 @@ std::unique_ptr<Peer> python_client(const Scratch& scratch);
 // nullptr: there is no python3.
 std::unique_ptr<Peer> python_queues(const Scratch& scratch);
 
+// CPython's Pool of two workers (bench/peers/pool.py). Operations:
+//   map map_one apply   N calls of a function: in chunks, in chunks of one, one at a time
+//   start_pool          starts of a pool of 4
+//   process             starts and ends of a process
+// nullptr: there is no python3.
+std::unique_ptr<Peer> python_pool(const Scratch& scratch);
+
 // A Redis server on a Unix socket, without persistence. A resource.
 class Redis {
  public:

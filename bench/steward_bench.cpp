@@ -31,6 +31,7 @@ constexpr Group kGroups[] = {
     {"queue_trip", measure_queue_trip},
     {"queue_many", measure_queue_many},
     {"queue_idle", measure_queue_idle},
+    {"pool", measure_pool},
 };
 
 Options quick_options() {

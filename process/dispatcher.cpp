@@ -319,8 +319,8 @@ void Dispatcher::settled(const JobPtr& job, bool last) {
   };
   if (!plan_.on_progress || job->tells == Job::Tells::nothing) return finish();
   run_later([this, job, finish] {
-    const auto [done, total] = job->progress();
-    if (total.value_or(0) > 0) core::run_callback([&] { plan_.on_progress(done, *total); });
+    const std::size_t total = job->progress().total.value_or(0);
+    if (total > 0) core::run_callback([&] { plan_.on_progress(total, total); });
     finish();
   });
 }
@@ -330,9 +330,9 @@ void Dispatcher::tell_progress(const JobPtr& job) {
   if (!plan_.on_progress || job->tells == Job::Tells::nothing || !job->tell_progress()) return;
   run_later([this, job] {
     job->told_progress();
-    const auto [done, total] = job->progress();
-    if (!total || done == *total) return;  // the last is told by whoever finishes
-    core::run_callback([&] { plan_.on_progress(done, *total); });
+    const Job::Settled now = job->progress();
+    if (!now.total || now.calls == *now.total) return;  // the last is told by whoever finishes
+    core::run_callback([&] { plan_.on_progress(now.calls, *now.total); });
   });
 }
 

@@ -25,7 +25,7 @@ bool Job::complete(std::size_t total) {
   return settled_ == total_;
 }
 
-std::pair<std::size_t, std::optional<std::size_t>> Job::progress() const {
+Job::Settled Job::progress() const {
   const std::lock_guard hold(mutex_);
   if (!complete_) return {settled_, std::nullopt};
   return {settled_, total_};

@@ -71,8 +71,11 @@ class Job {
   bool cancel() { return !cancelled_.exchange(true); }
   bool cancelled() const { return cancelled_; }
 
-  // So many of so many calls are settled; no total before it is complete.
-  std::pair<std::size_t, std::optional<std::size_t>> progress() const;
+  struct Settled {
+    std::size_t calls = 0;
+    std::optional<std::size_t> total;  // none before it is complete
+  };
+  Settled progress() const;
   // Whether somebody is to be told of progress who has not been since.
   bool tell_progress() { return !telling_.exchange(true); }
   void told_progress() { telling_ = false; }

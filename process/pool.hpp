@@ -46,8 +46,8 @@ struct PoolOptions {
 //   std::vector<int> cubes = pool.map(cube, {1, 2, 3});
 //   Future<int> sum = pool.apply_async(add, 2, 3);
 //
-// What can be run is what a Process can be told to run; what it returns must be able to travel, too.
-// Proxies may be among arguments and results; those among results are to be used within a minute.
+// What can be run is what a Process can be told to run; what it returns must be able to travel,
+// too. Proxies may be among arguments and results; use those among results within a minute.
 // Arguments and results go through shared memory, 64 MiB at most for one task.
 //
 // A task is one call, or a chunk of several: its calls are made one after the other, and it is what
@@ -89,9 +89,10 @@ class Pool {
 
   // ---- A call for each element ----
 
-  // f(x) for each x of any input range, in chunks: of `chunk_size` calls, or (0) about four for each
-  // worker. The results in the order of the elements; nothing if f returns nothing. If calls throw,
-  // all others are made all the same; then the exception of the first in that order is thrown.
+  // f(x) for each x of any input range, in chunks: of `chunk_size` calls, or (0) about four for
+  // each worker. The results in the order of the elements; nothing if f returns nothing. If calls
+  // throw, all others are made all the same; then the exception of the first in that order is
+  // thrown.
   template <class F, std::ranges::input_range Range>
   auto map(F&& f, Range&& range, std::size_t chunk_size = 0) {
     return start_map<F>(Next::somebody_waits, f, range, chunk_size).get();
@@ -132,8 +133,9 @@ class Pool {
   }
 
   // As map, but the results come one by one, to be walked over while others are still computed: in
-  // the order of the elements, or as they come. A call that threw throws where its result would have
-  // been; one may go on behind it. The range is read at once. Leaving the loop cancels the rest.
+  // the order of the elements, or as they come. A call that threw throws where its result would
+  // have been; next() goes on behind it. The range is read at once. Leaving the loop cancels the
+  // rest.
   template <class F, std::ranges::input_range Range>
   auto imap(F&& f, Range&& range, std::size_t chunk_size = 1) {
     return start_stream<F>(process::StreamOrder::as_called, f, range, chunk_size);
@@ -180,9 +182,7 @@ class Pool {
   template <class... P, class F, class... Args>
   auto one(Next next, process::Parameters<P...>, F f, Args&&... args) {
     process::check_calls<F, P...>();
-    static_assert(sizeof...(Args) == sizeof...(P), "the target takes another number of arguments");
-    static_assert((std::convertible_to<Args&&, std::decay_t<P>> && ...),
-                  "an argument does not convert to the target's parameter");
+    process::check_arguments<process::Parameters<Args&&...>, P...>();
     using R = process::CallResult<F, P...>;
     process::PackedCalls<P...> calls;
     calls.add(std::forward<Args>(args)...);
@@ -196,8 +196,9 @@ class Pool {
   template <class F, class Range>
   auto start_map(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
     using Element = std::ranges::range_value_t<Range>;
-    return all(next, process::MapParameters<std::decay_t<F>, Element>{}, f, range, chunk_size,
-               process::AsOne{});
+    using Parameters = process::MapParameters<std::decay_t<F>, Element>;
+    process::check_one(Parameters{});
+    return all(next, Parameters{}, f, range, chunk_size, process::AsOne{});
   }
   template <class F, class Range>
   auto start_starmap(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
@@ -222,7 +223,9 @@ class Pool {
   auto start_stream(process::StreamOrder order, const std::decay_t<F>& f, Range&& range,
                     std::size_t chunk_size) {
     using Element = std::ranges::range_value_t<Range>;
-    return stream(order, process::MapParameters<std::decay_t<F>, Element>{}, f, range, chunk_size);
+    using Parameters = process::MapParameters<std::decay_t<F>, Element>;
+    process::check_one(Parameters{});
+    return stream(order, Parameters{}, f, range, chunk_size);
   }
   template <class... P, class F, class Range>
   auto stream(process::StreamOrder order, process::Parameters<P...> parameters, const F& f,

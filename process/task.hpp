@@ -165,6 +165,11 @@ template <class F, class Element>
 using MapParameters =
     std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Element>>, Sig<F>>;
 
+template <class... P>
+constexpr void check_one(Parameters<P...>) {
+  static_assert(sizeof...(P) == 1, "map calls with one argument: use starmap");
+}
+
 // And those with which each element, a tuple, is one.
 template <class Tuple>
 struct ParametersIn;
@@ -201,6 +206,26 @@ constexpr void check_calls() {
   } else {
     static_assert(kNever<F, P...>, "the target cannot be called with these arguments");
   }
+}
+
+template <class Given, class... P>
+struct ArgumentsFit : std::false_type {};
+template <class... Args, class... P>
+  requires(sizeof...(Args) == sizeof...(P))
+struct ArgumentsFit<Parameters<Args...>, P...>
+    : std::bool_constant<(std::convertible_to<Args, std::decay_t<P>> && ...)> {};
+
+template <class Given, class... P>
+struct SameNumber : std::false_type {};
+template <class... Args, class... P>
+struct SameNumber<Parameters<Args...>, P...>
+    : std::bool_constant<sizeof...(Args) == sizeof...(P)> {};
+
+template <class Given, class... P>
+constexpr void check_arguments() {
+  static_assert(SameNumber<Given, P...>::value, "the target takes another number of arguments");
+  static_assert(!SameNumber<Given, P...>::value || ArgumentsFit<Given, P...>::value,
+                "an argument does not convert to the target's parameter");
 }
 
 // The types of a braced list of elements; where the parameters are not known there can be none.

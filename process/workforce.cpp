@@ -122,8 +122,8 @@ void Workforce::look_after(std::size_t number) {
   early_deaths_ = at == Board::kStarting ? early_deaths_ + 1 : 0;
   try {
     if (early_deaths_ > kEarlyDeathsMax) {
-      throw WorkerDied(fmt::format("{} workers in a row ended before they were ready for a task, the "
-                                   "last with {}",
+      throw WorkerDied(fmt::format("{} workers in a row ended before they were ready for a task, "
+                                   "the last with {}",
                                    early_deaths_, describe_ending(exit_code)));
     }
     start(number);

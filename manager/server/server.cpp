@@ -139,7 +139,14 @@ void Server::step(std::optional<core::Duration> longest) {
 
   apply_batch();
   expire_leases();
-  if (const auto due = core_->next_deadline(); due && *due <= now_) feed(input::Tick{});
+  const auto is_due = [&] {
+    const auto due = core_->next_deadline();
+    return due && *due <= now_;
+  };
+  if (is_due()) {
+    pass_gate();  // what a ring has comes before the end of the wait for it
+    if (is_due()) feed(input::Tick{});
+  }
   if (door_) {
     door_->refuse(core_->number_of_sessions() < options_.limits.sessions
                       ? ""

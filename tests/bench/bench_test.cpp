@@ -267,8 +267,19 @@ TEST_F(BenchTest, MeasuresWhatWaitingCosts) {
   EXPECT_EQ(marks_of(report), 1U);
 }
 
+TEST_F(BenchTest, MeasuresPools) {
+  const json report = quick("--only pool");
+  expect_sound(report);
+  const std::vector<std::string> rows{"map", "map, chunks of 1", "apply", "start of a pool of 4",
+                                      "start and end of a process"};
+  expect_rows(report, "pool/steward/shm/", rows);
+  if (has_note(report, "python3")) return;
+  expect_rows(report, "pool/cpython/pipe/", rows);
+  EXPECT_EQ(marks_of(report), 5U);
+}
+
 TEST_F(BenchTest, LeavesNothingBehind) {
-  const json report = quick("--only queue,queue_trip,queue_many,queue_idle --idle 1");
+  const json report = quick("--only queue,queue_trip,queue_many,queue_idle,pool --idle 1");
   const std::set<std::string> own{"out", "err", "json", "pid"};
   for (const auto& entry : std::filesystem::directory_iterator(path(""))) {
     EXPECT_TRUE(own.contains(entry.path().filename().string())) << entry;

@@ -77,8 +77,8 @@ TEST(Endless, AMessageWithoutEndIsCutAndOthersGoOn) {
   numbers.append(500);
   EXPECT_EQ(numbers.size(), 501U);
 
-  // What the guard lets pass, and what comes in between two of its looks on a busy machine: less than
-  // half of what was sent.
+  // What the guard lets pass, and what comes in between two of its looks on a busy machine: less
+  // than half of what was sent.
   const std::size_t allowance = std::size_t{kSanitized ? 1024U : 160U} << 20U;
   EXPECT_GT(peak_bytes(server.pid()), std::size_t{64} << 20U) << "the strangers did not get in";
   EXPECT_LT(peak_bytes(server.pid()), (std::size_t{256} << 20U) + allowance);

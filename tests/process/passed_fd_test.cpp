@@ -210,7 +210,9 @@ TEST(PassedFd, TravelsToNothingButAProcess) {
 }
 
 TEST(PassedFd, SurvivesAPlainForkOnBothSides) {
-  auto [near, far] = PassedFd::socket_pair(SOCK_STREAM);
+  auto ends = PassedFd::socket_pair(SOCK_STREAM);
+  PassedFd& near = ends.first;
+  PassedFd& far = ends.second;
   const int code = test::in_fork([&] {
     near.close();
     test::write_to(far.get(), "x");

@@ -60,10 +60,10 @@ TEST_F(Outbox, AClientThatReadsNothingForTooLongIsClosed) {
     step();
   }
   EXPECT_EQ(server->incidents().slow, 0U);
-  skipped += 59s;
+  skipped += 30s;
   step();
   EXPECT_EQ(server->incidents().slow, 0U);
-  skipped += 2s;
+  skipped += 31s;
   EXPECT_TRUE(eventually([&] { return server->incidents().slow == 1; }));
   EXPECT_EQ(server->core().number_of_sessions(), 0U);
 }

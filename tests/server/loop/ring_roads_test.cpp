@@ -35,6 +35,32 @@ TEST_F(RingRoads, ItemsKeepTheirOrderAcrossRoads) {
   EXPECT_EQ(client.get(queue, "empty"), Value(true));
 }
 
+TEST_F(RingRoads, ACallThatWaitsNoTimeTakesWhatIsThere) {
+  BareClient client = this->client();
+  const core::ObjectId queue = queue_of(client, 0);
+  const auto ring = this->ring(queue);
+  const auto get_at_once = [&] {
+    core::Call call;
+    call.seq = client.next_seq++;
+    call.thread = 1;
+    call.object = queue;
+    call.method = "get";
+    const std::string args = arguments();
+    call.args = args;
+    call.wait_ms = 0;
+    std::string encoded;
+    core::append_call(encoded, call);
+    const std::string_view calls[] = {encoded};
+    client.send(core::encode_calls(1, std::vector<std::string_view>(std::begin(calls),
+                                                                    std::end(calls))));
+    return client.answer(call.seq);
+  };
+  EXPECT_EQ(get_at_once().code, core::ErrorCode::timed_out);
+  EXPECT_EQ(put(*ring, 2), RingOutcome::done);
+  EXPECT_EQ(get_at_once().result, Value(2));
+  EXPECT_EQ(get_at_once().code, core::ErrorCode::timed_out);
+}
+
 TEST_F(RingRoads, CallsInOneMessageSeeWhatThoseBeforeThemDid) {
   BareClient client = this->client();
   const core::ObjectId queue = queue_of(client, 2);
