@@ -10,6 +10,9 @@ using namespace steward;
 using namespace std::chrono_literals;
 
 void f(List<int> xs, int n) { xs.append(n); }
+int cube(int x) { return x * x * x; }
+int add(int a, int b) { return a + b; }
+void done(int sum) { std::cout << sum << ' ' << std::flush; }
 
 int main() {
   Manager m;
@@ -53,6 +56,20 @@ int main() {
   std::string text = jobs.handle().str();
   open<List<int>>(text).append(1);
   std::cout << m.list<int>(named("jobs")) << '\n';
+
+  {
+    Pool pool(4);
+    std::cout << Value(pool.map(cube, xs)) << '\n';
+    std::cout << Value(pool.starmap(add, {{1, 2}, {3, 4}})) << '\n';
+    auto r = pool.apply_async(add, 2, 3).then(done);
+    if (r.wait_for(2s)) std::cout << r.ready() << ' ';
+    std::cout << r.get() << '\n';
+    int sum = 0;
+    for (int y : pool.imap_unordered(cube, xs)) sum += y;
+    std::cout << sum << '\n';
+    pool.close();
+    pool.join();
+  }
 
   xs.with_timeout(2s).append(1);
   std::cout << xs << '\n';

@@ -317,7 +317,7 @@ void Dispatcher::settled(const JobPtr& job, bool last) {
     const std::lock_guard hold(mutex_);
     changed_.notify_all();
   };
-  if (!plan_.on_progress || job->tells == Job::Tells::nothing) return finish();
+  if (!tells(*job)) return finish();
   run_later([this, job, finish] {
     const std::size_t total = job->progress().total.value_or(0);
     if (total > 0) core::run_callback([&] { plan_.on_progress(total, total); });
@@ -325,9 +325,14 @@ void Dispatcher::settled(const JobPtr& job, bool last) {
   });
 }
 
+// Of what was cancelled there is no progress.
+bool Dispatcher::tells(const Job& job) const {
+  return plan_.on_progress && job.tells == Job::Tells::progress && !job.cancelled();
+}
+
 // The latest news only: calls that the pool's thread has not come round to are left out.
 void Dispatcher::tell_progress(const JobPtr& job) {
-  if (!plan_.on_progress || job->tells == Job::Tells::nothing || !job->tell_progress()) return;
+  if (!tells(*job) || !job->tell_progress()) return;
   run_later([this, job] {
     job->told_progress();
     const Job::Settled now = job->progress();

@@ -122,6 +122,7 @@ class Dispatcher final : private Workforce::Owner {
   void lose(const std::vector<Losses>& losses);
   void lose(const Unit& unit, const std::exception_ptr& why);
   void settled(const JobPtr& job, bool last);
+  bool tells(const Job& job) const;
   void tell_progress(const JobPtr& job);
   void fail_all(std::exception_ptr why);
   void look_again();

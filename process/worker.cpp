@@ -11,6 +11,7 @@
 #include <steward/process/board.hpp>
 #include <steward/process/pool_messages.hpp>
 #include <steward/process/status.hpp>
+#include <steward/process/streams.hpp>
 #include <steward/shm/shared_queue.hpp>
 
 namespace steward::process {
@@ -108,6 +109,8 @@ class Worker {
   }
 
   void put(ResultKind kind) {
+    // Whoever has the result may end this process at any moment.
+    flush_streams();
     try {
       results_->put(bytes_of(result_), static_cast<std::uint32_t>(kind), std::nullopt);
     } catch (const Error&) {

@@ -71,6 +71,8 @@ class Delivery {
   Answers answers_;  // empty once it is settled
 };
 
+namespace proxy {
+
 // Room in a queue for one item, written where its taker will read it: `auto frame = frames.loan();
 // frame->fill(0); frame.commit();`. Dropped, nothing was put. For trivially copyable types; its
 // members hold anything until they are written.
@@ -132,4 +134,5 @@ class View {
   std::shared_ptr<const void> keeper_;
 };
 
+}  // namespace proxy
 }  // namespace steward

@@ -36,22 +36,22 @@ TYPED_TEST(QueueConformance, LendsRoomForAnItemAndShowsOneWhereItIs) {
   };
   const Queue<Picture> queue = this->manager().template queue<Picture>(2);
   {
-    Loan<Picture> dropped = queue.loan();
+    proxy::Loan<Picture> dropped = queue.loan();
     dropped->pixels[0] = 1;
   }
   EXPECT_TRUE(queue.empty());
-  Loan<Picture> loan = queue.loan();
+  proxy::Loan<Picture> loan = queue.loan();
   for (int i = 0; i < 1000; ++i) (*loan).pixels[i] = i;
   loan.commit();
   EXPECT_EQ(queue.size(), 1U);
   {
-    const View<Picture> picture = queue.take();
+    const proxy::View<Picture> picture = queue.take();
     EXPECT_EQ(picture->pixels[7], 7);
     EXPECT_EQ((*picture).pixels[999], 999);
     EXPECT_TRUE(queue.empty());
   }
   const Queue<int> numbers = this->manager().template queue<int>();
-  Loan<int> number = numbers.loan();
+  proxy::Loan<int> number = numbers.loan();
   *number = 5;
   number.commit();
   EXPECT_EQ(*numbers.take(), 5);

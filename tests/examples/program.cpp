@@ -12,6 +12,7 @@
 #include <optional>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 #include <steward/tests/examples/spawn.hpp>
 
@@ -79,6 +80,17 @@ std::string ExampleTest::write(const std::string& name, const std::string& text)
 
 Ran ExampleTest::run(const std::string& program, std::vector<std::string> arguments,
                      Output output) {
+  arguments.insert(arguments.begin(), std::string(STEWARD_EXAMPLES) + "/" + program);
+  return run_command(std::move(arguments), output);
+}
+
+Ran ExampleTest::run_python(const std::string& path, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {STEWARD_PYTHON, path});
+  return run_command(std::move(arguments), Output::file);
+}
+
+Ran ExampleTest::run_command(std::vector<std::string> words, Output output) {
+  const std::string program = words.front();
   const std::string runtime = directory_ + "/run";
   fs::create_directory(runtime);
   fs::permissions(runtime, fs::perms::owner_all);
@@ -89,9 +101,8 @@ Ran ExampleTest::run(const std::string& program, std::vector<std::string> argume
   std::optional<Terminal> terminal;
   if (output == Output::terminal) terminal.emplace();
 
-  arguments.insert(arguments.begin(), std::string(STEWARD_EXAMPLES) + "/" + program);
   const auto start = Clock::now();
-  const pid_t pid = spawn(std::move(arguments), environment_with({"XDG_RUNTIME_DIR=" + runtime}),
+  const pid_t pid = spawn(std::move(words), environment_with({"XDG_RUNTIME_DIR=" + runtime}),
                           {"/dev/null", terminal ? terminal->path() : out, err});
   int status = 0;
   if (::waitpid(pid, &status, 0) != pid) throw_errno("waitpid");

@@ -28,12 +28,17 @@ class ExampleTest : public testing::Test {
   // ended soon after it, and its runtime directory must be empty then: a failure if not.
   Ran run(const std::string& program, std::vector<std::string> arguments = {},
           Output output = Output::file);
+  // The same of a script.
+  Ran run_python(const std::string& path, std::vector<std::string> arguments = {});
 
   // A file for the program to read; returns its path.
   std::string write(const std::string& name, const std::string& text) const;
   const std::string& directory() const { return directory_; }
 
  private:
+  // The first of the words is a program's path.
+  Ran run_command(std::vector<std::string> words, Output output);
+
   std::string directory_;
 };
 

@@ -1,5 +1,6 @@
 // What the README and the documents show as C++ is part of an example, word for word, so that it
-// compiles and runs. The part stands between two comments there: // [name] and // [end]
+// compiles and runs. The part stands between two comments there: // [name] and // [end]. Of a
+// program of the tour it may also be all that stands behind its `using namespace`.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -64,7 +65,25 @@ std::vector<Block> cpp_blocks(const fs::path& document) {
   return blocks;
 }
 
-// Text of each marked region of the examples -> where it stands.
+bool is_mark(const std::string& line) {
+  return trimmed(line).starts_with("// [") && line.ends_with("]");
+}
+
+// What a program does, without its beginning.
+std::string body(const fs::path& program) {
+  std::vector<std::string> body;
+  for (const std::string& line : lines_of(program)) {
+    if (line.starts_with("using namespace ")) {
+      body.clear();
+    } else if (!is_mark(line) && !(body.empty() && line.empty())) {
+      body.push_back(line);
+    }
+  }
+  return joined(body, 0);
+}
+
+// Text of each marked region of the examples, and of what each program of the tour does -> where it
+// stands.
 std::map<std::string, std::string> regions() {
   std::map<std::string, std::string> found;
   for (const auto& entry : fs::recursive_directory_iterator(kRoot / "examples")) {
@@ -77,7 +96,7 @@ std::map<std::string, std::string> regions() {
         EXPECT_TRUE(open) << entry.path() << ": an end without a beginning";
         if (open) found.emplace(joined(*open, indent), entry.path().string());
         open.reset();
-      } else if (mark.starts_with("// [") && mark.ends_with("]")) {
+      } else if (is_mark(line)) {
         EXPECT_FALSE(open) << entry.path() << ": regions do not nest";
         open.emplace();
         indent = line.size() - mark.size();
@@ -86,6 +105,9 @@ std::map<std::string, std::string> regions() {
       }
     }
     EXPECT_FALSE(open) << entry.path() << " ends within a region";
+    if (entry.path().parent_path().filename() == "tour") {
+      found.emplace(body(entry.path()), entry.path().string());
+    }
   }
   return found;
 }

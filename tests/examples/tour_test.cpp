@@ -93,6 +93,27 @@ TEST_F(Tour, Tasks) {
   EXPECT_GE(ran.time.count(), 3 * 0.04 * 0.5);
 }
 
+TEST_F(Tour, Pool) {
+  const Ran ran = tour("06_pool", {"0.04"});
+  Lines out = lines(ran.out);
+  ASSERT_EQ(out.size(), 8U) << ran.out;
+  const auto place = [&](const std::string& line) {
+    return std::find(out.begin(), out.end(), line);
+  };
+  for (const std::string job : {"V 5", "X 2", "Y 1", "Z 3"}) {
+    const std::string name = job.substr(0, 1);
+    const auto begun =
+        place("Process name is " + name + " waiting time is " + job.substr(2) + " seconds");
+    const auto executed = place("Process " + name + " Executed.");
+    EXPECT_LT(begun, executed) << ran.out;
+    EXPECT_NE(executed, out.end()) << ran.out;
+  }
+  // Two at a time cannot do 11 seconds in less, each of them 0.04.
+  EXPECT_GE(ran.time.count(), 5.5 * 0.04);
+}
+
+TEST_F(Tour, Cubes) { EXPECT_EQ(tour("07_cubes").out, "[1, 8, 27]\n"); }
+
 TEST_F(Tour, List) {
   const Lines out = printed("08_list");
   ASSERT_EQ(out.size(), 4U);

@@ -1,8 +1,10 @@
 // What a pool gives its caller while nothing goes wrong.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <iostream>
 #include <iterator>
 #include <list>
 #include <numeric>
@@ -268,6 +270,13 @@ TEST(Pool, TellsOfProgressBeforeTheResultsAreThere) {
   const std::size_t before = told.size();
   pool.apply(cube, 1);
   EXPECT_EQ(told.size(), before) << "a single call has no progress";
+  for (int x : pool.imap(cube, up_to(1000))) {
+    if (x == 1) break;
+  }
+  pool.map(cube, up_to(10));
+  EXPECT_EQ(std::count(told.begin(), told.end(), std::pair<std::size_t, std::size_t>{1000, 1000}),
+            0)
+      << "what was cancelled is not done";
 }
 
 TEST(Pool, CallsBackBeforeTheFutureIsReady) {
@@ -451,6 +460,19 @@ TEST(Pool, RefusesWhatMakesNoSense) {
   EXPECT_THROW(Pool(0), BadCall);
   EXPECT_THROW(Pool(5000), BadCall);
   EXPECT_THROW(Pool({.processes = 1, .retries = -1}), BadCall);
+}
+
+void say(int number) { std::cout << "called with " + std::to_string(number) + '\n'; }
+
+TEST(Pool, WhatACallHasPrintedIsOutWithItsResult) {
+  Pipe output;
+  {
+    const Redirected out(STDOUT_FILENO, output.writer_fd());
+    Pool pool(2);
+    pool.map(say, {1, 1, 1, 1}, 1);
+  }
+  const std::string line = "called with 1\n";
+  EXPECT_EQ(output.read_all(), line + line + line + line);
 }
 
 TEST(Pool, LeavesNothingBehind) {
