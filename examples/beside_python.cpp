@@ -71,6 +71,22 @@ int main() {
     pool.join();
   }
 
+  {
+    auto [a, b] = pipe<int>();
+    const int x = 4;
+    a.send(x);
+    std::cout << b.recv() << ' ';
+    b.send(x);
+    for (std::size_t i : wait({a, p, q, lock})) std::cout << i << ' ';
+    std::string address = "tcp://127.0.0.1:0";
+    Listener listener(address);
+    address = listener.address();
+    auto there = Connection<int>::connect(address);
+    auto here = listener.accept<int>();
+    there.send(5);
+    std::cout << here.recv() << '\n';
+  }
+
   xs.with_timeout(2s).append(1);
   std::cout << xs << '\n';
 }
