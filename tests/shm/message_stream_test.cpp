@@ -102,7 +102,7 @@ TEST(MessageStream, AMessageIsItsLengthAndItsBytes) {
 
 TEST(MessageStream, AllBytesAndLengthsArrive) {
   Whole ends;
-  for (const std::size_t size : {1, 255, 256, 65'535, 65'536, 65'537, 3'000'000}) {
+  for (const std::size_t size : {1U, 255U, 256U, 65'535U, 65'536U, 65'537U, 3'000'000U}) {
     std::string message(size, '\0');
     for (std::size_t i = 0; i < size; ++i) message[i] = static_cast<char>(i * 7 + size);
     std::thread sender([&] { ends.a.send(message); });
@@ -179,7 +179,7 @@ TEST(MessageStream, LastWordsArriveAlthoughTheirSpeakerDidNotListen) {
 }
 
 TEST(MessageStream, AnEndInTheMiddleIsSaidToBeOne) {
-  for (const std::size_t cut : {1, 4, 6}) {
+  for (const std::size_t cut : {1U, 4U, 6U}) {
     Half half;
     half.write(std::string("\0\0\0\4wxyz", cut));
     half.other.reset();
