@@ -170,18 +170,8 @@ TEST_P(Arguments, AreCopiedWhenGivenNotWhenStarted) {
   EXPECT_EQ(pipe.read_all(), "before");
 }
 
-// Packs well and cannot be unpacked.
-struct OneWay {
-  int unused = 0;
-  template <class Packer>
-  void msgpack_pack(Packer& packer) const {
-    packer.pack(1);
-  }
-  void msgpack_unpack(const msgpack::object&) { throw BadCall("no way back"); }
-};
-
 TEST_P(Arguments, OneThatCannotBeUnpackedFailsTheStart) {
-  Process child({.name = "w"}, [](int, OneWay) {}, 1, OneWay{});
+  Process child({.name = "w"}, [](int, test::OneWay) {}, 1, test::OneWay{});
   try {
     child.start();
     FAIL();

@@ -73,16 +73,6 @@ class OtherThread {
   std::thread thread_;
 };
 
-template <class F>
-std::string refusal(F&& call) {
-  try {
-    call();
-  } catch (const BadCall& error) {
-    return error.what();
-  }
-  return "";
-}
-
 constexpr const char* kNoEntry =
     "StartMethod::spawn executes this program anew: call steward::child_entry(argc, argv) in the "
     "first line of main()";
@@ -114,7 +104,7 @@ TEST(Threads, AreAReasonToRefuseTheFirstProcessOfTheForkServer) {
     std::string refused;
     {
       const OtherThread other;
-      refused = refusal([] {
+      refused = test::refusal([] {
         Process child({.start_method = StartMethod::fork_server}, nothing);
       });
     }
@@ -314,8 +304,8 @@ TEST(Fork, CapturesAreRefusedForOtherMethods) {
   constexpr const char* kRefused =
       "w: a lambda with captures, or what else cannot be packed, is started by StartMethod::fork "
       "only; for other methods pass what it captures as arguments";
-  EXPECT_EQ(refusal([&] { Process({.name = "w"}, capturing); }), kRefused);
-  EXPECT_EQ(refusal([&] {
+  EXPECT_EQ(test::refusal([&] { Process({.name = "w"}, capturing); }), kRefused);
+  EXPECT_EQ(test::refusal([&] {
               Process({.name = "w", .start_method = StartMethod::spawn}, capturing);
             }),
             kRefused);

@@ -149,20 +149,11 @@ TEST_P(PassedFiles, AsManyAsTheLimitAndNotOneMore) {
   EXPECT_THROW(start_with(process::kFilesPerStart + 1), BadCall);
 }
 
-struct OneWay {
-  int unused = 0;
-  template <class Packer>
-  void msgpack_pack(Packer& packer) const {
-    packer.pack(1);
-  }
-  void msgpack_unpack(const msgpack::object&) { throw BadCall("no way back"); }
-};
-
 TEST_P(PassedFiles, StayHereIfTheProcessDoesNotComeUp) {
   Ends ends = pipe_ends();
   const int number = ends.writer.get();
   {
-    Process child([](PassedFd, OneWay) {}, std::move(ends.writer), OneWay{});
+    Process child([](PassedFd, test::OneWay) {}, std::move(ends.writer), test::OneWay{});
     EXPECT_THROW(child.start(), BadCall);
     EXPECT_TRUE(is_open(number));
   }

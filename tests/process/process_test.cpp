@@ -39,16 +39,6 @@ void wait_for(const std::string& gate) { test::hear(gate); }
 void exit_with(int code) { std::exit(code); }
 void raise(int number) { ::raise(number); }
 
-template <class F>
-std::string refusal(F&& call) {
-  try {
-    call();
-  } catch (const BadCall& error) {
-    return error.what();
-  }
-  return "";
-}
-
 class ProcessTest : public test::ByMethod {};
 INSTANTIATE_TEST_SUITE_P(Every, ProcessTest, test::every_method(), test::method_name);
 
@@ -181,19 +171,21 @@ TEST_P(ProcessTest, TheSentinelMayBeWatchedWithOtherDescriptors) {
 
 TEST_P(ProcessTest, MisuseIsABadCallThatSaysWhatAndWhere) {
   Process child({.name = "w"}, nothing);
-  EXPECT_EQ(refusal([&] { child.join(); }), "w.join: the process has not been started");
-  EXPECT_EQ(refusal([&] { child.terminate(); }), "w.terminate: the process has not been started");
-  EXPECT_EQ(refusal([&] { child.kill(); }), "w.kill: the process has not been started");
-  EXPECT_EQ(refusal([&] { child.pid(); }), "w.pid: the process has not been started");
-  EXPECT_EQ(refusal([&] { child.sentinel(); }), "w.sentinel: the process has not been started");
+  EXPECT_EQ(test::refusal([&] { child.join(); }), "w.join: the process has not been started");
+  EXPECT_EQ(test::refusal([&] { child.terminate(); }),
+            "w.terminate: the process has not been started");
+  EXPECT_EQ(test::refusal([&] { child.kill(); }), "w.kill: the process has not been started");
+  EXPECT_EQ(test::refusal([&] { child.pid(); }), "w.pid: the process has not been started");
+  EXPECT_EQ(test::refusal([&] { child.sentinel(); }),
+            "w.sentinel: the process has not been started");
   child.start();
-  EXPECT_EQ(refusal([&] { child.start(); }), "w.start: a process starts only once");
+  EXPECT_EQ(test::refusal([&] { child.start(); }), "w.start: a process starts only once");
   child.join();
   child.close();
   child.close();
-  EXPECT_EQ(refusal([&] { child.join(); }), "w is closed");
-  EXPECT_EQ(refusal([&] { child.is_alive(); }), "w is closed");
-  EXPECT_EQ(refusal([&] { child.exitcode(); }), "w is closed");
+  EXPECT_EQ(test::refusal([&] { child.join(); }), "w is closed");
+  EXPECT_EQ(test::refusal([&] { child.is_alive(); }), "w is closed");
+  EXPECT_EQ(test::refusal([&] { child.exitcode(); }), "w is closed");
   EXPECT_EQ(child.name(), "w");
 }
 
@@ -201,7 +193,7 @@ TEST_P(ProcessTest, ARunningProcessCannotBeClosed) {
   const Pipe gate;
   Process child({.name = "w"}, wait_for, gate.reader());
   child.start();
-  EXPECT_EQ(refusal([&] { child.close(); }),
+  EXPECT_EQ(test::refusal([&] { child.close(); }),
             "w.close: the process still runs; join() or terminate() it first");
   gate.write("x");
   child.join();

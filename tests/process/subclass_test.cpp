@@ -23,16 +23,6 @@ namespace {
 using process::PassedFd;
 using test::Pipe;
 
-template <class F>
-std::string refusal(F&& call) {
-  try {
-    call();
-  } catch (const BadCall& error) {
-    return error.what();
-  }
-  return "";
-}
-
 class Greeter : public Process {
  public:
   Greeter(std::string writer, std::string name, ProcessOptions options = {})
@@ -80,7 +70,7 @@ TEST(Subclass, IsForkedBesideThreadsToo) {
 TEST(Subclass, IsRefusedByOtherMethodsWithWhatToDo) {
   for (const StartMethod method : {StartMethod::fork_server, StartMethod::spawn}) {
     Greeter child("", "Ada", {.name = "w", .start_method = method});
-    EXPECT_EQ(refusal([&] { child.start(); }),
+    EXPECT_EQ(test::refusal([&] { child.start(); }),
               "w.start: a subclass of Process is started by StartMethod::fork only; for other "
               "methods derive it from ProcessOf");
   }
@@ -95,7 +85,7 @@ TEST(Subclass, MovesAsWhatItIsAndIsRefusedAsAMereProcess) {
   EXPECT_EQ(pipe.read_all(), "Hello Ada from w 11");
 
   Process sliced = Greeter("", "Ada", {.name = "w"});
-  EXPECT_EQ(refusal([&] { sliced.start(); }),
+  EXPECT_EQ(test::refusal([&] { sliced.start(); }),
             "w.start: it was moved out of a subclass of Process, whose run() is lost");
 }
 
@@ -104,7 +94,7 @@ TEST(Subclass, MisuseInItsOwnProcessIsABadCall) {
    public:
     explicit Confused(std::string writer) : Process({.name = "w"}), writer_(std::move(writer)) {}
     void run() override {
-      test::tell(writer_, refusal([&] { start(); }) + "; " + refusal([&] { join(); }));
+      test::tell(writer_, test::refusal([&] { start(); }) + "; " + test::refusal([&] { join(); }));
     }
 
    private:
@@ -235,15 +225,6 @@ TEST_P(Travelling, OpenFilesAmongTheMembersLeaveWithTheStart) {
   EXPECT_EQ(test::read_from(near.get(), 1), "");
 }
 
-struct OneWay {
-  int unused = 0;
-  template <class Packer>
-  void msgpack_pack(Packer& packer) const {
-    packer.pack(1);
-  }
-  void msgpack_unpack(const msgpack::object&) { throw BadCall("no way back"); }
-};
-
 class Broken : public ProcessOf<Broken> {
  public:
   Broken() : ProcessOf({.name = "w"}) {}
@@ -251,12 +232,12 @@ class Broken : public ProcessOf<Broken> {
   MSGPACK_DEFINE(member_)
 
  private:
-  OneWay member_;
+  test::OneWay member_;
 };
 
 TEST_P(Travelling, MembersThatCannotBeUnpackedFailTheStart) {
   Broken child;
-  EXPECT_EQ(refusal([&] { child.start(); }), "w: the members: no way back");
+  EXPECT_EQ(test::refusal([&] { child.start(); }), "w: the members: no way back");
 }
 
 class LateAdder : public Adder {
@@ -267,7 +248,7 @@ class LateAdder : public Adder {
 
 TEST_P(Travelling, AClassDerivedFromOneIsRefused) {
   LateAdder child;
-  EXPECT_EQ(refusal([&] { child.start(); }),
+  EXPECT_EQ(test::refusal([&] { child.start(); }),
             "w.start: a class that is derived from one with ProcessOf as its base cannot be "
             "started: derive it from ProcessOf itself");
 }

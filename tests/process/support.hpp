@@ -21,6 +21,8 @@
 #include <thread>
 #include <vector>
 
+#include <steward/core/codec.hpp>
+#include <steward/core/errors.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/shm/unique_fd.hpp>
 
@@ -142,6 +144,27 @@ inline int in_fork(const std::function<int()>& body) {
   if (::waitpid(pid, &status, 0) != pid) std::abort();
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
+
+// What a call was refused for.
+template <class F>
+std::string refusal(F&& call) {
+  try {
+    call();
+  } catch (const BadCall& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+// Packs well and cannot be unpacked.
+struct OneWay {
+  int unused = 0;
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(1);
+  }
+  void msgpack_unpack(const msgpack::object&) { throw BadCall("no way back"); }
+};
 
 // Whether the condition comes true. For what has no descriptor that would tell.
 inline bool eventually(const std::function<bool()>& condition) {
