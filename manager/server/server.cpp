@@ -20,6 +20,7 @@ namespace {
 
 // What one pass takes in. More would make the first client in a batch wait for the last.
 constexpr std::size_t kBatchFrames = 256;
+constexpr core::Duration kPassTime = std::chrono::microseconds(500);
 constexpr std::size_t kBatchBytes = 16U << 20U;
 // A frame's memory is kept for the next one up to this size.
 constexpr std::size_t kKeptBytes = 64U << 10U;
@@ -177,9 +178,11 @@ void Server::look_for_floods() {
 
 std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest) {
   // After an empty look the next one is for a single frame: each look in vain costs system calls.
-  // Where more waits, twice as many are taken each time.
+  // Where more waits, twice as many are taken each time, but no more than are soon dealt with:
+  // replies leave at the end of a pass, and nobody is to wait long for what others have sent.
   if (listener_->readable()) {
-    burst_ = std::min(2 * burst_, kBatchFrames);
+    const bool soon = options_.clock() - now_ <= kPassTime;
+    burst_ = soon ? std::min(2 * burst_, kBatchFrames) : std::max<std::size_t>(burst_ / 2, 1);
     return core::Duration::zero();
   }
   burst_ = 1;
