@@ -87,8 +87,8 @@ TEST(Pipe, SimplexGoesFromTheSecondToTheFirst) {
   auto [in, out] = pipe<int>(false);
   out.send(4);
   EXPECT_EQ(in.recv(), 4);
-  EXPECT_EQ(test::refusal([&] { in.send(1); }), "Connection.send: this end only receives");
-  EXPECT_EQ(test::refusal([&] { out.recv(); }), "Connection.recv: this end only sends");
+  EXPECT_EQ(test::refusal([&in = in] { in.send(1); }), "Connection.send: this end only receives");
+  EXPECT_EQ(test::refusal([&out = out] { out.recv(); }), "Connection.recv: this end only sends");
 }
 
 TEST(Pipe, TryingAndTimedFormsSayThatNothingCame) {
@@ -132,7 +132,7 @@ TEST(Pipe, AClosedEndSaysSo) {
 TEST(Pipe, AnEndThatWasMovedFromIsEmpty) {
   auto [near, far] = pipe<int>();
   Connection<int> moved = std::move(near);
-  EXPECT_EQ(test::refusal([&] { near.send(1); }),
+  EXPECT_EQ(test::refusal([&near = near] { near.send(1); }),
             kEmpty);
   EXPECT_EQ(test::refusal([] { Connection<int>().close(); }),
             kEmpty);
@@ -149,7 +149,7 @@ TEST(Pipe, WhatIsNoTIsRefusedAndGone) {
   near.send_bytes(std::string(1, '\x01') + "more");
   near.send_bytes("");
   near.send(4);
-  EXPECT_EQ(test::refusal([&] { far.recv(); }).substr(0, 17), "Connection.recv: ");
+  EXPECT_EQ(test::refusal([&far = far] { far.recv(); }).substr(0, 17), "Connection.recv: ");
   EXPECT_THROW(far.recv(), BadCall);
   EXPECT_THROW(far.recv(), BadCall);
   EXPECT_EQ(far.recv(), 4);
@@ -161,7 +161,7 @@ TEST(Pipe, TheLimitOfAMessageCanBeChanged) {
   EXPECT_THROW(near.send(std::string(10, 'x')), Overloaded) << "with its head it has 11 bytes";
   near.send(std::string(9, 'x'));
   EXPECT_EQ(far.recv().size(), 9U);
-  EXPECT_EQ(test::refusal([&] { near.set_message_limit(std::size_t{1} << 31U); }),
+  EXPECT_EQ(test::refusal([&near = near] { near.set_message_limit(std::size_t{1} << 31U); }),
             "Connection.set_message_limit: at most 2147483647 bytes");
 }
 
