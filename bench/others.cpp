@@ -16,7 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 
 void be_python(std::string socket, std::string python, std::string script) {
-  become({python, std::string(STEWARD_BENCH_PEERS) + "/" + script, socket});
+  // -B: the sources stay as they are.
+  become({python, "-B", std::string(STEWARD_BENCH_PEERS) + "/" + script, socket});
 }
 
 std::unique_ptr<Peer> python_peer(const Scratch& scratch, const std::string& script) {

@@ -267,23 +267,33 @@ inline constexpr bool kOnlyMoved =
     !std::convertible_to<Arg, P> && std::same_as<std::remove_cvref_t<Arg>, P> &&
     std::convertible_to<std::remove_cvref_t<Arg>&&, P>;
 
-template <class F, class... Args, class... P>
-std::unique_ptr<Work> make_call(Parameters<P...>, F f, Args&&... args) {
+// What is wrong with calling an F, which takes these parameters, with such arguments in another
+// process is an error here, one with a text that says so. True: nothing is.
+template <class F, class... P, class... Args>
+constexpr bool check_call(Parameters<P...>, Parameters<Args...>) {
   if constexpr (sizeof...(Args) != sizeof...(P)) {
     static_assert(kNever<F, Args...>, "the target takes another number of arguments");
   } else if constexpr (!(core::Packable<std::decay_t<P>> && ...)) {
     static_assert(kNever<F, P...>,
                   "a parameter of the target cannot travel to another process: pointers and views "
                   "never do, a class needs MSGPACK_DEFINE(members...) or to be trivially copyable");
-  } else if constexpr ((kOnlyMoved<Args&&, std::decay_t<P>> || ...)) {
+  } else if constexpr ((kOnlyMoved<Args, std::decay_t<P>> || ...)) {
     static_assert(kNever<Parameters<Args...>, Parameters<P...>>,
                   "an argument can only be moved: pass std::move(it)");
-  } else if constexpr (!(std::convertible_to<Args&&, std::decay_t<P>> && ...)) {
+  } else if constexpr (!(std::convertible_to<Args, std::decay_t<P>> && ...)) {
     static_assert(kNever<Parameters<Args...>, Parameters<P...>>,
                   "an argument does not convert to the target's parameter");
   } else if constexpr (!std::invocable<F&, P&&...>) {
     static_assert(kNever<F, P...>, "the target cannot be called with these arguments");
   } else {
+    return true;
+  }
+  return false;
+}
+
+template <class F, class... Args, class... P>
+std::unique_ptr<Work> make_call(Parameters<P...> declared, F f, Args&&... args) {
+  if constexpr (check_call<F>(declared, Parameters<Args&&...>{})) {
     return std::make_unique<Call<F, P...>>(std::move(f), std::forward<Args>(args)...);
   }
 }

@@ -18,6 +18,8 @@
 
 #include <steward/core/future_state.hpp>
 #include <steward/process/job.hpp>
+#include <steward/process/pool_calls.hpp>
+#include <steward/process/pool_messages.hpp>
 
 namespace steward::process {
 

@@ -11,6 +11,7 @@
 #include <steward/core/future.hpp>
 #include <steward/core/signals_blocked.hpp>
 #include <steward/process/status.hpp>
+#include <steward/shm/bytes.hpp>
 
 namespace steward::process {
 namespace {
@@ -89,27 +90,39 @@ void Dispatcher::complete(const JobPtr& job, std::size_t total, Next next) {
   if (!led_ && helpers_ == 0 && busy()) background_.notify_one();
 }
 
-bool Dispatcher::cancel(Job& job, const std::exception_ptr& why) {
+bool Dispatcher::cancel(Job& job, const char* why) {
   if (!job.cancel()) return false;
   board_.cancel(job.number);
-  Losses losses{{}, why};
+  Losses losses;
   {
     const std::lock_guard hold(mutex_);
-    const auto is_jobs = [&](const Unit& unit) { return unit.job.get() == &job; };
-    for (auto& [ticket, unit] : sent_) {
-      if (!is_jobs(unit)) continue;
-      losses.units.push_back({std::exchange(unit.job, nullptr), std::move(unit.unit)});
-    }
-    for (Unit& unit : pending_) {
-      if (is_jobs(unit)) losses.units.push_back(std::move(unit));
-    }
-    std::erase_if(pending_, [](const Unit& unit) { return unit.job == nullptr; });
+    losses = take_out([&](const Job& each) { return &each == &job; },
+                      std::make_exception_ptr(BadCall(why)));
   }
-  lose({std::move(losses)});
+  lose_at_once(losses);
+  return true;
+}
+
+// Nobody wants the results of these jobs any more. What the workers have stays in the books,
+// without its job, until they answer.
+Dispatcher::Losses Dispatcher::take_out(const std::function<bool(const Job&)>& wanted,
+                                        std::exception_ptr why) {
+  Losses losses{{}, std::move(why)};
+  const auto take = [&](Unit& unit) {
+    if (!unit.job || !wanted(*unit.job)) return;
+    losses.units.push_back({std::exchange(unit.job, nullptr), std::move(unit.unit)});
+  };
+  for (auto& [ticket, unit] : sent_) take(unit);
+  for (Unit& unit : pending_) take(unit);
+  std::erase_if(pending_, [](const Unit& unit) { return unit.job == nullptr; });
+  return losses;
+}
+
+void Dispatcher::lose_at_once(const Losses& losses) {
+  lose({losses});
   // Whoever leads may have waited for this.
   const std::lock_guard hold(mutex_);
   if (led_) look_again();
-  return true;
 }
 
 // ---- Sending ----
@@ -138,7 +151,7 @@ void Dispatcher::send(Unit& unit) {
   append_bytes(message, header);
   message += unit.job->call;
   message += unit.unit.arguments;
-  if (tasks_->put(bytes_of(message), 0, std::nullopt) != Queue::Outcome::done) {
+  if (tasks_->put(shm::bytes_of(message), 0, std::nullopt) != Queue::Outcome::done) {
     throw Closed("the pool has no more workers");
   }
   sent_bytes_ += unit.bytes;
@@ -196,7 +209,7 @@ void Dispatcher::lead(Lock& lock, core::Deadline deadline) {
 void Dispatcher::receive(core::Deadline deadline) {
   const auto read = [this](const shm::Item& item) {
     try {
-      handle(static_cast<ResultKind>(item.format), text_of(item.bytes));
+      handle(static_cast<ResultKind>(item.format), shm::text_of(item.bytes));
     } catch (const BadCall&) {
       // No worker writes such a message. If one has run wild, its end will come as well.
     }
@@ -239,7 +252,7 @@ void Dispatcher::run_next(Lock& lock) {
 void Dispatcher::look_again() {
   std::string message;
   append_bytes(message, ResultHeader{});
-  results_->put(bytes_of(message), static_cast<std::uint32_t>(ResultKind::look_again),
+  results_->put(shm::bytes_of(message), static_cast<std::uint32_t>(ResultKind::look_again),
                 Queue::kNow);
 }
 
@@ -365,7 +378,7 @@ void Dispatcher::tell_workers_end(ResultKind kind, std::string_view body) {
   std::string message;
   append_bytes(message, ResultHeader{});
   message += body;
-  results_->put(bytes_of(message), static_cast<std::uint32_t>(kind), std::nullopt);
+  results_->put(shm::bytes_of(message), static_cast<std::uint32_t>(kind), std::nullopt);
 }
 
 void Dispatcher::lost_worker(MessageReader message) {
@@ -413,17 +426,17 @@ void Dispatcher::join() {
 }
 
 void Dispatcher::fail_all(std::exception_ptr why) {
-  std::vector<JobPtr> jobs;
+  Losses losses;
   {
     const std::lock_guard hold(mutex_);
     if (!broken_) broken_ = why;
-    for (const auto& [ticket, unit] : sent_) {
-      if (unit.job) jobs.push_back(unit.job);
-    }
-    for (const Unit& unit : pending_) jobs.push_back(unit.job);
+    losses = take_out([](const Job&) { return true; }, std::move(why));
   }
   workforce_->retire();
-  for (const JobPtr& job : jobs) cancel(*job, why);
+  for (const Unit& unit : losses.units) {
+    if (unit.job->cancel()) board_.cancel(unit.job->number);
+  }
+  lose_at_once(losses);
 }
 
 void Dispatcher::terminate(const char* why) {
@@ -453,21 +466,13 @@ void Dispatcher::shut_down(const char* why) noexcept {
   if (thread_.joinable()) thread_.join();
 }
 
-namespace {
-
-bool cancel_wanted(Dispatcher& dispatcher, Job& job, const char* why) {
-  return dispatcher.cancel(job, std::make_exception_ptr(BadCall(why)));
-}
-
-}  // namespace
-
 void give_up(Dispatcher& dispatcher, Job& job) {
-  cancel_wanted(dispatcher, job, "nobody waits for the results any more");
+  dispatcher.cancel(job, "nobody waits for the results any more");
 }
 
 bool JobPromiser::cancel() {
   const auto job = job_.lock();
-  return job && cancel_wanted(*dispatcher_, *job, "the task was cancelled");
+  return job && dispatcher_->cancel(*job, "the task was cancelled");
 }
 
 }  // namespace steward::process

@@ -64,8 +64,9 @@ class Dispatcher final : private Workforce::Owner {
   // There is no more to add. Whoever waits for it next may say so, and spares the pool's thread.
   enum class Next { somebody_waits, nobody_waits };
   void complete(const JobPtr& job, std::size_t total, Next next);
-  // Its calls that have no result have failed with this. False: it was cancelled before.
-  bool cancel(Job& job, const std::exception_ptr& why);
+  // Its calls that have no result have failed with a BadCall that says this. False: it was
+  // cancelled before.
+  bool cancel(Job& job, const char* why);
 
   // As Promiser::help and run_later.
   void help(const std::function<bool()>& done, core::Deadline deadline);
@@ -106,6 +107,7 @@ class Dispatcher final : private Workforce::Owner {
   void send_pending(std::vector<Losses>& losses);
   void send(Unit& unit);
   std::optional<Unit> settle_ticket(Ticket ticket);
+  Losses take_out(const std::function<bool(const Job&)>& wanted, std::exception_ptr why);
   void leave_when_done();
   void lead(Lock& lock, core::Deadline deadline);
   void run_next(Lock& lock);
@@ -120,6 +122,7 @@ class Dispatcher final : private Workforce::Owner {
   void tell_workers_end(ResultKind kind, std::string_view body);
   void deliver(const Unit& unit, std::string_view results);
   void lose(const std::vector<Losses>& losses);
+  void lose_at_once(const Losses& losses);
   void lose(const Unit& unit, const std::exception_ptr& why);
   void settled(const JobPtr& job, bool last);
   bool tells(const Job& job) const;

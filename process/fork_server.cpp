@@ -6,8 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include <steward/core/signals_blocked.hpp>
 #include <steward/process/descriptors.hpp>
-#include <steward/process/signals.hpp>
 #include <steward/process/state.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/shm/fd_passing.hpp>
@@ -23,7 +23,7 @@ std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
   pid_t step = 0;
   {
     // No handler of the program may run in the copy.
-    const BlockedSignals blocked;
+    const core::SignalsBlocked blocked;
     step = ::fork();
     if (step == 0) {
       const pid_t pid = ::fork();

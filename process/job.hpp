@@ -12,11 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include <steward/core/errors.hpp>
-#include <steward/core/future_state.hpp>
 #include <steward/process/board.hpp>
 #include <steward/process/pool_messages.hpp>
-#include <steward/process/task.hpp>
 
 namespace steward::process {
 

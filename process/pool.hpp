@@ -20,6 +20,7 @@
 #include <steward/core/future.hpp>
 #include <steward/process/collectors.hpp>
 #include <steward/process/dispatcher.hpp>
+#include <steward/process/pool_calls.hpp>
 #include <steward/process/pool_results.hpp>
 #include <steward/process/progress_bar.hpp>
 #include <steward/process/start_method.hpp>
@@ -180,14 +181,13 @@ class Pool {
   }
 
   template <class... P, class F, class... Args>
-  auto one(Next next, process::Parameters<P...>, F f, Args&&... args) {
-    process::check_calls<F, P...>();
-    process::check_arguments<process::Parameters<Args&&...>, P...>();
+  auto one(Next next, process::Parameters<P...> parameters, F f, Args&&... args) {
+    process::check_calls<F>(parameters, process::Parameters<Args&&...>{});
     using R = process::CallResult<F, P...>;
     process::PackedCalls<P...> calls;
     calls.add(std::forward<Args>(args)...);
     auto promised = promise<core::FutureValue<R>, process::One<R>>(
-        f, process::Parameters<P...>{}, process::Job::Tells::nothing);
+        f, parameters, process::Job::Tells::nothing);
     send(promised.job, calls, 0);
     dispatcher().complete(promised.job, 1, next);
     return Future<R>(std::move(promised.state));
@@ -210,7 +210,7 @@ class Pool {
   template <class... P, class F, class Range, class Spread>
   auto all(Next next, process::Parameters<P...> parameters, const F& f, Range& range,
            std::size_t chunk_size, Spread spread) {
-    process::check_calls<F, P...>();
+    process::check_calls<F>(parameters);
     using R = process::CallResult<F, P...>;
     using Collector = process::All<R>;
     auto promised = promise<typename Collector::Future, Collector>(
@@ -230,7 +230,7 @@ class Pool {
   template <class... P, class F, class Range>
   auto stream(process::StreamOrder order, process::Parameters<P...> parameters, const F& f,
               Range& range, std::size_t chunk_size) {
-    process::check_calls<F, P...>();
+    process::check_calls<F>(parameters);
     using R = process::CallResult<F, P...>;
     static_assert(!std::is_void_v<R>, "there are no results to walk over: use map");
     auto results = std::make_shared<process::Stream<R>>(order);

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -9,9 +10,11 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/process/board.hpp>
+#include <steward/process/pool_calls.hpp>
 #include <steward/process/pool_messages.hpp>
 #include <steward/process/status.hpp>
 #include <steward/process/streams.hpp>
+#include <steward/shm/bytes.hpp>
 #include <steward/shm/shared_queue.hpp>
 
 namespace steward::process {
@@ -61,7 +64,7 @@ class Worker {
       bool again = false;
       shm::Held none;
       const auto read = [&](const shm::Item& item) {
-        message_.assign(text_of(item.bytes));
+        message_.assign(shm::text_of(item.bytes));
         ticket_ = MessageReader(message_).number<TaskHeader>().ticket;
         again = item.redelivered;
         // Before the ring forgets the task: from here on this worker's death is the task's.
@@ -112,13 +115,13 @@ class Worker {
     // Whoever has the result may end this process at any moment.
     flush_streams();
     try {
-      results_->put(bytes_of(result_), static_cast<std::uint32_t>(kind), std::nullopt);
+      results_->put(shm::bytes_of(result_), static_cast<std::uint32_t>(kind), std::nullopt);
     } catch (const Error&) {
       // Larger than the ring takes, or there is no memory: that is what came of the task.
       begin_result();
       result_ += pack_failure(current_failure());
       constexpr auto kFailed = static_cast<std::uint32_t>(ResultKind::failed);
-      results_->put(bytes_of(result_), kFailed, std::nullopt);
+      results_->put(shm::bytes_of(result_), kFailed, std::nullopt);
     }
   }
 

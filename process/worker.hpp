@@ -4,10 +4,9 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include <steward/process/callable.hpp>
 #include <steward/process/context.hpp>
-#include <steward/process/task.hpp>
 
 namespace steward::process {
 

@@ -14,6 +14,7 @@
 #include <steward/core/token.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/proxy/blocking.hpp>
+#include <steward/shm/bytes.hpp>
 #include <steward/shm/shared_queue.hpp>
 
 namespace steward::proxy {
@@ -25,14 +26,9 @@ enum class ItemFormat : std::uint32_t {
   stub = 2,    // the manager keeps the item, under this number (8 bytes, little-endian)
 };
 
-using Bytes = std::span<const std::byte>;
-
-inline Bytes bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-inline std::string_view text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+using shm::Bytes;
+using shm::bytes_of;
+using shm::text_of;
 
 // The rules for handles in items of a ring: nobody counts references in there, so an item with one
 // goes through the manager, which does. What a hostile neighbour writes all the same becomes a

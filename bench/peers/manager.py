@@ -3,10 +3,10 @@
     manager.py SOCKET
 """
 
-import socket
-import sys
 from multiprocessing import Manager
 from time import perf_counter
+
+from answers import serve
 
 
 def timed(count, once):
@@ -53,22 +53,8 @@ def operations(manager):
 
 
 def main():
-    with socket.socket(socket.AF_UNIX) as connection, Manager() as manager:
-        connection.connect(sys.argv[1])
-        lines = connection.makefile("rw")
-
-        def say(line):
-            lines.write(line + "\n")
-            lines.flush()
-
-        known = operations(manager)
-        say("ready CPython " + sys.version.split()[0])
-        for line in lines:
-            name, count = line.split()
-            try:
-                say(f"{count} {known[name](int(count)):.9f}")
-            except Exception as error:
-                say(f"! {name}: {error!r}")
+    with Manager() as manager:
+        serve(operations(manager))
 
 
 if __name__ == "__main__":

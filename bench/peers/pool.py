@@ -4,11 +4,11 @@
 """
 
 import ctypes
-import socket
-import sys
 from multiprocessing import Pool, Process
 from signal import SIGKILL
 from time import perf_counter
+
+from answers import serve
 
 WORKERS = 2
 STARTED = 4
@@ -61,32 +61,19 @@ def apply_each(pool, count):
 
 
 def main():
-    with socket.socket(socket.AF_UNIX) as connection, Pool(WORKERS, die_with_parent) as pool:
-        connection.connect(sys.argv[1])
-        lines = connection.makefile("rw")
-
-        def say(line):
-            lines.write(line + "\n")
-            lines.flush()
+    with Pool(WORKERS, die_with_parent) as pool:
 
         def mapped(count, *chunk):
             items = numbers(count)
             return timed(lambda: pool.map(cube, items, *chunk))
 
-        known = {
+        serve({
             "map": mapped,
             "map_one": lambda count: mapped(count, 1),
             "apply": lambda count: timed(lambda: apply_each(pool, count)),
             "start_pool": start_pools,
             "process": lambda count: timed(lambda: start_processes(count)),
-        }
-        say("ready CPython " + sys.version.split()[0])
-        for line in lines:
-            name, count = line.split()
-            try:
-                say(f"{count} {known[name](int(count)):.9f}")
-            except Exception as error:
-                say(f"! {name}: {error!r}")
+        })
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ the other queues do: write its number all over it, read it to the last byte, che
 
 import ctypes
 import os
-import socket
-import sys
 from multiprocessing import Manager, Pipe, Process, Queue
 from signal import SIGKILL
 from time import perf_counter
+
+from answers import serve
 
 PRODUCER_SHIFT = 48  # as in bench/queue_message.hpp
 MANY = 4
@@ -123,22 +123,8 @@ def operations(manager):
 
 
 def main():
-    with socket.socket(socket.AF_UNIX) as connection, Manager() as manager:
-        connection.connect(sys.argv[1])
-        lines = connection.makefile("rw")
-
-        def say(line):
-            lines.write(line + "\n")
-            lines.flush()
-
-        known = operations(manager)
-        say("ready CPython " + sys.version.split()[0])
-        for line in lines:
-            name, count = line.split()
-            try:
-                say(f"{count} {known[name](int(count)):.9f}")
-            except Exception as error:
-                say(f"! {name}: {error!r}")
+    with Manager() as manager:
+        serve(operations(manager))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@
 #include <steward/core/tcp_address.hpp>
 #include <steward/steward.hpp>
 #include <steward/tests/client/forked.hpp>
+#include <steward/tests/error_text.hpp>
 #include <steward/tests/manager/scratch.hpp>
 
 namespace steward {

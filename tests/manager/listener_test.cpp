@@ -18,6 +18,7 @@
 #include <steward/steward.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/crash/eventually.hpp>
+#include <steward/tests/error_text.hpp>
 #include <steward/tests/manager/scratch.hpp>
 #include <steward/tests/process/support.hpp>
 

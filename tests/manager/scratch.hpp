@@ -4,12 +4,8 @@
 #include <stdlib.h>
 
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
-#include <functional>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace steward::test {
 
@@ -28,18 +24,5 @@ class Scratch {
  private:
   std::string path_ = "/tmp/steward-test-XXXXXX";
 };
-
-// Of the error that the call must throw.
-template <class Error>
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    ADD_FAILURE() << "another error: " << error.what();
-  }
-  return {};
-}
 
 }  // namespace steward::test

@@ -1,9 +1,13 @@
 // What a pool gives its caller while nothing goes wrong.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <list>
@@ -134,6 +138,14 @@ TEST(Pool, TakesAnyRangeAndAnyChunk) {
   EXPECT_EQ(pool.map([](auto x) { return x + x; }, std::vector<std::string>{"a"}),
             std::vector<std::string>{"aa"})
       << "the elements' own type";
+}
+
+TEST(Pool, MapAsyncGivesAFutureOfAllResults) {
+  Pool pool(2);
+  Future<std::vector<int>> braces = pool.map_async(cube, {1, 2, 3});
+  Future<std::vector<int>> range = pool.map_async(cube, up_to(100), 7);
+  EXPECT_EQ(range.get(), pool.map(cube, up_to(100)));
+  EXPECT_EQ(braces.get(), (std::vector<int>{1, 8, 27}));
 }
 
 TEST(Pool, StarmapSpreadsTuples) {
@@ -385,6 +397,17 @@ TEST(Pool, TerminateFailsWhatHasNoResult) {
   EXPECT_TRUE(pool.pids().empty());
 }
 
+TEST(Pool, TerminateFailsManyCallsAtOnce) {
+  Pool pool(1);
+  Pipe gate;
+  auto waits = pool.apply_async(hear, gate.reader());
+  std::vector<Future<int>> futures;
+  for (int i = 0; i < 20'000; ++i) futures.push_back(pool.apply_async(cube, i));
+  pool.terminate();
+  EXPECT_THROW(waits.get(), Closed);
+  for (Future<int>& future : futures) EXPECT_THROW(future.get(), Closed);
+}
+
 TEST(Pool, FuturesOutliveIt) {
   Future<std::string> waits;
   Future<int> done;
@@ -505,6 +528,45 @@ TEST(ProgressBar, ShowsPartsAndTime) {
   EXPECT_EQ(process::progress_line("", 10, 10, 75, 80),
             "[" + std::string(40, '#') + "] 100 %  10/10  1:15 min");
   EXPECT_LT(process::progress_line("a long label", 1, 2, 9999, 10).size(), 10U);
+}
+
+// What is written to a terminal of this width, up to the end of the line.
+std::string drawn(unsigned short columns, const std::function<void(int terminal)>& draw) {
+  const shm::UniqueFd reader(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  EXPECT_EQ(::grantpt(reader.get()), 0);
+  EXPECT_EQ(::unlockpt(reader.get()), 0);
+  const shm::UniqueFd terminal(::open(::ptsname(reader.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
+  winsize size{};
+  size.ws_col = columns;
+  EXPECT_EQ(::ioctl(terminal.get(), TIOCSWINSZ, &size), 0);
+  draw(terminal.get());
+  std::string line;
+  for (std::string next; !line.ends_with('\n'); line += next) {
+    next = read_from(reader.get(), 1);
+    if (next.empty()) break;
+  }
+  return line;
+}
+
+TEST(ProgressBar, IsDrawnOverItselfOnATerminalAndEndsItsLine) {
+  const std::string text = drawn(50, [](int terminal) {
+    const auto bar = progress_bar("cubes", terminal);
+    bar(1, 4);
+    bar(4, 4);
+  });
+  EXPECT_TRUE(text.starts_with("\rcubes [")) << text;
+  EXPECT_NE(text.find("]  25 %  1/4"), std::string::npos) << text;
+  EXPECT_NE(text.find("\x1b[K\rcubes [#"), std::string::npos) << text;
+  EXPECT_NE(text.find("] 100 %  4/4"), std::string::npos) << text;
+  EXPECT_TRUE(text.ends_with("\n")) << text;
+}
+
+TEST(ProgressBar, IsNotDrawnWhereThereIsNoTerminal) {
+  Pipe pipe;
+  const auto bar = progress_bar("cubes", pipe.writer_fd());
+  bar(1, 2);
+  bar(2, 2);
+  EXPECT_EQ(pipe.read_all(), "");
 }
 
 }  // namespace

@@ -23,11 +23,13 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/tests/client/seed.hpp>
+#include <steward/tests/error_text.hpp>
 
 namespace steward::shm {
 namespace {
 
 using namespace std::chrono_literals;
+using test::text_of;
 
 core::Deadline now() { return std::chrono::steady_clock::now(); }
 
@@ -75,18 +77,6 @@ struct Whole {
   End a{std::move(pair.a)};
   End b{std::move(pair.b)};
 };
-
-template <class Error>
-std::string text_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    ADD_FAILURE() << "another error: " << error.what();
-  }
-  return {};
-}
 
 constexpr const char* kEnded = "Connection.recv: the other side has closed, or ended";
 

@@ -1,4 +1,8 @@
-#include <steward/process/task.hpp>
+#include <steward/process/pool_calls.hpp>
+
+#include <cstdint>
+
+#include <steward/process/status.hpp>
 
 namespace steward::process {
 

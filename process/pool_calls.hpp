@@ -1,0 +1,226 @@
+// The calls that a pool's worker makes, as bytes and back: packed on one side, made and answered on
+// the other.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <steward/core/codec.hpp>
+#include <steward/process/board.hpp>
+#include <steward/process/callable.hpp>
+#include <steward/process/pool_messages.hpp>
+
+namespace steward::process {
+
+// Whether the rest of the calls is not wanted any more.
+class Unwanted {
+ public:
+  Unwanted(const Board& board, JobNumber job) : board_(board), job_(job) {}
+  explicit operator bool() const { return board_.is_cancelled(job_); }
+
+ private:
+  const Board& board_;
+  JobNumber job_;
+};
+
+// Makes the calls: one for each of `count` items in `arguments`. Appends to `results`, for each,
+// whether it returned, and then what, or with what it failed (pack_failure). Ends early if the rest
+// is unwanted: then what was appended is to be forgotten. Throws BadCall if the callable cannot be
+// read.
+using RunCalls = void (*)(std::string_view callable, MessageReader arguments, std::size_t count,
+                          const Unwanted& unwanted, std::string& results);
+
+enum class CallEnd : unsigned char { returned, threw };
+
+// A failure has its size in front: texts in it may be cut anywhere.
+void append_failure(std::string& results);
+[[noreturn]] void throw_failed_call(MessageReader& results);
+
+template <class F, class... P>
+using CallResult = std::decay_t<std::invoke_result_t<F&, P&&...>>;
+
+template <class F, class... P, std::size_t... place>
+std::tuple<std::decay_t<P>...> unpack_call(MessageReader& in, std::index_sequence<place...>) {
+  return {unpack_item<std::decay_t<P>>(in)...};  // in order, thanks to the braces
+}
+
+template <class F, class... P>
+void run_one(F& f, std::tuple<std::decay_t<P>...>& arguments, std::string& results) {
+  using R = CallResult<F, P...>;
+  const std::size_t before = results.size();
+  try {
+    append_bytes(results, CallEnd::returned);
+    const auto call = [&](auto&... argument) -> decltype(auto) {
+      return std::invoke(f, static_cast<P&&>(argument)...);
+    };
+    if constexpr (std::is_void_v<R>) {
+      std::apply(call, arguments);
+    } else {
+      pack_item<R>(results, std::apply(call, arguments));
+    }
+  } catch (...) {
+    results.resize(before);
+    append_failure(results);
+  }
+}
+
+template <class F, class... P>
+void run_calls(std::string_view callable, MessageReader arguments, std::size_t count,
+               const Unwanted& unwanted, std::string& results) {
+  HeldTravel held;
+  core::Reader in(callable);
+  F f = [&] {
+    const core::TravelScope scope(held);
+    return unpack_callable<F>(in, "a pool's worker");
+  }();
+  for (std::size_t i = 0; i < count && !unwanted; ++i) {
+    auto call = [&] {
+      const core::TravelScope scope(held);
+      return unpack_call<F, P...>(arguments, std::index_sequence_for<P...>{});
+    }();
+    run_one<F, P...>(f, call, results);
+  }
+}
+
+// What may hold proxies, whose objects somebody has to keep until the worker has them.
+template <class T>
+inline constexpr bool kHoldsNone =
+    core::Scalar<T> || std::same_as<T, std::string> || core::TravelsRaw<T>;
+template <class T, class A>
+inline constexpr bool kHoldsNone<std::vector<T, A>> = kHoldsNone<T>;
+template <class... T>
+inline constexpr bool kHoldsNone<std::tuple<T...>> = (kHoldsNone<T> && ...);
+template <class A, class B>
+inline constexpr bool kHoldsNone<std::pair<A, B>> = kHoldsNone<A> && kHoldsNone<B>;
+
+// Calls on their way: bytes, and what has to be kept meanwhile. Move-only.
+template <class... P>
+class PackedCalls {
+ public:
+  using Arguments = std::tuple<std::decay_t<P>...>;
+
+  template <class... Args>
+  void add(Args&&... args) {
+    const HeldScope scope;
+    if constexpr (kHoldsNone<Arguments>) {
+      (pack_item<std::decay_t<P>>(bytes_, std::forward<Args>(args)), ...);
+    } else {
+      kept_.emplace_back(std::forward<Args>(args)...);
+      std::apply([&](const auto&... arg) { (pack_item(bytes_, arg), ...); }, kept_.back());
+    }
+    ++count_;
+  }
+
+  std::size_t count() const { return count_; }
+  std::string take_bytes() { return std::move(bytes_); }
+  std::shared_ptr<const void> take_kept() {
+    if constexpr (kHoldsNone<Arguments>) return nullptr;
+    else return std::make_shared<const std::vector<Arguments>>(std::move(kept_));
+  }
+
+ private:
+  struct HeldScope {
+    HeldTravel held;
+    core::TravelScope scope{held};
+  };
+
+  std::string bytes_;
+  std::size_t count_ = 0;
+  std::vector<Arguments> kept_;
+};
+
+// The parameters with which each element of a range is a call: one of them.
+template <class F, class Element>
+using MapParameters =
+    std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Element>>, Sig<F>>;
+
+template <class... P>
+constexpr void check_one(Parameters<P...>) {
+  static_assert(sizeof...(P) == 1, "map calls with one argument: use starmap");
+}
+
+// And those with which each element, a tuple, is one.
+template <class Tuple>
+struct ParametersIn;
+template <class... T>
+struct ParametersIn<std::tuple<T...>> {
+  using type = Parameters<std::decay_t<T>...>;
+};
+template <class A, class B>
+struct ParametersIn<std::pair<A, B>> {
+  using type = Parameters<std::decay_t<A>, std::decay_t<B>>;
+};
+template <class F, class Element>
+struct StarParameters {
+  using type = Sig<F>;
+};
+template <class F, class Element>
+  requires std::is_void_v<Sig<F>>
+struct StarParameters<F, Element> : ParametersIn<std::decay_t<Element>> {};
+
+// What is wrong with calls of an F with such arguments is an error here, with a text that says so.
+template <class F, class... P, class... Args>
+constexpr void check_calls(Parameters<P...> declared, Parameters<Args...> given) {
+  static_assert(Target<F>,
+                "a pool runs a function, a captureless lambda or a packable function object "
+                "(MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: give what it "
+                "captures as arguments");
+  if constexpr (check_call<F>(declared, given)) {
+    using R = CallResult<F, P...>;
+    static_assert(std::is_void_v<R> || core::Packable<R>,
+                  "what the target returns cannot travel to this process");
+  }
+}
+
+// Of calls whose arguments are the parameters themselves.
+template <class F, class... P>
+constexpr void check_calls(Parameters<P...> declared) {
+  check_calls<F>(declared, Parameters<std::decay_t<P>...>{});
+}
+
+// The types of a braced list of elements; where the parameters are not known there can be none.
+struct NoList;
+template <class Parameters>
+struct ListOf {
+  using only = NoList;
+  using all = NoList;
+};
+template <class... P>
+struct ListOf<Parameters<P...>> {
+  using only = NoList;
+  using all = std::tuple<std::decay_t<P>...>;
+};
+template <class P>
+struct ListOf<Parameters<P>> {
+  using only = std::decay_t<P>;
+  using all = std::tuple<std::decay_t<P>>;
+};
+template <class F>
+using OnlyParameter = typename ListOf<Sig<std::decay_t<F>>>::only;
+template <class F>
+using AllParameters = typename ListOf<Sig<std::decay_t<F>>>::all;
+
+// How an element becomes a call.
+struct AsOne {
+  template <class Calls, class Element>
+  void operator()(Calls& calls, Element&& element) const {
+    calls.add(std::forward<Element>(element));
+  }
+};
+struct AsTuple {
+  template <class Calls, class Element>
+  void operator()(Calls& calls, Element&& element) const {
+    std::apply([&](auto&&... part) { calls.add(std::forward<decltype(part)>(part)...); },
+               std::forward<Element>(element));
+  }
+};
+
+}  // namespace steward::process
