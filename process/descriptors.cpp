@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include <steward/shm/poll.hpp>
+
 namespace steward::process {
 namespace {
 
@@ -27,25 +29,12 @@ void write_all(int fd, std::string_view bytes) {
   }
 }
 
-timespec remaining(core::Time deadline) {
-  const auto left = std::max(deadline - std::chrono::steady_clock::now(), core::Duration::zero());
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
-  return {seconds.count(), std::chrono::nanoseconds(left - seconds).count()};
-}
-
 }  // namespace
 
 bool wait_readable(std::initializer_list<int> fds, core::Deadline deadline) {
   std::vector<pollfd> entries;
   for (const int fd : fds) entries.push_back({fd, POLLIN, 0});
-  for (;;) {
-    timespec time{};
-    if (deadline) time = remaining(*deadline);
-    const int ready = ::ppoll(entries.data(), entries.size(), deadline ? &time : nullptr, nullptr);
-    if (ready > 0) return true;
-    if (ready == 0) return false;
-    if (errno != EINTR) fail("cannot wait for a descriptor");
-  }
+  return shm::poll_until(entries, deadline);
 }
 
 void close_all_except(std::vector<int> keep) {
