@@ -30,6 +30,7 @@ int main() {
   std::cout << xs << ' ' << repr(xs) << '\n';
 
   d["a"] += 1;
+  d.update_with("a", cube);
   auto rows = m.list<Dict<std::string, int>>({d});
   rows[0]->set("x", 1);
   std::cout << d << '\n';
@@ -56,6 +57,7 @@ int main() {
   std::string text = jobs.handle().str();
   open<List<int>>(text).append(1);
   std::cout << m.list<int>(named("jobs")) << '\n';
+  m.remove("jobs");
 
   {
     Pool pool(4);

@@ -38,15 +38,27 @@ Value::Map traffic(const Traffic& traffic) {
   return {{"frames", traffic.frames}, {"bytes", traffic.bytes}};
 }
 
+double seconds(std::chrono::milliseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+// All of core::Limits; times in seconds.
 Value::Map limits_of(const core::Limits& limits) {
-  return {{"sessions", limits.sessions},
-          {"objects", limits.objects},
-          {"parked_calls", limits.parked_calls},
+  return {{"message_bytes", limits.message_bytes},
           {"calls_in_flight", limits.calls_in_flight},
-          {"message_bytes", limits.message_bytes},
+          {"parked_calls", limits.parked_calls},
           {"reply_store_bytes", limits.reply_store_bytes},
           {"unsent_bytes", limits.unsent_bytes},
-          {"memory", limits.memory}};
+          {"unsent_time", seconds(limits.unsent_time)},
+          {"sessions", limits.sessions},
+          {"handshakes", limits.handshakes},
+          {"handshake_time", seconds(limits.handshake_time)},
+          {"objects", limits.objects},
+          {"claim_lease", seconds(limits.claim_lease)},
+          {"claim_leases", limits.claim_leases},
+          {"name_bytes", limits.name_bytes},
+          {"memory", limits.memory},
+          {"session_lease", seconds(limits.session_lease)}};
 }
 
 }  // namespace
@@ -100,7 +112,8 @@ Value Statistics::report(const Core& core, const Incidents& incidents, const Tra
        {"incidents", Value::of_map({{"malformed", incidents.malformed},
                                     {"slow", incidents.slow},
                                     {"forged", incidents.forged},
-                                    {"refused", incidents.refused}})},
+                                    {"refused", incidents.refused},
+                                    {"expired", incidents.expired}})},
        {"limits", Value::of_map(limits_of(core.limits()))}});
 }
 

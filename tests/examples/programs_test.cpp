@@ -101,6 +101,14 @@ TEST_F(FirstSteps, GreetsEveryoneOnce) {
   for (std::size_t i = 1; i < 4; ++i) EXPECT_THAT(out[i], EndsWith(" " + std::to_string(i)));
 }
 
+class Everyday : public ExampleTest {};
+
+TEST_F(Everyday, LosesNoJobAndNoChange) {
+  const Ran ran = run("everyday");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "{\"odd\": [1, 3], \"even\": [2]}\n6 divisors of 12\n");
+}
+
 class BesidePython : public ExampleTest {};
 
 TEST_F(BesidePython, DoesWhatPythonDoes) {
@@ -109,7 +117,7 @@ TEST_F(BesidePython, DoesWhatPythonDoes) {
   EXPECT_THAT(lines(ran.out),
               ElementsAre("[\"text\", 1.5]", "7 [2, 7]",
                           StartsWith("1 2 7 [1, 2, 7] <ListProxy object, typeid 'list' at "),
-                          "{\"a\": 2, \"x\": 1}", "1 2 3", "true", "false 0 [1, 2, 7, 5]", "[1]",
+                          "{\"a\": 8, \"x\": 1}", "1 2 3", "true", "false 0 [1, 2, 7, 5]", "[1]",
                           "[1, 8, 343, 125]", "[3, 7]", "5 true 5", "477", "4 0 1 3 5",
                           "[1, 2, 7, 5, 1]"));
 }

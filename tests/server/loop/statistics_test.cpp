@@ -52,6 +52,8 @@ TEST_F(StatisticsTest, CountWhatHasHappened) {
   EXPECT_EQ(at(stat, "objects", "list"), Value(1));
   EXPECT_EQ(at(stat, "objects", "dict"), Value(0));
   EXPECT_EQ(at(stat, "limits", "objects"), Value(7));
+  EXPECT_EQ(at(stat, "limits", "unsent_time"), Value(60.0));
+  EXPECT_EQ(at(stat, "limits").map().size(), 15U) << "all of core::Limits";
 
   const auto counted = [&](std::string_view method) {
     const Value entry = at(stat, "calls", method);
@@ -98,6 +100,7 @@ TEST_F(StatisticsTest, CountIncidents) {
   const Value stat = client.get(kManagerObject, "stat");
   EXPECT_EQ(at(stat, "incidents", "malformed"), Value(1));
   EXPECT_EQ(at(stat, "incidents", "slow"), Value(0));
+  EXPECT_EQ(at(stat, "incidents", "expired"), Value(0));
   EXPECT_EQ(at(stat, "sessions"), Value(1));
 }
 
