@@ -11,7 +11,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 2;
+constexpr std::uint64_t kLockSaveVersion = 2;
 constexpr const char* kPoisoned = "the last owner died holding the lock; reset() makes it usable";
 
 OwnerDeath policy_of(std::uint64_t number) {
@@ -188,7 +188,7 @@ std::string LockObject::str(TextLimit limit) const {
 }
 
 void LockObject::save(Saver& out) const {
-  out.number(kSaveVersion);
+  out.number(kLockSaveVersion);
   out.number(static_cast<std::uint64_t>(policy_));
   out.number(static_cast<std::uint64_t>(state_));
   out.number(token_);
