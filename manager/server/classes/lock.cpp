@@ -61,7 +61,10 @@ std::optional<Value> LockObject::grant(const Owner& owner, CallKey key, Context&
   ++depth_;
   unconfirmed_.push_back(key);
   context.hand_over(key);
-  return Value(Value::List{token_, previous_owner_died_});
+  Value::List hold;
+  hold.emplace_back(token_);
+  hold.emplace_back(previous_owner_died_);
+  return Value(std::move(hold));
 }
 
 Outcome LockObject::lock(Call& call) {
