@@ -157,7 +157,9 @@ void RingHost::fail(const Ring& ring, ParkId park, std::uint64_t number) {
 
 void RingHost::fail(const Ring& ring, ParkId park, RingOutcome outcome, std::uint64_t number) {
   const bool closed = outcome == RingOutcome::closed;
-  done_.push_back({.object = ring.object, .park = park, .code = core::ErrorCode::closed,
+  done_.push_back({.object = ring.object,
+                   .park = park,
+                   .code = core::ErrorCode::closed,
                    .text = closed ? kQueueClosed : "the manager is shutting down",
                    .number = number});
 }
