@@ -15,7 +15,7 @@
 #include <zmq_addon.hpp>
 
 #include <steward/client/channel.hpp>
-#include <steward/client/zmq_options.hpp>
+#include <steward/client/transport_options.hpp>
 #include <steward/core/auth_entrance.hpp>
 
 namespace steward::client {

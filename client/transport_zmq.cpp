@@ -5,7 +5,7 @@
 
 #include <zmq.hpp>
 
-#include <steward/client/zmq_options.hpp>
+#include <steward/client/transport_options.hpp>
 #include <steward/core/errors.hpp>
 
 namespace steward::client {
