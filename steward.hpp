@@ -19,3 +19,4 @@
 #include <steward/proxy/lock.hpp>
 #include <steward/proxy/object.hpp>
 #include <steward/proxy/queue.hpp>
+#include <steward/version.hpp>

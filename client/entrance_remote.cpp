@@ -24,7 +24,7 @@ namespace steward::client {
 namespace {
 
 // Until the port is free again, where no connection keeps it; it is, well before.
-constexpr std::chrono::seconds kPatience{2};
+constexpr std::chrono::seconds kRelayPatience{2};
 // Where somebody listens, but accepts too slowly.
 constexpr std::chrono::milliseconds kAskAgain{20};
 
@@ -42,7 +42,7 @@ class RemoteEntrance final : public Entrance {
     if (creator_ != ::getpid()) return;
     try {
       say(Relay::kEnough);
-      const core::Deadline deadline = core::deadline_after(kPatience);
+      const core::Deadline deadline = core::deadline_after(kRelayPatience);
       while (shm::poll_until(handoff_.get(), POLLIN, deadline)) {
         // A socket, of one who is turned away here, or nothing: the relay has hung up.
         const shm::Received received = shm::receive_with_fds(handoff_.get(), 1, shm::Wait::none);

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kNoArguments = "\x90";
 
 // What was cancelled is in flight until the manager has said so, which takes no longer.
-constexpr std::chrono::seconds kPatience{1};
+constexpr std::chrono::seconds kSlotPatience{1};
 
 std::shared_ptr<LiveSession> live(const SessionPtr& session) {
   auto found = std::dynamic_pointer_cast<LiveSession>(session);
@@ -33,7 +33,7 @@ Questions::Questions(const SessionPtr& session, const std::vector<Question>& que
       const LiveSession::Label label{question.type, question.object, method};
       const std::size_t limit = to.calls_in_flight_;
       const bool possible = limit == 0 || questions.size() <= limit;
-      if (!possible || !to.wait_for_slot(lock, core::deadline_after(kPatience))) {
+      if (!possible || !to.wait_for_slot(lock, core::deadline_after(kSlotPatience))) {
         throw Overloaded(label.text() + std::to_string(limit) + " calls may be in flight at once");
       }
       to.throw_if_closed(label);

@@ -93,7 +93,7 @@ class State {
   void register_exit_handler();
   LiveSessionPtr settle(const std::string& address, LiveSessionPtr made);
 
-  State* const parent_;  // of a forked child: kept in sight, never touched
+  [[maybe_unused]] State* const parent_;  // of a forked child: kept in sight, never touched
   std::atomic<core::ThreadNumber> last_thread_ = 0;
   std::atomic<bool> at_exit_ = false;
   HeldEnds held_ends_;

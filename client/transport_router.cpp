@@ -15,6 +15,7 @@
 #include <zmq_addon.hpp>
 
 #include <steward/client/channel.hpp>
+#include <steward/client/transport_options.hpp>
 #include <steward/core/auth_entrance.hpp>
 
 namespace steward::client {
@@ -26,18 +27,8 @@ constexpr int kHandshakeMs = 3000;
 constexpr int kBacklog = 1024;
 // Of a connection that keeps to the window twice as many frames never wait, data and answers; a
 // queue that is full would keep ZeroMQ from seeing that its connection has ended.
-constexpr int kFramesQueued = static_cast<int>(2 * Channel::kWindow / Channel::kFrameCost) + 64;
-constexpr std::int64_t kFrameBytes = Channel::kChunk + 64;
-constexpr int kLingerMs = 200;
-// The kernel finds out which connections lead nowhere any more; ZeroMQ's own heartbeats would cut
-// off a peer that is merely stopped.
-constexpr int kKeepaliveIdleSeconds = 15;
-constexpr int kKeepaliveIntervalSeconds = 5;
-constexpr int kKeepaliveCount = 3;
-
-zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
-  return zmq::buffer(key.data(), key.size());
-}
+constexpr int kChunksQueued = static_cast<int>(2 * Channel::kWindow / Channel::kFrameCost) + 64;
+constexpr std::int64_t kChunkBytes = Channel::kChunk + 64;
 
 class ZmqRouter final : public Trunk {
  public:
@@ -108,16 +99,13 @@ class ZmqRouter final : public Trunk {
     // Nobody takes over another's route.
     router_.set(zmq::sockopt::router_handover, false);
     router_.set(zmq::sockopt::linger, kLingerMs);
-    router_.set(zmq::sockopt::maxmsgsize, kFrameBytes);
+    router_.set(zmq::sockopt::maxmsgsize, kChunkBytes);
     router_.set(zmq::sockopt::handshake_ivl, kHandshakeMs);
     router_.set(zmq::sockopt::backlog, kBacklog);
     // What may be under way is counted by the relays.
     router_.set(zmq::sockopt::sndhwm, 0);
-    router_.set(zmq::sockopt::rcvhwm, kFramesQueued);
-    router_.set(zmq::sockopt::tcp_keepalive, 1);
-    router_.set(zmq::sockopt::tcp_keepalive_idle, kKeepaliveIdleSeconds);
-    router_.set(zmq::sockopt::tcp_keepalive_intvl, kKeepaliveIntervalSeconds);
-    router_.set(zmq::sockopt::tcp_keepalive_cnt, kKeepaliveCount);
+    router_.set(zmq::sockopt::rcvhwm, kChunksQueued);
+    keep_alive(router_);
   }
 
   void ask_for_keys(const core::KeyPairs& keys) {

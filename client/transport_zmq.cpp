@@ -5,6 +5,7 @@
 
 #include <zmq.hpp>
 
+#include <steward/client/transport_options.hpp>
 #include <steward/core/errors.hpp>
 
 namespace steward::client {
@@ -27,8 +28,6 @@ constexpr int kFramesQueued = 65'536;
 // The manager says in its welcome how large a frame it takes. How large a reply may be is its own
 // choice too (ManagerOptions::limits): it has shown that it runs under our own uid.
 constexpr std::int64_t kFrameBytes = std::int64_t{1} << 32U;
-// A goodbye should still leave the process.
-constexpr int kLingerMs = 200;
 constexpr int kReconnectMs = 10;
 constexpr int kReconnectMaxMs = 500;
 
@@ -36,10 +35,6 @@ constexpr int kReconnectMaxMs = 500;
 // gives up the session.
 constexpr int kHeartbeatMs = 2000;
 constexpr int kHeartbeatTimeoutMs = 5000;
-// Where that is no way to tell, the kernel finds out whether the other host is there.
-constexpr int kKeepaliveIdleSeconds = 15;
-constexpr int kKeepaliveIntervalSeconds = 5;
-constexpr int kKeepaliveCount = 3;
 constexpr const char* kWantsKey =
     "it wants a key: give the one it was started with (ConnectOptions::key, or --key-file)";
 // A handshake may also fail because a cable was pulled. So often in a row it is no accident.
@@ -47,10 +42,6 @@ constexpr int kRefusals = 3;
 constexpr int kHandshakeFailures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-
-zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
-  return zmq::buffer(key.data(), key.size());
-}
 
 class ZmqTransport final : public Transport {
  public:
@@ -114,10 +105,7 @@ class ZmqTransport final : public Transport {
 
   void be_remote(const ZmqGoal& goal) {
     if (goal.patient) {
-      dealer_.set(zmq::sockopt::tcp_keepalive, 1);
-      dealer_.set(zmq::sockopt::tcp_keepalive_idle, kKeepaliveIdleSeconds);
-      dealer_.set(zmq::sockopt::tcp_keepalive_intvl, kKeepaliveIntervalSeconds);
-      dealer_.set(zmq::sockopt::tcp_keepalive_cnt, kKeepaliveCount);
+      keep_alive(dealer_);
     } else {
       dealer_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
       dealer_.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);

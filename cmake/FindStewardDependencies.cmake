@@ -1,44 +1,60 @@
 # The outside libraries of steward, for its own build and for programs that use an installed one:
 #
-#   steward::dependency::msgpack  steward::dependency::zmq  steward::dependency::sodium
-#   Boost::headers  fmt::fmt  spdlog::spdlog
+#   component `headers`  steward::dependency::msgpack, which our headers include
+#   component `link`     steward::dependency::zmq, steward::dependency::sodium, fmt::fmt and
+#                        spdlog::spdlog, which who links to a static steward links to as well
+#   component `build`    Boost::headers, and the header of cppzmq
 #
-# libzmq and libsodium ship no CMake package on Debian and are found through pkg-config; msgpack-cxx
-# has changed the name of its package and target with nearly every major version, and cppzmq is one
-# header: both are found by that header.
+# Without COMPONENTS all of them. libzmq and libsodium ship no CMake package on Debian and are found
+# through pkg-config; msgpack-cxx has changed the name of its package and target with nearly every
+# major version, and cppzmq is one header: both are found by that header.
 
-find_package(PkgConfig QUIET)
-if(PkgConfig_FOUND)
-  # Anybody who could connect was able to stop an older libzmq (CVE-2020-15166).
-  pkg_check_modules(StewardZmq QUIET IMPORTED_TARGET libzmq>=4.3.3)
-  pkg_check_modules(StewardSodium QUIET IMPORTED_TARGET libsodium>=1.0.18)
+if(NOT StewardDependencies_FIND_COMPONENTS)
+  set(StewardDependencies_FIND_COMPONENTS headers link build)
 endif()
-find_path(StewardCppzmq_INCLUDE_DIR zmq.hpp)
+
 find_path(StewardMsgpack_INCLUDE_DIR msgpack.hpp)
-find_package(Boost 1.74 QUIET CONFIG)
-find_package(fmt QUIET CONFIG)
-find_package(spdlog QUIET CONFIG)
-mark_as_advanced(StewardCppzmq_INCLUDE_DIR StewardMsgpack_INCLUDE_DIR)
+mark_as_advanced(StewardMsgpack_INCLUDE_DIR)
+set(required StewardMsgpack_INCLUDE_DIR)
+if(link IN_LIST StewardDependencies_FIND_COMPONENTS)
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    # Anybody who could connect was able to stop an older libzmq (CVE-2020-15166).
+    pkg_check_modules(StewardZmq QUIET IMPORTED_TARGET libzmq>=4.3.3)
+    pkg_check_modules(StewardSodium QUIET IMPORTED_TARGET libsodium>=1.0.18)
+  endif()
+  find_package(fmt QUIET CONFIG)
+  find_package(spdlog QUIET CONFIG)
+  list(APPEND required PKG_CONFIG_FOUND StewardZmq_FOUND StewardSodium_FOUND fmt_FOUND spdlog_FOUND)
+endif()
+if(build IN_LIST StewardDependencies_FIND_COMPONENTS)
+  find_path(StewardCppzmq_INCLUDE_DIR zmq.hpp)
+  mark_as_advanced(StewardCppzmq_INCLUDE_DIR)
+  find_package(Boost 1.74 QUIET CONFIG)
+  list(APPEND required StewardCppzmq_INCLUDE_DIR Boost_FOUND)
+endif()
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(StewardDependencies
-  REQUIRED_VARS PKG_CONFIG_FOUND StewardZmq_FOUND StewardCppzmq_INCLUDE_DIR
-    StewardMsgpack_INCLUDE_DIR StewardSodium_FOUND Boost_FOUND fmt_FOUND spdlog_FOUND
+  REQUIRED_VARS ${required}
   REASON_FAILURE_MESSAGE
     "steward needs libzmq 4.3.3 or newer, cppzmq, msgpack-cxx, libsodium, Boost, fmt and spdlog")
 
-if(StewardDependencies_FOUND AND NOT TARGET steward::dependency::zmq)
-  add_library(steward::dependency::zmq INTERFACE IMPORTED)
-  target_link_libraries(steward::dependency::zmq INTERFACE PkgConfig::StewardZmq)
-  target_include_directories(steward::dependency::zmq SYSTEM INTERFACE
-    ${StewardCppzmq_INCLUDE_DIR})
-
-  add_library(steward::dependency::sodium INTERFACE IMPORTED)
-  target_link_libraries(steward::dependency::sodium INTERFACE PkgConfig::StewardSodium)
-
+if(StewardDependencies_FOUND AND NOT TARGET steward::dependency::msgpack)
   add_library(steward::dependency::msgpack INTERFACE IMPORTED)
   target_include_directories(steward::dependency::msgpack SYSTEM INTERFACE
     ${StewardMsgpack_INCLUDE_DIR})
   # The headers of steward include msgpack's, so whoever includes ours must say the same.
   target_compile_definitions(steward::dependency::msgpack INTERFACE MSGPACK_NO_BOOST)
+endif()
+if(TARGET PkgConfig::StewardZmq AND NOT TARGET steward::dependency::zmq)
+  add_library(steward::dependency::zmq INTERFACE IMPORTED)
+  target_link_libraries(steward::dependency::zmq INTERFACE PkgConfig::StewardZmq)
+  if(StewardCppzmq_INCLUDE_DIR)
+    target_include_directories(steward::dependency::zmq SYSTEM INTERFACE
+      ${StewardCppzmq_INCLUDE_DIR})
+  endif()
+
+  add_library(steward::dependency::sodium INTERFACE IMPORTED)
+  target_link_libraries(steward::dependency::sodium INTERFACE PkgConfig::StewardSodium)
 endif()

@@ -1,13 +1,15 @@
 # Rooms (one directory of the library each) and the product that is made of them.
 
-# steward_room(<name> [SEES <room>...] [USES <outside target>...] [EXCEPT <folder>])
+# steward_room(<name> [SEES <room>...] [USES <outside target>...] [INCLUDES <outside target>...]
+#              [EXCEPT <folder>])
 #
 # The static library steward_<name> from every .cpp file below this directory, or an interface
 # target while there is none. It links to the rooms that it may see and to nothing else, so that a
-# wrong arrow fails at link time in the tests of that room. EXCEPT names a folder that is a room of
+# wrong arrow fails at link time in the tests of that room. INCLUDES names libraries that are all
+# headers: whoever links to the product does not need them. EXCEPT names a folder that is a room of
 # its own.
 function(steward_room name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "EXCEPT" "SEES;USES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "EXCEPT" "SEES;USES;INCLUDES")
   # A glob and not a list: the rooms fill quickly and by several hands, and a forgotten line would
   # be a file that is silently not built. CONFIGURE_DEPENDS looks again at every build.
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp *.hpp)
@@ -27,7 +29,7 @@ function(steward_room name)
   endif()
   target_compile_features(${room} ${reach} cxx_std_20)
   target_include_directories(${room} ${reach} ${PROJECT_BINARY_DIR}/include)
-  target_link_libraries(${room} ${reach} ${arg_SEES} ${arg_USES})
+  target_link_libraries(${room} ${reach} ${arg_SEES} ${arg_USES} ${arg_INCLUDES})
   set_property(GLOBAL APPEND PROPERTY STEWARD_USES ${arg_USES})
 endfunction()
 
@@ -42,12 +44,16 @@ function(steward_product)
   set_target_properties(steward PROPERTIES
     LINKER_LANGUAGE CXX
     VERSION ${PROJECT_VERSION}
-    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+    SOVERSION ${PROJECT_VERSION_MAJOR})
   target_compile_features(steward PUBLIC cxx_std_20)
   target_include_directories(steward PUBLIC
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(steward PUBLIC ${uses})
+  # Our headers include msgpack's, and nothing else from outside.
+  list(REMOVE_ITEM uses steward::dependency::msgpack Threads::Threads)
+  target_link_libraries(steward
+    PUBLIC steward::dependency::msgpack Threads::Threads
+    PRIVATE ${uses})
 endfunction()
 
 # steward_programs(<target prefix>) makes every .cpp of this directory one program that links to

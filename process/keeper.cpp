@@ -31,7 +31,7 @@
 namespace steward::process {
 namespace {
 
-[[noreturn]] void fail(const char* what, int error = errno) {
+[[noreturn]] void fail_in_keeper(const char* what, int error = errno) {
   throw std::system_error(error, std::generic_category(), what);
 }
 
@@ -86,7 +86,7 @@ class Keeper {
       events.push_back({member.connection.get(), POLLIN, 0});
     }
     while (::poll(events.data(), events.size(), -1) < 0) {
-      if (errno != EINTR) fail("a keeper of processes cannot poll");
+      if (errno != EINTR) fail_in_keeper("a keeper of processes cannot poll");
     }
     return events;
   }
@@ -150,7 +150,7 @@ class Keeper {
   static siginfo_t await_end(pid_t pid) {
     siginfo_t info{};
     while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0) {
-      if (errno != EINTR) fail("a keeper of processes cannot wait for one");
+      if (errno != EINTR) fail_in_keeper("a keeper of processes cannot wait for one");
     }
     return info;
   }
@@ -224,10 +224,10 @@ void reap(StartMethod method, pid_t step) {
   int status = 0;
   while (::waitpid(step, &status, 0) < 0) {
     if (errno == ECHILD) return;  // the program ignores or collects its children
-    if (errno != EINTR) fail("cannot wait for the start of a keeper of processes");
+    if (errno != EINTR) fail_in_keeper("cannot wait for the start of a keeper of processes");
   }
   if (method != StartMethod::spawn && WIFEXITED(status) && WEXITSTATUS(status) != 0) {
-    fail("cannot fork a keeper of processes", WEXITSTATUS(status));
+    fail_in_keeper("cannot fork a keeper of processes", WEXITSTATUS(status));
   }
 }
 

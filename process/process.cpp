@@ -24,10 +24,7 @@
 #include <steward/process/state.hpp>
 
 namespace steward {
-namespace {
-
-// How long a daemon may take to end by itself.
-constexpr std::chrono::seconds kPatience{2};
+namespace process {
 
 // What a process's arguments have leased that it may never claim.
 class Packing final : public core::Travel {
@@ -50,6 +47,13 @@ class Packing final : public core::Travel {
   std::vector<std::function<void()>> recalls_;
 };
 
+}  // namespace process
+
+namespace {
+
+// How long a daemon may take to end by itself.
+constexpr std::chrono::seconds kPatience{2};
+
 // The entry of a forked process, which has the work of its starter: told by its address.
 void run_copied(process::ChildContext& context, std::string_view bytes) {
   process::Work* work = nullptr;
@@ -71,7 +75,7 @@ struct Process::Impl {
   std::optional<StartMethod> method;
   pid_t creator = ::getpid();
   bool current = false;  // stands for the process that it lies in
-  Packing packing;
+  process::Packing packing;
   std::shared_ptr<const process::Child> child;  // from start() to close()
   bool closed = false;
   std::mutex letting_go;

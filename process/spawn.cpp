@@ -89,7 +89,7 @@ class Spawning {
   posix_spawnattr_t attributes_{};
 };
 
-[[noreturn]] void give_up() {
+[[noreturn]] void refuse_role() {
   write_error(fmt::format("{} is for processes that this program starts itself\n", kMark));
   ::_exit(2);
 }
@@ -97,7 +97,7 @@ class Spawning {
 // One of the descriptors that the command line names.
 shm::UniqueFd take_fd(std::istringstream& role) {
   int fd = -1;
-  if (!(role >> fd) || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) give_up();
+  if (!(role >> fd) || ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) refuse_role();
   return shm::UniqueFd(fd);
 }
 
@@ -171,7 +171,7 @@ void child_entry(int argc, char** argv) {
   role >> name;
   if (name == "server") process::serve(role);
   if (name == "child") process::become_child(role);
-  process::give_up();
+  process::refuse_role();
 }
 
 }  // namespace steward

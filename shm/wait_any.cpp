@@ -24,7 +24,7 @@ constexpr std::uint32_t kFutex32 = 2;
 constexpr std::size_t kWordsMax = 128;
 
 // Where the kernel cannot sleep on so many words: looking again so often.
-constexpr core::Duration kShortSlice = std::chrono::milliseconds(10);
+constexpr core::Duration kLookAgain = std::chrono::milliseconds(10);
 
 timespec on_the_clock(core::Time time) {
   const auto since = time.time_since_epoch();
@@ -53,7 +53,7 @@ Slept sleep_on_any(std::span<const SeenWord> words, core::Time until) {
     if (errno == ETIMEDOUT) return Slept::timeout;
     if (errno != ENOSYS && errno != EINVAL && errno != EPERM) return Slept::woken;
   }
-  const core::Time soon = std::chrono::steady_clock::now() + kShortSlice;
+  const core::Time soon = std::chrono::steady_clock::now() + kLookAgain;
   sleep_on(*first.word, first.seen, std::min(until, soon));
   return Slept::timeout;
 }

@@ -44,6 +44,7 @@ constexpr std::array kRooms{
     Room{"manager/server", "core shm engine"},
     Room{"manager", "core shm process client proxy engine manager/server"},
     Room{"steward.hpp", "*"},
+    Room{"version.hpp", ""},
     Room{"cli", "steward.hpp", false},
     Room{"examples", "steward.hpp", false},
     Room{"bench", "steward.hpp core tests", false},  // one of them is a stranger's clients
@@ -134,7 +135,8 @@ std::string read(const std::filesystem::path& path) {
 const Files& tree() {
   static const Files files = [] {
     const std::filesystem::path root = STEWARD_SOURCE_DIR;
-    Files out{{"steward.hpp", read(root / "steward.hpp")}};
+    Files out{{"steward.hpp", read(root / "steward.hpp")},
+              {"version.hpp", read(root / "version.hpp")}};
     for (const Room& room : kRooms) {
       if (!is_directory(root / room.folder) || room.folder == "manager/server") continue;
       for (const auto& entry : std::filesystem::recursive_directory_iterator(root / room.folder)) {

@@ -26,7 +26,7 @@ std::size_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
   std::size_t all = 0;
   std::size_t resident = 0;
-  file >> all >> resident;
+  if (!(file >> all >> resident)) return 0;
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kEventsPerWait = 256;
 
 // Rounded up: a loop that wakes a little early would only wait again.
-int milliseconds(std::optional<core::Duration> longest) {
+int poll_timeout(std::optional<core::Duration> longest) {
   if (!longest) return -1;
   const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(*longest).count();
   constexpr std::int64_t kMost = std::numeric_limits<int>::max();
@@ -45,7 +45,7 @@ void Poller::remove(int fd) {
 }
 
 void Poller::wait(std::optional<core::Duration> longest) {
-  int timeout = milliseconds(longest);
+  int timeout = poll_timeout(longest);
   // Everything that is ready now: whoever looks at liveness must not miss a death.
   for (std::size_t rounds = entries_.size() / kEventsPerWait + 1; rounds > 0; --rounds) {
     std::array<epoll_event, kEventsPerWait> events;

@@ -15,10 +15,9 @@
 namespace steward::server {
 namespace {
 
-using Outcome = shm::SharedQueue::Outcome;
+using RingOutcome = shm::SharedQueue::Outcome;
 
 constexpr core::Time kNow = shm::SharedQueue::kNow;
-constexpr const char* kClosed = "the queue is closed";
 // So much one get_many takes at most: others wait for the loop.
 constexpr std::size_t kGetItems = 1U << 16U;
 constexpr std::size_t kGetBytes = 16U << 20U;
@@ -156,10 +155,13 @@ void RingHost::fail(const Ring& ring, ParkId park, std::uint64_t number) {
   done_.push_back(std::move(done));
 }
 
-void RingHost::fail(const Ring& ring, ParkId park, Outcome outcome, std::uint64_t number) {
-  const bool closed = outcome == Outcome::closed;
-  done_.push_back({.object = ring.object, .park = park, .code = core::ErrorCode::closed,
-                   .text = closed ? kClosed : "the manager is shutting down", .number = number});
+void RingHost::fail(const Ring& ring, ParkId park, RingOutcome outcome, std::uint64_t number) {
+  const bool closed = outcome == RingOutcome::closed;
+  done_.push_back({.object = ring.object,
+                   .park = park,
+                   .code = core::ErrorCode::closed,
+                   .text = closed ? kQueueClosed : "the manager is shutting down",
+                   .number = number});
 }
 
 void RingHost::start(Ring& ring, Work& work) {
@@ -175,12 +177,12 @@ void RingHost::start(Ring& ring, Work& work) {
       advance_items(ring);
       if (!ring.puts.empty()) return answer(ring, work.park, 0);
       const RingItem& item = work.items.at(0);
-      const Outcome outcome =
+      const RingOutcome outcome =
           queue.put(bytes_of(item), static_cast<std::uint32_t>(item.format), kNow);
-      if (outcome == Outcome::closed || outcome == Outcome::ended) {
+      if (outcome == RingOutcome::closed || outcome == RingOutcome::ended) {
         return fail(ring, work.park, outcome);
       }
-      return answer(ring, work.park, outcome == Outcome::done ? 1 : 0);
+      return answer(ring, work.park, outcome == RingOutcome::done ? 1 : 0);
     }
     case Work::Kind::get:
       ring.gets.push_back({work.park, work.number});
@@ -190,9 +192,9 @@ void RingHost::start(Ring& ring, Work& work) {
       advance_items(ring);
       if (!ring.gets.empty()) return answer(ring, work.park);
       Done done{.object = ring.object, .park = work.park};
-      Outcome outcome = Outcome::timeout;
+      RingOutcome outcome = RingOutcome::timeout;
       get(ring, {work.park, 1}, done, outcome);
-      if (outcome == Outcome::closed || outcome == Outcome::ended) {
+      if (outcome == RingOutcome::closed || outcome == RingOutcome::ended) {
         return fail(ring, work.park, outcome);
       }
       done_.push_back(std::move(done));
@@ -362,13 +364,15 @@ RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
   const RingItem& item = put.items[put.done];
   const auto format = static_cast<std::uint32_t>(item.format);
   shm::SharedQueue& queue = *ring.queue;
-  Outcome outcome = Outcome::timeout;
+  RingOutcome outcome = RingOutcome::timeout;
   try {
     outcome = item.redelivered ? queue.put_back(bytes_of(item), format)
                                : queue.put(bytes_of(item), format, kNow);
     // It was in before the ring was closed.
-    if (outcome == Outcome::closed && !put.park) outcome = queue.put_back(bytes_of(item), format);
-    ring.short_of_memory = outcome == Outcome::timeout && (item.redelivered || !queue.full());
+    if (outcome == RingOutcome::closed && !put.park) {
+      outcome = queue.put_back(bytes_of(item), format);
+    }
+    ring.short_of_memory = outcome == RingOutcome::timeout && (item.redelivered || !queue.full());
   } catch (const shm::Damaged&) {
     if (put.park) fail(ring, *put.park, put.done);
     return Step::failed;
@@ -382,10 +386,10 @@ RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
     return Step::wait;
   }
   switch (outcome) {
-    case Outcome::done: break;
-    case Outcome::timeout: return Step::wait;
-    case Outcome::closed:
-    case Outcome::ended:
+    case RingOutcome::done: break;
+    case RingOutcome::timeout: return Step::wait;
+    case RingOutcome::closed:
+    case RingOutcome::ended:
       if (put.park) fail(ring, *put.park, outcome, put.done);
       return Step::failed;
   }
@@ -394,7 +398,7 @@ RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
   return Step::done;
 }
 
-void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
+void RingHost::get(Ring& ring, const Get& get, Done& done, RingOutcome& outcome) {
   std::vector<shm::Held> held;
   std::size_t bytes = 0;
   const auto read = [&](const shm::Item& item) {
@@ -409,7 +413,7 @@ void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
     while (held.size() < most && bytes < std::min<std::uint64_t>(kGetBytes, item_bytes_)) {
       shm::Held one;
       outcome = ring.queue->get(read, kNow, one);
-      if (outcome != Outcome::done) break;
+      if (outcome != RingOutcome::done) break;
       if (!held.empty() && bytes > item_bytes_) {
         // One message would not carry them all.
         done.items.pop_back();
@@ -423,7 +427,7 @@ void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
     throw;
   }
   if (held.empty()) return;
-  outcome = Outcome::done;
+  outcome = RingOutcome::done;
   ring.held.insert_or_assign(get.park, std::move(held));
 }
 
@@ -431,11 +435,11 @@ bool RingHost::advance_first_get(Ring& ring) {
   if (ring.gets.empty()) return false;
   const Get first = ring.gets.front();
   Done done{.object = ring.object, .park = first.park};
-  Outcome outcome = Outcome::timeout;
+  RingOutcome outcome = RingOutcome::timeout;
   try {
     get(ring, first, done, outcome);
-    if (outcome == Outcome::timeout) return false;
-    if (outcome == Outcome::done) {
+    if (outcome == RingOutcome::timeout) return false;
+    if (outcome == RingOutcome::done) {
       done_.push_back(std::move(done));
     } else {
       fail(ring, first.park, outcome);
@@ -450,10 +454,10 @@ bool RingHost::advance_first_get(Ring& ring) {
 bool RingHost::advance_joins(Ring& ring) {
   if (ring.joins.empty()) return false;
   try {
-    const Outcome outcome = ring.queue->join(kNow);
-    if (outcome == Outcome::timeout) return false;
+    const RingOutcome outcome = ring.queue->join(kNow);
+    if (outcome == RingOutcome::timeout) return false;
     for (const ParkId park : ring.joins) {
-      outcome == Outcome::done ? answer(ring, park) : fail(ring, park, outcome);
+      outcome == RingOutcome::done ? answer(ring, park) : fail(ring, park, outcome);
     }
   } catch (...) {
     for (const ParkId park : ring.joins) fail(ring, park);

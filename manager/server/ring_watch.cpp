@@ -15,8 +15,6 @@
 namespace steward::server {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr core::Duration kLong = std::chrono::hours(1);
 
 bool contains(const std::vector<RingWatch::Word>& words, const shm::FutexWord* word) {
@@ -119,7 +117,7 @@ shm::Slept RingWatch::sleep(const std::vector<Word>& words, std::uint32_t kick,
   // First, for it is slept on alone where the kernel cannot sleep on so many.
   std::vector<shm::SeenWord> seen{{&kick_, kick}};
   for (const Word& word : words) seen.push_back({word.word, word.seen});
-  return shm::sleep_on_any(seen, Clock::now() + slice);
+  return shm::sleep_on_any(seen, std::chrono::steady_clock::now() + slice);
 }
 
 }  // namespace steward::server

@@ -24,7 +24,7 @@
 namespace steward::server {
 namespace {
 
-constexpr int kBacklog = 1024;
+constexpr int kKnocksWaiting = 1024;  // accepted by the kernel, not yet by us
 constexpr std::size_t kKnockBytes = 64;
 // A full batch of visitors must not keep the loop from everybody else.
 constexpr int kAcceptsPerRound = 64;
@@ -41,7 +41,7 @@ shm::UniqueFd listening_socket(const std::string& path) {
   std::memcpy(address.sun_path, path.data(), path.size());
   if (!socket ||
       ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(socket.get(), kBacklog) != 0) {
+      ::listen(socket.get(), kKnocksWaiting) != 0) {
     throw std::system_error(errno, std::generic_category(), "cannot listen at " + path);
   }
   return socket;

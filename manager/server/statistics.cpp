@@ -1,27 +1,18 @@
 #include <steward/manager/server/statistics.hpp>
 
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <fstream>
 #include <string_view>
 #include <utility>
+
+#include <steward/manager/server/flood_guard.hpp>
 
 namespace steward::server {
 namespace {
 
 // How calls to what does not exist are listed.
 constexpr std::string_view kUnknown = "unknown.unknown";
-
-// Pages of this process that are in memory: the second number of statm.
-std::uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  if (!(statm >> size >> resident)) return 0;
-  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
 
 double seconds(const timeval& time) {
   constexpr double kMicrosecond = 1e-6;

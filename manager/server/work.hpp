@@ -26,6 +26,9 @@ enum class RingFormat : std::uint32_t {
 };
 inline constexpr std::size_t kStubBytes = 8;
 
+// What those who use a closed queue are told, with a ring and without.
+inline constexpr const char* kQueueClosed = "the queue is closed";
+
 struct RingItem {
   std::string bytes;
   RingFormat format = RingFormat::encoded;

@@ -9,7 +9,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 1;
+constexpr std::uint64_t kDictSaveVersion = 1;
 
 Value pair_of(Value key, Value value) {
   Value::List pair;
@@ -124,7 +124,7 @@ std::string DictObject::str(TextLimit limit) const {
 }
 
 void DictObject::save(Saver& out) const {
-  out.number(kSaveVersion);
+  out.number(kDictSaveVersion);
   out.writer().map(map_.size());
   map_.for_each([&](const Value& key, const Value& value) {
     out.value(key);

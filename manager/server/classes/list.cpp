@@ -12,7 +12,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 1;
+constexpr std::uint64_t kListSaveVersion = 1;
 
 }  // namespace
 
@@ -157,7 +157,7 @@ std::string ListObject::str(TextLimit limit) const {
 }
 
 void ListObject::save(Saver& out) const {
-  out.number(kSaveVersion);
+  out.number(kListSaveVersion);
   out.writer().array(items_.size());
   for (const Value& item : items_) out.value(item);
 }

@@ -11,7 +11,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 2;
+constexpr std::uint64_t kLockSaveVersion = 2;
 constexpr const char* kPoisoned = "the last owner died holding the lock; reset() makes it usable";
 
 OwnerDeath policy_of(std::uint64_t number) {
@@ -61,7 +61,10 @@ std::optional<Value> LockObject::grant(const Owner& owner, CallKey key, Context&
   ++depth_;
   unconfirmed_.push_back(key);
   context.hand_over(key);
-  return Value(Value::List{token_, previous_owner_died_});
+  Value::List hold;
+  hold.emplace_back(token_);
+  hold.emplace_back(previous_owner_died_);
+  return Value(std::move(hold));
 }
 
 Outcome LockObject::lock(Call& call) {
@@ -188,7 +191,7 @@ std::string LockObject::str(TextLimit limit) const {
 }
 
 void LockObject::save(Saver& out) const {
-  out.number(kSaveVersion);
+  out.number(kLockSaveVersion);
   out.number(static_cast<std::uint64_t>(policy_));
   out.number(static_cast<std::uint64_t>(state_));
   out.number(token_);

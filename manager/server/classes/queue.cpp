@@ -9,8 +9,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kSaveVersion = 4;
-constexpr const char* kClosed = "the queue is closed";
+constexpr std::uint64_t kQueueSaveVersion = 4;
 
 }  // namespace
 
@@ -18,7 +17,7 @@ QueueObject::QueueObject(const Environment&, Arguments& arguments)
     : maxsize_(arguments.take<std::optional<std::uint64_t>>().value_or(0)) {}
 
 void QueueObject::require_open() const {
-  if (closed_) throw Closed(kClosed);
+  if (closed_) throw Closed(kQueueClosed);
 }
 
 Outcome QueueObject::put(Call& call, Value item) {
@@ -204,10 +203,10 @@ Outcome QueueObject::close(Call& call) {
   closed_ = true;
   for (const auto& [id, items] : std::exchange(putters_, {})) {
     for (const Value& item : items) bytes_ -= item.footprint();
-    call.fail(id, core::ErrorCode::closed, kClosed);
+    call.fail(id, core::ErrorCode::closed, kQueueClosed);
   }
   for (const auto& [id, getter] : std::exchange(getters_, {})) {
-    call.fail(id, core::ErrorCode::closed, kClosed);
+    call.fail(id, core::ErrorCode::closed, kQueueClosed);
   }
   tell_onlookers(call);
   return Value();
@@ -280,7 +279,7 @@ void QueueObject::save_item(Saver& out, const Item& item) {
 }
 
 void QueueObject::save(Saver& out) const {
-  out.number(kSaveVersion);
+  out.number(kQueueSaveVersion);
   out.number(maxsize_);
   out.writer().boolean(closed_);
   out.number(entered_);
