@@ -18,7 +18,7 @@ TYPED_TEST(DictConformance, SetsAndGets) {
   ages.set("bob", 20);
   ages["eve"] = 30;
   EXPECT_EQ(ages.at("ada"), 36);
-  EXPECT_EQ(ages["bob"], 20);
+  EXPECT_TRUE(ages["bob"] == 20);
   EXPECT_EQ(ages.get("eve"), std::optional(30));
   EXPECT_EQ(ages.get("nobody"), std::nullopt);
   EXPECT_EQ(ages.get("nobody", 7), 7);
