@@ -47,9 +47,13 @@ constexpr void require_element() {
                 "a pointer or view cannot be shared: what it points to stays in this process. "
                 "Use a type that owns its contents, as std::string or std::vector");
   if constexpr (!kView<T>) {
-    static_assert(core::Packable<T>,
+    static_assert(core::Packable<T> || !core::borrows<T>(),
+                  "a struct with a pointer or view inside cannot be shared: what that points to "
+                  "stays in this process. Give it members that own their contents, as std::string, "
+                  "and MSGPACK_DEFINE(members...)");
+    static_assert(core::Packable<T> || core::borrows<T>(),
                   "values of this type cannot be shared: give it MSGPACK_DEFINE(members...), or "
-                  "make it trivially copyable");
+                  "make it trivially copyable, without pointers or views inside");
   }
 }
 

@@ -21,6 +21,10 @@ struct Raw {
 struct NoAdaptor {
   std::string text;
 };
+struct WithPointer {
+  int size;
+  const char* text;
+};
 struct Packed {
   int n = 0;
   MSGPACK_DEFINE(n)
@@ -88,6 +92,10 @@ void refused(const List<int>& l) { const auto& old = l[0]; old += 1; }
 bool refused(const List<int>& l) { auto old = l[0]; return l[0] == old; }
 #elif CASE == 21
 void refused(const List<List<int>>& l) { auto row = l[0]; row->clear(); }
+#elif CASE == 22
+void refused(const Queue<WithPointer>& q) { q.put({}); }
+#elif CASE == 23
+void refused(const Dict<const char*, int>& d) { d.set("x", 1); }
 #endif
 
 }  // namespace steward::test
