@@ -58,12 +58,15 @@ class LockMethods : public Calls {
   // Waits. A Lock (not an RLock) that this thread holds already throws BadCall: it would wait for
   // itself.
   Result<void> lock() const { return this->read_as(Locked(), taking("lock")); }
+  // The trying and timed forms say false if the lock was not free (in time), also if this thread
+  // itself holds it and it is no RLock. They throw Poisoned as lock() does.
   Result<bool> try_lock() const { return this->read_as(LockedIfFree(), taking("try_lock")); }
   template <class Rep, class Period>
   Result<bool> try_lock_for(std::chrono::duration<Rep, Period> wait) const {
     if (wait <= wait.zero()) return try_lock();
     return this->read_as(LockedInTime(), within(wait, taking("lock")));
   }
+  // The time left counts when the call begins: a clock that is set meanwhile changes nothing.
   template <class Clock, class Duration>
   Result<bool> try_lock_until(std::chrono::time_point<Clock, Duration> end) const {
     return try_lock_for(end - Clock::now());
