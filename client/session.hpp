@@ -90,7 +90,7 @@ class Session : public std::enable_shared_from_this<Session> {
   virtual void end(core::Duration wait) = 0;
 
   // The locks that threads of this process hold through this session. A hold ends with its session:
-  // the next call of its thread throws Disconnected then, before it is sent; only unlock() does not.
+  // the next call of its thread throws Disconnected then, before it is sent; unlock() does not.
   struct Hold {
     std::uint64_t token = 0;
     bool previous_owner_died = false;

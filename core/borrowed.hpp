@@ -36,9 +36,9 @@ namespace detail {
 // How many members of a struct are looked at; each element of an array counts.
 inline constexpr std::size_t kMembersSeen = 256;
 
-// Stand for the members of a struct that is initialized with them. Owned gives nothing that borrows:
-// that conversion is there, but private. Were it absent (or, for clang, deleted), braces around the
-// members of a nested struct would count as left out.
+// Stand for the members of a struct that is initialized with them. Owned gives nothing that
+// borrows: that conversion is there, but private. Were it absent (or, for clang, deleted), braces
+// around the members of a nested struct would count as left out.
 struct Anything {
   template <class U>
   operator U() const;

@@ -71,8 +71,8 @@ inline constexpr bool kTime<std::chrono::duration<Rep, Period>> = true;
 template <class Clock, class Duration>
 inline constexpr bool kTime<std::chrono::time_point<Clock, Duration>> = true;
 
-// A class that is nothing but bytes, though it may have an adaptor: see TravelsRaw. (What it is made
-// of is asked last: only then is it known to be small and simple.)
+// A class that is nothing but bytes, though it may have an adaptor: see TravelsRaw. (What it is
+// made of is asked last: only then is it known to be simple.)
 template <class T>
 concept Raw = std::is_class_v<T> && std::is_trivially_copyable_v<T> && std::copyable<T> &&
               std::default_initializable<T> && !std::is_empty_v<T> && !kView<T> && !kTime<T> &&

@@ -72,8 +72,8 @@ T value_of(ElementRef<Container, Key, T>&& element) {
 // On numbers += -= ++ -- are the container's atomic add(), one call, nothing lost between
 // processes.
 //
-// For use where it is made: `V old = x[k]` copies the element, but `auto old = x[k]` would refer on.
-// So nothing can be done with one that has a name; what is passed on by reference, as to a test
+// For use where it is made: `V old = x[k]` copies the element, but `auto old = x[k]` would refer
+// on. So nothing can be done with one that has a name; what is passed on by reference, as to a test
 // framework's EXPECT_EQ, counts as named: x.at(k) is the value. Thread safety: as the proxy's.
 template <class Container, class Key, class T>
 class ElementRef {

@@ -1,7 +1,6 @@
 #include <steward/proxy/lock.hpp>
 
 #include <algorithm>
-#include <ranges>
 
 namespace steward::proxy {
 namespace {
@@ -45,7 +44,7 @@ void lock_all(std::span<const AnyLock*> locks) {
 }
 
 void unlock_all(std::span<const AnyLock* const> locks) {
-  for (const AnyLock* lock : std::views::reverse(locks)) lock->unlock();
+  for (auto lock = locks.rbegin(); lock != locks.rend(); ++lock) (*lock)->unlock();
 }
 
 }  // namespace steward::proxy

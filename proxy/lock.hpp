@@ -73,8 +73,8 @@ class LockMethods : public Calls {
   }
   // If this thread holds it: waits for nothing, and throws nothing, whatever has become of the
   // manager, so that std::scoped_lock is safe. A hold that was lost with its session (the manager
-  // ended, a lease ran out) is over: its unlock does nothing, and the next other call of this thread
-  // throws Disconnected. Throws NotOwner if this thread never held it.
+  // ended, a lease ran out) is over: its unlock does nothing, and the next other call of this
+  // thread throws Disconnected. Throws NotOwner if this thread never held it.
   Result<void> unlock() const {
     if (this->let_go(changing("unlock"))) return this->ready();
     return this->template call<void>(changing("unlock"));
@@ -138,19 +138,19 @@ template <class T>
 concept LockProxy = std::derived_from<std::remove_cv_t<T>, AnyLock>;
 
 // Locks all, in one order that is the same for everybody, whatever order they are given in; leaves
-// them in that order. Throws as lock() does, and holds none of them then. A Lock that is given twice
-// throws BadCall.
+// them in that order. Throws as lock() does, and holds none of them then; a Lock that is given
+// twice is BadCall.
 void lock_all(std::span<const AnyLock*> locks);
 void unlock_all(std::span<const AnyLock* const> locks);  // those of lock_all
 
 }  // namespace proxy
 }  // namespace steward
 
-// Several locks at once. The general std::scoped_lock takes one, tries the next, and lets go of both
-// if that is busy: between processes, where a lock goes straight to the next in line, two that do so
-// in opposite orders may go on for ever. This one waits for one lock after the other, in an order
-// that all share, so that everybody gets on. If there is another mutex among them (std::mutex),
-// std::scoped_lock is the general one.
+// Several locks at once. The general std::scoped_lock takes one, tries the next, and lets go of
+// both if that is busy: between processes, where a lock goes straight to the next in line, two that
+// do so in opposite orders may go on for ever. This one waits for one lock after the other, in an
+// order that all share, so that everybody gets on. If there is another mutex among them
+// (std::mutex), std::scoped_lock is the general one.
 template <steward::proxy::LockProxy First, steward::proxy::LockProxy Second,
           steward::proxy::LockProxy... Rest>
 class std::scoped_lock<First, Second, Rest...> {
