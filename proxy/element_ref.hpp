@@ -110,7 +110,7 @@ class ElementRef {
 
   // A const snapshot of the element: rows[i]->set("seen", 1) works, because the methods of proxies
   // are const; d["l"]->push_back(1) would change a copy, and does not compile. It ends with the
-  // full expression, as all temporaries: `int x = d["p"]->x` is right, `auto& x = d["p"]->x` dangles.
+  // full expression, as any temporary: `int x = d["p"]->x` is right, `auto& x = d["p"]->x` dangles.
   class Arrow {
    public:
     explicit Arrow(T value) : value_(std::move(value)) {}
