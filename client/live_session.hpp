@@ -21,6 +21,7 @@
 #include <steward/client/crew.hpp>
 #include <steward/client/grants.hpp>
 #include <steward/client/handshake.hpp>
+#include <steward/client/holds.hpp>
 #include <steward/client/renewal.hpp>
 #include <steward/client/session.hpp>
 #include <steward/client/side_door.hpp>
@@ -67,7 +68,9 @@ class LiveSession final : public Session, private Crew::Duty {
   const ConnectOptions& options() const { return options_; }
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
-  void note_hold(core::ObjectId lock, const Hold& hold) override;
+  void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) override;
+  void note_unlock(core::ObjectId lock) override;
+  bool unlock(core::ObjectId lock) override;
 
   // The halves of end(), for many sessions at once.
   void say_goodbye();
@@ -136,6 +139,7 @@ class LiveSession final : public Session, private Crew::Duty {
                                       const Label& label);
   void throw_post_error();
   void throw_if_closed(const Label& label) const;
+  void post_now(core::ObjectId object, std::string_view method, std::string_view args);
   void submit_post(PendingCall& call);
   bool post_should_ask() const;
 
@@ -164,7 +168,11 @@ class LiveSession final : public Session, private Crew::Duty {
   void manager_ends();
   void conclude_ending();
   void lose(const std::string& reason);
+  std::map<core::ThreadNumber, core::ObjectId> lose_holds();
+  void end_lost_call(std::unique_ptr<PendingCall> call, const std::string& reason,
+                     std::map<core::ThreadNumber, core::ObjectId>& losers);
   void note_lost_post(const PendingCall& post);
+  void note_lost_hold(core::ThreadNumber thread, core::ObjectId lock, const std::string& reason);
   void renumber(std::unique_ptr<PendingCall> call);
   void begin_anew(Lock& lock);
   void close(const std::string& reason, bool manager_is_dead);
@@ -241,7 +249,7 @@ class LiveSession final : public Session, private Crew::Duty {
     const ClientReference* reference = nullptr;
   };
   std::unordered_map<core::ObjectId, Known> references_;
-  std::map<std::pair<core::ObjectId, core::ThreadNumber>, Hold> holds_;
+  Holds holds_;
 };
 
 }  // namespace steward::client

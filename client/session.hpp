@@ -89,15 +89,21 @@ class Session : public std::enable_shared_from_this<Session> {
   // Says goodbye and waits for the answer, at most `wait`. Later calls throw Disconnected.
   virtual void end(core::Duration wait) = 0;
 
-  // The locks that threads of this process hold through this session: what makes an unlock that
-  // need not wait possible. Keyed by object and thread.
+  // The locks that threads of this process hold through this session. A hold ends with its session:
+  // the next call of its thread throws Disconnected then, before it is sent; unlock() does not.
   struct Hold {
     std::uint64_t token = 0;
     bool previous_owner_died = false;
     std::uint64_t depth = 0;  // of an RLock; 0: not held
   };
   virtual Hold hold(core::ObjectId lock) const = 0;  // of the calling thread
-  virtual void note_hold(core::ObjectId lock, const Hold& hold) = 0;  // depth 0 forgets
+  // A lock was granted to the calling thread, perhaps once more.
+  virtual void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) = 0;
+  // The calling thread has unlocked it by a call of its own.
+  virtual void note_unlock(core::ObjectId lock) = 0;
+  // Ends one hold of the calling thread without waiting for an answer, also one that was lost with
+  // its session, which needs no call. False: this thread has none here.
+  virtual bool unlock(core::ObjectId lock) = 0;
 };
 
 using SessionPtr = std::shared_ptr<Session>;

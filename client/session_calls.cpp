@@ -201,6 +201,10 @@ void LiveSession::look_for_swallowed_edge() {
 void LiveSession::post(core::ObjectId object, std::string_view method, std::string_view args) {
   if (inherited()) return successor()->post(object, method, args);
   const Lock lock(mutex_);
+  post_now(object, method, args);
+}
+
+void LiveSession::post_now(core::ObjectId object, std::string_view method, std::string_view args) {
   if (phase_ == Phase::closed || leaving_) return;  // the next call says so
   const bool silent = !post_should_ask();
   PendingCall& call = number_call({{}, object, method}, args, silent);

@@ -1,6 +1,7 @@
 // Connections and sessions that come and go: resume, loss, end, fork.
 #include <utility>
 
+#include <steward/client/client_reference.hpp>
 #include <steward/client/live_session.hpp>
 #include <steward/client/state.hpp>
 #include <steward/client/waiting.hpp>
@@ -139,29 +140,50 @@ void LiveSession::lose(const std::string& reason) {
   outbox_.clear();
   forget_greeting();
   ending_until_ = std::nullopt;
-  holds_.clear();
+  std::map<core::ThreadNumber, core::ObjectId> losers = lose_holds();
   await_connection();
   std::vector<std::unique_ptr<PendingCall>> calls = table_.restart();
   renew_references();
-  for (auto& call : calls) {
-    CallWaiter* waiter = call->waiter;
-    if (waiter == nullptr) {
-      note_lost_post(*call);
-      continue;
-    }
-    if (call->effect == Effect::read || !call->sent) {
-      renumber(std::move(call));
-      continue;
-    }
-    waiter->end = CallWaiter::End::outcome_unknown;
-    waiter->payload = text;
-    crew_.finish(*waiter);
-  }
+  for (auto& call : calls) end_lost_call(std::move(call), text, losers);
+  for (const auto& [thread, object] : losers) note_lost_hold(thread, object, text);
   for (Waiter* waiter : slot_waiters_) crew_.finish(*waiter);
   slot_waiters_.clear();
 }
 
-// A lock goes with its session. Who has given it back since must hear that it was not his any more.
+// A lock that a thread held is free for others now: what the thread meant to do under it must not
+// be done without it. Its threads, each with one of the locks, until they have been told.
+std::map<core::ThreadNumber, core::ObjectId> LiveSession::lose_holds() {
+  return holds_.lose([this](core::ObjectId lock) { return references_.contains(lock); });
+}
+
+void LiveSession::end_lost_call(std::unique_ptr<PendingCall> call, const std::string& reason,
+                                std::map<core::ThreadNumber, core::ObjectId>& losers) {
+  CallWaiter* waiter = call->waiter;
+  if (waiter == nullptr) return note_lost_post(*call);
+  const bool changes = call->effect != Effect::read;
+  if (changes && call->sent) {
+    waiter->end = CallWaiter::End::outcome_unknown;
+  } else if (changes && losers.contains(call->thread)) {
+    waiter->end = CallWaiter::End::disconnected;
+  } else {
+    return renumber(std::move(call));
+  }
+  losers.erase(call->thread);
+  waiter->payload = reason;
+  crew_.finish(*waiter);
+}
+
+void LiveSession::note_lost_hold(core::ThreadNumber thread, core::ObjectId lock,
+                                 const std::string& reason) {
+  const auto known = references_.find(lock);
+  const std::string type =
+      known == references_.end() ? "lock" : known->second.reference->token().type;
+  const std::string text = Label{type, lock, "lock"}.text() + "this thread held it until " + reason;
+  post_errors_.try_emplace(thread, PostError{core::ErrorCode::disconnected, {text, {}}});
+}
+
+// A lock goes with its session. Who has given it back since must hear that it may not have been his
+// any more.
 void LiveSession::note_lost_post(const PendingCall& post) {
   const core::Calls frame = core::decode_calls(core::open_envelope(post.frame));
   const core::Call& call = frame.calls.front();
@@ -169,7 +191,7 @@ void LiveSession::note_lost_post(const PendingCall& post) {
   if (!post.unattended || method == nullptr || *method != "unlock") return;
   const std::string text = Label{"lock", call.object, *method}.text() +
                            "the lock was lost before, together with the session";
-  post_errors_.try_emplace(post.thread, PostError{core::ErrorCode::not_owner, {text, {}}});
+  post_errors_.try_emplace(post.thread, PostError{core::ErrorCode::disconnected, {text, {}}});
 }
 
 // The same call, with the next number; its waiter keeps pointing to it.
@@ -229,7 +251,7 @@ void LiveSession::close(const std::string& reason, bool manager_is_dead) {
   offline_until_ = ending_until_ = calm_at_ = std::nullopt;
   fail_calls(reason, manager_is_dead);
   outbox_.clear();
-  holds_.clear();
+  lose_holds();
   if (renewal_) renewal_->stop();
   for (Waiter* waiter : slot_waiters_) crew_.finish(*waiter);
   slot_waiters_.clear();

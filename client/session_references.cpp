@@ -13,6 +13,9 @@
 namespace steward::client {
 namespace {
 
+// An empty MessagePack array.
+constexpr std::string_view kNoArguments = "\x90";
+
 std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce) {
   std::string arguments;
   core::Writer writer(arguments);
@@ -101,7 +104,10 @@ core::ReferencePtr LiveSession::claim(const core::Token& token) {
 void LiveSession::release(const ClientReference& reference) noexcept try {
   const Lock lock(mutex_);
   const auto known = references_.find(reference.token().object);
-  if (known != references_.end() && known->second.reference == &reference) references_.erase(known);
+  if (known != references_.end() && known->second.reference == &reference) {
+    references_.erase(known);
+    holds_.forget_lost(reference.token().object);
+  }
   if (reference.grants_ > 0) drop({{reference.token().object, reference.grants_}});
 } catch (...) {
   // No memory to say so: the manager keeps the object until the session ends.
@@ -182,18 +188,30 @@ core::ReferencePtr LiveSession::SessionTravel::incoming(core::Token token) {
 Session::Hold LiveSession::hold(core::ObjectId lock) const {
   if (inherited()) return {};
   const Lock guard(mutex_);
-  const auto held = holds_.find({lock, thread_number()});
-  return held == holds_.end() ? Hold{} : held->second;
+  return holds_.find(lock, thread_number());
 }
 
-void LiveSession::note_hold(core::ObjectId lock, const Hold& hold) {
-  if (inherited()) return successor()->note_hold(lock, hold);
+void LiveSession::note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) {
+  if (inherited()) return successor()->note_grant(lock, token, previous_owner_died);
   const Lock guard(mutex_);
-  if (hold.depth == 0) {
-    holds_.erase({lock, thread_number()});
-  } else {
-    holds_.insert_or_assign({lock, thread_number()}, hold);
+  holds_.granted(lock, thread_number(), token, previous_owner_died);
+}
+
+void LiveSession::note_unlock(core::ObjectId lock) {
+  if (inherited()) return successor()->note_unlock(lock);
+  const Lock guard(mutex_);
+  holds_.unlock(lock, thread_number());
+}
+
+bool LiveSession::unlock(core::ObjectId lock) {
+  if (inherited()) return successor()->unlock(lock);
+  const Lock guard(mutex_);
+  switch (holds_.unlock(lock, thread_number())) {
+    case Holds::Ended::held: post_now(lock, "unlock", kNoArguments); return true;
+    case Holds::Ended::lost: return true;
+    case Holds::Ended::never: break;
   }
+  return false;
 }
 
 }  // namespace steward::client

@@ -2,8 +2,9 @@
 //
 // What can travel (Packable): arithmetic types, enums, strings, standard containers, optionals,
 // tuples, times, structs with MSGPACK_DEFINE, Value, proxies, and trivially copyable structs
-// without an adaptor, as raw bytes with their size checked. Pointers and views do not compile; a
-// pointer inside a raw struct cannot be seen and must not be there.
+// without an adaptor, as raw bytes with their size checked. Pointers and views do not compile, nor
+// do raw structs with one inside where that can be seen; where it cannot (private members, unions,
+// past 256 members: see borrowed.hpp) it must not be there.
 //
 // Equal raw structs give equal bytes, whatever is in their padding, but where kClearsPadding is
 // false. A struct with MSGPACK_DEFINE is read by msgpack-cxx, which takes missing members as they
@@ -30,7 +31,7 @@ template <class T>
 void pack(std::string& out, const T& value) {
   static_assert(Packable<T>,
                 "this type cannot travel: give it MSGPACK_DEFINE(members...), or make it trivially "
-                "copyable; pointers and views never travel");
+                "copyable; pointers and views never travel, nor structs with one inside");
   if constexpr (std::same_as<T, Value>) {
     Writer writer(out);
     encode_value(writer, value, current_travel());

@@ -3,21 +3,17 @@
 
 #include <chrono>
 #include <concepts>
-#include <functional>
-#include <initializer_list>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ranges>
-#include <span>
 #include <string>
-#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include <msgpack.hpp>
 
+#include <steward/core/borrowed.hpp>
 #include <steward/core/padding.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
@@ -67,18 +63,6 @@ concept PacksItself = requires(const T& value, msgpack::packer<StringSink>& pack
   value.msgpack_pack(packer);
 };
 
-// Looks at what belongs to somebody else: never travels, however trivial its bytes.
-template <class T>
-inline constexpr bool kView = std::ranges::view<T> || std::input_or_output_iterator<T>;
-template <class C, class Traits>
-inline constexpr bool kView<std::basic_string_view<C, Traits>> = true;
-template <class T, std::size_t N>
-inline constexpr bool kView<std::span<T, N>> = true;
-template <class T>
-inline constexpr bool kView<std::initializer_list<T>> = true;
-template <class T>
-inline constexpr bool kView<std::reference_wrapper<T>> = true;
-
 // Travels as its count: trivial bytes could not be ordered.
 template <class T>
 inline constexpr bool kTime = false;
@@ -87,11 +71,12 @@ inline constexpr bool kTime<std::chrono::duration<Rep, Period>> = true;
 template <class Clock, class Duration>
 inline constexpr bool kTime<std::chrono::time_point<Clock, Duration>> = true;
 
-// A class that is nothing but bytes, though it may have an adaptor: see TravelsRaw.
+// A class that is nothing but bytes, though it may have an adaptor: see TravelsRaw. (What it is
+// made of is asked last: only then is it known to be simple.)
 template <class T>
 concept Raw = std::is_class_v<T> && std::is_trivially_copyable_v<T> && std::copyable<T> &&
               std::default_initializable<T> && !std::is_empty_v<T> && !kView<T> && !kTime<T> &&
-              !ProxyType<T> && !PacksItself<T>;
+              !ProxyType<T> && !PacksItself<T> && !borrows<T>();
 
 // What msgpack-cxx has adaptors for, or ours below: no long double, no char16_t.
 template <class T>
@@ -182,7 +167,7 @@ constexpr bool travels() {
 }
 
 // Not a pointer, not a view, and msgpack-cxx knows how; the same of all that it is made of, as far
-// as that can be seen: not into MSGPACK_DEFINE and raw structs.
+// as that can be seen: not into MSGPACK_DEFINE, and into raw structs as far as borrows() sees.
 template <class T>
 concept Packable = travels<T>();
 

@@ -1,4 +1,8 @@
-// Every limit of the library, in one place. Each has a test at it and one past it.
+// The limits of managers and of the protocol. Others stand where they belong, since nothing here
+// changes them: calls in one frame (wire.cpp), places, participants and item sizes of a queue in
+// shared memory (shm/queue_layout.hpp, shm/queue_words.hpp), processes and tasks of a pool
+// (process/board.hpp), messages of a Connection (set_message_limit), characters of a passphrase
+// (auth_key.hpp).
 #pragma once
 
 #include <chrono>
@@ -26,7 +30,8 @@ struct Limits {
   std::size_t claim_leases = 10'000;                // a session
   std::size_t name_bytes = 255;                     // of a named object; past it: BadCall
   // Bytes of all objects, by Value::footprint and server::kObjectBytes; 0: no limit. Past it, what
-  // could add gets Overloaded; reads, removals and what changes numbers in place go on.
+  // could add gets Overloaded; reads, removals and what changes numbers in place go on. Items of
+  // queues that lie in shared memory do not count.
   std::size_t memory = 0;
   // What a remote session keeps although nothing is heard of it; past it the session ends. Its
   // client speaks up three times as often.

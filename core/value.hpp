@@ -106,6 +106,10 @@ class Value {
   using List = std::vector<Value>;
   using Map = std::vector<std::pair<Value, Value>>;  // in insertion order
 
+  // Made of nullptr (nil), bool, any integer (never of a character: is it text or a number?), any
+  // real, text, vectors of bytes (bytes), ranges (a list), maps, proxies, and optionals (nil if
+  // empty). Throws BadCall for a null const char*, a map with a key twice, and what would nest
+  // deeper than kFrameDepth.
   Value() = default;  // nil
   Value(const Value&) = default;
   Value& operator=(const Value&) = default;
@@ -144,7 +148,7 @@ class Value {
     requires(core::kByteVector<T> && !std::same_as<T, Bytes>)
   Value(const T& bytes)
       : Value(of_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {}
-  Value(List items);  // throws BadCall past kFrameDepth, as do all that nest
+  Value(List items);
   template <core::ListLike T>
     requires(!std::same_as<T, List> &&
              std::constructible_from<Value, std::ranges::range_value_t<const T>>)
@@ -227,6 +231,7 @@ class Value {
   Data data_;
 };
 
+// As error texts name it: "integer", "list", ...
 std::string_view to_string(ValueKind kind);
 
 template <class T>

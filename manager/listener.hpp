@@ -25,7 +25,7 @@ shm::UniqueFd connect_to_listener(const std::string& address, const ConnectOptio
 }
 
 // Where others connect to: `Listener listener("ipc:///run/user/1000/work.sock");`, then
-// `auto connection = listener.accept<Task>();` there and `Connection<Task>::connect(address)` here.
+// `auto connection = listener.accept<Job>();` there and `Connection<Job>::connect(address)` here.
 //
 // "ipc://path": a Unix socket that only this user may use. One that a killed process left behind is
 // taken over, one that lives is not. "tcp://host:port": from everywhere (host *), from where that

@@ -47,9 +47,13 @@ constexpr void require_element() {
                 "a pointer or view cannot be shared: what it points to stays in this process. "
                 "Use a type that owns its contents, as std::string or std::vector");
   if constexpr (!kView<T>) {
-    static_assert(core::Packable<T>,
+    static_assert(core::Packable<T> || !core::borrows<T>(),
+                  "a struct with a pointer or view inside cannot be shared: what that points to "
+                  "stays in this process. Give it members that own their contents, as std::string, "
+                  "and MSGPACK_DEFINE(members...)");
+    static_assert(core::Packable<T> || core::borrows<T>(),
                   "values of this type cannot be shared: give it MSGPACK_DEFINE(members...), or "
-                  "make it trivially copyable");
+                  "make it trivially copyable, without pointers or views inside");
   }
 }
 
@@ -128,15 +132,16 @@ struct MaybeEncoded {
 class Index {
  public:
   template <class I>
-    requires(std::integral<I> ||
-             (std::convertible_to<const I&, std::int64_t> && !std::floating_point<I>))
-  Index(const I& index) {
-    if constexpr (std::unsigned_integral<I>) {
+    requires(std::convertible_to<I, std::int64_t> &&
+             !std::floating_point<std::remove_cvref_t<I>> &&
+             !std::same_as<std::remove_cvref_t<I>, Index>)
+  Index(I&& index) {
+    if constexpr (std::unsigned_integral<std::remove_cvref_t<I>>) {
       // Nothing stands there, and the server will say so.
       constexpr auto kLast = std::numeric_limits<std::int64_t>::max();
       number_ = std::in_range<std::int64_t>(index) ? static_cast<std::int64_t>(index) : kLast;
     } else {
-      number_ = static_cast<std::int64_t>(index);
+      number_ = static_cast<std::int64_t>(std::forward<I>(index));
     }
   }
 
@@ -152,8 +157,8 @@ class Bound {
  public:
   Bound(std::nullopt_t) {}
   template <class I>
-    requires std::constructible_from<Index, const I&>
-  Bound(const I& index) : index_(index) {}
+    requires(std::constructible_from<Index, I> && !std::same_as<std::remove_cvref_t<I>, Bound>)
+  Bound(I&& index) : index_(std::forward<I>(index)) {}
 
   void write_argument(std::string& out) const {
     index_ ? index_->write_argument(out) : core::Writer(out).nil();

@@ -17,8 +17,10 @@ namespace steward {
 namespace proxy {
 
 // The methods of a Dict under a call policy. Every one is a single step for all processes. Keys
-// keep the order of their insertion; equal ones are one key, as 1 and 1.0. Neither keys nor what is
-// compared may be structs that travel as raw bytes.
+// keep the order of their insertion; equal ones are one key, as 1 and 1.0, or 0.0 and -0.0, and the
+// first spelling stays. NaN is no key: what would add one (set, setdefault, update, add,
+// update_with) throws BadCall. Neither keys nor what is compared may be structs that travel as raw
+// bytes.
 template <class K, class V, class Calls>
 class DictMethods : public Calls {
  public:
@@ -56,6 +58,9 @@ class DictMethods : public Calls {
   Result<Item> popitem() const {
     return this->read_as(PairOf<As<K>, As<V>>(), changing("popitem"));
   }
+  // As set() for each item in their order, in one step: of equal keys the last one counts. If a key
+  // is refused nothing is done. Throws BadCall for an integer that does not fit K or V, as those
+  // that take items all do.
   Result<void> update(const Items<Item>& items) const {
     return this->template call<void>(changing("update"), entries(items));
   }
@@ -63,6 +68,7 @@ class DictMethods : public Calls {
   Result<bool> erase(const K& key) const {
     return this->template call<bool>(changing("erase"), compared(key));
   }
+  // The key only, not the value.
   Result<bool> contains(const K& key) const {
     return this->template call<bool>(reading("contains"), compared(key));
   }
@@ -78,12 +84,16 @@ class DictMethods : public Calls {
     require_comparable<K>();
     return this->read_as(ListOf<PairOf<As<K>, As<V>>>(), reading("items"));
   }
+  // All of it in one reply, sorted by K: throws Overloaded if that is larger than a message may be
+  // (Limits::message_bytes), as keys(), values(), items() and range-for do.
   Result<std::map<K, V>> copy() const {
     require_comparable<K>();
     return this->read_as(MapOf<K, V>(), reading("items"));
   }
   Result<std::size_t> size() const { return this->template call<std::size_t>(reading("size")); }
   Result<bool> empty() const { return this->read_as(IsZero(), reading("size")); }
+  // Proxies among the keys and values are given back: their objects are destroyed if nobody else
+  // refers to them.
   Result<void> clear() const { return this->template call<void>(changing("clear")); }
 
   // Adds to a number, in one step, and returns the sum; a missing key counts as 0. Throws BadCall

@@ -43,13 +43,38 @@ constexpr void refuse_operator() {
                 "Use update_with(k, f) of a Dict, or hold a Lock around both steps");
 }
 
+// Likewise of every use of an x[k] that has a name.
+template <class T>
+constexpr void refuse_named() {
+  static_assert(kNever<T>,
+                "`auto old = x[k]` does not copy the element, it refers to it. "
+                "Write the type: `V old = x[k]`; or write at(k) for the value, x[k] at each use");
+}
+
+template <class T, class U>
+concept EqualTo = requires(const T& a, U&& b) {
+  { a == std::forward<U>(b) } -> std::convertible_to<bool>;
+};
+
+template <class Container, class Key, class T>
+class ElementRef;
+template <class U>
+const U& value_of(const U& value) {
+  return value;
+}
+template <class Container, class Key, class T>
+T value_of(ElementRef<Container, Key, T>&& element) {
+  return std::move(element).get();
+}
+
 // Refers to the element of a proxy under a key: fetched when it is converted, compared or printed,
 // stored when it is assigned. Each is one call, with the errors of the container's at() and set().
 // On numbers += -= ++ -- are the container's atomic add(), one call, nothing lost between
 // processes.
 //
-// Holds a copy of the proxy, so it may outlive it; `auto x = list[0]` refers on, it does not copy
-// the element. Thread safety: as the proxy's.
+// For use where it is made: `V old = x[k]` copies the element, but `auto old = x[k]` would refer
+// on. So nothing can be done with one that has a name; what is passed on by reference, as to a test
+// framework's EXPECT_EQ, counts as named: x.at(k) is the value. Thread safety: as the proxy's.
 template <class Container, class Key, class T>
 class ElementRef {
  public:
@@ -57,80 +82,93 @@ class ElementRef {
   struct Made {};
   ElementRef(Made, const Container& container, Key key)
       : container_(container), key_(std::move(key)) {}
-  ElementRef(const ElementRef&) = default;
+  ElementRef(const ElementRef& other) : container_(other.container_), key_(other.key_) {
+    refuse_named<T>();
+  }
 
-  operator T() const { return get(); }
-  T get() const { return container_.at(key_); }
+  operator T() && { return container_.at(key_); }
+  operator T() const& { return refused(); }
+  T get() && { return container_.at(key_); }
+  T get() const& { return refused(); }
 
-  const ElementRef& operator=(const T& value) const {
+  ElementRef&& operator=(const T& value) && {
     container_.set(key_, value);
-    return *this;
+    return std::move(*this);
   }
   // x[0] = x[1] copies the element; it does not make one reference refer to the other's.
-  const ElementRef& operator=(const ElementRef& other) const { return *this = other.get(); }
-  ElementRef& operator=(const ElementRef& other) {
-    container_.set(key_, other.get());
-    return *this;
+  ElementRef&& operator=(ElementRef&& other) && {
+    return std::move(*this) = std::move(other).get();
   }
   template <class C, class K, class U>
     requires(std::convertible_to<U, T> && !std::same_as<ElementRef<C, K, U>, ElementRef>)
-  const ElementRef& operator=(const ElementRef<C, K, U>& other) const {
-    return *this = static_cast<T>(other.get());
+  ElementRef&& operator=(ElementRef<C, K, U>&& other) && {
+    return std::move(*this) = static_cast<T>(std::move(other).get());
   }
+  void operator=(const T&) const& { refuse_named<T>(); }
+  void operator=(const ElementRef&) const& { refuse_named<T>(); }
+  void operator=(const ElementRef&) && { refuse_named<T>(); }
 
   // A const snapshot of the element: rows[i]->set("seen", 1) works, because the methods of proxies
-  // are const; d["l"]->push_back(1) would change a copy, and does not compile.
+  // are const; d["l"]->push_back(1) would change a copy, and does not compile. It ends with the
+  // full expression, as any temporary: `int x = d["p"]->x` is right, `auto& x = d["p"]->x` dangles.
   class Arrow {
    public:
     explicit Arrow(T value) : value_(std::move(value)) {}
-    const T* operator->() const { return &value_; }
+    const T* operator->() && { return &value_; }
 
    private:
     T value_;
   };
-  Arrow operator->() const { return Arrow(get()); }
+  Arrow operator->() && { return Arrow(std::move(*this).get()); }
+  Arrow operator->() const& { return Arrow(refused()); }
 
   // The atomic ones give the new value, x++ and x-- the old one.
   template <class U>
-  auto operator+=(const U& by) const {
+  auto operator+=(U&& by) && {
     if constexpr (!Addable<T>) {
       refuse_operator<U>();
     } else {
-      return container_.add(key_, Step<T>(by));
+      return container_.add(key_, Step<T>(value_of(std::forward<U>(by))));
     }
   }
   template <class U>
-  auto operator-=(const U& by) const {
+  auto operator-=(U&& by) && {
     if constexpr (!Addable<T>) {
       refuse_operator<U>();
     } else {
-      return container_.add(key_, Step<T>(by).negated());
+      return container_.add(key_, Step<T>(value_of(std::forward<U>(by))).negated());
     }
   }
   template <class U = T>
-  auto operator++() const {
-    return *this += 1;
+  auto operator++() && {
+    return std::move(*this) += 1;
   }
   template <class U = T>
-  auto operator--() const {
-    return *this -= 1;
+  auto operator--() && {
+    return std::move(*this) -= 1;
   }
   template <class U = T>
-  auto operator++(int) const {
+  auto operator++(int) && {
     if constexpr (!Number<T>) {
       refuse_operator<U>();
     } else {
-      return static_cast<T>((*this += 1) - 1);
+      return static_cast<T>((std::move(*this) += 1) - 1);
     }
   }
   template <class U = T>
-  auto operator--(int) const {
+  auto operator--(int) && {
     if constexpr (!Number<T>) {
       refuse_operator<U>();
     } else {
-      return static_cast<T>((*this -= 1) + 1);
+      return static_cast<T>((std::move(*this) -= 1) + 1);
     }
   }
+  template <class U> void operator+=(const U&) const& { refuse_named<U>(); }
+  template <class U> void operator-=(const U&) const& { refuse_named<U>(); }
+  void operator++() const& { refuse_named<T>(); }
+  void operator--() const& { refuse_named<T>(); }
+  void operator++(int) const& { refuse_named<T>(); }
+  void operator--(int) const& { refuse_named<T>(); }
 
   template <class U> void operator*=(const U&) const { refuse_operator<U>(); }
   template <class U> void operator/=(const U&) const { refuse_operator<U>(); }
@@ -144,35 +182,61 @@ class ElementRef {
   // Templates, since with a plain `const T&` a comparison with another arithmetic type would be
   // ambiguous. The type is asked first: else the constraint would depend on itself.
   template <class U>
-    requires(!std::same_as<U, ElementRef> && requires(const T& a, const U& b) {
-      { a == b } -> std::convertible_to<bool>;
-    })
-  friend bool operator==(const ElementRef& element, const U& other) {
-    return equal(element.get(), other);
+    requires(!std::same_as<std::remove_cvref_t<U>, ElementRef> && EqualTo<T, U>)
+  friend bool operator==(ElementRef&& element, U&& other) {
+    return equal(std::move(element).get(), value_of(std::forward<U>(other)));
   }
-  friend bool operator==(const ElementRef& a, const ElementRef& b) { return a.get() == b.get(); }
+  friend bool operator==(ElementRef&& a, ElementRef&& b) {
+    return std::move(a).get() == std::move(b).get();
+  }
+  template <class U>
+    requires(!std::same_as<U, ElementRef> && EqualTo<T, const U&>)
+  friend bool operator==(const ElementRef& element, const U&) {
+    return element.refused(), false;
+  }
+  friend bool operator==(const ElementRef& a, const ElementRef&) { return a.refused(), false; }
 
   template <class U>
-    requires(!std::same_as<U, ElementRef> && Ordered<T, U>)
-  friend auto operator<=>(const ElementRef& element, const U& other) {
-    return order(element.get(), other);
+    requires(!std::same_as<std::remove_cvref_t<U>, ElementRef> &&
+             Ordered<T, std::remove_cvref_t<U>>)
+  friend auto operator<=>(ElementRef&& element, U&& other) {
+    return order(std::move(element).get(), value_of(std::forward<U>(other)));
   }
-  friend auto operator<=>(const ElementRef& a, const ElementRef& b)
+  friend auto operator<=>(ElementRef&& a, ElementRef&& b)
     requires Ordered<T, T>
   {
-    return a.get() <=> b.get();
+    return std::move(a).get() <=> std::move(b).get();
+  }
+  template <class U>
+    requires(!std::same_as<U, ElementRef> && Ordered<T, U>)
+  friend std::partial_ordering operator<=>(const ElementRef& element, const U&) {
+    return element.refused(), std::partial_ordering::unordered;
+  }
+  friend std::partial_ordering operator<=>(const ElementRef& a, const ElementRef&)
+    requires Ordered<T, T>
+  {
+    return a.refused(), std::partial_ordering::unordered;
   }
 
   // Prints the element: as it prints itself, else as JSON.
-  friend std::ostream& operator<<(std::ostream& out, const ElementRef& element) {
+  friend std::ostream& operator<<(std::ostream& out, ElementRef&& element) {
     if constexpr (requires(const T& value) { out << value; }) {
-      return out << element.get();
+      return out << std::move(element).get();
     } else {
-      return out << core::unpack<Value>(core::packed(element.get()));
+      return out << core::unpack<Value>(core::packed(std::move(element).get()));
     }
+  }
+  friend std::ostream& operator<<(std::ostream& out, const ElementRef& element) {
+    return element.refused(), out;
   }
 
  private:
+  // The end of every use of one that has a name.
+  T refused() const {
+    refuse_named<T>();
+    return container_.at(key_);
+  }
+
   Container container_;
   Key key_;
 };

@@ -24,9 +24,11 @@ class ListMethods : public Calls {
   template <class R>
   using Result = typename Calls::template Result<R>;
 
+  // What adds throws Overloaded past a limit (Limits::message_bytes, Limits::memory).
   Result<void> append(const T& value) const {
     return this->template call<void>(changing("append"), value);
   }
+  // Throws BadCall for an integer of another type that does not fit T; nothing is added then.
   Result<void> extend(const Items<T>& items) const {
     return this->template call<void>(changing("extend"), items);
   }
@@ -59,6 +61,8 @@ class ListMethods : public Calls {
   }
   Result<void> reverse() const { return this->template call<void>(changing("reverse")); }
   Result<void> clear() const { return this->template call<void>(changing("clear")); }
+  // All of it in one reply: throws Overloaded if that is larger than a message may be, as slice()
+  // and range-for do.
   Result<std::vector<T>> copy() const {
     return this->read_as(ListOf<As<T>>(), reading("copy"));
   }
@@ -66,6 +70,7 @@ class ListMethods : public Calls {
   Result<bool> empty() const { return this->read_as(IsZero(), reading("size")); }
   // Throws std::out_of_range.
   Result<T> at(Index index) const { return this->template call<T>(reading("at"), index); }
+  // Likewise. (An integer that does not fit T is converted as C++ does, before this sees it.)
   Result<void> set(Index index, const T& value) const {
     return this->template call<void>(changing("set"), index, value);
   }
@@ -78,7 +83,7 @@ class ListMethods : public Calls {
   Result<std::vector<T>> slice(Bound begin, Bound end, Index step = 1) const {
     return this->read_as(ListOf<As<T>>(), reading("slice"), begin, end, step);
   }
-  // Replaces x[begin:end] by any number of items.
+  // Replaces x[begin:end] by any number of items. Throws BadCall as extend() does.
   Result<void> set_slice(Bound begin, Bound end, const Items<T>& items) const {
     return this->template call<void>(changing("set_slice"), begin, end, items);
   }

@@ -1,20 +1,27 @@
 // Lock and RLock: mutual exclusion between processes that survives the death of an owner.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
+#include <mutex>
+#include <span>
 #include <string_view>
+#include <type_traits>
 
 #include <steward/proxy/proxy.hpp>
 
 namespace steward {
 
-// What becomes of a lock whose owner died with it: its process, or its session for a remote one.
-// (A process that ends in order gives its locks back.)
+// What becomes of a lock whose owner died with it: its process, or its session for a remote one. A
+// thread that ends is no death: its lock stays locked as long as its process lives.
 enum class OwnerDeath : std::uint8_t {
   release = 0,  // the next one gets it and can ask previous_owner_died()
-  abandon = 1,  // it stays locked, until anyone unlocks it: as in Python
-  poison = 2,   // lock() throws Poisoned, until somebody vouches for what it guards by reset()
+  // It stays locked, until anyone unlocks it: much as in Python. Also if its process ended in
+  // order, in which case the other two give the lock to the next one without further ado.
+  abandon = 1,
+  poison = 2,  // lock() throws Poisoned, until somebody vouches for what it guards by reset()
 };
 
 struct LockOptions {
@@ -51,17 +58,23 @@ class LockMethods : public Calls {
   // Waits. A Lock (not an RLock) that this thread holds already throws BadCall: it would wait for
   // itself.
   Result<void> lock() const { return this->read_as(Locked(), taking("lock")); }
+  // The trying and timed forms say false if the lock was not free (in time), also if this thread
+  // itself holds it and it is no RLock. They throw Poisoned as lock() does.
   Result<bool> try_lock() const { return this->read_as(LockedIfFree(), taking("try_lock")); }
   template <class Rep, class Period>
   Result<bool> try_lock_for(std::chrono::duration<Rep, Period> wait) const {
     if (wait <= wait.zero()) return try_lock();
     return this->read_as(LockedInTime(), within(wait, taking("lock")));
   }
+  // The time left counts when the call begins: a clock that is set meanwhile changes nothing.
   template <class Clock, class Duration>
   Result<bool> try_lock_until(std::chrono::time_point<Clock, Duration> end) const {
     return try_lock_for(end - Clock::now());
   }
-  // Throws NotOwner if this thread does not hold it. If it does, nothing is waited for.
+  // If this thread holds it: waits for nothing, and throws nothing, whatever has become of the
+  // manager, so that std::scoped_lock is safe. A hold that was lost with its session (the manager
+  // ended, a lease ran out) is over: its unlock does nothing, and the next other call of this
+  // thread throws Disconnected. Throws NotOwner if this thread never held it.
   Result<void> unlock() const {
     if (this->let_go(changing("unlock"))) return this->ready();
     return this->template call<void>(changing("unlock"));
@@ -100,7 +113,8 @@ class LockMethods : public Calls {
 
 }  // namespace proxy
 
-// A lock in a manager: `std::scoped_lock hold(lock);`
+// A lock in a manager: `std::scoped_lock hold(lock);`, and for several `std::scoped_lock hold(a,
+// b);`, in whatever order (see below; std::lock does not know it).
 //
 // A proxy: a value that stands for the lock and keeps it alive (see proxy::ProxyOf for what all
 // proxies can do, proxy::LockMethods for the methods); copies of it are the same lock. Meets the
@@ -116,4 +130,42 @@ class RLock : public proxy::ProxyOf<RLock, proxy::LockMethods> {
   static constexpr std::string_view kType = "rlock";
 };
 
+namespace proxy {
+
+using AnyLock = LockMethods<Blocking>;
+
+template <class T>
+concept LockProxy = std::derived_from<std::remove_cv_t<T>, AnyLock>;
+
+// Locks all, in one order that is the same for everybody, whatever order they are given in; leaves
+// them in that order. Throws as lock() does, and holds none of them then; a Lock that is given
+// twice is BadCall.
+void lock_all(std::span<const AnyLock*> locks);
+void unlock_all(std::span<const AnyLock* const> locks);  // those of lock_all
+
+}  // namespace proxy
 }  // namespace steward
+
+// Several locks at once. The general std::scoped_lock takes one, tries the next, and lets go of
+// both if that is busy: between processes, where a lock goes straight to the next in line, two that
+// do so in opposite orders may go on for ever. This one waits for one lock after the other, in an
+// order that all share, so that everybody gets on. If there is another mutex among them
+// (std::mutex), std::scoped_lock is the general one.
+template <steward::proxy::LockProxy First, steward::proxy::LockProxy Second,
+          steward::proxy::LockProxy... Rest>
+class std::scoped_lock<First, Second, Rest...> {
+ public:
+  explicit scoped_lock(First& first, Second& second, Rest&... rest)
+      : locks_{&first, &second, &rest...} {
+    steward::proxy::lock_all(locks_);
+  }
+  // This thread holds them already.
+  explicit scoped_lock(std::adopt_lock_t, First& first, Second& second, Rest&... rest)
+      : locks_{&first, &second, &rest...} {}
+  scoped_lock(const scoped_lock&) = delete;
+  scoped_lock& operator=(const scoped_lock&) = delete;
+  ~scoped_lock() { steward::proxy::unlock_all(locks_); }
+
+ private:
+  std::array<const steward::proxy::AnyLock*, 2 + sizeof...(Rest)> locks_;
+};

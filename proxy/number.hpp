@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <steward/core/errors.hpp>
@@ -41,16 +42,18 @@ template <class T>
 class Step<T> {
  public:
   template <class N>
-    requires(std::integral<N> || (std::convertible_to<const N&, T> && !std::floating_point<N>))
-  Step(const N& by) {
-    if constexpr (std::signed_integral<N>) {
+    requires(std::convertible_to<N, T> && !std::floating_point<std::remove_cvref_t<N>> &&
+             !std::same_as<std::remove_cvref_t<N>, Step>)
+  Step(N&& by) {
+    using Number = std::remove_cvref_t<N>;
+    if constexpr (std::signed_integral<Number>) {
       negative_ = by < 0;
       magnitude_ = static_cast<std::uint64_t>(by);
       if (negative_) magnitude_ = 0 - magnitude_;
-    } else if constexpr (std::integral<N>) {
+    } else if constexpr (std::integral<Number>) {
       magnitude_ = static_cast<std::uint64_t>(by);
     } else {
-      *this = Step(static_cast<T>(by));
+      *this = Step(static_cast<T>(std::forward<N>(by)));
     }
   }
 
@@ -76,8 +79,8 @@ template <std::floating_point T>
 class Step<T> {
  public:
   template <class N>
-    requires(std::integral<N> || std::convertible_to<const N&, T>)
-  Step(const N& by) : by_(static_cast<double>(static_cast<T>(by))) {}
+    requires(std::convertible_to<N, T> && !std::same_as<std::remove_cvref_t<N>, Step>)
+  Step(N&& by) : by_(static_cast<double>(static_cast<T>(std::forward<N>(by)))) {}
 
   Step negated() const { return Step(static_cast<T>(-by_)); }
   void write_argument(std::string& out) const { core::Writer(out).real(by_); }
@@ -90,8 +93,8 @@ template <>
 class Step<Value> {
  public:
   template <class N>
-    requires std::convertible_to<const N&, Value>
-  Step(const N& by) : by_(by) {}
+    requires(std::convertible_to<N, Value> && !std::same_as<std::remove_cvref_t<N>, Step>)
+  Step(N&& by) : by_(std::forward<N>(by)) {}
 
   // Throws BadCall if it is no number.
   Step negated() const {

@@ -7,13 +7,8 @@ namespace proxy {
 
 Value Untyped::operator()(const Reply& reply) const {
   Value result = As<Value>::read(reply.result);
-  if (!unlocks) return result;
   // Holds are noted for locks only, and by typed proxies.
-  client::Session::Hold hold = reply.session.hold(reply.object);
-  if (hold.depth > 0) {
-    --hold.depth;
-    reply.session.note_hold(reply.object, hold);
-  }
+  if (unlocks) reply.session.note_unlock(reply.object);
   return result;
 }
 

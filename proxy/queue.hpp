@@ -14,11 +14,11 @@
 namespace steward {
 
 // A queue in a manager, as Python's multiprocessing.Queue and JoinableQueue:
-// `auto tasks = manager.queue<Task>();`
+// `auto jobs = manager.queue<Job>();`
 //
 // A proxy: a value that stands for the queue and keeps it alive (see proxy::ProxyOf for what all
 // proxies can do, QueueMethods for the methods). Thread safety: calls from any thread.
-// `for (Task task : tasks)` takes one item each step, until the queue is closed and drained.
+// `for (Job job : jobs)` takes one item each step, until the queue is closed and drained.
 template <class T = Value>
 class Queue : public proxy::ProxyOf<Queue<T>, proxy::QueueMethodsOf<T>::template Methods> {
  public:

@@ -10,7 +10,8 @@
 
 namespace steward::proxy {
 
-// An input iterator that owns its snapshot, shared with its copies.
+// An input iterator that owns its snapshot, shared with its copies: a reference to an item holds as
+// long as one of them lives. (So `auto& x = *list.begin()` dangles; `list.at(0)` is one item.)
 // (Proxies define no const_iterator: test frameworks would take them for containers.)
 template <class T>
 class SnapshotIterator {

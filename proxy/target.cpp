@@ -1,6 +1,7 @@
 #include <steward/proxy/target.hpp>
 
 #include <chrono>
+#include <tuple>
 #include <typeinfo>
 
 #include <fmt/format.h>
@@ -9,13 +10,6 @@
 #include <steward/core/errors.hpp>
 
 namespace steward::proxy {
-namespace {
-
-// The arguments of a method without any: an empty MessagePack array.
-constexpr std::string_view kNoArguments = "\x90";
-
-}  // namespace
-
 core::ReferencePtr owned(core::ReferencePtr reference) {
   if (!reference) return nullptr;
   // Derived classes own; the base is a bare token.
@@ -77,19 +71,20 @@ client::Session::Hold Target::hold(const Method& method) const {
 }
 
 bool Target::let_go(const Method& method) const {
-  const client::SessionPtr with = session(method);
-  client::Session::Hold hold = with->hold(object());
-  if (hold.depth == 0) return false;
-  with->post(object(), method.name, kNoArguments);
-  --hold.depth;
-  with->note_hold(object(), hold);
-  return true;
+  return session(method)->unlock(object());
 }
 
 bool same_object(const core::ReferencePtr& a, const core::ReferencePtr& b) {
   if (!a || !b) return a == b;
   return a->token().incarnation == b->token().incarnation &&
          a->token().object == b->token().object;
+}
+
+bool before(const core::ReferencePtr& a, const core::ReferencePtr& b) {
+  if (!a || !b) return !a && b;
+  const core::Token& first = a->token();
+  const core::Token& second = b->token();
+  return std::tie(first.incarnation, first.object) < std::tie(second.incarnation, second.object);
 }
 
 std::size_t hash_object(const core::ReferencePtr& reference) {

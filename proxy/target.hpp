@@ -90,7 +90,8 @@ class Target {
 
   // What this process's record says of the calling thread and a lock.
   client::Session::Hold hold(const Method& method) const;
-  // If that thread holds it: unlocks without waiting for an answer, and says true.
+  // If that thread holds it, or did until its session was lost: unlocks without waiting for an
+  // answer, and says true.
   bool let_go(const Method& method) const;
 
   core::ObjectId object() const { return reference_->token().object; }
@@ -103,6 +104,8 @@ class Target {
 
 // Whether two references are to one object.
 bool same_object(const core::ReferencePtr& a, const core::ReferencePtr& b);
+// One order of all objects of all managers, the same in every process.
+bool before(const core::ReferencePtr& a, const core::ReferencePtr& b);
 std::size_t hash_object(const core::ReferencePtr& reference);
 
 // <ListProxy object, typeid 'list' at 0x3>; `type` names an empty one.

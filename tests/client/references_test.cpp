@@ -309,18 +309,77 @@ TEST_F(RenewalTest, ReferencesAreClaimedForTheNewSession) {
   other.reset();
   lose_session();
   EXPECT_EQ(grants(), (Grants{{7, 1}}));
-  session->note_hold(kList, {.token = 1, .depth = 1});
   kept.reset();
   twice.reset();
   EXPECT_EQ(grants(), Grants{});
 }
 
-TEST_F(RenewalTest, HoldsEndWithTheirSession) {
+// A read is repeated on the new session, and must not pass for one under the lock.
+TEST_F(RenewalTest, WhoHeldALockIsToldByTheNextCallAndNotByTheUnlock) {
   start();
-  session->note_hold(kList, {.token = 1, .depth = 1});
+  const core::ReferencePtr lock = reference(3);
+  session->note_grant(kList, 1, false);
   lose_session();
-  echo(0);
+  const std::string text = thrown<Disconnected>([&] { echo(0); });
+  EXPECT_EQ(text, "list#3.lock: this thread held it until the manager at ipc:///fake/manager.sock "
+                  "closed this session: no such session");
   EXPECT_EQ(session->hold(kList).depth, 0U);
+  EXPECT_TRUE(session->unlock(kList));
+  EXPECT_FALSE(session->unlock(kList));
+  EXPECT_EQ(echo(5), 5);
+  EXPECT_EQ(manager.runs("unlock"), 0U);
+}
+
+TEST_F(RenewalTest, WhatWasMeantUnderALostLockIsNotDoneWithoutIt) {
+  start();
+  const core::ReferencePtr lock = reference(3);
+  manager.forget_sessions();
+  link->cut();
+  auto waiting = std::async(std::launch::async, [&] {
+    session->note_grant(kList, 1, false);
+    EXPECT_THROW(add(1), Disconnected);
+    EXPECT_TRUE(session->unlock(kList));
+    return add(2);  // it has been told
+  });
+  link->connect();
+  EXPECT_EQ(waiting.get(), 2);
+  EXPECT_EQ(manager.runs("add"), 1U);
+}
+
+TEST_F(RenewalTest, AChangeUnderALostLockTellsOfIt) {
+  start();
+  const core::ReferencePtr lock = reference(3);
+  auto change = std::async(std::launch::async, [&] {
+    session->note_grant(kList, 1, false);
+    EXPECT_THROW(call("park"), OutcomeUnknown);
+    EXPECT_TRUE(session->unlock(kList));
+    return echo(5);
+  });
+  manager.wait_until([](const FakeManager& seen) { return seen.runs("park") == 1; });
+  lose_session();
+  EXPECT_EQ(change.get(), 5);
+}
+
+TEST_F(RenewalTest, ALostHoldIsForgottenWithTheLastProxy) {
+  start();
+  core::ReferencePtr lock = reference(3);
+  session->note_grant(kList, 1, false);
+  lose_session();
+  EXPECT_THROW(echo(0), Disconnected);
+  lock.reset();
+  EXPECT_FALSE(session->unlock(kList));
+}
+
+TEST_F(RenewalTest, UnlockingWhatAManagerTookAlongThrowsNothing) {
+  start();
+  const core::ReferencePtr lock = reference(3);
+  session->note_grant(kList, 1, false);
+  session->note_grant(kList, 1, false);
+  link->deliver(core::encode_bye());
+  EXPECT_THROW(add(1), Disconnected);
+  EXPECT_TRUE(session->unlock(kList));
+  EXPECT_TRUE(session->unlock(kList));
+  EXPECT_FALSE(session->unlock(kList));
 }
 
 TEST_F(RenewalTest, AManagerWithoutADoorIsGone) {

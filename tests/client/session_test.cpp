@@ -276,13 +276,17 @@ TEST_F(SessionTest, TheManagersGoodbyeEndsEverything) {
 
 TEST_F(SessionTest, HoldsBelongToThreads) {
   start();
-  session->note_hold(kList, {.token = 7, .previous_owner_died = true, .depth = 2});
+  session->note_grant(kList, 7, true);
   EXPECT_EQ(session->hold(kList).token, 7U);
   EXPECT_TRUE(session->hold(kList).previous_owner_died);
-  std::thread([&] { EXPECT_EQ(session->hold(kList).depth, 0U); }).join();
+  std::thread([&] {
+    EXPECT_EQ(session->hold(kList).depth, 0U);
+    EXPECT_FALSE(session->unlock(kList));
+  }).join();
   EXPECT_EQ(session->hold(core::ObjectId{4}).depth, 0U);
-  session->note_hold(kList, {});
+  session->note_unlock(kList);
   EXPECT_EQ(session->hold(kList).depth, 0U);
+  EXPECT_FALSE(session->unlock(kList));
 }
 
 }  // namespace

@@ -14,6 +14,10 @@ namespace steward::core {
 struct Homemade {
   std::string text;
 };
+struct Borrowing {
+  int size = 0;
+  const char* text = nullptr;
+};
 
 inline void compiles(int* pointer, std::string_view view, char letter) {
   static_cast<void>(packed(std::vector<std::string>{std::string(view)}));
@@ -33,6 +37,8 @@ inline void compiles(int* pointer, std::string_view view, char letter) {
   Value("text").as<std::string_view>();
 #elif CASE == 7
   Value(Value::List{}).is<Homemade>();
+#elif CASE == 8
+  packed(std::vector<Borrowing>());
 #endif
 }
 

@@ -221,7 +221,7 @@ TEST_F(NetworkTest, AHolderThatVanishesFreesItsLockWithItsLease) {
   // Nobody has told the client yet: it posts the unlock, and is told with the next call.
   lock.unlock();
   link->block(false);
-  EXPECT_THROW(lock.locked(), NotOwner);
+  EXPECT_THROW(lock.locked(), Disconnected);
   EXPECT_FALSE(lock.locked());
   manager->remove("tool");
 }

@@ -21,6 +21,10 @@ struct Raw {
 struct NoAdaptor {
   std::string text;
 };
+struct WithPointer {
+  int size;
+  const char* text;
+};
 struct Packed {
   int n = 0;
   MSGPACK_DEFINE(n)
@@ -34,6 +38,10 @@ inline void compiles(const Dict<std::string, std::vector<int>>& d, const List<in
   (void)d["l"]->size();
   l[0] += 1;
   --l[0];
+  const int old = l[0];
+  l[0] = l[1] = old;
+  [[maybe_unused]] const bool same = l[0] == l[1] && l[0] == old && d["l"] == d["m"];
+  for (auto item : l) item += 1;
   raw.append(Raw{});
   raw.copy();
   raw[0] = Raw{};
@@ -76,6 +84,18 @@ void refused(const List<std::string>& l) { l.add(0, 1); }
 void refused(const List<int>& l) { l.add(0, 0.5); }
 #elif CASE == 17
 void refused(const Dict<Raw, int>& d) { d.keys(); }
+#elif CASE == 18
+void refused(const List<int>& l) { auto old = l[0]; int value = old; }
+#elif CASE == 19
+void refused(const List<int>& l) { const auto& old = l[0]; old += 1; }
+#elif CASE == 20
+bool refused(const List<int>& l) { auto old = l[0]; return l[0] == old; }
+#elif CASE == 21
+void refused(const List<List<int>>& l) { auto row = l[0]; row->clear(); }
+#elif CASE == 22
+void refused(const Queue<WithPointer>& q) { q.put({}); }
+#elif CASE == 23
+void refused(const Dict<const char*, int>& d) { d.set("x", 1); }
 #endif
 
 }  // namespace steward::test

@@ -116,13 +116,15 @@ TEST_F(ListProxy, IndexesAreOfAnyIntegerType) {
   const List<int> l = list<int>({10, 20, 30});
   const std::size_t first = 0;
   const short last = -1;
-  EXPECT_EQ(l[first], 10);
-  EXPECT_EQ(l[last], 30);
+  EXPECT_TRUE(l[first] == 10);
+  EXPECT_TRUE(l[last] == 30);
   EXPECT_EQ(l.at(std::uint8_t{1}), 20);
   // Beyond 63 bits it is no negative index.
   EXPECT_THROW(l.at(std::numeric_limits<std::size_t>::max()), std::out_of_range);
   const List<int> indexes = list<int>({2});
-  EXPECT_EQ(l[indexes[0]], 30);
+  EXPECT_TRUE(l[indexes[0]] == 30);
+  EXPECT_EQ(l.slice(indexes[0], std::nullopt), vector<int>{30});
+  EXPECT_EQ(l.add(0, indexes[0]), 12);
 }
 
 TEST_F(ListProxy, IteratesOverASnapshot) {

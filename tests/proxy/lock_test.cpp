@@ -1,6 +1,8 @@
 #include <chrono>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -137,6 +139,95 @@ TEST_F(LockProxy, TakesItsPolicyAtCreation) {
   poisoned.lock();
   poisoned.unlock();
   EXPECT_THROW(house.make<Lock>(99), BadCall);
+}
+
+// --- several at once
+
+TEST_F(LockProxy, SeveralAreTakenAndGivenBackTogether) {
+  const Lock other = house.make<Lock>();
+  {
+    const std::scoped_lock hold(other, rlock, lock);
+    EXPECT_TRUE(lock.locked() && other.locked() && rlock.locked());
+    EXPECT_FALSE(on_another_thread([&] { return lock.try_lock() || other.try_lock(); }));
+  }
+  EXPECT_FALSE(lock.locked() || other.locked() || rlock.locked());
+  lock.lock();
+  other.lock();
+  { const std::scoped_lock hold(std::adopt_lock, other, lock); }
+  EXPECT_FALSE(lock.locked() || other.locked());
+}
+
+TEST_F(LockProxy, SeveralAreTakenInOneOrderWhateverTheyAreGivenIn) {
+  const Lock later = house.make<Lock>();
+  lock.lock();
+  std::thread waits([&] { const std::scoped_lock hold(later, lock); });
+  while (house.debug_info().find("1 parked calls") == std::string::npos) std::this_thread::yield();
+  EXPECT_FALSE(later.locked()) << "it waits for the first with the second in hand";
+  lock.unlock();
+  waits.join();
+}
+
+TEST_F(LockProxy, WhatWasTakenIsGivenBackIfTheNextFails) {
+  const Lock later = house.make<Lock>();
+  later.lock();
+  EXPECT_THROW(on_another_thread([&] {
+    Lock impatient = later.with_timeout(10ms);
+    const std::scoped_lock hold(impatient, lock, rlock);
+  }), TimeoutError);
+  EXPECT_FALSE(lock.locked() || rlock.locked());
+  later.unlock();
+  EXPECT_FALSE(later.locked());
+  const Lock empty;
+  EXPECT_THROW(std::scoped_lock(lock, empty), StaleHandle);
+  EXPECT_FALSE(lock.locked());
+}
+
+TEST_F(LockProxy, TheSameLockTwiceIsAMistakeUnlessItIsReentrant) {
+  const Lock copy = lock;
+  EXPECT_THROW(std::scoped_lock(lock, copy), BadCall);
+  EXPECT_FALSE(lock.locked());
+  {
+    const std::scoped_lock hold(rlock, lock, rlock);
+    EXPECT_TRUE(rlock.locked());
+  }
+  EXPECT_FALSE(rlock.locked());
+}
+
+TEST_F(LockProxy, StandsBesideOtherMutexesInAScopedLock) {
+  std::mutex mutex;
+  {
+    const std::scoped_lock hold(lock, mutex, rlock);
+    EXPECT_TRUE(lock.locked() && rlock.locked());
+  }
+  EXPECT_FALSE(lock.locked() || rlock.locked());
+  EXPECT_TRUE(mutex.try_lock());
+  mutex.unlock();
+}
+
+// Takes both orders in turn, and counts what it did.
+template <class A, class B>
+void in_both_orders(const A& a, const B& b, int rounds, int& done) {
+  for (int round = 0; round < rounds; ++round) {
+    if (round % 2 == 0) {
+      const std::scoped_lock hold(a, b);
+      ++done;
+    } else {
+      const std::scoped_lock hold(b, a);
+      ++done;
+    }
+  }
+}
+
+TEST_F(LockProxy, ThreadsThatTakeTwoInOppositeOrdersAllGetOn) {
+  constexpr int kThreads = 8;
+  constexpr int kRounds = 200;
+  int done = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] { in_both_orders(lock, rlock, kRounds, done); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(done, kThreads * kRounds);
 }
 
 }  // namespace

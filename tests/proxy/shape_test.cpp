@@ -189,19 +189,19 @@ static_assert(requires(const Queue<int>& q, std::vector<int> v) {
 
 // Elements.
 using Element = decltype(std::declval<const List<int>&>()[0]);
-static_assert(std::equality_comparable_with<Element, Element>);
-static_assert(requires(Element e, std::size_t n, double x, std::ostream& out) {
-  { e == 4 } -> std::same_as<bool>;
-  { 4 == e } -> std::same_as<bool>;
-  { e == 4.0 } -> std::same_as<bool>;
-  { e != n } -> std::same_as<bool>;
-  { e < n } -> std::same_as<bool>;
-  { x >= e } -> std::same_as<bool>;
-  { e + 1 } -> std::same_as<int>;
-  { out << e } -> std::same_as<std::ostream&>;
-  { e += n } -> std::same_as<int>;
-  { ++e } -> std::same_as<int>;
-  { e-- } -> std::same_as<int>;
+static_assert(requires(Element (&e)(), std::size_t n, double x, std::ostream& out) {
+  { e() == 4 } -> std::same_as<bool>;
+  { 4 == e() } -> std::same_as<bool>;
+  { e() == 4.0 } -> std::same_as<bool>;
+  { e() == e() } -> std::same_as<bool>;
+  { e() != n } -> std::same_as<bool>;
+  { e() < n } -> std::same_as<bool>;
+  { x >= e() } -> std::same_as<bool>;
+  { e() + 1 } -> std::same_as<int>;
+  { out << e() } -> std::same_as<std::ostream&>;
+  { e() += n } -> std::same_as<int>;
+  { ++e() } -> std::same_as<int>;
+  { e()-- } -> std::same_as<int>;
 });
 // An int element takes no real, a string element no number.
 template <class E, class U>

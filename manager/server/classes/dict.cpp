@@ -1,5 +1,7 @@
 #include <steward/manager/server/classes/dict.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <steward/core/errors.hpp>
@@ -10,6 +12,25 @@ namespace steward::server {
 namespace {
 
 constexpr std::uint64_t kDictSaveVersion = 1;
+
+bool holds_nan(const Value& value) {
+  switch (value.kind()) {
+    case ValueKind::real: return std::isnan(value.real());
+    case ValueKind::list: return std::ranges::any_of(value.list(), holds_nan);
+    case ValueKind::map:
+      return std::ranges::any_of(value.map(), [](const auto& entry) {
+        return holds_nan(entry.first) || holds_nan(entry.second);
+      });
+    default: return false;
+  }
+}
+
+// Of an entry that is to be. Here NaN is a number like others, but not to those who read the dict:
+// in C++ it equals nothing, so that a std::map with such a key loses others, and in Python it is
+// never found again.
+void require_key(const Value& key) {
+  if (holds_nan(key)) throw BadCall(brief(key) + " cannot be a key: NaN equals nothing");
+}
 
 Value pair_of(Value key, Value value) {
   Value::List pair;
@@ -26,9 +47,13 @@ DictObject::DictObject(const Environment& environment, Arguments& arguments)
   if (auto entries = arguments.take<std::optional<Value::Map>>()) update(*std::move(entries));
 }
 
-void DictObject::set(Value key, Value value) { map_.set(std::move(key), std::move(value)); }
+void DictObject::set(Value key, Value value) {
+  require_key(key);
+  map_.set(std::move(key), std::move(value));
+}
 
 Value DictObject::setdefault(Value key, Value value) {
+  require_key(key);
   return map_.find_or_set(std::move(key), std::move(value));
 }
 
@@ -46,6 +71,7 @@ Value DictObject::popitem() {
 }
 
 void DictObject::update(Value::Map entries) {
+  for (const auto& [key, value] : entries) require_key(key);
   for (auto& [key, value] : entries) map_.set(std::move(key), std::move(value));
 }
 
@@ -55,6 +81,7 @@ void DictObject::clear() { map_.clear(); }
 
 Value DictObject::add(Value key, const Value& by, std::optional<Value> min,
                       std::optional<Value> max) {
+  require_key(key);
   const Bounds bounds{std::move(min), std::move(max)};
   Value sum;
   const bool there = map_.replace(key, [&](const Value& number) {
@@ -79,6 +106,7 @@ bool DictObject::swap_if(Value key, std::vector<Value> expected, Value desired) 
   if (expected.size() > 1) throw BadCall("argument 2: expected a list of none or one");
   if (!expected.empty()) return compare_exchange(key, expected.front(), std::move(desired));
   if (map_.find(key) != nullptr) return false;
+  require_key(key);
   map_.set(std::move(key), std::move(desired));
   return true;
 }

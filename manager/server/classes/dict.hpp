@@ -12,7 +12,8 @@
 
 namespace steward::server {
 
-// Keeps the order of insertion; overwriting a key keeps its place. Any Value is a key.
+// Keeps the order of insertion; overwriting a key keeps its place. Any Value is a key that is not
+// NaN and has none inside; what would add one throws BadCall.
 class DictObject final : public Object {
  public:
   // As update(), or nothing.

@@ -1,3 +1,6 @@
+#include <cmath>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include <steward/tests/server/classes/fake_call.hpp>
@@ -46,6 +49,34 @@ TEST(Dict, NamesTheKeyThatIsMissing) {
   EXPECT_EQ(dict.refusal("at", "k"), "out_of_range: key \"k\" is not there");
   EXPECT_EQ(dict.refusal("pop", list_of(1, 2)), "out_of_range: key [1, 2] is not there");
   EXPECT_EQ(dict.refusal("popitem"), "out_of_range: the dict is empty");
+}
+
+TEST(Dict, TakesNoKeyThatIsNotANumberAndChangesNothing) {
+  const double nan = std::nan("");
+  Hosted dict("dict", {list_of(list_of("n", nan))});
+  const std::string refused = "bad_call: NaN cannot be a key: NaN equals nothing";
+  EXPECT_EQ(dict.refusal("set", nan, 1), refused);
+  EXPECT_EQ(dict.refusal("setdefault", nan, 1), refused);
+  EXPECT_EQ(dict.refusal("add", nan, 1, kNil, kNil), refused);
+  EXPECT_EQ(dict.refusal("swap_if", nan, list_of(), 1), refused);
+  EXPECT_EQ(dict.refusal("update", list_of(list_of("a", 1), list_of(-nan, 2))), refused);
+  EXPECT_NE(dict.refusal("set", list_of(1, list_of(nan)), 1), "");
+  EXPECT_NE(dict.refusal("set", Value::of_map({{"a", nan}}), 1), "");
+  EXPECT_NE(dict.refusal("set", Value::of_map({{nan, "a"}}), 1), "");
+  EXPECT_EQ(dict.ask("keys"), list_of("n"));
+  // Nobody can have put one in, so nobody finds one.
+  EXPECT_EQ(dict.ask("get", nan), list_of());
+  EXPECT_EQ(dict.ask("erase", nan), Value(false));
+}
+
+TEST(Dict, TakesZeroAndMinusZeroForOneKey) {
+  Hosted dict("dict");
+  dict.ask("set", -0.0, "first");
+  dict.ask("set", 0.0, "second");
+  dict.ask("set", 0, "third");
+  EXPECT_EQ(dict.ask("size"), Value(1));
+  EXPECT_EQ(dict.ask("at", -0.0), Value("third"));
+  EXPECT_TRUE(std::signbit(dict.ask("keys").list().front().real())) << "the first spelling stays";
 }
 
 TEST(Dict, TakesAnyValueAsAKeyAndEqualOnesAsOne) {

@@ -1,0 +1,67 @@
+// Holds: the locks that threads of this process hold through one session. It makes an unlock
+// possible that need not wait for an answer, and one that cannot fail: a hold that was lost with
+// its session is remembered, so that its unlock is told from that of a thread that never held it.
+//
+// A lost hold is remembered until it is unlocked, or until the last proxy of the lock in this
+// process is gone. Thread safety: none; guarded by the session's mutex.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include <steward/client/session.hpp>
+#include <steward/core/ids.hpp>
+#include <steward/core/wire.hpp>
+
+namespace steward::client {
+
+class Holds {
+ public:
+  using Thread = core::ThreadNumber;
+
+  // Depth 0: the thread does not hold the lock.
+  Session::Hold find(core::ObjectId lock, Thread thread) const;
+  // The manager has given it to the thread, perhaps once more.
+  void granted(core::ObjectId lock, Thread thread, std::uint64_t token, bool previous_owner_died);
+
+  enum class Ended : std::uint8_t {
+    held,   // the manager must be told
+    lost,   // it was over already
+    never,  // this thread has no hold here
+  };
+  // The thread gives back one hold: the latest, which is never a lost one while there is another.
+  Ended unlock(core::ObjectId lock, Thread thread);
+
+  // The session is over, and all holds with it. Remembers those of locks for which `usable` says
+  // true: somebody may still unlock them. Returns one lost lock of each thread that held any.
+  template <class F>
+  std::map<Thread, core::ObjectId> lose(F usable) {
+    std::map<Thread, core::ObjectId> losers;
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      const auto [lock, thread] = entry->first;
+      Entry& hold = entry->second;
+      if (hold.current.depth > 0) losers.emplace(thread, lock);
+      hold.lost += std::exchange(hold.current, {}).depth;
+      entry = usable(lock) ? std::next(entry) : entries_.erase(entry);
+    }
+    return losers;
+  }
+  // No proxy of this lock is left: lost holds of it will not be unlocked.
+  void forget_lost(core::ObjectId lock);
+
+ private:
+  struct Entry {
+    Session::Hold current;
+    std::uint64_t lost = 0;  // how many unlocks of lost holds are still to come
+  };
+  using Entries = std::map<std::pair<core::ObjectId, Thread>, Entry>;
+
+  // Erases what says nothing any more; gives the next one.
+  Entries::iterator tidy(Entries::iterator entry);
+
+  Entries entries_;
+};
+
+}  // namespace steward::client

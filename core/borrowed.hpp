@@ -1,0 +1,110 @@
+// What belongs to somebody else: views, pointers, and structs with either inside, as far as a
+// compiler can see that. None of it may travel: its bytes mean nothing in another process.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <iterator>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace steward::core {
+
+// Looks at what belongs to somebody else: never travels, however trivial its bytes.
+template <class T>
+inline constexpr bool kView = std::ranges::view<T> || std::input_or_output_iterator<T>;
+template <class C, class Traits>
+inline constexpr bool kView<std::basic_string_view<C, Traits>> = true;
+template <class T, std::size_t N>
+inline constexpr bool kView<std::span<T, N>> = true;
+template <class T>
+inline constexpr bool kView<std::initializer_list<T>> = true;
+template <class T>
+inline constexpr bool kView<std::reference_wrapper<T>> = true;
+
+template <class T>
+constexpr bool borrows();
+
+namespace detail {
+
+// How many members of a struct are looked at; each element of an array counts.
+inline constexpr std::size_t kMembersSeen = 256;
+
+// Stand for the members of a struct that is initialized with them. Owned gives nothing that
+// borrows: that conversion is there, but private. Were it absent (or, for clang, deleted), braces
+// around the members of a nested struct would count as left out.
+struct Anything {
+  template <class U>
+  operator U() const;
+};
+class Owned {
+ public:
+  template <class U>
+    requires(!borrows<U>())
+  operator U() const;
+
+ private:
+  template <class U>
+    requires(borrows<U>())
+  operator U() const;
+};
+
+template <class T, class Member, std::size_t... I>
+constexpr bool takes(std::index_sequence<I...>) {
+  return requires { T{(static_cast<void>(I), Member())...}; };
+}
+template <class T, class Member, std::size_t N>
+constexpr bool takes() {
+  return takes<T, Member>(std::make_index_sequence<N>());
+}
+
+// How many of anything an aggregate can be initialized with: at least `Low`, fewer than `High`.
+template <class T, std::size_t Low, std::size_t High>
+constexpr std::size_t members() {
+  if constexpr (High - Low == 1) {
+    return Low;
+  } else if constexpr (constexpr std::size_t middle = Low + (High - Low) / 2;
+                       takes<T, Anything, middle>()) {
+    return members<T, middle, High>();
+  } else {
+    return members<T, Low, middle>();
+  }
+}
+
+template <class T>
+inline constexpr bool kPartBorrows = false;  // of classes of the standard library
+template <class T>
+inline constexpr bool kPartBorrows<std::optional<T>> = borrows<T>();
+template <class... T>
+inline constexpr bool kPartBorrows<std::variant<T...>> = (borrows<T>() || ...);
+template <class A, class B>
+inline constexpr bool kPartBorrows<std::pair<A, B>> = borrows<A>() || borrows<B>();
+
+}  // namespace detail
+
+// Whether T is a pointer, a view, or a struct with one inside, at any depth. Only aggregates can be
+// looked into, and their first 256 members and elements of arrays: what is private, or in a union,
+// cannot be seen, nor what stands behind a member that takes anything at all, as a std::any.
+template <class T>
+constexpr bool borrows() {
+  if constexpr (std::is_array_v<T>) {
+    return borrows<std::remove_all_extents_t<T>>();
+  } else if constexpr (!std::is_class_v<T>) {
+    return std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T> ||
+           std::is_reference_v<T>;
+  } else if constexpr (kView<T> || detail::kPartBorrows<T>) {
+    return true;
+  } else if constexpr (std::is_aggregate_v<T> && !std::is_empty_v<T>) {
+    return !detail::takes<T, detail::Owned, detail::members<T, 0, detail::kMembersSeen + 1>()>();
+  } else {
+    return false;
+  }
+}
+
+}  // namespace steward::core

@@ -1,0 +1,79 @@
+// The record of the locks that threads hold.
+#include <gtest/gtest.h>
+
+#include <steward/client/holds.hpp>
+
+namespace steward::test {
+namespace {
+
+using client::Holds;
+
+constexpr core::ObjectId kLock{3};
+constexpr core::ObjectId kOther{4};
+constexpr auto kAll = [](core::ObjectId) { return true; };
+
+TEST(Holds, BelongToAThreadAndALock) {
+  Holds holds;
+  holds.granted(kLock, 1, 7, true);
+  EXPECT_EQ(holds.find(kLock, 1).token, 7U);
+  EXPECT_TRUE(holds.find(kLock, 1).previous_owner_died);
+  EXPECT_EQ(holds.find(kLock, 2).depth, 0U);
+  EXPECT_EQ(holds.find(kOther, 1).depth, 0U);
+  EXPECT_EQ(holds.unlock(kLock, 2), Holds::Ended::never);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::held);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
+}
+
+TEST(Holds, AreUnlockedAsOftenAsTheyWereLostAndNotOnceMore) {
+  Holds holds;
+  holds.granted(kLock, 1, 7, false);
+  holds.granted(kLock, 1, 7, false);
+  EXPECT_EQ(holds.find(kLock, 1).depth, 2U);
+  const auto losers = holds.lose(kAll);
+  EXPECT_EQ(losers, (std::map<Holds::Thread, core::ObjectId>{{1, kLock}}));
+  EXPECT_EQ(holds.find(kLock, 1).depth, 0U);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::lost);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::lost);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
+}
+
+TEST(Holds, OfANewSessionAreUnlockedBeforeThoseThatWereLost) {
+  Holds holds;
+  holds.granted(kLock, 1, 7, false);
+  holds.lose(kAll);
+  holds.granted(kLock, 1, 8, false);
+  EXPECT_EQ(holds.find(kLock, 1).depth, 1U);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::held);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::lost);
+}
+
+TEST(Holds, WhatWasLostIsToldOfOnce) {
+  Holds holds;
+  holds.granted(kLock, 1, 7, false);
+  holds.granted(kOther, 2, 8, false);
+  EXPECT_EQ(holds.lose(kAll).size(), 2U);
+  EXPECT_TRUE(holds.lose(kAll).empty());
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::lost);
+}
+
+TEST(Holds, OfALockWithoutAProxyAreForgottenWithTheirSession) {
+  Holds holds;
+  holds.granted(kLock, 1, 7, false);
+  EXPECT_EQ(holds.lose([](core::ObjectId) { return false; }).size(), 1U);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
+}
+
+TEST(Holds, ThatWereLostAreForgottenWithTheLastProxy) {
+  Holds holds;
+  holds.granted(kLock, 1, 7, false);
+  holds.granted(kOther, 1, 7, false);
+  holds.lose(kAll);
+  holds.granted(kLock, 2, 9, false);
+  holds.forget_lost(kLock);
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
+  EXPECT_EQ(holds.unlock(kLock, 2), Holds::Ended::held);
+  EXPECT_EQ(holds.unlock(kOther, 1), Holds::Ended::lost);
+}
+
+}  // namespace
+}  // namespace steward::test
