@@ -2,6 +2,7 @@
 // its ring in shared memory where it has one.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,12 +26,20 @@
 namespace steward {
 namespace proxy {
 
-// The methods of a Queue under a call policy. `f` waits, `try_f` does not, `f_for` waits that long.
-// Waiters are served first come, first served. Putting into a closed queue throws Closed, and so
-// does taking once it is empty.
+// The methods of a Queue under a call policy. `f` waits, `try_f` waits for the manager's answer at
+// most, `f_for` waits that long. Through the manager waiters are served first come, first served.
 //
 // An item is in the queue when its put returns. What a taker has not received stays in the queue,
 // or comes back to its front: an item is never lost on the way, nor taken twice.
+//
+// Items come out in the order in which they were put. maxsize counts items, of any size. An item
+// takes at most what the manager takes in one message (64 MiB unless Limits::message_bytes says
+// otherwise), less 256 bytes.
+//
+// All methods throw Closed (puts on a closed queue, takes once it is empty as well), Overloaded (the
+// item is too large, the manager's or the system's memory is used up; nothing was put), StaleHandle,
+// Disconnected (the manager has ended, or the queue's shared memory is damaged), OutcomeUnknown, and
+// TimeoutError on a copy with_timeout(). Takes throw BadCall for an item that is no T.
 template <class T, class Calls>
 class QueueMethods : public Calls {
  public:
@@ -53,6 +62,7 @@ class QueueMethods : public Calls {
     return this->read_as(Done(), within(wait, offering("put")), item);
   }
   // All of them, in this order and one behind the other as space allows; returns when all are in.
+  // No single step, but where the items are in the manager and there is room for all of them.
   Result<void> put_many(const Items<T>& items) const {
     return this->template call<void>(changing("put_many"), items);
   }
@@ -69,7 +79,7 @@ class QueueMethods : public Calls {
     if (wait <= wait.zero()) return try_get();
     return this->read_as(InTime<As<T>>(), within(wait, taking("get")));
   }
-  // Waits for the first item, then takes what is there, at most `max`.
+  // Waits for the first item, then takes what is there, at most `max`; for 0 nothing.
   Result<std::vector<T>> get_many(std::size_t max) const {
     return this->read_as(ListOf<As<T>>(), taking("get_many"), max);
   }
@@ -83,7 +93,8 @@ class QueueMethods : public Calls {
     return this->template call<std::size_t>(reading("maxsize"));
   }
 
-  // Reports that one taken item has been dealt with. BadCall if there is none left to report.
+  // Reports that one taken item has been dealt with. BadCall if there is none left to report: more
+  // reports than items that were taken.
   Result<void> task_done() const { return this->template call<void>(changing("task_done")); }
   // Waits until every item ever put has been reported by task_done().
   Result<void> join() const { return this->template call<void>(reading("join")); }
@@ -106,10 +117,20 @@ inline constexpr auto kItemFormat =
     static_cast<std::uint32_t>(kRawItem<T> ? ItemFormat::raw : ItemFormat::packed);
 
 // The same, blocking, by the shorter road: items go straight from process to process. All roads
-// lead to one queue, and an item's place is where it was put, whichever way it came.
+// lead to one queue, and an item's place is where it was put, whichever way it came. What the shared
+// memory cannot carry (proxies inside, no memory for so many large items) the manager keeps; the
+// item has its place all the same, and its takers ask the manager for it.
 //
-// Only here: put_many is not one step; where it ends early (Closed, TimeoutError) the first of its
-// items are in. An item that cannot be read as a T goes back, flagged, and stays in the queue.
+// What differs while a queue is in shared memory:
+// - put_many is never one step; where it ends early (Closed, Overloaded, TimeoutError) the first of
+//   its items are in.
+// - Waiters are not served in the order in which they came: who looks first takes.
+// - An item that cannot be read as a T goes back, flagged, and stays in the queue. Through the
+//   manager it is gone.
+// - Limits::memory does not count what is in shared memory; the system's memory is the limit, and
+//   three million items, past which an unbounded queue throws Overloaded.
+// - If the manager is killed, local processes go on with what is in shared memory. What the manager
+//   kept is gone: who takes it gets Disconnected, and the next take the item behind it.
 template <class T>
 class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   using General = QueueMethods<T, LocalQueue>;
@@ -120,7 +141,8 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   void put(const T& item) const {
     const Method method = offering("put");
     Ring* ring = this->ring(method);
-    if (ring == nullptr || !put_on(*ring, method, item, this->limit(method))) General::put(item);
+    if (ring == nullptr) return General::put(item);
+    static_cast<void>(put_by(*ring, method, item, this->limit(method)));
   }
   bool try_put(const T& item) const {
     const Method method = changing("try_put");
@@ -134,15 +156,19 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     if (wait <= wait.zero()) return try_put(item);
     const Method method = within(wait, offering("put"));
     Ring* ring = this->ring(method);
-    if (ring == nullptr) return General::put_for(item, wait);
-    const auto done = put_on(*ring, method, item, this->limit(method));
-    return done ? *done : General::put_for(item, wait);
+    if (ring == nullptr) return this->read_as(Done(), method, item);
+    return put_by(*ring, method, item, this->limit(method));
   }
   void put_many(const Items<T>& items) const {
     const Method method = changing("put_many");
     Ring* ring = this->ring(method);
     if (ring == nullptr) return General::put_many(items);
-    if (!put_many_on(*ring, method, items)) items.for_each([&](const T& item) { put(item); });
+    const Limit limit = this->limit(method);
+    const std::size_t done = put_many_on(*ring, method, items, limit);
+    std::size_t at = 0;
+    items.for_each([&](const T& item) {
+      if (at++ >= done) static_cast<void>(put_by(*ring, offering("put"), item, limit));
+    });
   }
 
   T get() const {
@@ -160,7 +186,8 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     if (wait <= wait.zero()) return try_get();
     const Method method = within(wait, taking("get"));
     Ring* ring = this->ring(method);
-    return ring == nullptr ? General::get_for(wait) : take_from(*ring, method, this->limit(method));
+    if (ring == nullptr) return this->read_as(InTime<As<T>>(), method);
+    return take_from(*ring, method, this->limit(method));
   }
   std::vector<T> get_many(std::size_t max) const {
     const Method method = taking("get_many");
@@ -177,14 +204,15 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return ring == nullptr ? reserve_in_manager(method, time) : reserve_on(*ring, method, time);
   }
 
-  // Waits for memory, and gives it to be written: see Loan.
+  // Gives memory to be written, without waiting: see Loan. Its own where the ring has none.
   Loan<T> loan() const
     requires std::is_trivially_copyable_v<T>
   {
     const Method method = offering("loan");
     Ring* ring = this->ring(method);
     if constexpr (kRawItem<T> && alignof(T) <= 64) {
-      if (ring != nullptr) return loan_on(*ring, method);
+      Ring::Loan room;
+      if (ring != nullptr && lend(*ring, method, room)) return loan_on(*ring, room);
     }
     auto own = std::make_shared<T>();
     return {own.get(), {[queue = *this, own] { queue.put(*own); }, {}}};
@@ -224,7 +252,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     Ring* ring = this->ring(method);
     if (ring == nullptr) return General::task_done();
     if (this->on_ring(method, [&] { return ring->task_done(); })) return;
-    throw BadCall(this->name(method) + ": task_done was called more often than items were put");
+    throw BadCall(this->name(method) + ": task_done was called more often than items were taken");
   }
   void join() const {
     const Method method = reading("join");
@@ -257,12 +285,19 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     core::Deadline end;
   };
 
-  // nullopt: it has handles inside, and must go through the manager.
+  // Into the ring or, if it cannot carry the item, through the manager, which keeps it.
+  bool put_by(Ring& ring, const Method& method, const T& item, const Limit& limit) const {
+    if (const auto done = put_on(ring, method, item, limit)) return *done;
+    return this->read_as(Done(), this->by_manager(method, limit), item);
+  }
+
+  // nullopt: it has handles inside, or there is no memory for it.
   std::optional<bool> put_on(Ring& ring, const Method& method, const T& item,
                              const Limit& limit) const {
-    const auto put = [&](Bytes bytes) {
+    const auto put = [&](Bytes bytes) -> std::optional<bool> {
       const auto outcome =
           this->on_ring(method, [&] { return ring.put(bytes, kItemFormat<T>, limit.until); });
+      if (outcome == Ring::Outcome::no_block) return std::nullopt;
       return this->concluded(method, outcome, limit.own);
     };
     if constexpr (kPlainItem<T>) {
@@ -277,7 +312,9 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     }
   }
 
-  bool put_many_on(Ring& ring, const Method& method, const Items<T>& items) const {
+  // How many of them the ring has taken: all, or those before the first that it cannot carry.
+  std::size_t put_many_on(Ring& ring, const Method& method, const Items<T>& items,
+                          const Limit& limit) const {
     std::vector<Bytes> views;
     views.reserve(items.size());
     std::string packed;
@@ -295,19 +332,18 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         }
         ends.push_back(packed.size());
       });
-      if (!plain) return false;
+      if (!plain) return 0;
       std::size_t begin = 0;
       for (const std::size_t end : ends) {
         views.push_back(bytes_of(packed).subspan(begin, end - begin));
         begin = end;
       }
     }
-    const Limit limit = this->limit(method);
     std::size_t done = 0;
     const auto outcome = this->on_ring(
         method, [&] { return ring.put_many(views, kItemFormat<T>, limit.until, done); });
-    this->concluded(method, outcome, limit.own);
-    return true;
+    if (outcome != Ring::Outcome::no_block) this->concluded(method, outcome, limit.own);
+    return done;
   }
 
   bool pack_for_ring(const Method& method, std::string& out, const T& item) const {
@@ -382,17 +418,33 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       const auto outcome =
           this->on_ring(method, [&] { return ring.get_many(max, read, limit.until, held); });
       this->concluded(method, outcome, limit.own);
+      redeem_all(ring, values, numbers, held);
       std::vector<T> all;
       all.reserve(values.size());
-      std::size_t stub = 0;
       for (auto& value : values) {
-        if (!value) {
-          value = redeem(ring, {numbers[stub], held[stub]});
-          ++stub;
-        }
         if (value) all.push_back(*std::move(value));
       }
       if (!all.empty() || max == 0) return all;
+    }
+  }
+
+  // Fills in the values that are missing, as far as that is possible: what has been taken is not
+  // to get lost because the manager does not answer. What is left then goes back.
+  void redeem_all(Ring& ring, std::vector<std::optional<T>>& values,
+                  const std::vector<std::uint64_t>& numbers,
+                  const std::vector<shm::Held>& held) const {
+    std::size_t stub = 0;
+    try {
+      for (auto& value : values) {
+        if (value) continue;
+        const Stub one{numbers[stub], held[stub]};
+        ++stub;
+        value = redeem(ring, one);
+      }
+    } catch (...) {
+      for (; stub < held.size(); ++stub) ring.nack(held[stub]);
+      const auto there = [](const auto& value) { return value.has_value(); };
+      if (std::ranges::none_of(values, there)) throw;
     }
   }
 
@@ -474,12 +526,14 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     }
   }
 
-  Loan<T> loan_on(Ring& ring, const Method& method) const {
-    Ring::Loan room;
-    const auto limit = this->limit(method);
-    const auto outcome = this->on_ring(
-        method, [&] { return ring.loan(sizeof(T), alignof(T), limit.until, room); });
-    this->concluded(method, outcome, limit.own);
+  // False: the ring has no memory for one.
+  bool lend(Ring& ring, const Method& method, Ring::Loan& room) const {
+    const auto outcome =
+        this->on_ring(method, [&] { return ring.loan(sizeof(T), alignof(T), room); });
+    return outcome != Ring::Outcome::no_block && this->concluded(method, outcome, false);
+  }
+
+  Loan<T> loan_on(Ring& ring, const Ring::Loan& room) const {
     // As the type wants to begin: for most that is no work at all.
     T* const place = ::new (room.bytes.data()) T;
     const auto commit = [queue = *this, &ring, room] {
@@ -544,6 +598,10 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     } catch (const std::out_of_range&) {
       ring.ack(stub.held);
       return std::nullopt;
+    } catch (const Disconnected&) {
+      // With its manager the item is gone, and what is behind it is not.
+      static_cast<void>(ring.manager_is_gone() ? ring.ack(stub.held) : ring.nack(stub.held));
+      throw;
     } catch (...) {
       ring.nack(stub.held);
       throw;

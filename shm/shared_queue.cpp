@@ -14,8 +14,6 @@ using Clock = std::chrono::steady_clock;
 // How long a sleeper trusts that it is told. Only what a killed or stopped process left untold is
 // found by looking again.
 constexpr core::Duration kSlice = std::chrono::milliseconds(100);
-// Where a wake may be missed by design: nothing orders a block's end before the look at the flag.
-constexpr core::Duration kShortSlice = std::chrono::milliseconds(2);
 
 // To have let items or slots gather has paid if there were this many more.
 constexpr Word kSeveral = 3;
@@ -62,12 +60,23 @@ SharedQueue::Tried SharedQueue::failed(Put put) {
   return put == Put::closed ? Tried::closed : Tried::full;
 }
 
-// Larger blocks will do when those of the size are out.
-bool SharedQueue::claim_block(unsigned size_class, const Spot* spot, Claim& out) {
-  for (unsigned k = size_class; k < memory_.size_classes(); ++k) {
-    if (ring_.claim(k, spot, out)) return true;
+// Larger blocks will do when those of the size are out. False: there is none, or no memory for it.
+bool SharedQueue::claim_block(unsigned size_class, std::size_t bytes, const Spot* spot,
+                              Loan& out) {
+  try {
+    unsigned k = size_class;
+    while (k < memory_.size_classes() && !ring_.claim(k, spot, out.claim)) ++k;
+    if (k == memory_.size_classes()) return false;
+  } catch (const NoMemory&) {
+    return false;
   }
-  return false;
+  try {
+    out.bytes = memory_.writable(out.claim.block, bytes);
+  } catch (const NoMemory&) {
+    ring_.unclaim(out.claim);
+    return false;
+  }
+  return true;
 }
 
 // Flat, as the other: of a few dozen nanoseconds calls would be a tenth.
@@ -77,19 +86,19 @@ template <class Fill>
   if (ended()) return Tried::ended;
   Spot spot;
   if (const Put room = ring_.find_room(spot); room != Put::done) return failed(room);
-  Claim claim;
-  if (!claim_block(size_class, &spot, claim)) return Tried::no_block;
+  Loan room;
+  if (!claim_block(size_class, bytes, &spot, room)) return Tried::no_block;
   Put put = Put::full;
   try {
-    fill(memory_.writable(claim.block, bytes));
-    memory_.describe(claim.block, bytes, format);
-    put = ring_.publish(claim, spot);
+    fill(room.bytes);
+    memory_.describe(room.claim.block, bytes, format);
+    put = ring_.publish(room.claim, spot);
   } catch (...) {
-    ring_.unclaim(claim);
+    give_back(room);
     throw;
   }
   if (put == Put::done) return Tried::done;
-  ring_.unclaim(claim);
+  give_back(room);
   return failed(put);
 }
 
@@ -98,15 +107,7 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until,
                                               std::size_t bytes) {
   Tried tried = attempt();
   if (tried == Tried::done) return Outcome::done;
-  Tried before = tried;
-  for (;;) {
-    switch (tried) {
-      case Tried::done: return Outcome::done;
-      case Tried::closed: return Outcome::closed;
-      case Tried::ended: return Outcome::ended;
-      case Tried::full:
-      case Tried::no_block: break;
-    }
+  if (tried == Tried::full) {
     if (shape().maxsize == 0) {
       // Nothing of its kind will make room soon: it grew as far as it can.
       throw Overloaded(fmt::format("the queue has no room for another item of {} bytes", bytes));
@@ -116,18 +117,24 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until,
       pause_for(Gather::kTime);
       tried = attempt();
       put_gather_.learned(tried == Tried::done && ring_.room(kSeveral));
-      if (tried == Tried::done) return Outcome::done;
     }
-    // A wake for room that ends here, as there is no block to be had, is somebody else's.
-    if (tried == Tried::no_block && before == Tried::full) memory_.wake(Event::not_full, 1);
-    before = tried;
-    const bool full = before == Tried::full;
-    const bool in_time = wait(
-        memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, until.deadline(),
-        full ? kSlice : kShortSlice, [&] { return (tried = attempt()) != before; },
-        [&] { look_around(); });
-    if (!in_time) return Outcome::timeout;
   }
+  if (tried == Tried::full) {
+    const bool in_time = wait(
+        memory_.event(Event::not_full), put_spin_, until.deadline(), kSlice,
+        [&] { return (tried = attempt()) != Tried::full; }, [&] { look_around(); });
+    if (!in_time) return Outcome::timeout;
+    // The wake for this room is somebody else's.
+    if (tried == Tried::no_block) memory_.wake(Event::not_full, 1);
+  }
+  switch (tried) {
+    case Tried::done: break;
+    case Tried::full: return Outcome::timeout;
+    case Tried::no_block: return Outcome::no_block;
+    case Tried::closed: return Outcome::closed;
+    case Tried::ended: return Outcome::ended;
+  }
+  return Outcome::done;
 }
 
 SharedQueue::Outcome SharedQueue::put(std::span<const std::byte> bytes, std::uint32_t format,
@@ -176,16 +183,11 @@ SharedQueue::Outcome SharedQueue::put_back(std::span<const std::byte> bytes,
                                            std::uint32_t format) {
   const unsigned k = class_for(bytes.size(), 1);
   if (ended()) return Outcome::ended;
-  Claim claim;
-  if (!claim_block(k, nullptr, claim)) return Outcome::timeout;
-  try {
-    copy_of(bytes)(memory_.writable(claim.block, bytes.size()));
-    memory_.describe(claim.block, bytes.size(), format);
-  } catch (...) {
-    ring_.unclaim(claim);
-    throw;
-  }
-  ring_.put_back(claim);
+  Loan room;
+  if (!claim_block(k, bytes.size(), nullptr, room)) return Outcome::no_block;
+  copy_of(bytes)(room.bytes);
+  memory_.describe(room.claim.block, bytes.size(), format);
+  ring_.put_back(room.claim);
   return Outcome::done;
 }
 
@@ -195,21 +197,10 @@ void SharedQueue::add_tasks(std::uint64_t count) {
 
 void SharedQueue::close() { ring_.close(); }
 
-SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment,
-                                       Until until, Loan& out) {
+SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment, Loan& out) {
   const unsigned k = class_for(bytes, alignment);
-  const auto attempt = [&] {
-    if (ended()) return Tried::ended;
-    if (!claim_block(k, nullptr, out.claim)) return Tried::no_block;
-    try {
-      out.bytes = memory_.writable(out.claim.block, bytes);
-    } catch (...) {
-      ring_.unclaim(out.claim);
-      throw;
-    }
-    return Tried::done;
-  };
-  return wait_to_put(attempt, until, bytes);
+  if (ended()) return Outcome::ended;
+  return claim_block(k, bytes, nullptr, out) ? Outcome::done : Outcome::no_block;
 }
 
 SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
