@@ -1,5 +1,5 @@
 // LocalQueue: what the methods of a queue's proxy do where the queue has a ring in shared memory.
-// Bytes only; the typed half is in queue_methods.hpp.
+// Bytes only; the typed half is in local_queue_methods.hpp.
 #pragma once
 
 #include <chrono>

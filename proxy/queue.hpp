@@ -8,8 +8,8 @@
 #include <string>
 
 #include <steward/core/errors.hpp>
+#include <steward/proxy/local_queue_methods.hpp>
 #include <steward/proxy/proxy.hpp>
-#include <steward/proxy/queue_methods.hpp>
 
 namespace steward {
 
