@@ -14,6 +14,8 @@ using Clock = std::chrono::steady_clock;
 // How long a sleeper trusts that it is told. Only what a killed or stopped process left untold is
 // found by looking again.
 constexpr core::Duration kSlice = std::chrono::milliseconds(100);
+// Where a wake may be missed by design: nothing orders a block's end before the look at the flag.
+constexpr core::Duration kShortSlice = std::chrono::milliseconds(2);
 
 // To have let items or slots gather has paid if there were this many more.
 constexpr Word kSeveral = 3;
@@ -60,21 +62,17 @@ SharedQueue::Tried SharedQueue::failed(Put put) {
   return put == Put::closed ? Tried::closed : Tried::full;
 }
 
-// Larger blocks will do when those of the size are out. False: there is none, or no memory for it.
+// Larger blocks will do when those of the size are out. Throws NoMemory.
 bool SharedQueue::claim_block(unsigned size_class, std::size_t bytes, const Spot* spot,
                               Loan& out) {
-  try {
-    unsigned k = size_class;
-    while (k < memory_.size_classes() && !ring_.claim(k, spot, out.claim)) ++k;
-    if (k == memory_.size_classes()) return false;
-  } catch (const NoMemory&) {
-    return false;
-  }
+  unsigned k = size_class;
+  while (k < memory_.size_classes() && !ring_.claim(k, spot, out.claim)) ++k;
+  if (k == memory_.size_classes()) return false;
   try {
     out.bytes = memory_.writable(out.claim.block, bytes);
-  } catch (const NoMemory&) {
-    ring_.unclaim(out.claim);
-    return false;
+  } catch (...) {
+    give_back(out);
+    throw;
   }
   return true;
 }
@@ -103,52 +101,64 @@ template <class Fill>
 }
 
 template <class Try>
-SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until,
-                                              std::size_t bytes) {
-  Tried tried = attempt();
+SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until, std::size_t bytes,
+                                              NoBlock without) {
+  const auto once = [&] {
+    try {
+      return attempt();
+    } catch (const NoMemory&) {
+      if (without == NoBlock::wait) throw;
+      return Tried::no_block;
+    }
+  };
+  Tried tried = once();
   if (tried == Tried::done) return Outcome::done;
-  if (tried == Tried::full) {
+  Tried before = tried;
+  for (;;) {
+    switch (tried) {
+      case Tried::done: return Outcome::done;
+      case Tried::closed: return Outcome::closed;
+      case Tried::ended: return Outcome::ended;
+      case Tried::full: break;
+      case Tried::no_block:
+        // A wake for room that ends here is somebody else's.
+        if (before == Tried::full) memory_.wake(Event::not_full, 1);
+        if (without == NoBlock::tell) return Outcome::no_block;
+        break;
+    }
     if (shape().maxsize == 0) {
       // Nothing of its kind will make room soon: it grew as far as it can.
       throw Overloaded(fmt::format("the queue has no room for another item of {} bytes", bytes));
     }
     if (until.is_now()) return Outcome::timeout;
+    before = tried;
     if (put_gather_.due()) {
       pause_for(Gather::kTime);
-      tried = attempt();
+      tried = once();
       put_gather_.learned(tried == Tried::done && ring_.room(kSeveral));
+      if (tried != before) continue;
     }
-  }
-  if (tried == Tried::full) {
+    const bool full = before == Tried::full;
     const bool in_time = wait(
-        memory_.event(Event::not_full), put_spin_, until.deadline(), kSlice,
-        [&] { return (tried = attempt()) != Tried::full; }, [&] { look_around(); });
+        memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, until.deadline(),
+        full ? kSlice : kShortSlice, [&] { return (tried = once()) != before; },
+        [&] { look_around(); });
     if (!in_time) return Outcome::timeout;
-    // The wake for this room is somebody else's.
-    if (tried == Tried::no_block) memory_.wake(Event::not_full, 1);
   }
-  switch (tried) {
-    case Tried::done: break;
-    case Tried::full: return Outcome::timeout;
-    case Tried::no_block: return Outcome::no_block;
-    case Tried::closed: return Outcome::closed;
-    case Tried::ended: return Outcome::ended;
-  }
-  return Outcome::done;
 }
 
 SharedQueue::Outcome SharedQueue::put(std::span<const std::byte> bytes, std::uint32_t format,
-                                      Until until) {
+                                      Until until, NoBlock without) {
   const unsigned k = class_for(bytes.size(), 1);
   const auto attempt = [&] { return try_put(k, bytes.size(), format, copy_of(bytes)); };
-  const Outcome outcome = wait_to_put(attempt, until, bytes.size());
+  const Outcome outcome = wait_to_put(attempt, until, bytes.size(), without);
   if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
   return outcome;
 }
 
 SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::byte>> items,
-                                           std::uint32_t format, Until until,
-                                           std::size_t& done) {
+                                           std::uint32_t format, Until until, std::size_t& done,
+                                           NoBlock without) {
   done = 0;
   for (const auto& bytes : items) static_cast<void>(class_for(bytes.size(), 1));
   // Those who could make room do not know yet that there is something: told before this one
@@ -166,7 +176,7 @@ SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::
         if (tried != Tried::done) tell();
         return tried;
       };
-      const Outcome outcome = wait_to_put(attempt, until, bytes.size());
+      const Outcome outcome = wait_to_put(attempt, until, bytes.size(), without);
       if (outcome != Outcome::done) return outcome;
       ++done;
     }
@@ -181,10 +191,8 @@ SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::
 // By way of INFLIGHT: should this process die here, the item is given back as any that it had.
 SharedQueue::Outcome SharedQueue::put_back(std::span<const std::byte> bytes,
                                            std::uint32_t format) {
-  const unsigned k = class_for(bytes.size(), 1);
-  if (ended()) return Outcome::ended;
   Loan room;
-  if (!claim_block(k, bytes.size(), nullptr, room)) return Outcome::no_block;
+  if (const Outcome lent = loan(bytes.size(), 1, room); lent != Outcome::done) return lent;
   copy_of(bytes)(room.bytes);
   memory_.describe(room.claim.block, bytes.size(), format);
   ring_.put_back(room.claim);
@@ -200,7 +208,11 @@ void SharedQueue::close() { ring_.close(); }
 SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment, Loan& out) {
   const unsigned k = class_for(bytes, alignment);
   if (ended()) return Outcome::ended;
-  return claim_block(k, bytes, nullptr, out) ? Outcome::done : Outcome::no_block;
+  try {
+    return claim_block(k, bytes, nullptr, out) ? Outcome::done : Outcome::no_block;
+  } catch (const NoMemory&) {
+    return Outcome::no_block;
+  }
 }
 
 SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
@@ -213,7 +225,7 @@ SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
     if (put == Put::done) put = ring_.publish(loan.claim, spot);
     return put == Put::done ? Tried::done : failed(put);
   };
-  const Outcome outcome = wait_to_put(attempt, until, loan.bytes.size());
+  const Outcome outcome = wait_to_put(attempt, until, loan.bytes.size(), NoBlock::wait);
   if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
   return outcome;
 }

@@ -57,14 +57,18 @@ class SharedQueue {
   int fd() const { return memory_.segment().fd(); }
   const QueueShape& shape() const { return memory_.layout().shape; }
 
-  // ---- Putting. All wait while the queue is full, and for nothing else. Overloaded: the item is
-  // larger than the queue takes, or the cells of an unbounded one are used up. NoMemory: the system
-  // has none for more cells. Nothing was put then. ----
+  // What a put does without a block: it waits (in an unbounded queue it throws Overloaded), and
+  // throws NoMemory if the system has none for it; or it says no_block in both cases.
+  enum class NoBlock { wait, tell };
 
-  Outcome put(std::span<const std::byte> bytes, std::uint32_t format, Until until);
+  // ---- Putting. Overloaded: the item is larger than the queue takes, or (unbounded queues) there
+  // is no more room at all. Nothing was put then. ----
+
+  Outcome put(std::span<const std::byte> bytes, std::uint32_t format, Until until,
+              NoBlock without = NoBlock::wait);
   // All of them in this order; `done` says how many made it, whatever the outcome.
   Outcome put_many(std::span<const std::span<const std::byte>> items, std::uint32_t format,
-                   Until until, std::size_t& done);
+                   Until until, std::size_t& done, NoBlock without = NoBlock::wait);
   void close();
 
   // Memory of the queue to write an item into, aligned to at most 64 bytes; waits for nothing. It
@@ -184,7 +188,7 @@ class SharedQueue {
   template <class Fill>
   Tried try_put(unsigned size_class, std::size_t bytes, std::uint32_t format, Fill&& fill);
   template <class Try>
-  Outcome wait_to_put(Try&& attempt, Until until, std::size_t bytes);
+  Outcome wait_to_put(Try&& attempt, Until until, std::size_t bytes, NoBlock without);
   unsigned class_for(std::size_t bytes, std::size_t alignment) const;
   bool ended() const { return memory_.ended().load(std::memory_order_relaxed) != 0; }
 

@@ -383,7 +383,8 @@ RingHost::Outcome RingHost::put_item(shm::SharedQueue& queue, RingItem& item, bo
   const auto in = [&](std::string_view text, RingFormat format) {
     const auto bytes = std::as_bytes(std::span(text));
     const auto number = static_cast<std::uint32_t>(format);
-    return in_front ? queue.put_back(bytes, number) : queue.put(bytes, number, kNow);
+    return in_front ? queue.put_back(bytes, number)
+                    : queue.put(bytes, number, kNow, shm::SharedQueue::NoBlock::tell);
   };
   if (!item.bytes.empty()) {
     const Outcome outcome = in(item.bytes, RingFormat::encoded);

@@ -82,20 +82,22 @@ TEST(SharedQueue, FirstInFirstOut) {
   EXPECT_EQ(queue->size(), 0U);
 }
 
+constexpr auto kTell = SharedQueue::NoBlock::tell;
+
 TEST(SharedQueue, APutWithoutABlockSaysSoAndChangesNothing) {
   for (const std::uint64_t maxsize : {0U, 5U}) {
     const auto queue = SharedQueue::create({.maxsize = maxsize});
     const std::string large(20'000, 'x');
     {
       const test::BlockHog hog(queue->fd(), large.size());
-      EXPECT_EQ(put(*queue, large, in(1h)), Outcome::no_block);
+      EXPECT_EQ(queue->put(bytes(large), 0, in(1h), kTell), Outcome::no_block);
       SharedQueue::Loan loan;
       EXPECT_EQ(queue->loan(large.size(), 1, loan), Outcome::no_block);
       EXPECT_EQ(queue->put_back(bytes(large), 0), Outcome::no_block);
       EXPECT_EQ(queue->size(), 0U);
       std::size_t done = 0;
       const std::array items{bytes("a"), bytes("b"), bytes(large), bytes("c")};
-      EXPECT_EQ(queue->put_many(items, 0, in(1h), done), Outcome::no_block);
+      EXPECT_EQ(queue->put_many(items, 0, in(1h), done, kTell), Outcome::no_block);
       EXPECT_EQ(done, 2U);
       EXPECT_EQ(next(*queue), "a");
       EXPECT_EQ(next(*queue), "b");
@@ -111,11 +113,23 @@ TEST(SharedQueue, AFullQueueIsFullWhetherOrNotThereIsABlock) {
   const std::string large(20'000, 'x');
   const test::BlockHog hog(queue->fd(), large.size());
   EXPECT_EQ(put(*queue, "a"), Outcome::done);
-  EXPECT_EQ(put(*queue, large), Outcome::timeout);
-  auto waiting = std::async(std::launch::async, [&] { return put(*queue, large, in(1h)); });
+  EXPECT_EQ(queue->put(bytes(large), 0, kNow, kTell), Outcome::timeout);
+  auto waiting = std::async(std::launch::async,
+                            [&] { return queue->put(bytes(large), 0, in(1h), kTell); });
   EXPECT_EQ(next(*queue), "a");
   EXPECT_EQ(waiting.get(), Outcome::no_block) << "there is room now";
   EXPECT_EQ(put(*queue, "b"), Outcome::done);
+}
+
+TEST(SharedQueue, APutWaitsForABlockUnlessItIsToTell) {
+  const auto queue = SharedQueue::create({.maxsize = 2});
+  const std::string large(20'000, 'x');
+  test::BlockHog hog(queue->fd(), large.size());
+  EXPECT_EQ(put(*queue, large), Outcome::timeout);
+  auto waiting = std::async(std::launch::async, [&] { return put(*queue, large, in(1h)); });
+  hog.release();
+  EXPECT_EQ(waiting.get(), Outcome::done);
+  EXPECT_EQ(next(*queue), large);
 }
 
 TEST(SharedQueue, IsFullAtItsMaxsizeExactly) {
