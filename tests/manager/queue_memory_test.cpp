@@ -221,7 +221,7 @@ TEST_F(QueueMemory, ASystemThatRefusesMemoryDoesNotStopAProducer) {
   Process producer(put_without_memory, queue);
   producer.start();
   producer.join();
-  EXPECT_EQ(producer.exitcode(), 0);
+  ASSERT_EQ(producer.exitcode(), 0);
   for (int i = 0; i < 50; ++i) EXPECT_EQ(queue.get(), large(std::to_string(i)));
   EXPECT_EQ(queue.get(), "the last");
 }
