@@ -30,7 +30,7 @@ class ClientReference final : public core::Reference,
   std::function<void()> recall(const core::Token& sent) const override;
 
   // Of a queue, for the process of its session only: see ring_of().
-  shm::SharedQueue* ring() const;
+  shm::SharedQueue* ring(core::Deadline deadline) const;
   // In a forked child.
   void abandon_ring() const;
 
@@ -38,10 +38,10 @@ class ClientReference final : public core::Reference,
   friend class LiveSession;
   enum class Road : std::uint8_t { unknown, ring, general };
 
-  std::unique_ptr<shm::SharedQueue> find_ring() const;
+  Road find_ring(core::Deadline deadline) const;
 
   const std::shared_ptr<LiveSession> session_;
-  mutable std::mutex ring_mutex_;  // while the road is unknown
+  mutable std::timed_mutex ring_mutex_;  // while the road is unknown
   mutable std::atomic<Road> road_ = Road::unknown;
   mutable std::unique_ptr<shm::SharedQueue> ring_;
   mutable std::uint64_t grants_ = 0;  // handles that the manager counts for us

@@ -7,6 +7,7 @@
 #include <steward/client/client_reference.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/state.hpp>
+#include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 
 namespace steward::client {
@@ -29,28 +30,37 @@ std::string directory_of(const Session& session) {
 
 }  // namespace
 
-std::unique_ptr<shm::SharedQueue> ClientReference::find_ring() const {
-  if (told_to_use_zmq()) return nullptr;
+ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const {
+  if (told_to_use_zmq()) return Road::general;
   const std::string directory = directory_of(*session_);
-  if (directory.empty()) return nullptr;
+  if (directory.empty()) return Road::general;
+  const core::Deadline patience = core::deadline_after(session_->options().timeout);
+  const bool callers = deadline && (!patience || *deadline < *patience);
   try {
-    const core::Deadline deadline = core::deadline_after(session_->options().timeout);
-    return shm::SharedQueue::open(request_ring(directory, token_.object, deadline));
+    ring_ = shm::SharedQueue::open(
+        request_ring(directory, token_.object, callers ? deadline : patience));
+    return Road::ring;
   } catch (const Error&) {
+    // The call has no time left, and nothing is known of the ring.
+    if (callers && has_passed(deadline)) return Road::unknown;
     // Whatever it is: the general road is there, and will say so if the queue or the manager is
     // gone.
-    return nullptr;
+    return Road::general;
   }
 }
 
-shm::SharedQueue* ClientReference::ring() const {
+shm::SharedQueue* ClientReference::ring(core::Deadline deadline) const {
   Road road = road_.load(std::memory_order_acquire);
   if (road == Road::unknown) {
-    const std::lock_guard lock(ring_mutex_);
+    std::unique_lock lock(ring_mutex_, std::defer_lock);
+    if (!deadline) {
+      lock.lock();
+    } else if (!lock.try_lock_until(*deadline)) {
+      return nullptr;
+    }
     road = road_.load(std::memory_order_relaxed);
     if (road == Road::unknown) {
-      ring_ = find_ring();
-      road = ring_ ? Road::ring : Road::general;
+      road = find_ring(deadline);
       road_.store(road, std::memory_order_release);
     }
   }
@@ -62,14 +72,14 @@ void ClientReference::abandon_ring() const {
   if (shm::SharedQueue* ring = ring_.release()) ring->abandon();
 }
 
-shm::SharedQueue* ring_of(const core::ReferencePtr& reference) {
+shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline) {
   if (reference == nullptr) return nullptr;  // the call itself says what is wrong with that
   const ClientReference* own = ClientReference::from(*reference);
-  if (own != nullptr && !own->session()->inherited()) return own->ring();
+  if (own != nullptr && !own->session()->inherited()) return own->ring(deadline);
   session_of(reference);  // claims it for this process
   const core::ReferencePtr claimed = State::current().bound(reference);
   own = claimed ? ClientReference::from(*claimed) : nullptr;
-  return own != nullptr ? own->ring() : nullptr;
+  return own != nullptr ? own->ring(deadline) : nullptr;
 }
 
 }  // namespace steward::client

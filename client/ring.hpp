@@ -19,8 +19,9 @@ namespace steward::client {
 // The ring of the queue that this reference stands for; nullptr: its calls go to the manager,
 // because that is elsewhere, has no ring for it, or the environment says STEWARD_TRANSPORT=zmq.
 // Decided at the first call for a process and queue, which may take until the connect timeout; then
-// a few nanoseconds. Valid while the caller has the reference. Throws as session_of().
-shm::SharedQueue* ring_of(const core::ReferencePtr& reference);
+// a few nanoseconds. Undecided, and nullptr, if `deadline` comes before the manager's answer. Valid
+// while the caller has the reference. Throws as session_of().
+shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline);
 
 // The memfd of the queue's ring from the manager in this directory. Throws Disconnected,
 // AuthenticationError as knock(), Overloaded with the reason if the manager refuses.

@@ -217,7 +217,8 @@ class Wait {
     }
     try {
       if (things_[i].type() == "queue") {
-        if (shm::SharedQueue* ring = client::ring_of(reference)) return rings_.add(i, *ring);
+        shm::SharedQueue* const ring = client::ring_of(reference, std::nullopt);
+        if (ring != nullptr) return rings_.add(i, *ring);
       }
       const client::SessionPtr session = client::session_of(reference);
       auto known = std::ranges::find(asked_, session, &Asked::session);

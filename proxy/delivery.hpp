@@ -75,7 +75,8 @@ namespace proxy {
 
 // Room in a queue for one item, written where its taker will read it: `auto frame = frames.loan();
 // frame->fill(0); frame.commit();`. Dropped, nothing was put. For trivially copyable types; its
-// members hold anything until they are written.
+// members hold anything until they are written. A loan waits for nothing: where the queue has no
+// memory for it, it is memory of this process, and commit() copies it.
 //
 // Movable, not copyable; used by one thread at a time. Keeps the queue alive.
 template <class T>

@@ -3,17 +3,24 @@
 #include <fmt/format.h>
 
 #include <steward/client/ring.hpp>
+#include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/writer.hpp>
 
 namespace steward::proxy {
 
 LocalQueue::Ring* LocalQueue::ring(const Method& method) const {
+  const Limit limit = this->limit(method);
+  const core::Deadline until = limit.until.deadline();
+  Ring* ring = nullptr;
   try {
-    return client::ring_of(reference());
+    ring = client::ring_of(reference(), until);
   } catch (...) {
     fail(method);
   }
+  const bool over = ring == nullptr && !limit.own && client::has_passed(until);
+  if (over) throw timed_out(method);
+  return ring;
 }
 
 bool LocalQueue::concluded(const Method& method, Ring::Outcome outcome, bool own_time) const {
@@ -23,7 +30,8 @@ bool LocalQueue::concluded(const Method& method, Ring::Outcome outcome, bool own
       if (own_time) return false;
       throw timed_out(method);
     case Ring::Outcome::closed: throw Closed(name(method) + ": the queue is closed");
-    case Ring::Outcome::ended: break;
+    case Ring::Outcome::ended:
+    case Ring::Outcome::no_block: break;
   }
   throw Disconnected(name(method) +
                      ": the manager has shut down, or was killed and nobody else uses the queue");

@@ -1,5 +1,5 @@
 // LocalQueue: what the methods of a queue's proxy do where the queue has a ring in shared memory.
-// Bytes only; the typed half is in queue_methods.hpp.
+// Bytes only; the typed half is in local_queue_methods.hpp.
 #pragma once
 
 #include <chrono>
@@ -54,7 +54,7 @@ class LocalQueue : public Blocking {
   using Blocking::Blocking;
   using Ring = shm::SharedQueue;
 
-  // nullptr: the general road. An empty proxy has none.
+  // nullptr: the general road. An empty proxy has none. Throws TimeoutError.
   Ring* ring(const Method& method) const;
 
   // When a call that begins now must end, and what that means.
@@ -69,7 +69,15 @@ class LocalQueue : public Blocking {
     return whole_first ? Limit{whole, false} : Limit{method.until, true};
   }
 
+  // The same call by the general road, in what is left of its time.
+  static Method by_manager(Method method, const Limit& limit) {
+    method.timed = limit.own;
+    method.until = limit.until.deadline();
+    return method;
+  }
+
   // True: done. False: a trying or timed form was not. Throws TimeoutError, Closed, Disconnected.
+  // Not for no_block: the manager's road is open then.
   bool concluded(const Method& method, Ring::Outcome outcome, bool own_time) const;
 
   // Runs an operation of the ring; its errors get the call's name in front.

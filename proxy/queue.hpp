@@ -8,8 +8,8 @@
 #include <string>
 
 #include <steward/core/errors.hpp>
+#include <steward/proxy/local_queue_methods.hpp>
 #include <steward/proxy/proxy.hpp>
-#include <steward/proxy/queue_methods.hpp>
 
 namespace steward {
 
@@ -18,7 +18,7 @@ namespace steward {
 //
 // A proxy: a value that stands for the queue and keeps it alive (see proxy::ProxyOf for what all
 // proxies can do, QueueMethods for the methods). Thread safety: calls from any thread.
-// `for (Job job : jobs)` takes one item each step, until the queue is closed and drained.
+// `for (const Job& job : jobs)` takes one item each step, until the queue is closed and drained.
 template <class T = Value>
 class Queue : public proxy::ProxyOf<Queue<T>, proxy::QueueMethodsOf<T>::template Methods> {
  public:
@@ -27,7 +27,8 @@ class Queue : public proxy::ProxyOf<Queue<T>, proxy::QueueMethodsOf<T>::template
 
   // How items travel between this process and the queue: "shm", straight through shared memory, or
   // "zmq", through the manager. Decided with the first call or question; STEWARD_TRANSPORT=zmq in
-  // the environment forces the latter. The behaviour is the same.
+  // the environment forces the latter. What differs is listed at LocalQueueMethods. Throws
+  // StaleHandle, Disconnected; TimeoutError under with_timeout().
   std::string transport() const {
     return this->ring(proxy::reading("transport")) != nullptr ? "shm" : "zmq";
   }

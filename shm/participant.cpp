@@ -97,9 +97,13 @@ void Participant::recover_dead() {
   }
 }
 
-bool Participant::left_alone() const {
+bool Participant::maker_is_gone() const {
   constexpr unsigned kMaker = 1;
-  if (number_ == kMaker) return false;
+  return number_ != kMaker && memory_.owner(kMaker).dirty.load(std::memory_order_acquire) == 0;
+}
+
+bool Participant::left_alone() const {
+  if (!maker_is_gone()) return false;
   const Word end = std::min<Word>(memory_.owners_end().load(std::memory_order_acquire),
                                   kOwnersMax + 1);
   for (unsigned n = 1; n < end; ++n) {

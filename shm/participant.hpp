@@ -33,8 +33,9 @@ class Participant {
   // Takes back what dead participants held. Costs a system call for each of the others.
   void recover_dead();
 
-  // After recover_dead(): whether the queue's maker is gone and nobody else takes part, so that
-  // nobody can come either.
+  // After recover_dead(): whether the queue's maker is gone, so that nobody new can come.
+  bool maker_is_gone() const;
+  // Likewise, and nobody else takes part either.
   bool left_alone() const;
 
   // For the child of a fork: forgets the number without giving it up.

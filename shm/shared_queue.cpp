@@ -62,12 +62,19 @@ SharedQueue::Tried SharedQueue::failed(Put put) {
   return put == Put::closed ? Tried::closed : Tried::full;
 }
 
-// Larger blocks will do when those of the size are out.
-bool SharedQueue::claim_block(unsigned size_class, const Spot* spot, Claim& out) {
-  for (unsigned k = size_class; k < memory_.size_classes(); ++k) {
-    if (ring_.claim(k, spot, out)) return true;
+// Larger blocks will do when those of the size are out. Throws NoMemory.
+bool SharedQueue::claim_block(unsigned size_class, std::size_t bytes, const Spot* spot,
+                              Loan& out) {
+  unsigned k = size_class;
+  while (k < memory_.size_classes() && !ring_.claim(k, spot, out.claim)) ++k;
+  if (k == memory_.size_classes()) return false;
+  try {
+    out.bytes = memory_.writable(out.claim.block, bytes);
+  } catch (...) {
+    give_back(out);
+    throw;
   }
-  return false;
+  return true;
 }
 
 // Flat, as the other: of a few dozen nanoseconds calls would be a tenth.
@@ -77,26 +84,34 @@ template <class Fill>
   if (ended()) return Tried::ended;
   Spot spot;
   if (const Put room = ring_.find_room(spot); room != Put::done) return failed(room);
-  Claim claim;
-  if (!claim_block(size_class, &spot, claim)) return Tried::no_block;
+  Loan room;
+  if (!claim_block(size_class, bytes, &spot, room)) return Tried::no_block;
   Put put = Put::full;
   try {
-    fill(memory_.writable(claim.block, bytes));
-    memory_.describe(claim.block, bytes, format);
-    put = ring_.publish(claim, spot);
+    fill(room.bytes);
+    memory_.describe(room.claim.block, bytes, format);
+    put = ring_.publish(room.claim, spot);
   } catch (...) {
-    ring_.unclaim(claim);
+    give_back(room);
     throw;
   }
   if (put == Put::done) return Tried::done;
-  ring_.unclaim(claim);
+  give_back(room);
   return failed(put);
 }
 
 template <class Try>
-SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until,
-                                              std::size_t bytes) {
-  Tried tried = attempt();
+SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until, std::size_t bytes,
+                                              NoBlock without) {
+  const auto once = [&] {
+    try {
+      return attempt();
+    } catch (const NoMemory&) {
+      if (without == NoBlock::wait) throw;
+      return Tried::no_block;
+    }
+  };
+  Tried tried = once();
   if (tried == Tried::done) return Outcome::done;
   Tried before = tried;
   for (;;) {
@@ -104,44 +119,46 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until,
       case Tried::done: return Outcome::done;
       case Tried::closed: return Outcome::closed;
       case Tried::ended: return Outcome::ended;
-      case Tried::full:
-      case Tried::no_block: break;
+      case Tried::full: break;
+      case Tried::no_block:
+        // A wake for room that ends here is somebody else's.
+        if (before == Tried::full) memory_.wake(Event::not_full, 1);
+        if (without == NoBlock::tell) return Outcome::no_block;
+        break;
     }
     if (shape().maxsize == 0) {
       // Nothing of its kind will make room soon: it grew as far as it can.
       throw Overloaded(fmt::format("the queue has no room for another item of {} bytes", bytes));
     }
     if (until.is_now()) return Outcome::timeout;
+    before = tried;
     if (put_gather_.due()) {
       pause_for(Gather::kTime);
-      tried = attempt();
+      tried = once();
       put_gather_.learned(tried == Tried::done && ring_.room(kSeveral));
-      if (tried == Tried::done) return Outcome::done;
+      if (tried != before) continue;
     }
-    // A wake for room that ends here, as there is no block to be had, is somebody else's.
-    if (tried == Tried::no_block && before == Tried::full) memory_.wake(Event::not_full, 1);
-    before = tried;
     const bool full = before == Tried::full;
     const bool in_time = wait(
         memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, until.deadline(),
-        full ? kSlice : kShortSlice, [&] { return (tried = attempt()) != before; },
+        full ? kSlice : kShortSlice, [&] { return (tried = once()) != before; },
         [&] { look_around(); });
     if (!in_time) return Outcome::timeout;
   }
 }
 
 SharedQueue::Outcome SharedQueue::put(std::span<const std::byte> bytes, std::uint32_t format,
-                                      Until until) {
+                                      Until until, NoBlock without) {
   const unsigned k = class_for(bytes.size(), 1);
   const auto attempt = [&] { return try_put(k, bytes.size(), format, copy_of(bytes)); };
-  const Outcome outcome = wait_to_put(attempt, until, bytes.size());
+  const Outcome outcome = wait_to_put(attempt, until, bytes.size(), without);
   if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
   return outcome;
 }
 
 SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::byte>> items,
-                                           std::uint32_t format, Until until,
-                                           std::size_t& done) {
+                                           std::uint32_t format, Until until, std::size_t& done,
+                                           NoBlock without) {
   done = 0;
   for (const auto& bytes : items) static_cast<void>(class_for(bytes.size(), 1));
   // Those who could make room do not know yet that there is something: told before this one
@@ -159,7 +176,7 @@ SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::
         if (tried != Tried::done) tell();
         return tried;
       };
-      const Outcome outcome = wait_to_put(attempt, until, bytes.size());
+      const Outcome outcome = wait_to_put(attempt, until, bytes.size(), without);
       if (outcome != Outcome::done) return outcome;
       ++done;
     }
@@ -174,18 +191,11 @@ SharedQueue::Outcome SharedQueue::put_many(std::span<const std::span<const std::
 // By way of INFLIGHT: should this process die here, the item is given back as any that it had.
 SharedQueue::Outcome SharedQueue::put_back(std::span<const std::byte> bytes,
                                            std::uint32_t format) {
-  const unsigned k = class_for(bytes.size(), 1);
-  if (ended()) return Outcome::ended;
-  Claim claim;
-  if (!claim_block(k, nullptr, claim)) return Outcome::timeout;
-  try {
-    copy_of(bytes)(memory_.writable(claim.block, bytes.size()));
-    memory_.describe(claim.block, bytes.size(), format);
-  } catch (...) {
-    ring_.unclaim(claim);
-    throw;
-  }
-  ring_.put_back(claim);
+  Loan room;
+  if (const Outcome lent = loan(bytes.size(), 1, room); lent != Outcome::done) return lent;
+  copy_of(bytes)(room.bytes);
+  memory_.describe(room.claim.block, bytes.size(), format);
+  ring_.put_back(room.claim);
   return Outcome::done;
 }
 
@@ -195,21 +205,14 @@ void SharedQueue::add_tasks(std::uint64_t count) {
 
 void SharedQueue::close() { ring_.close(); }
 
-SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment,
-                                       Until until, Loan& out) {
+SharedQueue::Outcome SharedQueue::loan(std::size_t bytes, std::size_t alignment, Loan& out) {
   const unsigned k = class_for(bytes, alignment);
-  const auto attempt = [&] {
-    if (ended()) return Tried::ended;
-    if (!claim_block(k, nullptr, out.claim)) return Tried::no_block;
-    try {
-      out.bytes = memory_.writable(out.claim.block, bytes);
-    } catch (...) {
-      ring_.unclaim(out.claim);
-      throw;
-    }
-    return Tried::done;
-  };
-  return wait_to_put(attempt, until, bytes);
+  if (ended()) return Outcome::ended;
+  try {
+    return claim_block(k, bytes, nullptr, out) ? Outcome::done : Outcome::no_block;
+  } catch (const NoMemory&) {
+    return Outcome::no_block;
+  }
 }
 
 SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
@@ -222,7 +225,7 @@ SharedQueue::Outcome SharedQueue::commit(const Loan& loan, std::uint32_t format,
     if (put == Put::done) put = ring_.publish(loan.claim, spot);
     return put == Put::done ? Tried::done : failed(put);
   };
-  const Outcome outcome = wait_to_put(attempt, until, loan.bytes.size());
+  const Outcome outcome = wait_to_put(attempt, until, loan.bytes.size(), NoBlock::wait);
   if (outcome == Outcome::done) memory_.wake(Event::not_empty, 1);
   return outcome;
 }

@@ -43,6 +43,8 @@ class SharedQueue {
     timeout,  // the deadline came first, and nothing has changed
     closed,   // for takers: and there is nothing left
     ended,    // its manager has shut down; or was killed, and nobody else takes part
+    no_block,  // for puts: there is room in the order, but no block for the bytes, or no memory
+               // behind it. Nothing has changed; the manager may keep the item and put a stub
   };
   // A deadline that is past: for operations that do not wait.
   static constexpr core::Time kNow = core::Time::min();
@@ -55,22 +57,27 @@ class SharedQueue {
   int fd() const { return memory_.segment().fd(); }
   const QueueShape& shape() const { return memory_.layout().shape; }
 
-  // ---- Putting. Overloaded: the item is larger than the queue takes, or (unbounded queues) there
-  // is no more room at all. NoMemory: the system has none. Nothing was put then. ----
+  // What a put does without a block: it waits (in an unbounded queue it throws Overloaded), and
+  // throws NoMemory if the system has none for it; or it says no_block in both cases.
+  enum class NoBlock { wait, tell };
 
-  Outcome put(std::span<const std::byte> bytes, std::uint32_t format, Until until);
+  // ---- Putting. Overloaded: the item is larger than the queue takes, or (unbounded queues) there
+  // is no more room at all. Nothing was put then. ----
+
+  Outcome put(std::span<const std::byte> bytes, std::uint32_t format, Until until,
+              NoBlock without = NoBlock::wait);
   // All of them in this order; `done` says how many made it, whatever the outcome.
   Outcome put_many(std::span<const std::span<const std::byte>> items, std::uint32_t format,
-                   Until until, std::size_t& done);
+                   Until until, std::size_t& done, NoBlock without = NoBlock::wait);
   void close();
 
-  // Memory of the queue to write an item into, aligned to at most 64 bytes; waits while there is
-  // none. It is put by commit(), which waits for room, or given back by give_back().
+  // Memory of the queue to write an item into, aligned to at most 64 bytes; waits for nothing. It
+  // is put by commit(), which waits for room, or given back by give_back().
   struct Loan {
     Claim claim;
     std::span<std::byte> bytes;
   };
-  Outcome loan(std::size_t bytes, std::size_t alignment, Until until, Loan& out);
+  Outcome loan(std::size_t bytes, std::size_t alignment, Loan& out);
   Outcome commit(const Loan& loan, std::uint32_t format, Until until);
   void give_back(const Loan& loan) { ring_.unclaim(loan.claim); }
 
@@ -140,7 +147,7 @@ class SharedQueue {
   // ---- The manager's ----
 
   // An item that somebody had before it came into this queue: to be served before all others, and
-  // flagged. Whatever maxsize says; Outcome::timeout: there is no memory for it just now.
+  // flagged. Whatever maxsize says.
   Outcome put_back(std::span<const std::byte> bytes, std::uint32_t format);
   // So many items more that were taken elsewhere and are to be reported by task_done().
   void add_tasks(std::uint64_t count);
@@ -148,6 +155,13 @@ class SharedQueue {
   void end();
   // Takes back what dead participants held; waiters do so by themselves, a little later.
   void recover_dead() { participant_.recover_dead(); }
+
+  // ---- For who takes a stub: whether the manager, and what it has kept, is gone for good ----
+
+  bool manager_is_gone() {
+    participant_.recover_dead();
+    return participant_.maker_is_gone();
+  }
 
   // ---- For who waits for several queues, or for more than queues ----
 
@@ -170,11 +184,11 @@ class SharedQueue {
   explicit SharedQueue(QueueMemory memory);
 
   static Tried failed(Put put);
-  bool claim_block(unsigned size_class, const Spot* spot, Claim& out);
+  bool claim_block(unsigned size_class, std::size_t bytes, const Spot* spot, Loan& out);
   template <class Fill>
   Tried try_put(unsigned size_class, std::size_t bytes, std::uint32_t format, Fill&& fill);
   template <class Try>
-  Outcome wait_to_put(Try&& attempt, Until until, std::size_t bytes);
+  Outcome wait_to_put(Try&& attempt, Until until, std::size_t bytes, NoBlock without);
   unsigned class_for(std::size_t bytes, std::size_t alignment) const;
   bool ended() const { return memory_.ended().load(std::memory_order_relaxed) != 0; }
 

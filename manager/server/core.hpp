@@ -61,7 +61,7 @@ struct QueueMapped {
   core::ObjectId object{};
   std::uint64_t item_bytes = 0;
 };
-// What has become of a Work for this parked call.
+// What has become of a Work for this parked call, or (ParkId{}) for one that no call waits for.
 struct WorkDone {
   core::ObjectId object{};
   ParkId park{};

@@ -53,7 +53,7 @@ struct Fields {
   }
   void operator()(const input::WorkDone& input) {
     const WorkResult& result = input.result;
-    out.array(6);
+    out.array(7);
     out.natural(core::number(input.object));
     out.natural(static_cast<std::uint64_t>(input.park));
     out.natural(static_cast<std::uint64_t>(result.code));
@@ -66,6 +66,8 @@ struct Fields {
       out.bytes(item.bytes);
       out.boolean(item.redelivered);
     }
+    out.array(result.let_go.size());
+    for (const std::uint64_t number : result.let_go) out.natural(number);
   }
 };
 

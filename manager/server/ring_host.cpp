@@ -15,8 +15,6 @@
 namespace steward::server {
 namespace {
 
-using RingOutcome = shm::SharedQueue::Outcome;
-
 constexpr core::Time kNow = shm::SharedQueue::kNow;
 // So much one get_many takes at most: others wait for the loop.
 constexpr std::size_t kGetItems = 1U << 16U;
@@ -34,8 +32,14 @@ constexpr std::size_t kRecoverAtOnce = 64;
 // The kernel may show the end of a process before it has let go of its locks.
 constexpr core::Duration kRecoverAgain = std::chrono::milliseconds(50);
 
-std::span<const std::byte> bytes_of(const RingItem& item) {
-  return std::as_bytes(std::span(item.bytes));
+constexpr const char* kNoBlock = "the queue's shared memory has no room for another item";
+
+std::string stub_of(std::uint64_t number) {
+  std::string bytes;
+  for (std::size_t i = 0; i < kStubBytes; ++i) {
+    bytes.push_back(static_cast<char>(number >> (8 * i) & 0xffU));
+  }
+  return bytes;
 }
 
 // Work that gives the same calls back in the order in which they were served: the core goes through
@@ -135,9 +139,8 @@ void RingHost::answer(const Ring& ring, ParkId park, std::uint64_t number) {
   done_.push_back({.object = ring.object, .park = park, .number = number});
 }
 
-void RingHost::fail(const Ring& ring, ParkId park, std::uint64_t number) {
-  Done done{.object = ring.object, .park = park, .code = core::ErrorCode::bad_call,
-            .number = number};
+void RingHost::fail(const Ring& ring, ParkId park) {
+  Done done{.object = ring.object, .park = park, .code = core::ErrorCode::bad_call};
   try {
     throw;
   } catch (const Overloaded& error) {
@@ -155,13 +158,25 @@ void RingHost::fail(const Ring& ring, ParkId park, std::uint64_t number) {
   done_.push_back(std::move(done));
 }
 
-void RingHost::fail(const Ring& ring, ParkId park, RingOutcome outcome, std::uint64_t number) {
-  const bool closed = outcome == RingOutcome::closed;
-  done_.push_back({.object = ring.object,
-                   .park = park,
-                   .code = core::ErrorCode::closed,
-                   .text = closed ? kQueueClosed : "the manager is shutting down",
-                   .number = number});
+void RingHost::fail(const Ring& ring, ParkId park, Outcome outcome) {
+  const bool closed = outcome == Outcome::closed;
+  done_.push_back({.object = ring.object, .park = park, .code = core::ErrorCode::closed,
+                   .text = closed ? kQueueClosed : "the manager is shutting down"});
+}
+
+std::vector<std::uint64_t> RingHost::Put::let_go() {
+  for (std::size_t i = done; i < items.size(); ++i) carried.push_back(items[i].number);
+  return std::move(carried);
+}
+
+// With the put's answer, if that was the last thing to be said.
+void RingHost::let_go(const Ring& ring, Put& put) {
+  std::vector<std::uint64_t> numbers = put.let_go();
+  if (numbers.empty()) return;
+  const bool said = !done_.empty() && done_.back().object == ring.object && put.park &&
+                    done_.back().park == *put.park;
+  if (!said) done_.push_back({.object = ring.object});
+  done_.back().let_go = std::move(numbers);
 }
 
 void RingHost::start(Ring& ring, Work& work) {
@@ -172,18 +187,7 @@ void RingHost::start(Ring& ring, Work& work) {
       ring.puts.push_back({.park = work.park, .items = std::move(work.items)});
       advance_items(ring);
       return;
-    case Work::Kind::try_put: {
-      // Behind those who wait: they know that there is no room.
-      advance_items(ring);
-      if (!ring.puts.empty()) return answer(ring, work.park, 0);
-      const RingItem& item = work.items.at(0);
-      const RingOutcome outcome =
-          queue.put(bytes_of(item), static_cast<std::uint32_t>(item.format), kNow);
-      if (outcome == RingOutcome::closed || outcome == RingOutcome::ended) {
-        return fail(ring, work.park, outcome);
-      }
-      return answer(ring, work.park, outcome == RingOutcome::done ? 1 : 0);
-    }
+    case Work::Kind::try_put: return try_put(ring, work);
     case Work::Kind::get:
       ring.gets.push_back({work.park, work.number});
       advance_items(ring);
@@ -192,9 +196,9 @@ void RingHost::start(Ring& ring, Work& work) {
       advance_items(ring);
       if (!ring.gets.empty()) return answer(ring, work.park);
       Done done{.object = ring.object, .park = work.park};
-      RingOutcome outcome = RingOutcome::timeout;
+      Outcome outcome = Outcome::timeout;
       get(ring, {work.park, 1}, done, outcome);
-      if (outcome == RingOutcome::closed || outcome == RingOutcome::ended) {
+      if (outcome == Outcome::closed || outcome == Outcome::ended) {
         return fail(ring, work.park, outcome);
       }
       done_.push_back(std::move(done));
@@ -215,7 +219,7 @@ void RingHost::start(Ring& ring, Work& work) {
       return answer(ring, work.park);
     case Work::Kind::cancel: return cancel(ring, work.park);
     case Work::Kind::confirm: return confirm(ring, work.park);
-    case Work::Kind::give_back: return give_back(ring, work.park);
+    case Work::Kind::give_back: return give_back(ring, work.park, work.number);
     case Work::Kind::finish: return finish(ring, work.park);
     case Work::Kind::put_back:
       ring.back.push_back({.park = {}, .items = std::move(work.items), .tasks_done = true});
@@ -223,6 +227,15 @@ void RingHost::start(Ring& ring, Work& work) {
       return;
     case Work::Kind::gone: return;
   }
+}
+
+void RingHost::try_put(Ring& ring, Work& work) {
+  // Behind those who wait: they know that there is no room.
+  advance_items(ring);
+  Put put{.park = work.park, .items = std::move(work.items), .once = true};
+  const Step step = ring.puts.empty() ? put_next(ring, put) : Step::wait;
+  if (step != Step::failed) answer(ring, work.park, put.done);
+  let_go(ring, put);
 }
 
 // Nobody else is there yet: the items keep their order whatever is put first.
@@ -249,8 +262,7 @@ void RingHost::close(Ring& ring) {
 void RingHost::cancel(Ring& ring, ParkId park) {
   const auto put = std::ranges::find(ring.puts, std::optional(park), &Put::park);
   if (put != ring.puts.end()) {
-    done_.push_back({.object = ring.object, .park = park, .code = core::ErrorCode::timed_out,
-                     .text = "cancelled", .number = put->done});
+    let_go(ring, *put);
     ring.puts.erase(put);
     return;
   }
@@ -282,10 +294,13 @@ void RingHost::finish(Ring& ring, ParkId park) {
   for (const shm::Held& held : node.mapped()) static_cast<void>(ring.queue->ack(held));
 }
 
-void RingHost::give_back(Ring& ring, ParkId park) {
-  const auto node = ring.held.extract(park);
-  if (node.empty()) return;
-  for (const shm::Held& held : node.mapped()) nack(ring, held);
+void RingHost::give_back(Ring& ring, ParkId park, std::uint64_t but_for) {
+  const auto found = ring.held.find(park);
+  if (found == ring.held.end()) return;
+  std::vector<shm::Held>& held = found->second;
+  for (std::size_t i = but_for; i < held.size(); ++i) nack(ring, held[i]);
+  held.resize(std::min<std::size_t>(but_for, held.size()));
+  if (held.empty()) ring.held.erase(found);
 }
 
 // Where the ring cannot take it back, the item is the next participant's that has our number.
@@ -354,31 +369,49 @@ bool RingHost::advance_first_put(Ring& ring, std::deque<Put>& puts) {
   if (step == Step::wait) return put.done > before;
   if (step == Step::done) {
     if (put.close_after) close(ring);
-    if (put.park) answer(ring, *put.park, put.done);
+    if (put.park) answer(ring, *put.park);
   }
+  let_go(ring, put);
   puts.pop_front();
   return true;
 }
 
+// Itself or, where there is no memory for it, as a stub.
+RingHost::Outcome RingHost::put_item(shm::SharedQueue& queue, RingItem& item, bool in_front,
+                                     std::vector<std::uint64_t>& carried) {
+  const auto in = [&](std::string_view text, RingFormat format) {
+    const auto bytes = std::as_bytes(std::span(text));
+    const auto number = static_cast<std::uint32_t>(format);
+    return in_front ? queue.put_back(bytes, number)
+                    : queue.put(bytes, number, kNow, shm::SharedQueue::NoBlock::tell);
+  };
+  if (!item.bytes.empty()) {
+    const Outcome outcome = in(item.bytes, RingFormat::encoded);
+    if (outcome == Outcome::done) carried.push_back(item.number);
+    if (outcome != Outcome::no_block) return outcome;
+    item.bytes = {};
+  }
+  return in(stub_of(item.number), RingFormat::stub);
+}
+
 RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
-  const RingItem& item = put.items[put.done];
-  const auto format = static_cast<std::uint32_t>(item.format);
+  RingItem& item = put.items[put.done];
   shm::SharedQueue& queue = *ring.queue;
-  RingOutcome outcome = RingOutcome::timeout;
+  Outcome outcome = Outcome::timeout;
   try {
-    outcome = item.redelivered ? queue.put_back(bytes_of(item), format)
-                               : queue.put(bytes_of(item), format, kNow);
+    outcome = put_item(queue, item, item.redelivered, put.carried);
     // It was in before the ring was closed.
-    if (outcome == RingOutcome::closed && !put.park) {
-      outcome = queue.put_back(bytes_of(item), format);
+    if (outcome == Outcome::closed && !put.park) {
+      outcome = put_item(queue, item, true, put.carried);
     }
-    ring.short_of_memory = outcome == RingOutcome::timeout && (item.redelivered || !queue.full());
+    const bool waits = !put.park || (queue.shape().maxsize != 0 && !put.once);
+    if (outcome == Outcome::no_block && !waits) throw Overloaded(kNoBlock);
   } catch (const shm::Damaged&) {
-    if (put.park) fail(ring, *put.park, put.done);
+    if (put.park) fail(ring, *put.park);
     return Step::failed;
   } catch (const std::exception&) {
     if (put.park) {
-      fail(ring, *put.park, put.done);
+      fail(ring, *put.park);
       return Step::failed;
     }
     // What was in the queue already must not get lost for want of memory.
@@ -386,11 +419,12 @@ RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
     return Step::wait;
   }
   switch (outcome) {
-    case RingOutcome::done: break;
-    case RingOutcome::timeout: return Step::wait;
-    case RingOutcome::closed:
-    case RingOutcome::ended:
-      if (put.park) fail(ring, *put.park, outcome, put.done);
+    case Outcome::done: break;
+    case Outcome::no_block: ring.short_of_memory = true; return Step::wait;
+    case Outcome::timeout: return Step::wait;
+    case Outcome::closed:
+    case Outcome::ended:
+      if (put.park) fail(ring, *put.park, outcome);
       return Step::failed;
   }
   ++put.done;
@@ -398,7 +432,7 @@ RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
   return Step::done;
 }
 
-void RingHost::get(Ring& ring, const Get& get, Done& done, RingOutcome& outcome) {
+void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
   std::vector<shm::Held> held;
   std::size_t bytes = 0;
   const auto read = [&](const shm::Item& item) {
@@ -413,7 +447,7 @@ void RingHost::get(Ring& ring, const Get& get, Done& done, RingOutcome& outcome)
     while (held.size() < most && bytes < std::min<std::uint64_t>(kGetBytes, item_bytes_)) {
       shm::Held one;
       outcome = ring.queue->get(read, kNow, one);
-      if (outcome != RingOutcome::done) break;
+      if (outcome != Outcome::done) break;
       if (!held.empty() && bytes > item_bytes_) {
         // One message would not carry them all.
         done.items.pop_back();
@@ -427,7 +461,7 @@ void RingHost::get(Ring& ring, const Get& get, Done& done, RingOutcome& outcome)
     throw;
   }
   if (held.empty()) return;
-  outcome = RingOutcome::done;
+  outcome = Outcome::done;
   ring.held.insert_or_assign(get.park, std::move(held));
 }
 
@@ -435,11 +469,11 @@ bool RingHost::advance_first_get(Ring& ring) {
   if (ring.gets.empty()) return false;
   const Get first = ring.gets.front();
   Done done{.object = ring.object, .park = first.park};
-  RingOutcome outcome = RingOutcome::timeout;
+  Outcome outcome = Outcome::timeout;
   try {
     get(ring, first, done, outcome);
-    if (outcome == RingOutcome::timeout) return false;
-    if (outcome == RingOutcome::done) {
+    if (outcome == Outcome::timeout) return false;
+    if (outcome == Outcome::done) {
       done_.push_back(std::move(done));
     } else {
       fail(ring, first.park, outcome);
@@ -454,10 +488,10 @@ bool RingHost::advance_first_get(Ring& ring) {
 bool RingHost::advance_joins(Ring& ring) {
   if (ring.joins.empty()) return false;
   try {
-    const RingOutcome outcome = ring.queue->join(kNow);
-    if (outcome == RingOutcome::timeout) return false;
+    const Outcome outcome = ring.queue->join(kNow);
+    if (outcome == Outcome::timeout) return false;
     for (const ParkId park : ring.joins) {
-      outcome == RingOutcome::done ? answer(ring, park) : fail(ring, park, outcome);
+      outcome == Outcome::done ? answer(ring, park) : fail(ring, park, outcome);
     }
   } catch (...) {
     for (const ParkId park : ring.joins) fail(ring, park);

@@ -40,6 +40,7 @@ class RingHost {
     std::string text = {};
     std::uint64_t number = 0;
     std::vector<Item> items = {};
+    std::vector<std::uint64_t> let_go = {};
   };
 
   // `descriptors` is how many the process may have open.
@@ -76,12 +77,18 @@ class RingHost {
   std::size_t waiting() const;
 
  private:
+  using Outcome = shm::SharedQueue::Outcome;
   struct Put {
     std::optional<ParkId> park;  // nullopt: nobody waits for it
     std::vector<RingItem> items;
     std::size_t done = 0;
+    bool once = false;  // now or never
     bool close_after = false;
     bool tasks_done = false;  // one open task less for each
+    std::vector<std::uint64_t> carried = {};  // numbers of those that went in themselves
+
+    // What the core need not keep: what the ring carries, and what will never go in.
+    std::vector<std::uint64_t> let_go();
   };
   struct Get {
     ParkId park{};
@@ -107,19 +114,20 @@ class RingHost {
   enum class Step { done, wait, failed };
 
   void start(Ring& ring, Work& work);
+  void try_put(Ring& ring, Work& work);
   void move_in(Ring& ring, Work& work);
   void answer(const Ring& ring, ParkId park, std::uint64_t number = 0);
   void cancel(Ring& ring, ParkId park);
   void confirm(Ring& ring, ParkId park);
   static void finish(Ring& ring, ParkId park);
-  void give_back(Ring& ring, ParkId park);
+  void give_back(Ring& ring, ParkId park, std::uint64_t but_for = 0);
   static void nack(Ring& ring, const shm::Held& held);
   static void close(Ring& ring);
   void drop(core::ObjectId object);
   // For the exception that is being handled.
-  void fail(const Ring& ring, ParkId park, std::uint64_t number = 0);
-  void fail(const Ring& ring, ParkId park, shm::SharedQueue::Outcome outcome,
-            std::uint64_t number = 0);
+  void fail(const Ring& ring, ParkId park);
+  void fail(const Ring& ring, ParkId park, Outcome outcome);
+  void let_go(const Ring& ring, Put& put);
 
   // Lets those who wait go on as far as they can; afterwards the words of those who cannot are
   // ready to be watched.
@@ -129,11 +137,13 @@ class RingHost {
   bool advance_items(Ring& ring);
   bool advance_first_put(Ring& ring, std::deque<Put>& puts);
   Step put_next(Ring& ring, Put& put);
+  static Outcome put_item(shm::SharedQueue& queue, RingItem& item, bool in_front,
+                          std::vector<std::uint64_t>& carried);
   bool advance_first_get(Ring& ring);
   bool advance_joins(Ring& ring);
   bool advance_onlookers(Ring& ring);
   void arm(Ring& ring);
-  void get(Ring& ring, const Get& get, Done& done, shm::SharedQueue::Outcome& outcome);
+  void get(Ring& ring, const Get& get, Done& done, Outcome& outcome);
   void look_for_dead(bool slice, core::Time now, std::vector<core::ObjectId>& touched);
   void watch();
 

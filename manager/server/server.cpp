@@ -290,7 +290,8 @@ void Server::pass_gate() {
     const std::vector<RingHost::Done> results = rings_->perform(now_);
     if (results.empty()) break;
     for (const RingHost::Done& done : results) {
-      WorkResult result{.code = done.code, .text = done.text, .number = done.number};
+      WorkResult result{
+          .code = done.code, .text = done.text, .number = done.number, .let_go = done.let_go};
       for (const auto& [bytes, format, redelivered] : done.items) {
         result.items.push_back({bytes, format, redelivered});
       }

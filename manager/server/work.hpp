@@ -29,9 +29,11 @@ inline constexpr std::size_t kStubBytes = 8;
 // What those who use a closed queue are told, with a ring and without.
 inline constexpr const char* kQueueClosed = "the queue is closed";
 
+// The core keeps the value under the number until it hears that the ring carries it (see
+// WorkResult): where the ring has no memory for the bytes, a stub goes in.
 struct RingItem {
-  std::string bytes;
-  RingFormat format = RingFormat::encoded;
+  std::string bytes = {};  // encoded; empty: the ring cannot carry it, whatever its memory
+  std::uint64_t number = 0;
   bool redelivered = false;
 };
 
@@ -53,9 +55,9 @@ struct Work {
     task_done,
     join,
     close,
-    // The call waits no more. A put still says how many of its items went in.
+    // The call waits no more. What a put need not keep is still said.
     cancel,
-    // What the call got is the client's, or goes back.
+    // What the call got is the client's, or goes back, but for the first `number` items.
     confirm,
     give_back,
     // What the call got is dealt with, and nobody will report it. Without a call: an item that was
@@ -85,9 +87,13 @@ struct WorkResult {
 
   core::ErrorCode code = core::ErrorCode::ok;
   std::string_view text = {};  // of an error
-  // How many items went in (also beside an error), how many there are; of what is asked, 1 for yes.
+  // How many items there are; of what is asked, and of a try_put, 1 for yes.
   std::uint64_t number = 0;
   std::vector<Item> items = {};  // that were got
+  // Of items that were to be put: those that the core need not keep (any longer), since the ring
+  // carries their bytes, or they will never go in. Also beside an error, for calls that nobody
+  // waits for any more, and, with ParkId{}, for work that no call waits for.
+  std::vector<std::uint64_t> let_go = {};
 };
 
 }  // namespace steward::server

@@ -11,10 +11,12 @@
 
 #include <gtest/gtest.h>
 
+#include <steward/client/ring.hpp>
 #include <steward/steward.hpp>
 
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/general_road.hpp>
+#include <steward/tests/shm/block_hog.hpp>
 
 namespace steward::test {
 namespace {
@@ -45,6 +47,42 @@ TEST(ServerDeath, AStoppedServerEndsCallsAtTheirDeadline) {
   lock.unlock();
   queue.put(5);
   EXPECT_EQ(queue.get(), 5);
+}
+
+// Whether a queue has a ring is asked with the first call, which may wait longer than the others.
+TEST(ServerDeath, AStoppedServerDoesNotHoldUpTheFirstCallOfAQueue) {
+  Manager manager;
+  const Queue<int> queue = manager.queue<int>();
+  ASSERT_EQ(::kill(manager.pid(), SIGSTOP), 0);
+  EXPECT_THROW(queue.with_timeout(20ms).try_get(), TimeoutError);
+  EXPECT_EQ(queue.get_for(20ms), std::nullopt);
+  std::thread patient([queue] { EXPECT_EQ(queue.get(), 7); });
+  EXPECT_THROW(queue.with_timeout(20ms).size(), TimeoutError);
+  ASSERT_EQ(::kill(manager.pid(), SIGCONT), 0);
+  queue.put(7);
+  patient.join();
+  EXPECT_EQ(queue.transport(), "shm") << "nothing was decided before the manager had answered";
+}
+
+TEST(ServerDeath, WhatAKilledServerKeptDoesNotStandInTheWay) {
+  Manager manager;
+  const Queue<std::string> queue = manager.queue<std::string>();
+  const std::string large(20'000, 'x');
+  {
+    const BlockHog hog(client::ring_of(queue.reference(), std::nullopt)->fd(), large.size());
+    queue.put_many({"a", large, "b", large, "c"});
+  }
+  ASSERT_EQ(::kill(manager.pid(), SIGKILL), 0);
+  EXPECT_EQ(queue.get(), "a");
+  // It is gone once the kernel has let go of its locks.
+  EXPECT_TRUE(eventually([&] {
+    try {
+      return queue.get() == "b";
+    } catch (const Disconnected&) {
+      return false;
+    }
+  }));
+  EXPECT_EQ(queue.get_many(2), std::vector<std::string>{"c"});
 }
 
 TEST(ServerDeath, AKilledServerEndsEveryCallAtOnce) {

@@ -98,7 +98,7 @@ class Script {
       case 7: queue_->touch(held_, core::Time::min()); break;
       case 8: {
         SharedQueue::Loan loan;
-        if (queue_->loan(item.size(), 8, now, loan) != SharedQueue::Outcome::done) break;
+        if (queue_->loan(item.size(), 8, loan) != SharedQueue::Outcome::done) break;
         std::ranges::fill(loan.bytes, std::byte{1});
         if (queue_->commit(loan, 0, now) != SharedQueue::Outcome::done) queue_->give_back(loan);
         break;

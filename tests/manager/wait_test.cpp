@@ -211,7 +211,8 @@ TEST(Wait, AWakeThatItHasHadGoesToOneWhoTakes) {
   Manager manager;
   const Queue<int> queue = manager.queue<int>();
   ASSERT_EQ(queue.transport(), "shm");
-  shm::FutexWord& word = client::ring_of(queue.reference())->event(shm::Event::not_empty);
+  shm::SharedQueue* const ring = client::ring_of(queue.reference(), std::nullopt);
+  shm::FutexWord& word = ring->event(shm::Event::not_empty);
   std::atomic<pid_t> onlooker_id = 0;
   std::atomic<pid_t> taker_id = 0;
   std::thread onlooker([&] {

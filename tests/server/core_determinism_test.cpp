@@ -129,6 +129,9 @@ class Inputs {
       const auto format = static_cast<std::uint32_t>(below(4));
       result.items.push_back({format == 2 ? stub_bytes : value, format});
     }
+    for (const server::RingItem& item : work.items) {
+      if (below(3) != 0) result.let_go.push_back(item.number);
+    }
     const std::size_t before = a.transcript.size();
     both(a, b, server::input::WorkDone{work.object, work.park, result});
     if (a.transcript.size() > before) ++works_done_;

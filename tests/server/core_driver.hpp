@@ -165,7 +165,7 @@ class CoreDriver {
     writer.natural(work.number);
     writer.boolean(work.closed);
     for (const server::RingItem& item : work.items) {
-      writer.natural(static_cast<std::uint64_t>(item.format));
+      writer.natural(item.number);
       writer.boolean(item.redelivered);
       writer.bytes(item.bytes);
     }

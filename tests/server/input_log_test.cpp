@@ -30,13 +30,13 @@ TEST(InputLog, KeepsWhichQueueHasARing) {
 TEST(InputLog, KeepsWhatHasBecomeOfWork) {
   server::input::WorkDone done{core::ObjectId{7}, server::ParkId{8}, {}};
   done.result = {.code = core::ErrorCode::closed, .text = "why", .number = 9,
-                 .items = {{"bytes", 3, true}, {"", 0}}};
+                 .items = {{"bytes", 3, true}, {"", 0}}, .let_go = {4, 5}};
   const std::string bytes = encode_input(done, core::Time{} + std::chrono::nanoseconds(5));
   core::Reader reader(bytes);
   reader.array_of(3);
   EXPECT_EQ(reader.natural(), server::Input(done).index());
   EXPECT_EQ(reader.integer(), 5);
-  reader.array_of(6);
+  reader.array_of(7);
   EXPECT_EQ(reader.natural(), 7U);
   EXPECT_EQ(reader.natural(), 8U);
   EXPECT_EQ(reader.natural(), static_cast<std::uint64_t>(core::ErrorCode::closed));
@@ -51,6 +51,9 @@ TEST(InputLog, KeepsWhatHasBecomeOfWork) {
   EXPECT_EQ(reader.natural(), 0U);
   EXPECT_EQ(reader.bytes(), "");
   EXPECT_FALSE(reader.boolean());
+  reader.array_of(2);
+  EXPECT_EQ(reader.natural(), 4U);
+  EXPECT_EQ(reader.natural(), 5U);
   reader.finish();
 }
 

@@ -143,7 +143,7 @@ class Victim {
       case 11: queue_->touch(held_, *core::deadline_after(1ms)); break;
       case 12: {
         SharedQueue::Loan loan;
-        if (queue_->loan(item.size(), 64, soon(), loan) != SharedQueue::Outcome::done) break;
+        if (queue_->loan(item.size(), 64, loan) != SharedQueue::Outcome::done) break;
         check(loan.bytes);
         std::memcpy(loan.bytes.data(), item.data(), item.size());
         if (queue_->commit(loan, 0, soon()) != SharedQueue::Outcome::done) {

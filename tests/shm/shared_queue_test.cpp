@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <functional>
@@ -13,6 +14,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <steward/tests/shm/block_hog.hpp>
 
 namespace steward::shm {
 namespace {
@@ -49,6 +52,7 @@ std::string next(SharedQueue& queue, core::Deadline deadline = kNow) {
     case Outcome::timeout: return "(empty)";
     case Outcome::closed: return "(closed)";
     case Outcome::ended: return "(ended)";
+    case Outcome::no_block: break;
   }
   return "(?)";
 }
@@ -76,6 +80,56 @@ TEST(SharedQueue, FirstInFirstOut) {
   EXPECT_EQ(next(*queue), "three");
   EXPECT_EQ(next(*queue), "(empty)");
   EXPECT_EQ(queue->size(), 0U);
+}
+
+constexpr auto kTell = SharedQueue::NoBlock::tell;
+
+TEST(SharedQueue, APutWithoutABlockSaysSoAndChangesNothing) {
+  for (const std::uint64_t maxsize : {0U, 5U}) {
+    const auto queue = SharedQueue::create({.maxsize = maxsize});
+    const std::string large(20'000, 'x');
+    {
+      const test::BlockHog hog(queue->fd(), large.size());
+      EXPECT_EQ(queue->put(bytes(large), 0, in(1h), kTell), Outcome::no_block);
+      SharedQueue::Loan loan;
+      EXPECT_EQ(queue->loan(large.size(), 1, loan), Outcome::no_block);
+      EXPECT_EQ(queue->put_back(bytes(large), 0), Outcome::no_block);
+      EXPECT_EQ(queue->size(), 0U);
+      std::size_t done = 0;
+      const std::array items{bytes("a"), bytes("b"), bytes(large), bytes("c")};
+      EXPECT_EQ(queue->put_many(items, 0, in(1h), done, kTell), Outcome::no_block);
+      EXPECT_EQ(done, 2U);
+      EXPECT_EQ(next(*queue), "a");
+      EXPECT_EQ(next(*queue), "b");
+      EXPECT_EQ(next(*queue), "(empty)");
+    }
+    EXPECT_EQ(put(*queue, large), Outcome::done);
+    EXPECT_EQ(next(*queue), large);
+  }
+}
+
+TEST(SharedQueue, AFullQueueIsFullWhetherOrNotThereIsABlock) {
+  const auto queue = SharedQueue::create({.maxsize = 1});
+  const std::string large(20'000, 'x');
+  const test::BlockHog hog(queue->fd(), large.size());
+  EXPECT_EQ(put(*queue, "a"), Outcome::done);
+  EXPECT_EQ(queue->put(bytes(large), 0, kNow, kTell), Outcome::timeout);
+  auto waiting = std::async(std::launch::async,
+                            [&] { return queue->put(bytes(large), 0, in(1h), kTell); });
+  EXPECT_EQ(next(*queue), "a");
+  EXPECT_EQ(waiting.get(), Outcome::no_block) << "there is room now";
+  EXPECT_EQ(put(*queue, "b"), Outcome::done);
+}
+
+TEST(SharedQueue, APutWaitsForABlockUnlessItIsToTell) {
+  const auto queue = SharedQueue::create({.maxsize = 2});
+  const std::string large(20'000, 'x');
+  test::BlockHog hog(queue->fd(), large.size());
+  EXPECT_EQ(put(*queue, large), Outcome::timeout);
+  auto waiting = std::async(std::launch::async, [&] { return put(*queue, large, in(1h)); });
+  hog.release();
+  EXPECT_EQ(waiting.get(), Outcome::done);
+  EXPECT_EQ(next(*queue), large);
 }
 
 TEST(SharedQueue, IsFullAtItsMaxsizeExactly) {
@@ -370,12 +424,12 @@ TEST(SharedQueue, WhatIsLentIsPutByCommitOnly) {
   };
   const auto queue = SharedQueue::create({.maxsize = 1});
   SharedQueue::Loan loan;
-  ASSERT_EQ(queue->loan(sizeof(Picture), alignof(Picture), kNow, loan), Outcome::done);
+  ASSERT_EQ(queue->loan(sizeof(Picture), alignof(Picture), loan), Outcome::done);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(loan.bytes.data()) % alignof(Picture), 0U);
   queue->give_back(loan);
   EXPECT_EQ(next(*queue), "(empty)");
 
-  ASSERT_EQ(queue->loan(5, 1, kNow, loan), Outcome::done);
+  ASSERT_EQ(queue->loan(5, 1, loan), Outcome::done);
   std::memcpy(loan.bytes.data(), "hello", 5);
   ASSERT_EQ(queue->commit(loan, 7, kNow), Outcome::done);
   Held held;

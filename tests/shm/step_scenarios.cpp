@@ -59,7 +59,7 @@ void let_one_die(const SharedQueue& queue) {
     SharedQueue::Loan loan;
     test::reserve(*mine, {}, ignore, kNow, held);
     test::reserve(*mine, core::deadline_after(1h), ignore, kNow, held);
-    mine->loan(10, 1, kNow, loan);
+    mine->loan(10, 1, loan);
     test::get(*mine, [](const Item&) { ::_exit(0); }, kNow);
     ::_exit(1);
   }
@@ -148,7 +148,7 @@ std::vector<Scenario> puts() {
                   {"a", "1", "2", "3", "(empty)"}}});
   out.push_back({"Commit", kSmall, holding({"a", "b"}), nothing,
                  [](Hand& hand) {
-                   hand.queue->loan(1, 1, soon(), hand.loan);
+                   hand.queue->loan(1, 1, hand.loan);
                    std::memcpy(hand.loan.bytes.data(), "n", 1);
                    if (hand.queue->commit(hand.loan, 0, soon()) == Outcome::done) {
                      hand.log.added.add("n");
@@ -157,7 +157,7 @@ std::vector<Scenario> puts() {
                  before_after});
   out.push_back({"GiveBackALoan", kSmall, holding({"a", "b"}), nothing,
                  [](Hand& hand) {
-                   hand.queue->loan(1, 1, soon(), hand.loan);
+                   hand.queue->loan(1, 1, hand.loan);
                    hand.queue->give_back(hand.loan);
                  },
                  {{"a", "b", "(empty)"}}});

@@ -120,7 +120,7 @@ void produce(StormLog& log, SharedQueue& queue, std::uint32_t me, std::uint64_t 
       queue.put_many(spans, 0, shortly(), done);
     } else if (random() % 4 == 0) {
       SharedQueue::Loan loan;
-      if (queue.loan(items[0].size(), 1, shortly(), loan) == Outcome::done) {
+      if (queue.loan(items[0].size(), 1, loan) == Outcome::done) {
         std::memcpy(loan.bytes.data(), items[0].data(), items[0].size());
         done = queue.commit(loan, 0, shortly()) == Outcome::done ? 1 : 0;
         if (done == 0) queue.give_back(loan);

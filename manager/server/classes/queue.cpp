@@ -9,7 +9,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kQueueSaveVersion = 4;
+constexpr std::uint64_t kQueueSaveVersion = 5;
 
 }  // namespace
 
@@ -21,10 +21,7 @@ void QueueObject::require_open() const {
 }
 
 Outcome QueueObject::put(Call& call, Value item) {
-  if (outside_) {
-    put_outside(call.park(), Asked::put, {std::move(item)}, call);
-    return kParked;
-  }
+  if (outside_) return ask_put(call, Asked::put, {std::move(item)});
   require_open();
   const std::size_t bytes = item.footprint();
   if (full()) {
@@ -39,10 +36,7 @@ Outcome QueueObject::put(Call& call, Value item) {
 }
 
 Outcome QueueObject::try_put(Call& call, Value item) {
-  if (outside_) {
-    put_outside(call.park(), Asked::try_put, {std::move(item)}, call);
-    return kParked;
-  }
+  if (outside_) return ask_put(call, Asked::try_put, {std::move(item)});
   require_open();
   if (full()) return Value(false);
   bytes_ += item.footprint();
@@ -52,10 +46,7 @@ Outcome QueueObject::try_put(Call& call, Value item) {
 }
 
 Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
-  if (outside_) {
-    put_outside(call.park(), Asked::put, items, call);
-    return kParked;
-  }
+  if (outside_) return ask_put(call, Asked::put, std::move(items));
   require_open();
   if (items.empty() || maxsize_ == 0 || items.size() + items_.size() <= maxsize_) {
     bytes_ += detail::footprint(items);
@@ -171,7 +162,9 @@ bool QueueObject::serve_first(Context& context) {
 
 Outcome QueueObject::task_done(Call& call) {
   if (outside_) return ask(call, Asked::task_done, Work::Kind::task_done);
-  if (unfinished_ == 0) throw BadCall("task_done was called more often than items were put");
+  if (unfinished_ <= items_.size()) {
+    throw BadCall("task_done was called more often than items were taken");
+  }
   finish_task(call);
   return Value();
 }
@@ -230,9 +223,7 @@ std::vector<ParkId> QueueObject::waiting() const {
   for (const auto& [id, items] : putters_) all.push_back(id);
   for (const auto& [id, getter] : getters_) all.push_back(id);
   if (outside_) {
-    for (const auto& [id, call] : outside_->calls) {
-      if (!call.forgotten) all.push_back(id);
-    }
+    for (const auto& [id, call] : outside_->calls) all.push_back(id);
   }
   std::ranges::sort(all);
   return all;
@@ -252,7 +243,7 @@ void QueueObject::returned(CallKey key, Context& context) {
 }
 
 void QueueObject::put_back(std::vector<Item> items, Context& context) {
-  if (outside_) return put_back_outside(items, context);
+  if (outside_) return put_back_outside(std::move(items), context);
   // By number and not simply to the front: others may have come back before. The last one first, so
   // that each goes in at the very front, or near it.
   for (auto item = items.rbegin(); item != items.rend(); ++item) {

@@ -30,8 +30,9 @@ namespace steward::server {
 // The first local client that asks for it moves the items into a ring in shared memory (mapped),
 // and from then on the ring is the only store: calls become work that is done there, and park until
 // its result comes in. What a ring cannot hold stays here, under a number, and the ring gets a stub
-// with that number: values with handles inside, whose references must be counted, and oversized
-// ones. Other than in here, put_many of several items is not atomic then: items of others may come
+// with that number: values with handles inside, whose references must be counted, oversized ones,
+// and those for which it has no memory. Which those are the ring says: until then all are kept.
+// Other than in here, put_many of several items is not atomic then: items of others may come
 // between its own, and where it fails (closed, no memory) those before stay in. Who waits longest
 // among the callers here is still served first, but local clients do not queue up with them. An
 // item that is no value reaches its getter as bytes. Items in the ring do not count in bytes().
@@ -87,7 +88,7 @@ class QueueObject final : public Object {
   void redeemed(std::uint64_t number);
 
   // Of the items that are here, in flight, or wait to enter; of a ring those behind its stubs, and
-  // those that wait to enter it.
+  // those of which it has not said yet that it carries them.
   std::size_t bytes() const override { return bytes_; }
   void save(Saver& out) const override;
   void forget(ParkId parked, Context& context) override;
@@ -122,12 +123,8 @@ class QueueObject final : public Object {
   };
   struct Waiting {
     Asked asked = Asked::size;
-    std::size_t bytes = 0;  // of items on their way into the ring, counted in bytes_
-    // The stubs among them: which item, and its number.
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> stubs = {};
     std::optional<std::uint64_t> text_limit = {};
     std::optional<std::uint64_t> time_ms = {};  // of a reserve
-    bool forgotten = false;  // a put that nobody waits for: what of it went in has yet to be said
   };
   // What a ring's get has given to a caller that has not confirmed it, or has reserved it.
   struct Taken {
@@ -137,8 +134,8 @@ class QueueObject final : public Object {
   // All of it empty at first: the items are in the ring.
   struct Outside {
     std::uint64_t item_bytes = 0;
-    std::uint64_t last_stub = 0;
-    std::map<std::uint64_t, Value> kept = {};  // behind stubs
+    std::uint64_t last_number = 0;
+    std::map<std::uint64_t, Value> kept = {};  // behind stubs, or on their way into the ring
     std::map<ParkId, Waiting> calls = {};
     std::map<CallKey, Taken> taken = {};
   };
@@ -170,8 +167,13 @@ class QueueObject final : public Object {
   void save_reserved(Saver& out) const;
 
   // queue_outside.cpp
-  RingItem to_ring(const Value& value, bool redelivered);
-  void put_outside(ParkId parked, Asked asked, const std::vector<Value>& items, Context& context);
+  RingItem encode(const Value& value) const;
+  std::vector<RingItem> encode(const std::vector<Value>& values) const;
+  // Under the numbers that the items get.
+  void keep(std::vector<RingItem>& items, std::vector<Value> values);
+  std::vector<RingItem> to_ring(std::vector<Value> values);
+  void put_outside(ParkId parked, Asked asked, std::vector<RingItem> items, Context& context);
+  Outcome ask_put(Call& call, Asked asked, std::vector<Value> items);
   Outcome ask(Call& call, Asked asked, Work work);
   Outcome ask(Call& call, Asked asked, Work::Kind kind);
   void give(ParkId parked, const Waiting& waiting, const WorkResult& result, Context& context);
@@ -180,7 +182,7 @@ class QueueObject final : public Object {
   bool forget_outside(ParkId parked, Context& context);
   bool confirmed_outside(CallKey key, Context& context);
   bool returned_outside(CallKey key, Context& context);
-  void put_back_outside(const std::vector<Item>& items, Context& context);
+  void put_back_outside(std::vector<Item> items, Context& context);
   void drop_kept(std::uint64_t number);
   void save_outside(Saver& out) const;
   static void save_taken(Saver& out, const Taken& taken);

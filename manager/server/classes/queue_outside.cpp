@@ -13,15 +13,6 @@
 namespace steward::server {
 namespace {
 
-RingItem stub(std::uint64_t number) {
-  RingItem item;
-  item.format = RingFormat::stub;
-  for (std::size_t i = 0; i < kStubBytes; ++i) {
-    item.bytes.push_back(static_cast<char>(number >> (8 * i) & 0xffU));
-  }
-  return item;
-}
-
 // 0, which no stub has: these are not the bytes of one.
 std::uint64_t stub_number(std::string_view bytes) {
   if (bytes.size() != kStubBytes) return 0;
@@ -34,19 +25,34 @@ std::uint64_t stub_number(std::string_view bytes) {
 
 }  // namespace
 
-RingItem QueueObject::to_ring(const Value& value, bool redelivered) {
+RingItem QueueObject::encode(const Value& value) const {
   RingItem item;
-  if (!value.has_proxies()) {
-    core::Writer writer(item.bytes);
-    core::encode_value(writer, value, core::current_travel());
-  }
-  if (item.bytes.empty() || item.bytes.size() > outside_->item_bytes) {
-    item = stub(++outside_->last_stub);
-    outside_->kept.emplace(outside_->last_stub, value);
-    bytes_ += value.footprint();
-  }
-  item.redelivered = redelivered;
+  if (value.has_proxies()) return item;
+  core::Writer writer(item.bytes);
+  core::encode_value(writer, value, core::current_travel());
+  if (item.bytes.size() > outside_->item_bytes) item.bytes = {};
   return item;
+}
+
+std::vector<RingItem> QueueObject::encode(const std::vector<Value>& values) const {
+  std::vector<RingItem> items;
+  items.reserve(values.size());
+  for (const Value& value : values) items.push_back(encode(value));
+  return items;
+}
+
+void QueueObject::keep(std::vector<RingItem>& items, std::vector<Value> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    bytes_ += values[i].footprint();
+    items[i].number = ++outside_->last_number;
+    outside_->kept.emplace(items[i].number, std::move(values[i]));
+  }
+}
+
+std::vector<RingItem> QueueObject::to_ring(std::vector<Value> values) {
+  std::vector<RingItem> items = encode(values);
+  keep(items, std::move(values));
+  return items;
 }
 
 void QueueObject::drop_kept(std::uint64_t number) {
@@ -59,10 +65,14 @@ void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
   const std::vector<ParkId> waiting_here = waiting();
   outside_.emplace(Outside{.item_bytes = item_bytes});
   Work move{.kind = Work::Kind::move_in};
-  for (const Item& item : std::exchange(items_, {})) {
+  std::vector<Value> values;
+  for (const Item& item : items_) {
     bytes_ -= item.value.footprint();
-    move.items.push_back(to_ring(item.value, item.redelivered));
+    values.push_back(item.value);
   }
+  move.items = to_ring(std::move(values));
+  for (std::size_t i = 0; i < items_.size(); ++i) move.items[i].redelivered = items_[i].redelivered;
+  items_.clear();
   // What is in flight or reserved counts as taken already: if it comes back, see
   // put_back_outside().
   move.number = unfinished_ - std::min<std::uint64_t>(unfinished_, move.items.size());
@@ -75,7 +85,7 @@ void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
         bytes_ -= item.footprint();
         items.push_back(std::move(item));
       }
-      put_outside(id, Asked::put, items, context);
+      put_outside(id, Asked::put, to_ring(std::move(items)), context);
     } else if (const auto getter = getters_.extract(id)) {
       const auto [asked, max, time_ms] = getter.mapped();
       outside_->calls.emplace(id, Waiting{.asked = asked, .time_ms = time_ms});
@@ -91,23 +101,20 @@ void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
   onlookers_.clear();
 }
 
-void QueueObject::put_outside(ParkId parked, Asked asked, const std::vector<Value>& items,
+void QueueObject::put_outside(ParkId parked, Asked asked, std::vector<RingItem> items,
                               Context& context) {
-  Waiting waiting{asked};
-  Work work{.kind = asked == Asked::try_put ? Work::Kind::try_put : Work::Kind::put,
-            .park = parked};
-  for (const Value& value : items) {
-    RingItem item = to_ring(value, false);
-    if (item.format == RingFormat::stub) {
-      waiting.stubs.emplace_back(work.items.size(), outside_->last_stub);
-    } else {
-      waiting.bytes += value.footprint();
-    }
-    work.items.push_back(std::move(item));
-  }
-  bytes_ += waiting.bytes;
-  outside_->calls.emplace(parked, std::move(waiting));
-  context.work(std::move(work));
+  outside_->calls.emplace(parked, Waiting{asked});
+  const auto kind = asked == Asked::try_put ? Work::Kind::try_put : Work::Kind::put;
+  context.work({.kind = kind, .park = parked, .items = std::move(items)});
+}
+
+// It keeps the values last: there may be no memory to encode them, and no room for who waits.
+Outcome QueueObject::ask_put(Call& call, Asked asked, std::vector<Value> values) {
+  std::vector<RingItem> items = encode(values);
+  const ParkId parked = call.park();
+  keep(items, std::move(values));
+  put_outside(parked, asked, std::move(items), call);
+  return kParked;
 }
 
 Outcome QueueObject::ask(Call& call, Asked asked, Work work) {
@@ -134,14 +141,10 @@ Outcome QueueObject::ask_str(Call& call, TextLimit limit) {
 
 void QueueObject::work_done(ParkId parked, const WorkResult& result, Context& context) {
   if (!outside_) return;
+  for (const std::uint64_t number : result.let_go) drop_kept(number);
   const auto node = outside_->calls.extract(parked);
   if (node.empty()) return;
   const Waiting& waiting = node.mapped();
-  bytes_ -= waiting.bytes;
-  for (const auto& [index, number] : waiting.stubs) {
-    if (index >= result.number) drop_kept(number);  // it never went in
-  }
-  if (waiting.forgotten) return;
   if (result.code != core::ErrorCode::ok) {
     return context.fail(parked, result.code, std::string(result.text));
   }
@@ -173,8 +176,19 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
   const bool one = waiting.asked == Asked::get || waiting.asked == Asked::reserve;
   Taken taken{parked};
   Value::List values;
+  std::size_t bytes = 0;
   for (const WorkResult::Item& item : result.items) {
-    values.push_back(from_ring(item, taken.stubs, context));
+    const std::size_t stubs = taken.stubs.size();
+    Value value = from_ring(item, taken.stubs, context);
+    const bool stub = taken.stubs.size() > stubs;
+    bytes += stub ? value.footprint() : item.bytes.size();
+    if (!values.empty() && bytes > outside_->item_bytes) {
+      // One message would not carry them all, and the ring does not know how long this one is.
+      if (stub) taken.stubs.pop_back();
+      context.work({.kind = Work::Kind::give_back, .park = parked, .number = values.size()});
+      break;
+    }
+    values.push_back(std::move(value));
   }
   if (values.empty() && one) {
     return context.fail(parked, core::ErrorCode::bad_call, "the ring gave nothing");
@@ -225,13 +239,8 @@ void QueueObject::redeemed(std::uint64_t number) {
 }
 
 bool QueueObject::forget_outside(ParkId parked, Context& context) {
-  if (!outside_) return false;
-  const auto call = outside_->calls.find(parked);
-  if (call == outside_->calls.end()) return false;
+  if (!outside_ || outside_->calls.erase(parked) == 0) return false;
   context.work({.kind = Work::Kind::cancel, .park = parked});
-  Waiting& waiting = call->second;
-  waiting.forgotten = waiting.asked == Asked::put || waiting.asked == Asked::try_put;
-  if (!waiting.forgotten) outside_->calls.erase(call);
   return true;
 }
 
@@ -252,12 +261,15 @@ bool QueueObject::returned_outside(CallKey key, Context& context) {
   return true;
 }
 
-void QueueObject::put_back_outside(const std::vector<Item>& items, Context& context) {
+void QueueObject::put_back_outside(std::vector<Item> items, Context& context) {
   Work work{.kind = Work::Kind::put_back, .number = items.front().number};
-  for (const Item& item : items) {
+  std::vector<Value> values;
+  for (Item& item : items) {
     bytes_ -= item.value.footprint();
-    work.items.push_back(to_ring(item.value, true));
+    values.push_back(std::move(item.value));
   }
+  work.items = to_ring(std::move(values));
+  for (RingItem& item : work.items) item.redelivered = true;
   context.work(std::move(work));
 }
 
@@ -267,7 +279,7 @@ void QueueObject::destroyed(Context& context) {
 
 void QueueObject::save_outside(Saver& out) const {
   out.number(outside_->item_bytes);
-  out.number(outside_->last_stub);
+  out.number(outside_->last_number);
   out.writer().array(outside_->kept.size());
   for (const auto& [number, value] : outside_->kept) {
     out.number(number);
@@ -277,17 +289,10 @@ void QueueObject::save_outside(Saver& out) const {
   for (const auto& [id, call] : outside_->calls) {
     out.number(static_cast<std::uint64_t>(id));
     out.number(static_cast<std::uint64_t>(call.asked));
-    out.number(call.bytes);
-    out.writer().array(call.stubs.size());
-    for (const auto& [index, number] : call.stubs) {
-      out.number(index);
-      out.number(number);
-    }
     out.writer().boolean(call.text_limit.has_value());
     if (call.text_limit) out.number(*call.text_limit);
     out.writer().boolean(call.time_ms.has_value());
     if (call.time_ms) out.number(*call.time_ms);
-    out.writer().boolean(call.forgotten);
   }
   out.writer().array(outside_->taken.size());
   for (const auto& [key, taken] : outside_->taken) {

@@ -57,7 +57,6 @@ TEST_F(QueueOutside, MovesItsItemsInTheirOrderWithTheirFlagsAndTasks) {
   EXPECT_EQ(moved.kind, Work::Kind::move_in);
   ASSERT_EQ(moved.items.size(), 1U);
   EXPECT_EQ(moved.items[0].bytes, core::encoded(Value("three")));
-  EXPECT_EQ(moved.items[0].format, RingFormat::encoded);
   EXPECT_FALSE(moved.items[0].redelivered);
   EXPECT_EQ(moved.number, 2U) << "one confirmed, one in flight";
   EXPECT_FALSE(moved.closed);
@@ -74,6 +73,8 @@ TEST_F(QueueOutside, MovesWhatCameBackFlaggedAndSaysThatItIsClosed) {
   EXPECT_FALSE(moved.items[1].redelivered);
   EXPECT_TRUE(moved.closed);
   EXPECT_EQ(moved.number, 0U);
+  EXPECT_GT(queue.bytes(), 0U) << "the ring has yet to say what it carries";
+  queue.work_done(ParkId{}, {.let_go = {1, 2}});
   EXPECT_EQ(queue.bytes(), 0U);
 }
 
@@ -103,7 +104,8 @@ TEST_F(QueueOutside, PuttersAndJoinersThatWaitBecomeWorkToo) {
   EXPECT_EQ(all[1].kind, Work::Kind::join);
   EXPECT_EQ(all[2].kind, Work::Kind::put);
   EXPECT_EQ(all[2].items.size(), 2U);
-  full.work_done(*putter.parked, {.number = 2});
+  full.work_done(ParkId{}, {.let_go = {1}});
+  full.work_done(*putter.parked, {.let_go = {2, 3}});
   EXPECT_EQ(full.now(putter).value, Value());
   EXPECT_EQ(full.bytes(), 0U);
 }
@@ -113,7 +115,7 @@ TEST_F(QueueOutside, CallsWaitForWhatTheRingSays) {
   const Answer put = queue.call(kOne, "put", {"x"});
   EXPECT_EQ(work().items.at(0).bytes, core::encoded(Value("x")));
   EXPECT_GT(queue.bytes(), 0U) << "what waits to enter counts";
-  EXPECT_EQ(done(put, {.number = 1}).value, Value());
+  EXPECT_EQ(done(put, {.let_go = {1}}).value, Value());
   EXPECT_EQ(queue.bytes(), 0U);
   EXPECT_EQ(done(queue.call(kOne, "try_put", {1}), {.number = 0}).value, Value(false));
   EXPECT_EQ(done(queue.call(kOne, "try_put", {1}), {.number = 1}).value, Value(true));
@@ -180,6 +182,7 @@ TEST_F(QueueOutside, WhatWasInFlightBeforeComesBackFlagged) {
   ASSERT_EQ(back.items.size(), 1U);
   EXPECT_EQ(back.items[0].bytes, core::encoded(Value(2)));
   EXPECT_TRUE(back.items[0].redelivered);
+  queue.work_done(ParkId{}, {.let_go = {back.items[0].number}});
   EXPECT_EQ(queue.bytes(), 0U);
   static_cast<void>(returned);
 }
@@ -190,23 +193,34 @@ TEST_F(QueueOutside, ValuesWithHandlesStayHereBehindStubs) {
   const Answer put = queue.call(kOne, "put_many", {list_of(1, value)});
   const Work in = work();
   ASSERT_EQ(in.items.size(), 2U);
-  EXPECT_EQ(in.items[0].format, RingFormat::encoded);
-  EXPECT_EQ(in.items[1].format, RingFormat::stub);
-  EXPECT_EQ(in.items[1].bytes, stub(1));
-  done(put, {.number = 2});
+  EXPECT_EQ(in.items[0].bytes, core::encoded(Value(1)));
+  EXPECT_EQ(in.items[1].bytes, "");
+  EXPECT_EQ(in.items[1].number, 2U);
+  done(put, {.let_go = {1}});
   EXPECT_EQ(queue.bytes(), value.footprint());
-  EXPECT_EQ(queue.ask("redeem", 1), value);
-  EXPECT_EQ(queue.ask("redeem", 1), value) << "it stays until it is said to be redeemed";
-  queue.ask("redeemed", 1);
-  queue.ask("redeemed", 1);
-  EXPECT_EQ(queue.refusal("redeem", 1), "out_of_range: no item is kept as number 1");
+  EXPECT_EQ(queue.ask("redeem", 2), value);
+  EXPECT_EQ(queue.ask("redeem", 2), value) << "it stays until it is said to be redeemed";
+  queue.ask("redeemed", 2);
+  queue.ask("redeemed", 2);
+  EXPECT_EQ(queue.refusal("redeem", 2), "out_of_range: no item is kept as number 2");
   EXPECT_EQ(queue.bytes(), 0U);
+}
+
+TEST_F(QueueOutside, WhatTheRingHasNoMemoryForStaysHereBehindAStub) {
+  map();
+  const Answer put = queue.call(kOne, "put_many", {list_of("a", "b", "c")});
+  work();
+  EXPECT_EQ(done(put, {.let_go = {1, 3}}).value, Value());
+  EXPECT_EQ(queue.bytes(), Value("b").footprint());
+  EXPECT_EQ(queue.ask("redeem", 2), Value("b"));
+  EXPECT_FALSE(queue.refusal("redeem", 1).empty());
+  EXPECT_FALSE(queue.refusal("redeem", 3).empty());
 }
 
 TEST_F(QueueOutside, AStubThatIsGotHereIsItsValueUntilConfirmed) {
   map();
   const Value value = handle(9);
-  done(queue.call(kOne, "put", {value}), {.number = 1});
+  done(queue.call(kOne, "put", {value}), {});
   const Answer got = queue.call(kTwo, "get");
   queue.take_work();
   EXPECT_EQ(done(got, {.items = {{stub(1), 2}}}).value, value);
@@ -219,12 +233,32 @@ TEST_F(QueueOutside, AStubThatIsGotHereIsItsValueUntilConfirmed) {
   EXPECT_FALSE(queue.refusal("redeem", 1).empty());
 }
 
+TEST_F(QueueOutside, ManyItemsAreGivenAsFarAsOneMessageCarriesThem) {
+  queue.map(1'000);
+  work();
+  const Value large(std::string(500, 'x'));
+  done(queue.call(kOne, "put_many", {list_of(large, large)}), {});
+  queue.take_work();
+  const Answer got = queue.call(kTwo, "get_many", {5});
+  const Work get = work();
+  const std::string small = core::encoded(Value("a"));
+  EXPECT_EQ(done(got, {.items = {{small, 0}, {stub(1), 2}, {stub(2), 2}, {small, 0}}}).value,
+            list_of("a", large));
+  const Work back = work();
+  EXPECT_EQ(back.kind, Work::Kind::give_back);
+  EXPECT_EQ(back.park, get.park);
+  EXPECT_EQ(back.number, 2U) << "these stay taken";
+  queue.confirm(got);
+  EXPECT_TRUE(queue.refusal("redeem", 1).starts_with("out_of_range"));
+  EXPECT_EQ(queue.ask("redeem", 2), large) << "it is there for its next taker";
+}
+
 TEST_F(QueueOutside, StubsThatNeverWentInAreDropped) {
   map();
   const Answer put = queue.call(kOne, "put_many", {list_of(handle(1), handle(2), handle(3))});
   queue.cancel(put);
   EXPECT_GT(queue.bytes(), 0U) << "the ring has yet to say what went in";
-  queue.work_done(*put.parked, {.code = core::ErrorCode::timed_out, .number = 1});
+  queue.work_done(ParkId{}, {.let_go = {2, 3}});
   EXPECT_EQ(queue.bytes(), handle(1).footprint());
   EXPECT_EQ(queue.ask("redeem", 1), handle(1));
   EXPECT_FALSE(queue.refusal("redeem", 2).empty());
@@ -236,9 +270,9 @@ TEST_F(QueueOutside, ValuesThatAreTooLongForTheRingStayHere) {
   queue.ask("put", "longer than it may be");
   queue.map(21);
   const Work moved = work();
-  EXPECT_EQ(moved.items[0].format, RingFormat::encoded);
-  EXPECT_EQ(moved.items[1].format, RingFormat::encoded);
-  EXPECT_EQ(moved.items[2].format, RingFormat::stub);
+  EXPECT_EQ(moved.items[0].bytes, core::encoded(Value("short")));
+  EXPECT_EQ(moved.items[1].bytes, core::encoded(Value("as long as it may be")));
+  EXPECT_EQ(moved.items[2].bytes, "");
 }
 
 TEST_F(QueueOutside, WhatIsNoValueIsGotAsBytes) {
@@ -262,7 +296,7 @@ TEST_F(QueueOutside, ItsStateHasWhatIsKeptAndWhatWaits) {
   const Answer put = queue.call(kOne, "put", {handle(1)});
   const std::string waiting = queue.save();
   EXPECT_NE(waiting, empty);
-  done(put, {.number = 1});
+  done(put, {});
   const std::string kept = queue.save();
   EXPECT_NE(kept, waiting);
   const Answer got = queue.call(kOne, "get");
@@ -274,7 +308,7 @@ TEST_F(QueueOutside, ItsStateHasWhatIsKeptAndWhatWaits) {
 
 TEST_F(QueueOutside, ResultsThatNobodyAskedForChangeNothing) {
   const std::string before = queue.save();
-  queue.work_done(ParkId{5}, {.number = 1});
+  queue.work_done(ParkId{5}, {.number = 1, .let_go = {1}});
   EXPECT_EQ(queue.save(), before);
   map();
   queue.work_done(ParkId{5}, {.items = {{"x", 0}}});

@@ -263,11 +263,13 @@ TEST(Queue, JoinWaitsUntilAllAreDone) {
   queue.ask("get");
   queue.ask("task_done");
   EXPECT_TRUE(queue.now(joining).waits()) << "2 has entered meanwhile";
+  EXPECT_EQ(queue.refusal("task_done"),
+            "bad_call: task_done was called more often than items were taken");
   queue.ask("get");
   queue.ask("task_done");
   EXPECT_EQ(queue.now(joining).value, Value());
   EXPECT_EQ(queue.refusal("task_done"),
-            "bad_call: task_done was called more often than items were put");
+            "bad_call: task_done was called more often than items were taken");
 }
 
 TEST(Queue, JoinOutlastsACloseAndAReturn) {
@@ -304,7 +306,10 @@ TEST(Queue, SavesWhoWaitsAndWhatIsInFlight) {
   EXPECT_EQ(plain, with([](Hosted&) {}));
   EXPECT_NE(plain, with([](Hosted& queue) { queue.call(kOne, "put", {3}); }));
   EXPECT_NE(plain, with([](Hosted& queue) { queue.call(kOne, "join"); }));
-  EXPECT_NE(plain, with([](Hosted& queue) { queue.ask("task_done"); }));
+  EXPECT_NE(with([](Hosted& queue) { queue.ask("get"); }), with([](Hosted& queue) {
+              queue.ask("get");
+              queue.ask("task_done");
+            }));
   EXPECT_NE(plain, with([](Hosted& queue) { queue.ask("close"); }));
   EXPECT_NE(with([](Hosted& queue) { queue.call(kOne, "get"); }),
             with([](Hosted& queue) { queue.confirm(queue.call(kOne, "get")); }));
