@@ -55,8 +55,11 @@ struct PoolOptions {
 // a worker that dies takes along. The pool replaces that worker; the calls of its task fail with
 // WorkerDied, unless `retries` says that they are made again. An exception that a call throws is
 // rethrown here, as the same type if it is standard or one of ours, with its own text, else as a
-// RemoteError. A pool whose workers cannot come up (the initializer threw, the fork server is gone)
-// is broken: all its calls fail with the reason. Nothing ever waits for a worker that is not there.
+// RemoteError. A pool whose workers cannot come up is broken: all its calls fail with the reason.
+// It is so at once if the initializer threw or the fork server is gone; when nine workers in a row
+// crashed or exited before they were ready; and when workers have been killed (by the OOM killer,
+// say) or could not be started for 30 s and none is ready. Until then others take their places,
+// after a pause of 1 ms that doubles up to 1 s. Nothing waits longer for a worker that is not there.
 //
 // Workers are daemons: they have no processes of their own, ignore interrupts from the terminal,
 // and end with this process, however that ends.
