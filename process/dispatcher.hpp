@@ -33,6 +33,7 @@
 #include <steward/process/board.hpp>
 #include <steward/process/job.hpp>
 #include <steward/process/pool_messages.hpp>
+#include <steward/process/pool_rings.hpp>
 #include <steward/process/workforce.hpp>
 #include <steward/shm/shared_queue.hpp>
 
@@ -60,6 +61,8 @@ class Dispatcher final : private Workforce::Owner {
 
   // Throws Closed, or what the pool is broken by.
   JobPtr open(std::string call, std::unique_ptr<Collector> collector, Job::Tells tells);
+  // What the arguments of one task of this job may have.
+  std::size_t task_bytes_max(const Job& job) const;
   void add(const JobPtr& job, TaskUnit unit);
   // There is no more to add. Whoever waits for it next may say so, and spares the pool's thread.
   enum class Next { somebody_waits, nobody_waits };
@@ -90,7 +93,10 @@ class Dispatcher final : private Workforce::Owner {
     JobPtr job;  // nullptr: nobody wants it any more
     TaskUnit unit;
     std::size_t bytes = 0;  // of its arguments
+    std::string results{};  // those that came in parts; the last is not here yet
   };
+
+  Dispatcher(Plan plan, PoolRings rings);
 
   // What has to be done once mutex_ is free.
   struct Losses {
@@ -105,8 +111,9 @@ class Dispatcher final : private Workforce::Owner {
   // ---- Under mutex_ ----
   void check_open() const;
   void send_pending(std::vector<Losses>& losses);
-  void send(Unit& unit);
+  bool send(Unit& unit);
   std::optional<Unit> settle_ticket(Ticket ticket);
+  void keep_part(Ticket ticket, std::string_view results);
   Losses take_out(const std::function<bool(const Job&)>& wanted, std::exception_ptr why);
   void leave_when_done();
   void lead(Lock& lock, core::Deadline deadline);
@@ -133,8 +140,8 @@ class Dispatcher final : private Workforce::Owner {
 
   const Plan plan_;
   Board board_;
-  std::unique_ptr<Queue> tasks_;
-  std::unique_ptr<Queue> results_;
+  const std::unique_ptr<Queue> tasks_;
+  const std::unique_ptr<Queue> results_;
   const std::size_t window_;  // so many tasks are with the workers at most
 
   mutable std::mutex mutex_;

@@ -49,7 +49,8 @@ struct PoolOptions {
 //
 // What can be run is what a Process can be told to run; what it returns must be able to travel,
 // too. Proxies may be among arguments and results; use those among results within a minute.
-// Arguments and results go through shared memory, 64 MiB at most for one task.
+// Arguments and results go through shared memory, 64 MiB at most for one call (less under a limit
+// on address space or on the size of files); what is larger fails with Overloaded.
 //
 // A task is one call, or a chunk of several: its calls are made one after the other, and it is what
 // a worker that dies takes along. The pool replaces that worker; the calls of its task fail with
@@ -94,9 +95,9 @@ class Pool {
   // ---- A call for each element ----
 
   // f(x) for each x of any input range, in chunks: of `chunk_size` calls, or (0) about four for
-  // each worker. The results in the order of the elements; nothing if f returns nothing. If calls
-  // throw, all others are made all the same; then the exception of the first in that order is
-  // thrown.
+  // each worker and not much more than a megabyte; of fewer where all would be too large for one
+  // task. The results in the order of the elements; nothing if f returns nothing. If calls throw,
+  // all others are made all the same; then the exception of the first in that order is thrown.
   template <class F, std::ranges::input_range Range>
   auto map(F&& f, Range&& range, std::size_t chunk_size = 0) {
     return start_map<F>(Next::somebody_waits, f, range, chunk_size).get();
@@ -191,7 +192,7 @@ class Pool {
     calls.add(std::forward<Args>(args)...);
     auto promised = promise<core::FutureValue<R>, process::One<R>>(
         f, parameters, process::Job::Tells::nothing);
-    send(promised.job, calls, 0);
+    send(promised.job, std::move(calls), 0);
     dispatcher().complete(promised.job, 1, next);
     return Future<R>(std::move(promised.state));
   }
@@ -269,9 +270,11 @@ class Pool {
     return call;
   }
 
+  // How many it were.
   template <class... P>
-  void send(const JobPtr& job, process::PackedCalls<P...>& calls, std::size_t first) {
+  std::size_t send(const JobPtr& job, process::PackedCalls<P...> calls, std::size_t first) {
     dispatcher().add(job, {first, calls.count(), calls.take_bytes(), calls.take_kept()});
+    return calls.count();
   }
 
   template <class... P, class Range, class Spread>
@@ -283,20 +286,21 @@ class Pool {
       send_chunks(job, process::Parameters<P...>{}, items, chunk_size, spread, next);
     } else {
       const auto count = static_cast<std::size_t>(std::ranges::distance(range));
+      const std::size_t bytes_max = task_bytes_max(*job, chunk_size);
       if (chunk_size == 0) chunk_size = automatic_chunk(count);
       std::size_t sent = 0;
       try {
         process::PackedCalls<P...> calls;
         for (auto&& element : range) {
           spread(calls, std::forward<decltype(element)>(element));
-          if (calls.count() < chunk_size) continue;
-          send(job, calls, sent);
-          sent += std::exchange(calls, {}).count();
+          if (calls.count() > 1 && calls.bytes() > bytes_max) {
+            auto last = calls.take_last();
+            sent += send(job, std::exchange(calls, std::move(last)), sent);
+          }
+          if (calls.count() < chunk_size && calls.bytes() < bytes_max) continue;
+          sent += send(job, std::exchange(calls, {}), sent);
         }
-        if (calls.count() > 0) {
-          send(job, calls, sent);
-          sent += calls.count();
-        }
+        if (calls.count() > 0) sent += send(job, std::move(calls), sent);
       } catch (...) {
         process::give_up(dispatcher(), *job);
         throw;
@@ -308,6 +312,8 @@ class Pool {
   process::Dispatcher& dispatcher() const;
   const std::shared_ptr<process::Dispatcher>& shared_dispatcher() const;
   std::size_t automatic_chunk(std::size_t count) const;
+  // What the arguments of one task may have; less where the pool chooses the chunks (0).
+  std::size_t task_bytes_max(const process::Job& job, std::size_t chunk_size) const;
   // A function's address as it travels: looked up once.
   const std::string& address_of(const void* function);
   void finish() noexcept;

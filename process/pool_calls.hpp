@@ -31,12 +31,32 @@ class Unwanted {
   JobNumber job_;
 };
 
+// Where the results of a task's calls are written, one after the other.
+class Results {
+ public:
+  std::string& bytes() { return bytes_; }
+  std::size_t written() const { return bytes_.size(); }
+  // All from `begin` on is of one call. Throws Overloaded if that is too large.
+  virtual void check_call(std::size_t begin) const = 0;
+  // The same; it is complete now, and what was written before it may be sent.
+  virtual void end_call(std::size_t begin) = 0;
+
+ protected:
+  Results() = default;
+  Results(const Results&) = delete;
+  Results& operator=(const Results&) = delete;
+  ~Results() = default;
+
+ private:
+  std::string bytes_;
+};
+
 // Makes the calls: one for each of `count` items in `arguments`. Appends to `results`, for each,
 // whether it returned, and then what, or with what it failed (pack_failure). Ends early if the rest
 // is unwanted: then what was appended is to be forgotten. Throws BadCall if the callable cannot be
 // read.
 using RunCalls = void (*)(std::string_view callable, MessageReader arguments, std::size_t count,
-                          const Unwanted& unwanted, std::string& results);
+                          const Unwanted& unwanted, Results& results);
 
 enum class CallEnd : unsigned char { returned, threw };
 
@@ -53,28 +73,31 @@ std::tuple<std::decay_t<P>...> unpack_call(MessageReader& in, std::index_sequenc
 }
 
 template <class F, class... P>
-void run_one(F& f, std::tuple<std::decay_t<P>...>& arguments, std::string& results) {
+void run_one(F& f, std::tuple<std::decay_t<P>...>& arguments, Results& results) {
   using R = CallResult<F, P...>;
-  const std::size_t before = results.size();
+  std::string& bytes = results.bytes();
+  const std::size_t begin = bytes.size();
   try {
-    append_bytes(results, CallEnd::returned);
+    append_bytes(bytes, CallEnd::returned);
     const auto call = [&](auto&... argument) -> decltype(auto) {
       return std::invoke(f, static_cast<P&&>(argument)...);
     };
     if constexpr (std::is_void_v<R>) {
       std::apply(call, arguments);
     } else {
-      pack_item<R>(results, std::apply(call, arguments));
+      pack_item<R>(bytes, std::apply(call, arguments));
+      results.check_call(begin);
     }
   } catch (...) {
-    results.resize(before);
-    append_failure(results);
+    bytes.resize(begin);
+    append_failure(bytes);
   }
+  results.end_call(begin);
 }
 
 template <class F, class... P>
 void run_calls(std::string_view callable, MessageReader arguments, std::size_t count,
-               const Unwanted& unwanted, std::string& results) {
+               const Unwanted& unwanted, Results& results) {
   HeldTravel held;
   core::Reader in(callable);
   F f = [&] {
@@ -110,6 +133,7 @@ class PackedCalls {
   template <class... Args>
   void add(Args&&... args) {
     const HeldScope scope;
+    last_ = bytes_.size();
     if constexpr (kHoldsNone<Arguments>) {
       (pack_item<std::decay_t<P>>(bytes_, std::forward<Args>(args)), ...);
     } else {
@@ -119,7 +143,22 @@ class PackedCalls {
     ++count_;
   }
 
+  // The last call; the others stay here. REQUIRES: count() > 1, and add() was called since.
+  PackedCalls take_last() {
+    PackedCalls last;
+    last.bytes_ = bytes_.substr(last_);
+    last.count_ = 1;
+    bytes_.resize(last_);
+    --count_;
+    if constexpr (!kHoldsNone<Arguments>) {
+      last.kept_.push_back(std::move(kept_.back()));
+      kept_.pop_back();
+    }
+    return last;
+  }
+
   std::size_t count() const { return count_; }
+  std::size_t bytes() const { return bytes_.size(); }
   std::string take_bytes() { return std::move(bytes_); }
   std::shared_ptr<const void> take_kept() {
     if constexpr (kHoldsNone<Arguments>) return nullptr;
@@ -133,6 +172,7 @@ class PackedCalls {
   };
 
   std::string bytes_;
+  std::size_t last_ = 0;  // where the last call begins
   std::size_t count_ = 0;
   std::vector<Arguments> kept_;
 };

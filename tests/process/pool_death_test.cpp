@@ -120,6 +120,24 @@ TEST(PoolDeath, RunsATaskAgainAsOftenAsAsked) {
   EXPECT_THROW(pool.apply(dies_at_first, pipe.writer(), 3, 5), WorkerDied);
 }
 
+std::string large_or_dead(const std::string& writer, int megabytes) {
+  if (megabytes == 0) dies_at_first(writer, 1, 0);
+  return std::string(static_cast<std::size_t>(megabytes) << 20U, 'r');
+}
+
+TEST(PoolDeath, ATaskThatIsRunAgainForgetsTheResultsOfItsFirstWorker) {
+  Pipe pipe;
+  Pool pool({.processes = 1, .retries = 1});
+  // The first results leave before the worker dies, as all together would be too large.
+  const std::vector<std::string> results =
+      pool.starmap(large_or_dead, {{pipe.writer(), 40}, {pipe.writer(), 30}, {pipe.writer(), 0}}, 3);
+  ASSERT_EQ(results.size(), 3U);
+  EXPECT_EQ(results[0].size(), std::size_t{40} << 20U);
+  EXPECT_EQ(results[1].size(), std::size_t{30} << 20U);
+  EXPECT_EQ(results[2].size(), 0U);
+  EXPECT_EQ(pipe.read(1), "x");
+}
+
 void throws_always() { throw std::invalid_argument("no such file"); }
 void aborts_always() { std::abort(); }
 void exits_always() { std::_Exit(3); }
