@@ -60,7 +60,7 @@ struct PoolOptions {
 // It is so at once if the initializer threw or the fork server is gone; when nine workers in a row
 // crashed or exited before they were ready; and when workers have been killed (by the OOM killer,
 // say) or could not be started for 30 s and none is ready. Until then others take their places,
-// after a pause of 1 ms that doubles up to 1 s. Nothing waits longer for a worker that is not there.
+// after a pause of 1 ms that doubles up to 1 s. Nobody waits longer for a worker that is not there.
 //
 // Workers are daemons: they have no processes of their own, ignore interrupts from the terminal,
 // and end with this process, however that ends.

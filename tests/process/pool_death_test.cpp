@@ -129,8 +129,9 @@ TEST(PoolDeath, ATaskThatIsRunAgainForgetsTheResultsOfItsFirstWorker) {
   Pipe pipe;
   Pool pool({.processes = 1, .retries = 1});
   // The first results leave before the worker dies, as all together would be too large.
+  const std::string pen = pipe.writer();
   const std::vector<std::string> results =
-      pool.starmap(large_or_dead, {{pipe.writer(), 40}, {pipe.writer(), 30}, {pipe.writer(), 0}}, 3);
+      pool.starmap(large_or_dead, {{pen, 40}, {pen, 30}, {pen, 0}}, 3);
   ASSERT_EQ(results.size(), 3U);
   EXPECT_EQ(results[0].size(), std::size_t{40} << 20U);
   EXPECT_EQ(results[1].size(), std::size_t{30} << 20U);

@@ -23,7 +23,9 @@ namespace {
 
 int cube(int x) { return x * x * x; }
 std::size_t length(const std::string& text) { return text.size(); }
-std::string megabytes(int count) { return std::string(static_cast<std::size_t>(count) << 20U, 'r'); }
+std::string megabytes(int count) {
+  return std::string(static_cast<std::size_t>(count) << 20U, 'r');
+}
 
 void limit(__rlimit_resource resource, rlim_t to) {
   const rlimit both{to, to};
@@ -123,6 +125,42 @@ TEST(PoolLimits, AnAllocationThatFailsInAWorkerIsTheCallersToCatch) {
               const auto text = thrown_by<std::bad_alloc>([&] { pool.apply(megabytes, 2000); });
               int wrong = expect(text != "nothing was thrown", text.c_str());
               return wrong + expect(pool.apply(cube, 2) == 8, "the pool goes on");
+            }),
+            0);
+}
+
+TEST(PoolLimits, WorksWithSmallFiles) {
+  for (const std::uint64_t megabytes_there : {3000U, 500U, 16U}) {
+    EXPECT_EQ(in_fork([&] {
+                limit(RLIMIT_FSIZE, megabytes_there << 20U);
+                Pool pool(2);
+                return expect(pool.map(length, std::vector(8, megabytes(3))) ==
+                                  std::vector(8, std::size_t{3} << 20U),
+                              "results");
+              }),
+              0)
+        << megabytes_there;
+  }
+}
+
+TEST(PoolLimits, FilesThatAreTooSmallAreAClearError) {
+  EXPECT_EQ(in_fork([] {
+              limit(RLIMIT_FSIZE, 1U << 20U);
+              const std::string pool = thrown_by<std::exception>([] { Pool(1); });
+              const std::string argument = thrown_by<std::exception>([] {
+                Process child([](const std::string&) {}, megabytes(2));
+                child.start();
+              });
+              Process small([](const std::string&) {}, std::string(100'000, 'x'));
+              small.start();
+              small.join();
+              int wrong = 0;
+              for (const std::string& text : {pool, argument}) {
+                wrong += expect(text.find("the limit on the size of files (ulimit -f) is 1048576 "
+                                          "bytes") != text.npos,
+                                text.c_str());
+              }
+              return wrong + expect(small.exitcode() == 0, "a small argument travels");
             }),
             0);
 }
