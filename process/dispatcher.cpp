@@ -48,7 +48,10 @@ Dispatcher::Dispatcher(Plan plan, PoolRings rings)
   workforce_ = std::make_unique<Workforce>(plan_.workers, board_, files, owner);
   const core::SignalsBlocked blocked;
   const std::lock_guard hold(mutex_);
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    run();
+    const auto last = std::move(until_thread_ends_);
+  });
   pools_thread_ = thread_.get_id();
 }
 
@@ -483,7 +486,8 @@ void Dispatcher::shut_down(const char* why) noexcept {
     terminate(why);
     workforce_->join();
   } catch (const std::exception&) {
-    // Only a descriptor gone bad brings us here; there is nothing left to end.
+    // Only want of memory brings us here, or a descriptor gone bad. The workers end with this
+    // process.
   }
   {
     const std::lock_guard hold(mutex_);
@@ -491,7 +495,13 @@ void Dispatcher::shut_down(const char* why) noexcept {
     background_.notify_one();
     if (led_) look_again();
   }
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  if (on_pools_thread()) {
+    until_thread_ends_ = shared_from_this();
+    thread_.detach();
+  } else {
+    thread_.join();
+  }
 }
 
 void give_up(Dispatcher& dispatcher, Job& job) {

@@ -40,7 +40,8 @@
 namespace steward::process {
 
 // Thread safety: any thread may call any function. Owns the rings, the processes and a thread.
-class Dispatcher final : private Workforce::Owner {
+class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
+                         private Workforce::Owner {
  public:
   using JobPtr = std::shared_ptr<Job>;
 
@@ -82,7 +83,8 @@ class Dispatcher final : private Workforce::Owner {
   void join();
   // Whatever has no result fails with Closed; the workers are ended.
   void terminate(const char* why);
-  // terminate(), and the end of all threads here.
+  // terminate(), and the end of all threads here. In a callback of its own, which runs on the pool's
+  // thread, that thread ends with the callback, and keeps this object until then.
   void shut_down(const char* why) noexcept;
 
  private:
@@ -166,6 +168,7 @@ class Dispatcher final : private Workforce::Owner {
 
   std::unique_ptr<Workforce> workforce_;
   std::thread thread_;
+  std::shared_ptr<Dispatcher> until_thread_ends_;  // itself
 };
 
 // Nobody wants the results any more.

@@ -66,8 +66,9 @@ struct PoolOptions {
 // and end with this process, however that ends.
 //
 // A resource: only moves. The destructor terminates, as at the end of Python's `with`: what has no
-// result then fails with Closed. In a process that did not create the pool the destructor does
-// nothing and every other function throws BadCall.
+// result then fails with Closed. It may run in a callback of this pool (`then`, on_progress). In a
+// process that did not create the pool the destructor does nothing and every other function throws
+// BadCall.
 //
 // Thread safety: any thread may call any function, but for moving and destruction.
 class Pool {
@@ -180,13 +181,16 @@ class Pool {
   template <class F, class... Args>
   auto start_one(Next next, F&& f, Args&&... args) {
     using Callable = std::decay_t<F>;
-    return one(next, typename process::ParametersOf<Callable, Args...>::type{},
-               Callable(std::forward<F>(f)), std::forward<Args>(args)...);
+    using Parameters = typename process::ParametersOf<Callable, Args...>::type;
+    if constexpr (process::check_calls<Callable>(Parameters{}, process::Parameters<Args&&...>{})) {
+      return one(next, Parameters{}, Callable(std::forward<F>(f)), std::forward<Args>(args)...);
+    } else {
+      return process::Refused{};
+    }
   }
 
   template <class... P, class F, class... Args>
   auto one(Next next, process::Parameters<P...> parameters, F f, Args&&... args) {
-    process::check_calls<F>(parameters, process::Parameters<Args&&...>{});
     using R = process::CallResult<F, P...>;
     process::PackedCalls<P...> calls;
     calls.add(std::forward<Args>(args)...);
@@ -199,22 +203,30 @@ class Pool {
 
   template <class F, class Range>
   auto start_map(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
-    using Element = std::ranges::range_value_t<Range>;
-    using Parameters = process::MapParameters<std::decay_t<F>, Element>;
-    process::check_one(Parameters{});
-    return all(next, Parameters{}, f, range, chunk_size, process::AsOne{});
+    using Callable = std::decay_t<F>;
+    using Element = process::Parameters<std::ranges::range_reference_t<Range>>;
+    using Parameters = process::MapParameters<Callable, std::ranges::range_value_t<Range>>;
+    if constexpr (process::check_each<Callable>(Parameters{}, Element{})) {
+      return all(next, Parameters{}, f, range, chunk_size, process::AsOne{});
+    } else {
+      return process::Refused{};
+    }
   }
   template <class F, class Range>
   auto start_starmap(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
+    using Callable = std::decay_t<F>;
     using Element = std::ranges::range_value_t<Range>;
-    return all(next, typename process::StarParameters<std::decay_t<F>, Element>::type{}, f, range,
-               chunk_size, process::AsTuple{});
+    using Parameters = typename process::StarParameters<Callable, Element>::type;
+    if constexpr (process::check_spread<Callable>(Parameters{})) {
+      return all(next, Parameters{}, f, range, chunk_size, process::AsTuple{});
+    } else {
+      return process::Refused{};
+    }
   }
 
   template <class... P, class F, class Range, class Spread>
   auto all(Next next, process::Parameters<P...> parameters, const F& f, Range& range,
            std::size_t chunk_size, Spread spread) {
-    process::check_calls<F>(parameters);
     using R = process::CallResult<F, P...>;
     using Collector = process::All<R>;
     auto promised = promise<typename Collector::Future, Collector>(
@@ -226,17 +238,21 @@ class Pool {
   template <class F, class Range>
   auto start_stream(process::StreamOrder order, const std::decay_t<F>& f, Range&& range,
                     std::size_t chunk_size) {
-    using Element = std::ranges::range_value_t<Range>;
-    using Parameters = process::MapParameters<std::decay_t<F>, Element>;
-    process::check_one(Parameters{});
-    return stream(order, Parameters{}, f, range, chunk_size);
+    using Callable = std::decay_t<F>;
+    using Element = process::Parameters<std::ranges::range_reference_t<Range>>;
+    using Parameters = process::MapParameters<Callable, std::ranges::range_value_t<Range>>;
+    if constexpr (!process::check_each<Callable>(Parameters{}, Element{})) {
+      return process::Refused{};
+    } else if constexpr (!process::check_walk<Callable>(Parameters{})) {
+      return process::Refused{};
+    } else {
+      return stream(order, Parameters{}, f, range, chunk_size);
+    }
   }
   template <class... P, class F, class Range>
   auto stream(process::StreamOrder order, process::Parameters<P...> parameters, const F& f,
               Range& range, std::size_t chunk_size) {
-    process::check_calls<F>(parameters);
     using R = process::CallResult<F, P...>;
-    static_assert(!std::is_void_v<R>, "there are no results to walk over: use map");
     auto results = std::make_shared<process::Stream<R>>(order);
     const JobPtr job = dispatcher().open(call_of(f, parameters),
                                          std::make_unique<process::Streaming<R>>(results),

@@ -182,11 +182,6 @@ template <class F, class Element>
 using MapParameters =
     std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Element>>, Sig<F>>;
 
-template <class... P>
-constexpr void check_one(Parameters<P...>) {
-  static_assert(sizeof...(P) == 1, "map calls with one argument: use starmap");
-}
-
 // And those with which each element, a tuple, is one.
 template <class Tuple>
 struct ParametersIn;
@@ -206,24 +201,46 @@ template <class F, class Element>
   requires std::is_void_v<Sig<F>>
 struct StarParameters<F, Element> : ParametersIn<std::decay_t<Element>> {};
 
-// What is wrong with calls of an F with such arguments is an error here, with a text that says so.
+// As check_call(), of calls whose results come back.
 template <class F, class... P, class... Args>
-constexpr void check_calls(Parameters<P...> declared, Parameters<Args...> given) {
-  static_assert(Target<F>,
-                "a pool runs a function, a captureless lambda or a packable function object "
-                "(MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: give what it "
-                "captures as arguments");
-  if constexpr (check_call<F>(declared, given)) {
+constexpr bool check_calls(Parameters<P...> declared, Parameters<Args...> given) {
+  if constexpr (!check_target<F>()) {
+    return false;
+  } else if constexpr (!check_call<F>(declared, given)) {
+    return false;
+  } else {
     using R = CallResult<F, P...>;
-    static_assert(std::is_void_v<R> || core::Packable<R>,
-                  "what the target returns cannot travel to this process");
+    constexpr bool travels = std::is_void_v<R> || core::Packable<R>;
+    static_assert(travels,
+                  "what the target returns cannot travel to this process: pointers and views never "
+                  "do (return a std::string or std::vector), nor do members that are such");
+    return travels;
+  }
+}
+
+// Of a call for each element of a range.
+template <class F, class... P, class Element>
+constexpr bool check_each(Parameters<P...> declared, Parameters<Element> element) {
+  if constexpr (check_target<F>() && sizeof...(P) != 1) {
+    static_assert(kNever<F>, "map calls with one argument: use starmap");
+    return false;
+  } else {
+    return check_calls<F>(declared, element);
   }
 }
 
 // Of calls whose arguments are the parameters themselves.
 template <class F, class... P>
-constexpr void check_calls(Parameters<P...> declared) {
-  check_calls<F>(declared, Parameters<std::decay_t<P>...>{});
+constexpr bool check_spread(Parameters<P...> declared) {
+  return check_calls<F>(declared, Parameters<std::decay_t<P>...>{});
+}
+
+// Of results that are to be walked over.
+template <class F, class... P>
+constexpr bool check_walk(Parameters<P...>) {
+  constexpr bool returns = !std::is_void_v<CallResult<F, P...>>;
+  static_assert(returns, "there are no results to walk over: use map");
+  return returns;
 }
 
 // The types of a braced list of elements; where the parameters are not known there can be none.
