@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -268,12 +269,14 @@ void Dispatcher::run_next(Lock& lock) {
   if (led_) look_again();
 }
 
-// Wakes whoever leads. Full: then it has something to look at.
-void Dispatcher::look_again() {
-  std::string message;
-  append_bytes(message, ResultHeader{});
-  results_->put(shm::bytes_of(message), static_cast<std::uint32_t>(ResultKind::look_again),
-                Queue::kNow);
+// Wakes whoever leads. Full, or no memory for one message more: then it has something to look at.
+void Dispatcher::look_again() noexcept {
+  try {
+    const ResultHeader about_no_task;
+    results_->put(std::as_bytes(std::span(&about_no_task, 1)),
+                  static_cast<std::uint32_t>(ResultKind::look_again), Queue::kNow);
+  } catch (const shm::NoMemory&) {
+  }
 }
 
 // The pool's thread: runs callbacks, and leads where nobody else does.
@@ -387,12 +390,17 @@ void Dispatcher::tell_progress(const JobPtr& job) {
 // ---- Workers ----
 
 void Dispatcher::worker_ended(const std::string& name, pid_t pid, int exit_code, Ticket at) {
-  tasks_->recover_dead();
-  results_->recover_dead();
-  std::string body;
-  append_bytes(body, WorkerEnd{at, pid, exit_code});
-  body += name;
-  tell_workers_end(ResultKind::worker_ended, body);
+  try {
+    tasks_->recover_dead();
+    results_->recover_dead();
+    std::string body;
+    append_bytes(body, WorkerEnd{at, pid, exit_code});
+    body += name;
+    tell_workers_end(ResultKind::worker_ended, body);
+  } catch (const Error&) {
+    // No memory to tell that its task is lost. Before there are tasks nothing is.
+    if (workforce_) fail_all(std::current_exception());
+  }
 }
 
 void Dispatcher::no_more_workers(std::exception_ptr why) {
@@ -504,8 +512,12 @@ void Dispatcher::shut_down(const char* why) noexcept {
   }
 }
 
-void give_up(Dispatcher& dispatcher, Job& job) {
-  dispatcher.cancel(job, "nobody waits for the results any more");
+void give_up(Dispatcher& dispatcher, Job& job) noexcept {
+  try {
+    dispatcher.cancel(job, "nobody waits for the results any more");
+  } catch (const std::exception&) {
+    // Out of memory: they are computed for nobody.
+  }
 }
 
 bool JobPromiser::cancel() {

@@ -137,7 +137,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   bool tells(const Job& job) const;
   void tell_progress(const JobPtr& job);
   void fail_all(std::exception_ptr why);
-  void look_again();
+  void look_again() noexcept;
   void run();
 
   const Plan plan_;
@@ -172,7 +172,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
 };
 
 // Nobody wants the results any more.
-void give_up(Dispatcher& dispatcher, Job& job);
+void give_up(Dispatcher& dispatcher, Job& job) noexcept;
 
 // The way from a future to its job.
 class JobPromiser final : public core::Promiser {

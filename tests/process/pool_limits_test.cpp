@@ -102,6 +102,26 @@ TEST(PoolLimits, SaysWhichLimitIsOnProcesses) {
             0);
 }
 
+// Its workers stay root's, and may not be sent signals any more.
+TEST(PoolLimits, EndsQuietlyInAProgramThatHasDroppedItsPrivileges) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to drop privileges";
+  EXPECT_EQ(in_fork([] {
+              Pipe gate;
+              Future<std::string> heard;
+              {
+                Pool idle(2);
+                idle.apply(cube, 1);
+                Pool busy(1);
+                heard = busy.apply_async(hear, gate.reader());
+                if (::setgroups(0, nullptr) != 0 || ::setuid(kNobodyElse) != 0) std::abort();
+              }
+              return expect(active_children().empty(), "none is waited for at the end") +
+                     expect(thrown_by<Closed>([&] { heard.get(); }) == "the pool was destroyed",
+                            "what has no result is closed");
+            }),
+            0);
+}
+
 TEST(PoolLimits, WorksWithLittleAddressSpace) {
   for (const std::uint64_t megabytes_there : {2000U, 500U}) {
     EXPECT_EQ(in_fork([&] {
