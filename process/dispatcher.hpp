@@ -83,8 +83,8 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   void join();
   // Whatever has no result fails with Closed; the workers are ended.
   void terminate(const char* why);
-  // terminate(), and the end of all threads here. In a callback of its own, which runs on the pool's
-  // thread, that thread ends with the callback, and keeps this object until then.
+  // terminate(), and the end of all threads here. In a callback of its own, which runs on the
+  // pool's thread, that thread ends with the callback, and keeps this object until then.
   void shut_down(const char* why) noexcept;
 
  private:
