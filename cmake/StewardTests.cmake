@@ -31,13 +31,13 @@ function(steward_tests name)
   steward_discover_tests(${name}_tests TEST_PREFIX ${name}.)
 endfunction()
 
-# steward_compile_fail(<name> <source.cpp> CASE <n> EXPECT "<regex>")
+# steward_compile_fail(<name> <source.cpp> CASE <n> EXPECT "<regex>" [ONE_ERROR])
 #
 # Passes if <source.cpp> does not compile with -DCASE=<n> and the compiler says what <regex>
-# matches. With -DCASE=0 the same file must compile: that is a test too, and without it the others
+# matches; with ONE_ERROR, if that is its only error. With -DCASE=0 the same file must compile: that is a test too, and without it the others
 # do not run, so that none of them passes because of a mere slip.
 function(steward_compile_fail name source)
-  cmake_parse_arguments(PARSE_ARGV 2 arg "" "CASE;EXPECT" "")
+  cmake_parse_arguments(PARSE_ARGV 2 arg "ONE_ERROR" "CASE;EXPECT" "")
   cmake_path(ABSOLUTE_PATH source NORMALIZE)
   cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests
     OUTPUT_VARIABLE control)
@@ -58,7 +58,8 @@ function(steward_compile_fail name source)
       FIXTURES_SETUP ${control} TIMEOUT ${STEWARD_TEST_TIMEOUT})
   endif()
   add_test(NAME compile_fail.${name}
-    COMMAND ${compile} -DCASE=${arg_CASE} "-DEXPECT=${arg_EXPECT}" ${script})
+    COMMAND ${compile} -DCASE=${arg_CASE} "-DEXPECT=${arg_EXPECT}" -DONE_ERROR=${arg_ONE_ERROR}
+      ${script})
   set_tests_properties(compile_fail.${name} PROPERTIES
     FIXTURES_REQUIRED ${control} TIMEOUT ${STEWARD_TEST_TIMEOUT})
 endfunction()

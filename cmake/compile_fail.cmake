@@ -1,5 +1,5 @@
 # Compiles SOURCE with -DCASE=<CASE>. CASE 0 must compile; any other must not, and the compiler's
-# words must match EXPECT. Run by the tests that steward_compile_fail() makes.
+# words must match EXPECT and, with ONE_ERROR, be about no other error. Run by the tests that steward_compile_fail() makes.
 cmake_minimum_required(VERSION 3.25)
 
 string(REPLACE "|" ";" INCLUDES "${INCLUDES}")
@@ -23,4 +23,10 @@ elseif(result EQUAL 0)
   message(FATAL_ERROR "CASE ${CASE} compiles, and must not.")
 elseif(NOT words MATCHES "${EXPECT}")
   message(FATAL_ERROR "CASE ${CASE} does not compile, but nothing matches\n  ${EXPECT}\nin\n${words}")
+endif()
+
+string(REGEX MATCHALL " error: " errors "${words}")
+list(LENGTH errors errors)
+if(ONE_ERROR AND errors GREATER 1)
+  message(FATAL_ERROR "CASE ${CASE}: ${errors} errors instead of one:\n${words}")
 endif()

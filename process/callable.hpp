@@ -267,16 +267,53 @@ inline constexpr bool kOnlyMoved =
     !std::convertible_to<Arg, P> && std::same_as<std::remove_cvref_t<Arg>, P> &&
     std::convertible_to<std::remove_cvref_t<Arg>&&, P>;
 
-// What is wrong with calling an F, which takes these parameters, with such arguments in another
-// process is an error here, one with a text that says so. True: nothing is.
+template <class P>
+inline constexpr bool kWritesBack =
+    std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
+
+// What is given where a call is refused at compile time: it does for anything, so that nothing but
+// the reason is an error.
+struct Refused {
+  template <class T>
+  operator T() const;
+  Refused get() const;
+  const Refused* begin() const;
+  const Refused* end() const;
+};
+
+// These say what is wrong in the text of an error. True: nothing is.
+
+template <class F>
+constexpr bool check_target() {
+  if constexpr (Target<F>) {
+    return true;
+  } else if constexpr (std::is_bind_expression_v<F>) {
+    static_assert(kNever<F>, "a std::bind object cannot travel to another process: pass the "
+                             "function itself, and its arguments beside it");
+  } else {
+    static_assert(kNever<F>,
+                  "another process runs a function, a captureless lambda or a packable function "
+                  "object (MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: give "
+                  "what it captures as arguments (a Process may also have StartMethod::fork)");
+  }
+  return false;
+}
+
+// Of calling an F, which takes these parameters, with such arguments.
 template <class F, class... P, class... Args>
 constexpr bool check_call(Parameters<P...>, Parameters<Args...>) {
   if constexpr (sizeof...(Args) != sizeof...(P)) {
     static_assert(kNever<F, Args...>, "the target takes another number of arguments");
+  } else if constexpr ((kWritesBack<P> || ...)) {
+    static_assert(kNever<F, P...>,
+                  "a parameter of the target is a reference to what it may change, but another "
+                  "process has a copy: take it by value, and share with a List, Dict or "
+                  "SharedValue");
   } else if constexpr (!(core::Packable<std::decay_t<P>> && ...)) {
     static_assert(kNever<F, P...>,
                   "a parameter of the target cannot travel to another process: pointers and views "
-                  "never do, a class needs MSGPACK_DEFINE(members...) or to be trivially copyable");
+                  "never do (take a std::string or std::vector), nor do members that are such; a "
+                  "class needs MSGPACK_DEFINE(members...) or to be trivially copyable");
   } else if constexpr ((kOnlyMoved<Args, std::decay_t<P>> || ...)) {
     static_assert(kNever<Parameters<Args...>, Parameters<P...>>,
                   "an argument can only be moved: pass std::move(it)");
@@ -295,6 +332,8 @@ template <class F, class... Args, class... P>
 std::unique_ptr<Work> make_call(Parameters<P...> declared, F f, Args&&... args) {
   if constexpr (check_call<F>(declared, Parameters<Args&&...>{})) {
     return std::make_unique<Call<F, P...>>(std::move(f), std::forward<Args>(args)...);
+  } else {
+    return nullptr;
   }
 }
 
@@ -307,14 +346,10 @@ std::unique_ptr<Work> make_work_of(F&& f, Args&&... args) {
 template <class F, class... Args>
 std::unique_ptr<Work> make_work(F&& f, Args&&... args) {
   using Callable = std::decay_t<F>;
-  if constexpr (!Target<Callable>) {
-    static_assert(
-        kNever<Callable>,
-        "a process runs a function, a captureless lambda or a packable function object "
-        "(MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: pass what it "
-        "captures as arguments, or ask for StartMethod::fork in ProcessOptions");
-  } else {
+  if constexpr (check_target<Callable>()) {
     return make_work_of<Callable>(std::forward<F>(f), std::forward<Args>(args)...);
+  } else {
+    return nullptr;
   }
 }
 

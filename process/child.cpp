@@ -38,6 +38,10 @@ std::string describe_ending(int exit_code) {
   return fmt::format("signal {} ({})", -exit_code, ::strsignal(-exit_code));
 }
 
+EndedBeforeUp::EndedBeforeUp(const std::string& name, int exit_code)
+    : WorkerDied(fmt::format("{}: ended before it was up ({})", name, describe_ending(exit_code))),
+      exit_code_(exit_code) {}
+
 struct Child::Impl {
   std::shared_ptr<const Link> link;
   shm::UniqueFd channel;
@@ -128,8 +132,7 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
         throw std::system_error(status->value, std::generic_category(),
                                 name + ": " + keeper_of(*link) + " cannot fork");
       case StatusKind::ended:
-        throw WorkerDied(fmt::format("{}: ended before it was up ({})", name,
-                                     describe_ending(status->value)));
+        throw EndedBeforeUp(name, status->value);
     }
   }
   child.impl_->link = std::move(link);

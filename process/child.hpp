@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <steward/core/clock.hpp>
+#include <steward/core/errors.hpp>
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::process {
@@ -60,8 +61,18 @@ class Child {
   std::unique_ptr<Impl> impl_;
 };
 
+// A process ended before it was up.
+class EndedBeforeUp final : public WorkerDied {
+ public:
+  EndedBeforeUp(const std::string& name, int exit_code);
+  int exit_code() const { return exit_code_; }  // as Child::exit_code()
+
+ private:
+  int exit_code_;
+};
+
 // Reads the status channel of a process that was asked for until it is up. Throws what kept it from
-// coming up: its own error, WorkerDied, or std::system_error (fork failed).
+// coming up: its own error, EndedBeforeUp, WorkerDied, or std::system_error (fork failed).
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name);
 
 }  // namespace steward::process

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -13,16 +12,41 @@
 namespace steward::process {
 namespace {
 
+using Path = std::filesystem::path;
+
 constexpr unsigned kNoLimit = std::numeric_limits<unsigned>::max();
 
-// "0::/user.slice/session.scope"
-std::string own_cgroup() {
-  constexpr std::string_view kVersion2 = "0::/";
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(kVersion2)) return line.substr(kVersion2.size());
+std::string first_line(const Path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+// The least quota of the group and of those that it lies in: what holds for one holds for all
+// within it. In a container the path may be that of the host, and only the last of them is there.
+template <class TextIn>
+unsigned least_quota(Path group, TextIn&& text_in) {
+  unsigned least = kNoLimit;
+  for (;; group = group.parent_path()) {
+    least = std::min(least, quota_in(text_in(group)));
+    if (group.empty()) return least;
   }
-  return {};
+}
+
+unsigned quota_of_version_2(const Path& mount, const Path& group) {
+  return least_quota(group, [&](const Path& at) { return first_line(mount / at / "cpu.max"); });
+}
+
+unsigned quota_of_version_1(const Path& mount, const Path& group) {
+  return least_quota(group, [&](const Path& at) {
+    return first_line(mount / at / "cpu.cfs_quota_us") + ' ' +
+           first_line(mount / at / "cpu.cfs_period_us");
+  });
+}
+
+bool has_cpu(std::string_view controllers) {
+  return ("," + std::string(controllers) + ",").find(",cpu,") != std::string::npos;
 }
 
 }  // namespace
@@ -36,16 +60,28 @@ unsigned quota_in(const std::string& text) {
   return cpus < kNoLimit ? static_cast<unsigned>(cpus) : kNoLimit;
 }
 
-unsigned usable_cpus() {
-  unsigned cpus = cpu_count();
-  const std::filesystem::path root = "/sys/fs/cgroup";
-  // What holds for a group holds for those within it.
-  for (std::filesystem::path at = own_cgroup();; at = at.parent_path()) {
-    std::ifstream file(root / at / "cpu.max");
-    std::string text;
-    if (std::getline(file, text)) cpus = std::min(cpus, quota_in(text));
-    if (at.empty()) return std::max(cpus, 1U);
+// Lines as "0::/user.slice/session.scope" (version 2) and "4:cpu,cpuacct:/user.slice" (version 1,
+// whose controllers are mounted under their names).
+unsigned cgroup_quota(const Path& root) {
+  const Path mounts = root / "sys/fs/cgroup";
+  unsigned least = kNoLimit;
+  std::ifstream file(root / "proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(":/", first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const Path group = line.substr(second + 2);
+    if (controllers.empty()) {
+      least = std::min(least, quota_of_version_2(mounts, group));
+    } else if (has_cpu(controllers)) {
+      least = std::min({least, quota_of_version_1(mounts / controllers, group),
+                        quota_of_version_1(mounts / "cpu", group)});
+    }
   }
+  return least;
 }
+
+unsigned usable_cpus() { return std::max(std::min(cpu_count(), cgroup_quota("/")), 1U); }
 
 }  // namespace steward::process

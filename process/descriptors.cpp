@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include <steward/shm/memory_file.hpp>
 #include <steward/shm/poll.hpp>
 
 namespace steward::process {
@@ -61,8 +62,9 @@ shm::SocketPair lifted_pair() {
 }
 
 shm::UniqueFd sealed_memory(std::initializer_list<std::string_view> parts) {
-  shm::UniqueFd memory(::memfd_create("steward", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!memory) fail("cannot make a memory file");
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size();
+  shm::UniqueFd memory = shm::memory_file("steward", size);
   for (const std::string_view part : parts) write_all(memory.get(), part);
   const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
   if (::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) fail("cannot seal a memory file");

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,14 +19,11 @@ namespace {
 
 // Enough that no worker has to wait for the next task while somebody looks at its last result.
 constexpr std::size_t kWindowPerWorker = 64;
-constexpr std::size_t kWindowMax = 1024;
 constexpr std::size_t kWindowBytes = 64U << 20U;
 // So many results are looked at before the lead may be somebody else's.
 constexpr int kResultsAtOnce = 64;
-
-// Never full: of tasks there are no more than the window, and each has one result; besides there
-// are ends of workers and calls to look again, which may have to wait.
-shm::QueueShape ring_shape() { return {.maxsize = 4 * kWindowMax}; }
+// How soon to look again for room in the ring of tasks where nothing comes back that would tell.
+constexpr std::chrono::milliseconds kLookForRoom{20};
 
 std::exception_ptr failure_in(std::string_view packed) {
   try {
@@ -37,11 +35,13 @@ std::exception_ptr failure_in(std::string_view packed) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Plan plan)
+Dispatcher::Dispatcher(Plan plan) : Dispatcher(std::move(plan), make_rings()) {}
+
+Dispatcher::Dispatcher(Plan plan, PoolRings rings)
     : plan_(std::move(plan)),
       board_(Board::create()),
-      tasks_(Queue::create(ring_shape())),
-      results_(Queue::create(ring_shape())),
+      tasks_(std::move(rings.tasks)),
+      results_(std::move(rings.results)),
       window_(std::min(kWindowPerWorker * plan_.workers.count, kWindowMax)) {
   // Before any worker can end: whoever watches them tells this object.
   const std::vector<int> files{tasks_->fd(), results_->fd(), board_.fd()};
@@ -49,7 +49,10 @@ Dispatcher::Dispatcher(Plan plan)
   workforce_ = std::make_unique<Workforce>(plan_.workers, board_, files, owner);
   const core::SignalsBlocked blocked;
   const std::lock_guard hold(mutex_);
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    run();
+    const auto last = std::move(until_thread_ends_);
+  });
   pools_thread_ = thread_.get_id();
 }
 
@@ -67,6 +70,11 @@ Dispatcher::JobPtr Dispatcher::open(std::string call, std::unique_ptr<Collector>
   const std::lock_guard hold(mutex_);
   check_open();
   return std::make_shared<Job>(++jobs_, std::move(call), std::move(collector), tells);
+}
+
+std::size_t Dispatcher::task_bytes_max(const Job& job) const {
+  const std::size_t all = tasks_->shape().message_bytes;
+  return all - std::min(all, sizeof(TaskHeader) + job.call.size());
 }
 
 void Dispatcher::add(const JobPtr& job, TaskUnit unit) {
@@ -134,7 +142,7 @@ void Dispatcher::send_pending(std::vector<Losses>& losses) {
     pending_.pop_front();
     try {
       if (broken_) std::rethrow_exception(broken_);
-      send(unit);
+      if (!send(unit)) return pending_.push_front(std::move(unit));
     } catch (const std::exception&) {
       losses.push_back({{}, std::current_exception()});
       losses.back().units.push_back(std::move(unit));
@@ -142,20 +150,29 @@ void Dispatcher::send_pending(std::vector<Losses>& losses) {
   }
 }
 
-// Throws Closed, Overloaded, shm::NoMemory.
-void Dispatcher::send(Unit& unit) {
+// False: there is no room just now. Throws Closed, Overloaded, shm::NoMemory.
+bool Dispatcher::send(Unit& unit) {
+  const std::size_t size = sizeof(TaskHeader) + unit.job->call.size() + unit.bytes;
+  if (size > tasks_->shape().message_bytes) {
+    throw Overloaded(fmt::format("Pool: call {} has {} bytes of arguments; the limit is {}",
+                                 unit.unit.first, size, tasks_->shape().message_bytes));
+  }
   const Ticket ticket = ++tickets_;
   const TaskHeader header{ticket, unit.job->number, unit.unit.count, unit.job->call.size()};
   std::string message;
-  message.reserve(sizeof header + unit.job->call.size() + unit.unit.arguments.size());
+  message.reserve(size);
   append_bytes(message, header);
   message += unit.job->call;
   message += unit.unit.arguments;
-  if (tasks_->put(shm::bytes_of(message), 0, std::nullopt) != Queue::Outcome::done) {
-    throw Closed("the pool has no more workers");
+  switch (tasks_->put(shm::bytes_of(message), 0, Queue::kNow)) {
+    case Queue::Outcome::done: break;
+    case Queue::Outcome::timeout: return false;
+    case Queue::Outcome::closed:
+    case Queue::Outcome::ended: throw Closed("the pool has no more workers");
   }
   sent_bytes_ += unit.bytes;
   sent_.emplace(ticket, std::move(unit));
+  return true;
 }
 
 // Takes it out of the books; what was cancelled meanwhile has no job.
@@ -192,6 +209,10 @@ void Dispatcher::help(const std::function<bool()>& done, core::Deadline deadline
 void Dispatcher::lead(Lock& lock, core::Deadline deadline) {
   led_ = true;
   pools_thread_leads_ = on_pools_thread();
+  if (!pending_.empty() && sent_.empty()) {
+    const auto soon = core::deadline_after(kLookForRoom);
+    deadline = deadline ? std::min(deadline, soon) : soon;
+  }
   lock.unlock();
   receive(deadline);
   std::vector<Losses> losses;
@@ -248,12 +269,14 @@ void Dispatcher::run_next(Lock& lock) {
   if (led_) look_again();
 }
 
-// Wakes whoever leads. Full: then it has something to look at.
-void Dispatcher::look_again() {
-  std::string message;
-  append_bytes(message, ResultHeader{});
-  results_->put(shm::bytes_of(message), static_cast<std::uint32_t>(ResultKind::look_again),
-                Queue::kNow);
+// Wakes whoever leads. Full, or no memory for one message more: then it has something to look at.
+void Dispatcher::look_again() noexcept {
+  try {
+    const ResultHeader about_no_task;
+    results_->put(std::as_bytes(std::span(&about_no_task, 1)),
+                  static_cast<std::uint32_t>(ResultKind::look_again), Queue::kNow);
+  } catch (const shm::NoMemory&) {
+  }
 }
 
 // The pool's thread: runs callbacks, and leads where nobody else does.
@@ -284,6 +307,7 @@ void Dispatcher::handle(ResultKind kind, std::string_view message) {
     case ResultKind::look_again: return;
     case ResultKind::worker_ended: return lost_worker(in);
     case ResultKind::no_worker: return fail_all(failure_in(in.rest()));
+    case ResultKind::part: return keep_part(ticket, in.rest());
     case ResultKind::done:
     case ResultKind::failed:
     case ResultKind::not_begun: break;
@@ -296,10 +320,19 @@ void Dispatcher::handle(ResultKind kind, std::string_view message) {
     if (kind == ResultKind::not_begun) return pending_.push_front(std::move(*unit));
   }
   if (kind == ResultKind::done) {
-    deliver(*unit, in.rest());
+    if (unit->results.empty()) return deliver(*unit, in.rest());
+    unit->results += in.rest();
+    deliver(*unit, unit->results);
   } else {
     lose(*unit, failure_in(in.rest()));
   }
+}
+
+// Until the last part is here the task may still be lost, and be run again.
+void Dispatcher::keep_part(Ticket ticket, std::string_view results) {
+  const std::lock_guard hold(mutex_);
+  const auto found = sent_.find(ticket);
+  if (found != sent_.end() && found->second.job) found->second.results += results;
 }
 
 void Dispatcher::deliver(const Unit& unit, std::string_view results) {
@@ -357,12 +390,17 @@ void Dispatcher::tell_progress(const JobPtr& job) {
 // ---- Workers ----
 
 void Dispatcher::worker_ended(const std::string& name, pid_t pid, int exit_code, Ticket at) {
-  tasks_->recover_dead();
-  results_->recover_dead();
-  std::string body;
-  append_bytes(body, WorkerEnd{at, pid, exit_code});
-  body += name;
-  tell_workers_end(ResultKind::worker_ended, body);
+  try {
+    tasks_->recover_dead();
+    results_->recover_dead();
+    std::string body;
+    append_bytes(body, WorkerEnd{at, pid, exit_code});
+    body += name;
+    tell_workers_end(ResultKind::worker_ended, body);
+  } catch (const Error&) {
+    // No memory to tell that its task is lost. Before there are tasks nothing is.
+    if (workforce_) fail_all(std::current_exception());
+  }
 }
 
 void Dispatcher::no_more_workers(std::exception_ptr why) {
@@ -388,6 +426,7 @@ void Dispatcher::lost_worker(MessageReader message) {
     const std::lock_guard hold(mutex_);
     unit = settle_ticket(end.at);
     if (!unit || !unit->job) return;
+    unit->results.clear();
     if (unit->unit.deaths++ < plan_.retries) return pending_.push_front(std::move(*unit));
   }
   const std::size_t first = unit->unit.first;
@@ -455,7 +494,8 @@ void Dispatcher::shut_down(const char* why) noexcept {
     terminate(why);
     workforce_->join();
   } catch (const std::exception&) {
-    // Only a descriptor gone bad brings us here; there is nothing left to end.
+    // Only want of memory brings us here, or a descriptor gone bad. The workers end with this
+    // process.
   }
   {
     const std::lock_guard hold(mutex_);
@@ -463,11 +503,21 @@ void Dispatcher::shut_down(const char* why) noexcept {
     background_.notify_one();
     if (led_) look_again();
   }
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  if (on_pools_thread()) {
+    until_thread_ends_ = shared_from_this();
+    thread_.detach();
+  } else {
+    thread_.join();
+  }
 }
 
-void give_up(Dispatcher& dispatcher, Job& job) {
-  dispatcher.cancel(job, "nobody waits for the results any more");
+void give_up(Dispatcher& dispatcher, Job& job) noexcept {
+  try {
+    dispatcher.cancel(job, "nobody waits for the results any more");
+  } catch (const std::exception&) {
+    // Out of memory: they are computed for nobody.
+  }
 }
 
 bool JobPromiser::cancel() {

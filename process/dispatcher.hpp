@@ -33,13 +33,15 @@
 #include <steward/process/board.hpp>
 #include <steward/process/job.hpp>
 #include <steward/process/pool_messages.hpp>
+#include <steward/process/pool_rings.hpp>
 #include <steward/process/workforce.hpp>
 #include <steward/shm/shared_queue.hpp>
 
 namespace steward::process {
 
 // Thread safety: any thread may call any function. Owns the rings, the processes and a thread.
-class Dispatcher final : private Workforce::Owner {
+class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
+                         private Workforce::Owner {
  public:
   using JobPtr = std::shared_ptr<Job>;
 
@@ -60,6 +62,8 @@ class Dispatcher final : private Workforce::Owner {
 
   // Throws Closed, or what the pool is broken by.
   JobPtr open(std::string call, std::unique_ptr<Collector> collector, Job::Tells tells);
+  // What the arguments of one task of this job may have.
+  std::size_t task_bytes_max(const Job& job) const;
   void add(const JobPtr& job, TaskUnit unit);
   // There is no more to add. Whoever waits for it next may say so, and spares the pool's thread.
   enum class Next { somebody_waits, nobody_waits };
@@ -79,7 +83,8 @@ class Dispatcher final : private Workforce::Owner {
   void join();
   // Whatever has no result fails with Closed; the workers are ended.
   void terminate(const char* why);
-  // terminate(), and the end of all threads here.
+  // terminate(), and the end of all threads here. In a callback of its own, which runs on the
+  // pool's thread, that thread ends with the callback, and keeps this object until then.
   void shut_down(const char* why) noexcept;
 
  private:
@@ -90,7 +95,10 @@ class Dispatcher final : private Workforce::Owner {
     JobPtr job;  // nullptr: nobody wants it any more
     TaskUnit unit;
     std::size_t bytes = 0;  // of its arguments
+    std::string results{};  // those that came in parts; the last is not here yet
   };
+
+  Dispatcher(Plan plan, PoolRings rings);
 
   // What has to be done once mutex_ is free.
   struct Losses {
@@ -105,8 +113,9 @@ class Dispatcher final : private Workforce::Owner {
   // ---- Under mutex_ ----
   void check_open() const;
   void send_pending(std::vector<Losses>& losses);
-  void send(Unit& unit);
+  bool send(Unit& unit);
   std::optional<Unit> settle_ticket(Ticket ticket);
+  void keep_part(Ticket ticket, std::string_view results);
   Losses take_out(const std::function<bool(const Job&)>& wanted, std::exception_ptr why);
   void leave_when_done();
   void lead(Lock& lock, core::Deadline deadline);
@@ -128,13 +137,13 @@ class Dispatcher final : private Workforce::Owner {
   bool tells(const Job& job) const;
   void tell_progress(const JobPtr& job);
   void fail_all(std::exception_ptr why);
-  void look_again();
+  void look_again() noexcept;
   void run();
 
   const Plan plan_;
   Board board_;
-  std::unique_ptr<Queue> tasks_;
-  std::unique_ptr<Queue> results_;
+  const std::unique_ptr<Queue> tasks_;
+  const std::unique_ptr<Queue> results_;
   const std::size_t window_;  // so many tasks are with the workers at most
 
   mutable std::mutex mutex_;
@@ -159,10 +168,11 @@ class Dispatcher final : private Workforce::Owner {
 
   std::unique_ptr<Workforce> workforce_;
   std::thread thread_;
+  std::shared_ptr<Dispatcher> until_thread_ends_;  // itself
 };
 
 // Nobody wants the results any more.
-void give_up(Dispatcher& dispatcher, Job& job);
+void give_up(Dispatcher& dispatcher, Job& job) noexcept;
 
 // The way from a future to its job.
 class JobPromiser final : public core::Promiser {

@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -37,6 +40,25 @@ process::Dispatcher::Plan plan_of(PoolOptions options) {
   return plan;
 }
 
+// What may be behind it, for the reader of the error's text.
+const char* limit_behind(const std::error_code& code) {
+  if (code == std::errc::too_many_files_open) return " (ulimit -n limits open files)";
+  if (code == std::errc::resource_unavailable_try_again) {
+    return " (ulimit -u limits processes and threads)";
+  }
+  return "";
+}
+
+std::shared_ptr<process::Dispatcher> start(process::Dispatcher::Plan plan) {
+  const std::size_t count = plan.workers.count;
+  try {
+    return std::make_shared<process::Dispatcher>(std::move(plan));
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), fmt::format("a pool of {} processes cannot be started{}",
+                                                      count, limit_behind(error.code())));
+  }
+}
+
 }  // namespace
 
 struct Pool::Addresses {
@@ -45,7 +67,7 @@ struct Pool::Addresses {
 };
 
 Pool::Pool(PoolOptions options)
-    : dispatcher_(std::make_shared<process::Dispatcher>(plan_of(std::move(options)))),
+    : dispatcher_(start(plan_of(std::move(options)))),
       addresses_(std::make_shared<Addresses>()),
       creator_(::getpid()) {}
 
@@ -88,6 +110,12 @@ process::Dispatcher& Pool::dispatcher() const { return *shared_dispatcher(); }
 std::size_t Pool::automatic_chunk(std::size_t count) const {
   const std::size_t chunks = 4 * dispatcher().workers();
   return std::max<std::size_t>((count + chunks - 1) / chunks, 1);
+}
+
+std::size_t Pool::task_bytes_max(const process::Job& job, std::size_t chunk_size) const {
+  constexpr std::size_t kChosenBytes = std::size_t{1} << 20U;
+  const std::size_t max = dispatcher().task_bytes_max(job);
+  return chunk_size == 0 ? std::min(max, kChosenBytes) : max;
 }
 
 const std::string& Pool::address_of(const void* function) {

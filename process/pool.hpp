@@ -49,21 +49,26 @@ struct PoolOptions {
 //
 // What can be run is what a Process can be told to run; what it returns must be able to travel,
 // too. Proxies may be among arguments and results; use those among results within a minute.
-// Arguments and results go through shared memory, 64 MiB at most for one task.
+// Arguments and results go through shared memory, 64 MiB at most for one call (less under a limit
+// on address space or on the size of files); what is larger fails with Overloaded.
 //
 // A task is one call, or a chunk of several: its calls are made one after the other, and it is what
 // a worker that dies takes along. The pool replaces that worker; the calls of its task fail with
 // WorkerDied, unless `retries` says that they are made again. An exception that a call throws is
 // rethrown here, as the same type if it is standard or one of ours, with its own text, else as a
-// RemoteError. A pool whose workers cannot come up (the initializer threw, the fork server is gone)
-// is broken: all its calls fail with the reason. Nothing ever waits for a worker that is not there.
+// RemoteError. A pool whose workers cannot come up is broken: all its calls fail with the reason.
+// It is so at once if the initializer threw or the fork server is gone; when nine workers in a row
+// crashed or exited before they were ready; and when workers have been killed (by the OOM killer,
+// say) or could not be started for 30 s and none is ready. Until then others take their places,
+// after a pause of 1 ms that doubles up to 1 s. Nobody waits longer for a worker that is not there.
 //
 // Workers are daemons: they have no processes of their own, ignore interrupts from the terminal,
 // and end with this process, however that ends.
 //
 // A resource: only moves. The destructor terminates, as at the end of Python's `with`: what has no
-// result then fails with Closed. In a process that did not create the pool the destructor does
-// nothing and every other function throws BadCall.
+// result then fails with Closed. It may run in a callback of this pool (`then`, on_progress). In a
+// process that did not create the pool the destructor does nothing and every other function throws
+// BadCall.
 //
 // Thread safety: any thread may call any function, but for moving and destruction.
 class Pool {
@@ -91,9 +96,9 @@ class Pool {
   // ---- A call for each element ----
 
   // f(x) for each x of any input range, in chunks: of `chunk_size` calls, or (0) about four for
-  // each worker. The results in the order of the elements; nothing if f returns nothing. If calls
-  // throw, all others are made all the same; then the exception of the first in that order is
-  // thrown.
+  // each worker and not much more than a megabyte; of fewer where all would be too large for one
+  // task. The results in the order of the elements; nothing if f returns nothing. If calls throw,
+  // all others are made all the same; then the exception of the first in that order is thrown.
   template <class F, std::ranges::input_range Range>
   auto map(F&& f, Range&& range, std::size_t chunk_size = 0) {
     return start_map<F>(Next::somebody_waits, f, range, chunk_size).get();
@@ -176,41 +181,52 @@ class Pool {
   template <class F, class... Args>
   auto start_one(Next next, F&& f, Args&&... args) {
     using Callable = std::decay_t<F>;
-    return one(next, typename process::ParametersOf<Callable, Args...>::type{},
-               Callable(std::forward<F>(f)), std::forward<Args>(args)...);
+    using Parameters = typename process::ParametersOf<Callable, Args...>::type;
+    if constexpr (process::check_calls<Callable>(Parameters{}, process::Parameters<Args&&...>{})) {
+      return one(next, Parameters{}, Callable(std::forward<F>(f)), std::forward<Args>(args)...);
+    } else {
+      return process::Refused{};
+    }
   }
 
   template <class... P, class F, class... Args>
   auto one(Next next, process::Parameters<P...> parameters, F f, Args&&... args) {
-    process::check_calls<F>(parameters, process::Parameters<Args&&...>{});
     using R = process::CallResult<F, P...>;
     process::PackedCalls<P...> calls;
     calls.add(std::forward<Args>(args)...);
     auto promised = promise<core::FutureValue<R>, process::One<R>>(
         f, parameters, process::Job::Tells::nothing);
-    send(promised.job, calls, 0);
+    send(promised.job, std::move(calls), 0);
     dispatcher().complete(promised.job, 1, next);
     return Future<R>(std::move(promised.state));
   }
 
   template <class F, class Range>
   auto start_map(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
-    using Element = std::ranges::range_value_t<Range>;
-    using Parameters = process::MapParameters<std::decay_t<F>, Element>;
-    process::check_one(Parameters{});
-    return all(next, Parameters{}, f, range, chunk_size, process::AsOne{});
+    using Callable = std::decay_t<F>;
+    using Element = process::Parameters<std::ranges::range_reference_t<Range>>;
+    using Parameters = process::MapParameters<Callable, std::ranges::range_value_t<Range>>;
+    if constexpr (process::check_each<Callable>(Parameters{}, Element{})) {
+      return all(next, Parameters{}, f, range, chunk_size, process::AsOne{});
+    } else {
+      return process::Refused{};
+    }
   }
   template <class F, class Range>
   auto start_starmap(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
+    using Callable = std::decay_t<F>;
     using Element = std::ranges::range_value_t<Range>;
-    return all(next, typename process::StarParameters<std::decay_t<F>, Element>::type{}, f, range,
-               chunk_size, process::AsTuple{});
+    using Parameters = typename process::StarParameters<Callable, Element>::type;
+    if constexpr (process::check_spread<Callable>(Parameters{})) {
+      return all(next, Parameters{}, f, range, chunk_size, process::AsTuple{});
+    } else {
+      return process::Refused{};
+    }
   }
 
   template <class... P, class F, class Range, class Spread>
   auto all(Next next, process::Parameters<P...> parameters, const F& f, Range& range,
            std::size_t chunk_size, Spread spread) {
-    process::check_calls<F>(parameters);
     using R = process::CallResult<F, P...>;
     using Collector = process::All<R>;
     auto promised = promise<typename Collector::Future, Collector>(
@@ -222,17 +238,21 @@ class Pool {
   template <class F, class Range>
   auto start_stream(process::StreamOrder order, const std::decay_t<F>& f, Range&& range,
                     std::size_t chunk_size) {
-    using Element = std::ranges::range_value_t<Range>;
-    using Parameters = process::MapParameters<std::decay_t<F>, Element>;
-    process::check_one(Parameters{});
-    return stream(order, Parameters{}, f, range, chunk_size);
+    using Callable = std::decay_t<F>;
+    using Element = process::Parameters<std::ranges::range_reference_t<Range>>;
+    using Parameters = process::MapParameters<Callable, std::ranges::range_value_t<Range>>;
+    if constexpr (!process::check_each<Callable>(Parameters{}, Element{})) {
+      return process::Refused{};
+    } else if constexpr (!process::check_walk<Callable>(Parameters{})) {
+      return process::Refused{};
+    } else {
+      return stream(order, Parameters{}, f, range, chunk_size);
+    }
   }
   template <class... P, class F, class Range>
   auto stream(process::StreamOrder order, process::Parameters<P...> parameters, const F& f,
               Range& range, std::size_t chunk_size) {
-    process::check_calls<F>(parameters);
     using R = process::CallResult<F, P...>;
-    static_assert(!std::is_void_v<R>, "there are no results to walk over: use map");
     auto results = std::make_shared<process::Stream<R>>(order);
     const JobPtr job = dispatcher().open(call_of(f, parameters),
                                          std::make_unique<process::Streaming<R>>(results),
@@ -266,9 +286,11 @@ class Pool {
     return call;
   }
 
+  // How many it were.
   template <class... P>
-  void send(const JobPtr& job, process::PackedCalls<P...>& calls, std::size_t first) {
+  std::size_t send(const JobPtr& job, process::PackedCalls<P...> calls, std::size_t first) {
     dispatcher().add(job, {first, calls.count(), calls.take_bytes(), calls.take_kept()});
+    return calls.count();
   }
 
   template <class... P, class Range, class Spread>
@@ -280,20 +302,21 @@ class Pool {
       send_chunks(job, process::Parameters<P...>{}, items, chunk_size, spread, next);
     } else {
       const auto count = static_cast<std::size_t>(std::ranges::distance(range));
+      const std::size_t bytes_max = task_bytes_max(*job, chunk_size);
       if (chunk_size == 0) chunk_size = automatic_chunk(count);
       std::size_t sent = 0;
       try {
         process::PackedCalls<P...> calls;
         for (auto&& element : range) {
           spread(calls, std::forward<decltype(element)>(element));
-          if (calls.count() < chunk_size) continue;
-          send(job, calls, sent);
-          sent += std::exchange(calls, {}).count();
+          if (calls.count() > 1 && calls.bytes() > bytes_max) {
+            auto last = calls.take_last();
+            sent += send(job, std::exchange(calls, std::move(last)), sent);
+          }
+          if (calls.count() < chunk_size && calls.bytes() < bytes_max) continue;
+          sent += send(job, std::exchange(calls, {}), sent);
         }
-        if (calls.count() > 0) {
-          send(job, calls, sent);
-          sent += calls.count();
-        }
+        if (calls.count() > 0) sent += send(job, std::move(calls), sent);
       } catch (...) {
         process::give_up(dispatcher(), *job);
         throw;
@@ -305,6 +328,8 @@ class Pool {
   process::Dispatcher& dispatcher() const;
   const std::shared_ptr<process::Dispatcher>& shared_dispatcher() const;
   std::size_t automatic_chunk(std::size_t count) const;
+  // What the arguments of one task may have; less where the pool chooses the chunks (0).
+  std::size_t task_bytes_max(const process::Job& job, std::size_t chunk_size) const;
   // A function's address as it travels: looked up once.
   const std::string& address_of(const void* function);
   void finish() noexcept;

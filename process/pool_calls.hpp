@@ -31,12 +31,32 @@ class Unwanted {
   JobNumber job_;
 };
 
+// Where the results of a task's calls are written, one after the other.
+class Results {
+ public:
+  std::string& bytes() { return bytes_; }
+  std::size_t written() const { return bytes_.size(); }
+  // All from `begin` on is of one call. Throws Overloaded if that is too large.
+  virtual void check_call(std::size_t begin) const = 0;
+  // The same; it is complete now, and what was written before it may be sent.
+  virtual void end_call(std::size_t begin) = 0;
+
+ protected:
+  Results() = default;
+  Results(const Results&) = delete;
+  Results& operator=(const Results&) = delete;
+  ~Results() = default;
+
+ private:
+  std::string bytes_;
+};
+
 // Makes the calls: one for each of `count` items in `arguments`. Appends to `results`, for each,
 // whether it returned, and then what, or with what it failed (pack_failure). Ends early if the rest
 // is unwanted: then what was appended is to be forgotten. Throws BadCall if the callable cannot be
 // read.
 using RunCalls = void (*)(std::string_view callable, MessageReader arguments, std::size_t count,
-                          const Unwanted& unwanted, std::string& results);
+                          const Unwanted& unwanted, Results& results);
 
 enum class CallEnd : unsigned char { returned, threw };
 
@@ -53,28 +73,31 @@ std::tuple<std::decay_t<P>...> unpack_call(MessageReader& in, std::index_sequenc
 }
 
 template <class F, class... P>
-void run_one(F& f, std::tuple<std::decay_t<P>...>& arguments, std::string& results) {
+void run_one(F& f, std::tuple<std::decay_t<P>...>& arguments, Results& results) {
   using R = CallResult<F, P...>;
-  const std::size_t before = results.size();
+  std::string& bytes = results.bytes();
+  const std::size_t begin = bytes.size();
   try {
-    append_bytes(results, CallEnd::returned);
+    append_bytes(bytes, CallEnd::returned);
     const auto call = [&](auto&... argument) -> decltype(auto) {
       return std::invoke(f, static_cast<P&&>(argument)...);
     };
     if constexpr (std::is_void_v<R>) {
       std::apply(call, arguments);
     } else {
-      pack_item<R>(results, std::apply(call, arguments));
+      pack_item<R>(bytes, std::apply(call, arguments));
+      results.check_call(begin);
     }
   } catch (...) {
-    results.resize(before);
-    append_failure(results);
+    bytes.resize(begin);
+    append_failure(bytes);
   }
+  results.end_call(begin);
 }
 
 template <class F, class... P>
 void run_calls(std::string_view callable, MessageReader arguments, std::size_t count,
-               const Unwanted& unwanted, std::string& results) {
+               const Unwanted& unwanted, Results& results) {
   HeldTravel held;
   core::Reader in(callable);
   F f = [&] {
@@ -110,6 +133,7 @@ class PackedCalls {
   template <class... Args>
   void add(Args&&... args) {
     const HeldScope scope;
+    last_ = bytes_.size();
     if constexpr (kHoldsNone<Arguments>) {
       (pack_item<std::decay_t<P>>(bytes_, std::forward<Args>(args)), ...);
     } else {
@@ -119,7 +143,22 @@ class PackedCalls {
     ++count_;
   }
 
+  // The last call; the others stay here. REQUIRES: count() > 1, and add() was called since.
+  PackedCalls take_last() {
+    PackedCalls last;
+    last.bytes_ = bytes_.substr(last_);
+    last.count_ = 1;
+    bytes_.resize(last_);
+    --count_;
+    if constexpr (!kHoldsNone<Arguments>) {
+      last.kept_.push_back(std::move(kept_.back()));
+      kept_.pop_back();
+    }
+    return last;
+  }
+
   std::size_t count() const { return count_; }
+  std::size_t bytes() const { return bytes_.size(); }
   std::string take_bytes() { return std::move(bytes_); }
   std::shared_ptr<const void> take_kept() {
     if constexpr (kHoldsNone<Arguments>) return nullptr;
@@ -133,6 +172,7 @@ class PackedCalls {
   };
 
   std::string bytes_;
+  std::size_t last_ = 0;  // where the last call begins
   std::size_t count_ = 0;
   std::vector<Arguments> kept_;
 };
@@ -141,11 +181,6 @@ class PackedCalls {
 template <class F, class Element>
 using MapParameters =
     std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Element>>, Sig<F>>;
-
-template <class... P>
-constexpr void check_one(Parameters<P...>) {
-  static_assert(sizeof...(P) == 1, "map calls with one argument: use starmap");
-}
 
 // And those with which each element, a tuple, is one.
 template <class Tuple>
@@ -166,24 +201,46 @@ template <class F, class Element>
   requires std::is_void_v<Sig<F>>
 struct StarParameters<F, Element> : ParametersIn<std::decay_t<Element>> {};
 
-// What is wrong with calls of an F with such arguments is an error here, with a text that says so.
+// As check_call(), of calls whose results come back.
 template <class F, class... P, class... Args>
-constexpr void check_calls(Parameters<P...> declared, Parameters<Args...> given) {
-  static_assert(Target<F>,
-                "a pool runs a function, a captureless lambda or a packable function object "
-                "(MSGPACK_DEFINE(members...)); a lambda with captures cannot travel: give what it "
-                "captures as arguments");
-  if constexpr (check_call<F>(declared, given)) {
+constexpr bool check_calls(Parameters<P...> declared, Parameters<Args...> given) {
+  if constexpr (!check_target<F>()) {
+    return false;
+  } else if constexpr (!check_call<F>(declared, given)) {
+    return false;
+  } else {
     using R = CallResult<F, P...>;
-    static_assert(std::is_void_v<R> || core::Packable<R>,
-                  "what the target returns cannot travel to this process");
+    constexpr bool travels = std::is_void_v<R> || core::Packable<R>;
+    static_assert(travels,
+                  "what the target returns cannot travel to this process: pointers and views never "
+                  "do (return a std::string or std::vector), nor do members that are such");
+    return travels;
+  }
+}
+
+// Of a call for each element of a range.
+template <class F, class... P, class Element>
+constexpr bool check_each(Parameters<P...> declared, Parameters<Element> element) {
+  if constexpr (check_target<F>() && sizeof...(P) != 1) {
+    static_assert(kNever<F>, "map calls with one argument: use starmap");
+    return false;
+  } else {
+    return check_calls<F>(declared, element);
   }
 }
 
 // Of calls whose arguments are the parameters themselves.
 template <class F, class... P>
-constexpr void check_calls(Parameters<P...> declared) {
-  check_calls<F>(declared, Parameters<std::decay_t<P>...>{});
+constexpr bool check_spread(Parameters<P...> declared) {
+  return check_calls<F>(declared, Parameters<std::decay_t<P>...>{});
+}
+
+// Of results that are to be walked over.
+template <class F, class... P>
+constexpr bool check_walk(Parameters<P...>) {
+  constexpr bool returns = !std::is_void_v<CallResult<F, P...>>;
+  static_assert(returns, "there are no results to walk over: use map");
+  return returns;
 }
 
 // The types of a braced list of elements; where the parameters are not known there can be none.

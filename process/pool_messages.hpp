@@ -28,7 +28,8 @@ struct TaskHeader {
 
 // The format of a message in the ring of results.
 enum class ResultKind : std::uint32_t {
-  done,         // the results follow
+  done,         // the results follow, the last of them
+  part,         // the first results follow: all together are too large for one message
   not_begun,    // its first worker died before it began
   failed,       // none of it could be run: a packed Failure follows
   no_worker,    // the initializer threw: a packed Failure follows

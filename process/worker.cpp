@@ -8,6 +8,8 @@
 #include <memory>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <steward/core/errors.hpp>
 #include <steward/process/board.hpp>
 #include <steward/process/pool_calls.hpp>
@@ -22,7 +24,7 @@ namespace {
 
 using Queue = shm::SharedQueue;
 
-class Worker {
+class Worker final : private Results {
  public:
   Worker(ChildContext& context, std::size_t seat)
       : tasks_(Queue::open(context.luggage().take(kTasksFile))),
@@ -41,7 +43,7 @@ class Worker {
       return true;
     } catch (...) {
       begin_result();
-      result_ += pack_failure(current_failure());
+      bytes() += pack_failure(current_failure());
       put(ResultKind::no_worker);
       return false;
     }
@@ -86,11 +88,11 @@ class Worker {
       const auto header = in.number<TaskHeader>();
       const std::string_view call = in.bytes(header.call_bytes);
       prepare(call);
-      run_calls_(callable_, in, header.count, Unwanted(board_, header.job), result_);
+      run_calls_(callable_, in, header.count, Unwanted(board_, header.job), *this);
     } catch (...) {
       kind = ResultKind::failed;
       begin_result();
-      result_ += pack_failure(current_failure());
+      bytes() += pack_failure(current_failure());
     }
     put(kind);
   }
@@ -107,21 +109,40 @@ class Worker {
   }
 
   void begin_result() {
-    result_.clear();
-    append_bytes(result_, ResultHeader{ticket_});
+    bytes().clear();
+    append_bytes(bytes(), ResultHeader{ticket_});
+  }
+
+  std::size_t message_bytes() const { return results_->shape().message_bytes; }
+
+  void check_call(std::size_t begin) const override {
+    const std::size_t size = written() - begin;
+    const std::size_t limit = message_bytes() - sizeof(ResultHeader);
+    if (size <= limit) return;
+    throw Overloaded(
+        fmt::format("Pool: the result of a call has {} bytes; the limit is {}", size, limit));
+  }
+
+  void end_call(std::size_t begin) override {
+    if (written() <= message_bytes()) return;
+    const std::string last = bytes().substr(begin);
+    bytes().resize(begin);
+    put(ResultKind::part);
+    begin_result();
+    bytes() += last;
   }
 
   void put(ResultKind kind) {
     // Whoever has the result may end this process at any moment.
     flush_streams();
     try {
-      results_->put(shm::bytes_of(result_), static_cast<std::uint32_t>(kind), std::nullopt);
+      results_->put(shm::bytes_of(bytes()), static_cast<std::uint32_t>(kind), std::nullopt);
     } catch (const Error&) {
-      // Larger than the ring takes, or there is no memory: that is what came of the task.
+      // There is no memory: that is what came of the task.
       begin_result();
-      result_ += pack_failure(current_failure());
+      bytes() += pack_failure(current_failure());
       constexpr auto kFailed = static_cast<std::uint32_t>(ResultKind::failed);
-      results_->put(shm::bytes_of(result_), kFailed, std::nullopt);
+      results_->put(shm::bytes_of(bytes()), kFailed, std::nullopt);
     }
   }
 
@@ -132,7 +153,6 @@ class Worker {
 
   Ticket ticket_ = 0;
   std::string message_;
-  std::string result_;
 
   std::string call_;
   std::size_t callable_at_ = 0;

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -20,14 +21,38 @@
 #include <steward/process/launch.hpp>
 #include <steward/process/state.hpp>
 #include <steward/process/worker.hpp>
+#include <steward/shm/poll.hpp>
 
 namespace steward::process {
 namespace {
 
-// So many workers in a row may end before they are ready for the first task. A stray kill meets one
-// now and then; an initializer that ends its process meets all.
-constexpr int kEarlyDeathsMax = 8;
 constexpr std::chrono::seconds kPatience{2};
+
+// What keeps a process from being started, and may pass.
+bool is_want_of_resources(const std::error_code& code) {
+  return code == std::errc::resource_unavailable_try_again ||
+         code == std::errc::not_enough_memory || code == std::errc::too_many_files_open ||
+         code == std::errc::too_many_files_open_in_system;
+}
+
+// False: the signal is not allowed.
+bool may_signal(const Child& child, int number) noexcept {
+  try {
+    child.signal(number);
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+// False: not by then, or nobody can tell.
+bool has_ended_by(const Child& child, core::Deadline deadline) noexcept {
+  try {
+    return child.wait(deadline);
+  } catch (const std::exception&) {
+    return false;
+  }
+}
 
 }  // namespace
 
@@ -37,14 +62,19 @@ Workforce::Workforce(WorkerPlan plan, Board& board, std::vector<int> files, Owne
       files_(std::move(files)),
       owner_(owner),
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      restarts_(plan_.restarts),
       seats_(plan_.count) {
   if (!bell_) throw std::system_error(errno, std::generic_category(), "a pool's eventfd");
   try {
     for (std::size_t i = 0; i < seats_.size(); ++i) start(i);
     const core::SignalsBlocked blocked;
-    watcher_ = std::thread([this] { watch(); });
+    watcher_ = std::thread([this] {
+      ::pthread_setname_np(::pthread_self(), "steward-pool");
+      watch();
+    });
   } catch (...) {
     kill();
+    watch();
     throw;
   }
 }
@@ -77,40 +107,49 @@ void Workforce::start(std::size_t number) {
   bool late = false;
   {
     const std::lock_guard hold(mutex_);
-    seats_[number] = {order.name, child};
+    seats_[number] = {order.name, child, std::nullopt};
     late = retired_;
   }
   // Whoever has just ended the others did not see this one.
-  if (late) child->signal(SIGTERM);
+  if (late) may_signal(*child, SIGTERM);
 }
 
 void Workforce::watch() {
-  ::pthread_setname_np(::pthread_self(), "steward-pool");
-  std::vector<pollfd> entries(seats_.size() + 1);
   while (!over()) {
-    entries[seats_.size()] = {bell_.get(), POLLIN, 0};
-    {
-      const std::lock_guard hold(mutex_);
-      for (std::size_t i = 0; i < seats_.size(); ++i) {
-        entries[i] = {seats_[i].child ? seats_[i].child->pidfd() : -1, POLLIN, 0};
-      }
-    }
-    if (::poll(entries.data(), entries.size(), -1) < 0) continue;
-    std::uint64_t count;
-    [[maybe_unused]] const ssize_t size = ::read(bell_.get(), &count, sizeof count);
-    for (std::size_t i = 0; i < seats_.size(); ++i) {
-      if (entries[i].revents != 0) look_after(i);
-    }
+    for (const std::size_t seat : await_ends()) look_after(seat);
+    start_due();
   }
 }
 
-// Somebody who sat there has ended.
+// The seats whose workers have ended. Maybe none: the bell rings, or somebody is to be started.
+std::vector<std::size_t> Workforce::await_ends() {
+  std::vector<pollfd> entries;
+  core::Deadline next_start;
+  {
+    const std::lock_guard hold(mutex_);
+    for (const Seat& seat : seats_) {
+      entries.push_back({seat.child ? seat.child->pidfd() : -1, POLLIN, 0});
+      if (seat.due) next_start = std::min(*seat.due, next_start.value_or(*seat.due));
+    }
+  }
+  entries.push_back({bell_.get(), POLLIN, 0});
+  shm::poll_until(entries, next_start);
+  std::uint64_t count;
+  [[maybe_unused]] const ssize_t size = ::read(bell_.get(), &count, sizeof count);
+  std::vector<std::size_t> ended;
+  for (std::size_t i = 0; i + 1 < entries.size(); ++i) {
+    if (entries[i].revents != 0) ended.push_back(i);
+  }
+  return ended;
+}
+
 void Workforce::look_after(std::size_t number) {
   Seat seat;
   {
     const std::lock_guard hold(mutex_);
     seat = std::exchange(seats_[number], {});
   }
+  if (!seat.child) return;  // kill() has let go of it
   const int exit_code = seat.child->exit_code().value_or(Child::kUnknownExitCode);
   const Ticket at = board_.seat(number).load();
   State::get().remove(seat.child.get());
@@ -119,18 +158,71 @@ void Workforce::look_after(std::size_t number) {
     const std::lock_guard hold(mutex_);
     if (retired_) return;
   }
-  early_deaths_ = at == Board::kStarting ? early_deaths_ + 1 : 0;
-  try {
-    if (early_deaths_ > kEarlyDeathsMax) {
-      throw WorkerDied(fmt::format("{} workers in a row ended before they were ready for a task, "
-                                   "the last with {}",
-                                   early_deaths_, describe_ending(exit_code)));
-    }
-    start(number);
-  } catch (...) {
-    retire();
-    owner_.no_more_workers(std::current_exception());
+  if (at != Board::kStarting) {
+    restarts_.ended();
+    start_again(number);
+  } else if (!start_later(number, early_end_of(exit_code))) {
+    give_up(too_many(exit_code));
   }
+}
+
+// False: no more.
+bool Workforce::start_later(std::size_t number, EarlyEnd why) {
+  if (somebody_is_ready()) restarts_.somebody_is_ready();
+  const auto due = restarts_.ended_early(why, std::chrono::steady_clock::now());
+  if (!due) return false;
+  const std::lock_guard hold(mutex_);
+  seats_[number].due = due;
+  return true;
+}
+
+void Workforce::start_due() {
+  const core::Time now = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    {
+      const std::lock_guard hold(mutex_);
+      if (!seats_[i].due || *seats_[i].due > now) continue;
+      seats_[i].due.reset();
+    }
+    start_again(i);
+  }
+}
+
+void Workforce::start_again(std::size_t number) {
+  {
+    const std::lock_guard hold(mutex_);
+    if (retired_) return;
+  }
+  try {
+    start(number);
+  } catch (const EndedBeforeUp& ended) {
+    if (!start_later(number, early_end_of(ended.exit_code()))) give_up(too_many(ended.exit_code()));
+  } catch (const std::system_error& error) {
+    if (!is_want_of_resources(error.code()) || !start_later(number, EarlyEnd::outside)) {
+      give_up(std::current_exception());
+    }
+  } catch (...) {
+    give_up(std::current_exception());
+  }
+}
+
+void Workforce::give_up(std::exception_ptr why) {
+  retire();
+  owner_.no_more_workers(std::move(why));
+}
+
+std::exception_ptr Workforce::too_many(int exit_code) const {
+  return std::make_exception_ptr(WorkerDied(fmt::format(
+      "{} workers of a pool in a row ended before they were ready for a task, the last with {}",
+      restarts_.early_ends(), describe_ending(exit_code))));
+}
+
+bool Workforce::somebody_is_ready() const {
+  const std::lock_guard hold(mutex_);
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    if (seats_[i].child && board_.seat(i).load() != Board::kStarting) return true;
+  }
+  return false;
 }
 
 bool Workforce::over() const {
@@ -158,21 +250,31 @@ void Workforce::retire() {
   ring();
 }
 
-void Workforce::kill() {
-  std::vector<std::shared_ptr<const Child>> children;
+void Workforce::kill() noexcept {
+  std::vector<std::shared_ptr<const Child>> children;  // by seat
   {
     const std::lock_guard hold(mutex_);
     retired_ = true;
-    for (const Seat& seat : seats_) {
-      if (seat.child) children.push_back(seat.child);
-    }
+    for (const Seat& seat : seats_) children.push_back(seat.child);
   }
-  for (const auto& child : children) child->signal(SIGTERM);
-  const auto deadline = core::deadline_after(kPatience);
   for (const auto& child : children) {
-    if (!child->wait(deadline)) child->signal(SIGKILL);
+    if (child) may_signal(*child, SIGTERM);
+  }
+  const auto deadline = core::deadline_after(kPatience);
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    if (!children[i] || has_ended_by(*children[i], deadline)) continue;
+    if (!may_signal(*children[i], SIGKILL)) let_go(i, children[i]);
   }
   ring();
+}
+
+// Nobody waits for it any more.
+void Workforce::let_go(std::size_t number, const std::shared_ptr<const Child>& child) {
+  {
+    const std::lock_guard hold(mutex_);
+    if (seats_[number].child == child) seats_[number] = {};
+  }
+  State::get().remove(child.get());
 }
 
 void Workforce::join() {

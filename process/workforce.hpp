@@ -1,5 +1,5 @@
 // Workforce: the processes of a pool. Starts them, learns of their ends, and puts others in their
-// places.
+// places, when RestartPolicy says.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,7 @@
 
 #include <steward/process/board.hpp>
 #include <steward/process/child.hpp>
+#include <steward/process/restart_policy.hpp>
 #include <steward/process/start_method.hpp>
 #include <steward/process/task.hpp>
 #include <steward/shm/unique_fd.hpp>
@@ -27,6 +28,7 @@ struct WorkerPlan {
   std::size_t tasks_max = 0;  // after so many a worker ends, and another comes; 0: never
   Task initializer;
   std::optional<StartMethod> method;
+  RestartPolicy restarts{};
 };
 
 // Owns the processes and a thread that watches them. Thread safety: any thread.
@@ -54,8 +56,9 @@ class Workforce {
 
   // From now on nobody is put in the place of a worker that ends.
   void retire();
-  // Ends the workers, whatever they are at: SIGTERM, then SIGKILL.
-  void kill();
+  // Ends the workers, whatever they are at: SIGTERM, then SIGKILL. One that may not be sent signals
+  // any more, since the program has dropped its privileges, is let go: it ends with the program.
+  void kill() noexcept;
   // Waits until all have ended. REQUIRES: retire() or kill() was called.
   void join();
 
@@ -63,11 +66,22 @@ class Workforce {
   struct Seat {
     std::string name;
     std::shared_ptr<const Child> child;  // nullptr: nobody
+    std::optional<core::Time> due;       // then somebody is to be started here
   };
 
+  // ---- Of the watching thread, but for the first start and where that has failed ----
   void start(std::size_t seat);
   void watch();
+  std::vector<std::size_t> await_ends();
   void look_after(std::size_t seat);
+  bool start_later(std::size_t seat, EarlyEnd why);
+  void start_due();
+  void start_again(std::size_t seat);
+  void give_up(std::exception_ptr why);
+  std::exception_ptr too_many(int exit_code) const;
+  bool somebody_is_ready() const;
+
+  void let_go(std::size_t seat, const std::shared_ptr<const Child>& child);
   bool over() const;
   void ring() const;
 
@@ -76,7 +90,7 @@ class Workforce {
   const std::vector<int> files_;
   Owner& owner_;
   shm::UniqueFd bell_;  // an eventfd: the watching thread is to look at the rest again
-  int early_deaths_ = 0;  // one after the other; of the watching thread
+  RestartPolicy restarts_;  // of the watching thread
 
   mutable std::mutex mutex_;
   std::vector<Seat> seats_;

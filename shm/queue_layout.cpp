@@ -52,9 +52,9 @@ void plan_blocks(QueueLayout& layout) {
     SizeClass& k = layout.size_classes[layout.classes++];
     k.capacity = std::min(plan.capacity, std::max<std::uint64_t>(shape.message_bytes, 96));
     k.first = first;
-    k.count = static_cast<std::uint32_t>(
-        shape.maxsize == 0 ? plan.blocks_max
-                           : std::min(plan.blocks_max, shape.maxsize + kInFlight));
+    std::uint64_t count = std::min(plan.blocks_max, shape.class_bytes / k.capacity);
+    if (shape.maxsize != 0) count = std::min(count, shape.maxsize + kInFlight);
+    k.count = static_cast<std::uint32_t>(std::max<std::uint64_t>(count, 1));
     first += k.count;
     if (k.capacity >= shape.message_bytes) break;
   }

@@ -25,6 +25,9 @@ inline constexpr unsigned kSizeClasses = 6;
 struct QueueShape {
   std::uint64_t maxsize = 0;  // 0: unbounded
   std::uint64_t message_bytes = std::uint64_t{64} << 20U;
+  // All blocks of one size take no more than this, but for one, which there always is. Address
+  // space at first; a block takes memory when it is used.
+  std::uint64_t class_bytes = std::uint64_t{16} << 30U;
   // Where the counters start: tests begin shortly before these wrap.
   std::uint64_t first_lap = 0;
   std::uint64_t first_generation = 0;
@@ -38,14 +41,14 @@ inline constexpr std::uint64_t kMessageBytesMax = std::uint64_t{1} << 30U;
 
 struct Descriptor {
   static constexpr std::uint64_t kMagic = 0x0045554555513156;
-  static constexpr std::uint32_t kVersion = 1;
+  static constexpr std::uint32_t kVersion = 2;
 
   std::uint64_t magic = kMagic;
   std::uint32_t version = kVersion;
   std::uint32_t reserved = 0;
   QueueShape shape;
 };
-static_assert(sizeof(Descriptor) == 48);
+static_assert(sizeof(Descriptor) == 56);
 
 // Two lines apart, as processors fetch lines in pairs.
 template <class T>

@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include <steward/shm/memory_file.hpp>
+
 namespace steward::shm {
 namespace {
 
@@ -36,13 +38,13 @@ struct Segment::Mapping {
 };
 
 Segment Segment::create(const std::string& name, std::uint64_t size) {
-  UniqueFd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd) throw NoMemory(fmt::format("no shared memory: {}", because(errno)));
-  if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0 ||
-      ::fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
-    throw NoMemory(fmt::format("no shared memory of {} bytes: {}", size, because(errno)));
+  try {
+    UniqueFd fd = memory_file(name.c_str(), size);
+    if (::fcntl(fd.get(), F_ADD_SEALS, kSeals) == 0) return Segment(std::move(fd));
+  } catch (const std::system_error& error) {
+    throw NoMemory(fmt::format("no shared memory: {}", error.what()));
   }
-  return Segment(std::move(fd));
+  throw NoMemory(fmt::format("no shared memory that can be sealed: {}", because(errno)));
 }
 
 Segment Segment::open(UniqueFd fd) {

@@ -139,7 +139,7 @@ TEST_P(Arguments, OfEveryPackableKindArrive) {
 }
 
 TEST_P(Arguments, MayBeTakenByReference) {
-  const auto target = [](const std::string& writer, std::vector<int>& mine, std::string&& moved) {
+  const auto target = [](const std::string& writer, std::vector<int>&& mine, std::string&& moved) {
     mine.push_back(static_cast<int>(moved.size()));
     test::tell(writer, std::to_string(mine.back()));
   };

@@ -21,6 +21,7 @@ class Secretive : public steward::ProcessOf<Secretive> {
 void greet(const std::string&, int) {}
 [[maybe_unused]] void take_opaque(const Opaque&) {}
 [[maybe_unused]] void take_pointer(const char*) {}
+[[maybe_unused]] void count_up(int& x) { ++x; }
 [[maybe_unused]] void take_view(std::string_view) {}
 [[maybe_unused]] void take_file(steward::process::PassedFd) {}
 [[maybe_unused]] void take_vector(std::vector<int>) {}
@@ -63,5 +64,10 @@ void build() {
 #elif CASE == 12
   Secretive worker;
   worker.start();
+#elif CASE == 13
+  int counter = 1;
+  steward::Process writing(count_up, counter);
+#elif CASE == 14
+  steward::Process bound(std::bind(greet, "Ada", 3));
 #endif
 }

@@ -18,6 +18,7 @@ int add(int a, int b) { return a + b; }
 int twice(int x) { return 2 * x; }
 [[maybe_unused]] int take_opaque(const Opaque&) { return 0; }
 [[maybe_unused]] const char* give_pointer(int) { return "text"; }
+[[maybe_unused]] int count_up(int& x) { return ++x; }
 [[maybe_unused]] int take_view(std::string_view) { return 0; }
 
 }  // namespace
@@ -57,5 +58,24 @@ void build(steward::Pool& pool) {
   steward::Future<int> copy(future);
 #elif CASE == 12
   static_cast<void>(steward::when_any(pool.apply_async(twice, 1)));
+#elif CASE == 13
+  const int sum = pool.apply(std::bind(add, 1, 2));
+#elif CASE == 14
+  const auto sums = pool.map(std::bind(add, 1, std::placeholders::_1), std::vector<int>{1});
+#elif CASE == 15
+  int counter = 1;
+  pool.apply(count_up, counter);
+#elif CASE == 16
+  const std::vector<int> numbers = pool.map(twice, std::vector<std::string>{"1"});
+#elif CASE == 17
+  const int by = 2;
+  for (int x : pool.imap([by](int x) { return by * x; }, std::vector{1})) static_cast<void>(x);
+#elif CASE == 18
+  const int by = 2;
+  auto future = pool.map_async([by](int x) { return by * x; }, {1});
+  const std::vector<int> numbers = future.get();
+#elif CASE == 19
+  const int by = 2;
+  pool.starmap([by](int x, int y) { return by * x * y; }, std::vector<std::tuple<int, int>>{});
 #endif
 }

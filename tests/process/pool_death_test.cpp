@@ -8,6 +8,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <future>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -15,11 +18,13 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include <steward/process/descriptors.hpp>
+#include <steward/process/dispatcher.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
@@ -115,8 +120,28 @@ TEST(PoolDeath, RunsATaskAgainAsOftenAsAsked) {
   EXPECT_THROW(pool.apply(dies_at_first, pipe.writer(), 3, 5), WorkerDied);
 }
 
+std::string large_or_dead(const std::string& writer, int megabytes) {
+  if (megabytes == 0) dies_at_first(writer, 1, 0);
+  return std::string(static_cast<std::size_t>(megabytes) << 20U, 'r');
+}
+
+TEST(PoolDeath, ATaskThatIsRunAgainForgetsTheResultsOfItsFirstWorker) {
+  Pipe pipe;
+  Pool pool({.processes = 1, .retries = 1});
+  // The first results leave before the worker dies, as all together would be too large.
+  const std::string pen = pipe.writer();
+  const std::vector<std::string> results =
+      pool.starmap(large_or_dead, {{pen, 40}, {pen, 30}, {pen, 0}}, 3);
+  ASSERT_EQ(results.size(), 3U);
+  EXPECT_EQ(results[0].size(), std::size_t{40} << 20U);
+  EXPECT_EQ(results[1].size(), std::size_t{30} << 20U);
+  EXPECT_EQ(results[2].size(), 0U);
+  EXPECT_EQ(pipe.read(1), "x");
+}
+
 void throws_always() { throw std::invalid_argument("no such file"); }
-void dies_always() { ::raise(SIGKILL); }
+void aborts_always() { std::abort(); }
+void exits_always() { std::_Exit(3); }
 
 TEST(PoolDeath, AnInitializerThatThrowsBreaksThePool) {
   Pool pool({.processes = 2, .initializer = Task(throws_always)});
@@ -126,15 +151,88 @@ TEST(PoolDeath, AnInitializerThatThrowsBreaksThePool) {
   pool.join();
 }
 
-TEST(PoolDeath, AnInitializerThatDiesBreaksThePool) {
-  Pool pool({.processes = 2, .initializer = Task(dies_always)});
+TEST(PoolDeath, AnInitializerThatCrashesOrExitsBreaksThePool) {
+  for (const auto& [initializer, how] : {std::pair{&aborts_always, "signal 6"},
+                                         std::pair{&exits_always, "exit code 3"}}) {
+    Pool pool({.processes = 2, .initializer = Task(initializer)});
+    try {
+      pool.map(cube, up_to(100));
+      FAIL() << "it returned";
+    } catch (const WorkerDied& error) {
+      const std::string text = error.what();
+      EXPECT_TRUE(text.starts_with("9 workers of a pool in a row ended before they were ready"))
+          << text;
+      EXPECT_NE(text.find(how), text.npos) << text;
+    }
+  }
+}
+
+// Each tells who it is, and is ready once nobody writes any more.
+void waits_to_be_ready(const std::string& writer, const std::string& reader) {
+  tell(writer, std::to_string(::getpid()) + "\n");
+  hear(reader);
+}
+pid_t next_worker(const Pipe& pipe) {
+  return static_cast<pid_t>(std::strtol(pipe.read_line().c_str(), nullptr, 10));
+}
+
+TEST(PoolDeath, OutlivesManyKillsOfWorkersThatAreNotReadyYet) {
+  Pipe pids;
+  Pipe gate;
+  Pool pool({.processes = 1,
+             .initializer = Task(waits_to_be_ready, pids.writer(), gate.reader())});
+  auto result = pool.apply_async(cube, 3);
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(::kill(next_worker(pids), SIGKILL), 0);
+  gate.close_writer();  // a byte might go to one that is about to end
+  EXPECT_EQ(result.get(), 27);
+}
+
+TEST(PoolDeath, CanBeEndedWhileItWaitsToReplaceAWorker) {
+  Pipe pids;
+  Pipe gate;
+  Pool pool({.processes = 2,
+             .initializer = Task(waits_to_be_ready, pids.writer(), gate.reader())});
+  auto result = pool.apply_async(cube, 3);
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(::kill(next_worker(pids), SIGTERM), 0);
+  pool.terminate();
+  pool.join();
+  EXPECT_THROW(result.get(), Closed);
+}
+
+// Of one call: keeps the reason why there is no result.
+class Lost final : public process::Collector {
+ public:
+  explicit Lost(std::promise<void>& why) : why_(why) {}
+  void take(std::size_t, std::size_t, process::MessageReader) override { why_.set_value(); }
+  void lose(std::size_t, std::size_t, const std::exception_ptr& why) override {
+    why_.set_exception(why);
+  }
+  void finish(std::size_t) override {}
+
+ private:
+  std::promise<void>& why_;
+};
+
+TEST(PoolDeath, KillsThatGoOnForTooLongBreakThePool) {
+  Pipe pids;
+  Pipe gate;
+  std::promise<void> why;
+  process::Dispatcher::Plan plan;
+  plan.workers.initializer = Task(waits_to_be_ready, pids.writer(), gate.reader());
+  plan.workers.restarts =
+      process::RestartPolicy({.kills = 2, .patience = core::Duration::zero()});
+  process::Dispatcher dispatcher(std::move(plan));
+  const auto job = dispatcher.open("", std::make_unique<Lost>(why), process::Job::Tells::nothing);
+  dispatcher.add(job, {0, 1, "", nullptr});
+  dispatcher.complete(job, 1, process::Dispatcher::Next::nobody_waits);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(::kill(next_worker(pids), SIGKILL), 0);
   try {
-    pool.map(cube, up_to(100));
+    why.get_future().get();
     FAIL() << "it returned";
   } catch (const WorkerDied& error) {
-    EXPECT_NE(std::string(error.what()).find("before they were ready for a task"),
-              std::string::npos)
-        << error.what();
+    EXPECT_STREQ(error.what(),
+                 "3 workers of a pool in a row ended before they were ready for a task, the last "
+                 "with signal 9 (Killed)");
   }
 }
 

@@ -11,7 +11,9 @@
 #include <iostream>
 #include <iterator>
 #include <list>
+#include <memory>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -22,7 +24,6 @@
 
 #include <gtest/gtest.h>
 
-#include <steward/process/cpu_quota.hpp>
 #include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/tests/process/methods.hpp>
@@ -325,6 +326,35 @@ Future<> fails(Pool& pool) {
   ADD_FAILURE() << x;
 }
 
+TEST(Pool, MayBeDestroyedInItsOwnCallback) {
+  for (int i = 0; i < 20; ++i) {
+    auto pool = std::make_shared<std::optional<Pool>>(std::in_place, 2);
+    Future<int> first = (*pool)->apply_async(cube, i);
+    Future<int> second = (*pool)->apply_async(cube, 2);
+    first.then([pool](int) { pool->reset(); });
+    EXPECT_EQ(first.get(), cube(i));
+    EXPECT_FALSE(pool->has_value());
+    try {
+      EXPECT_EQ(second.get(), 8);
+    } catch (const Closed&) {
+      // It came to its end before.
+    }
+  }
+}
+
+TEST(Pool, MayBeDestroyedWhenItTellsOfProgress) {
+  std::optional<Pool> pool;
+  const auto end = [&](std::size_t done, std::size_t total) {
+    if (done == total) pool.reset();
+  };
+  pool.emplace(PoolOptions{.processes = 2, .on_progress = end});
+  Pipe gate;
+  Future<std::vector<std::string>> heard = pool->map_async(hear, {gate.reader(), gate.reader()});
+  gate.write("ab");
+  EXPECT_EQ(heard.get().size(), 2U);
+  EXPECT_FALSE(pool.has_value());
+}
+
 TEST(Pool, CoroutinesAwaitItsFutures) {
   Pool pool(2);
   EXPECT_EQ(sum_of_cubes(pool).get(), 9);
@@ -508,16 +538,6 @@ TEST(Pool, LeavesNothingBehind) {
   }
   EXPECT_EQ(open_files(::getpid()), before);
   EXPECT_TRUE(active_children().empty());
-}
-
-TEST(CpuQuota, ReadsCgroupLimits) {
-  EXPECT_EQ(process::quota_in("200000 100000"), 2U);
-  EXPECT_EQ(process::quota_in("150000 100000"), 2U);
-  EXPECT_EQ(process::quota_in("1000 100000"), 1U);
-  EXPECT_GT(process::quota_in("max 100000"), 1'000'000U);
-  EXPECT_GT(process::quota_in("nonsense"), 1'000'000U);
-  EXPECT_GE(process::usable_cpus(), 1U);
-  EXPECT_LE(process::usable_cpus(), cpu_count());
 }
 
 TEST(ProgressBar, ShowsPartsAndTime) {

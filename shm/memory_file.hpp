@@ -1,0 +1,15 @@
+// Files that are only memory, to be shared by processes or passed on.
+#pragma once
+
+#include <cstdint>
+
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::shm {
+
+// A memory file without a name of this size, all zero, whose pages are made when they are written;
+// it may be sealed. `name` shows up in /proc. Throws std::system_error: EFBIG if the size is past
+// this process's limit on files (ulimit -f), EPERM or ENOSYS where memfd_create(2) is refused.
+UniqueFd memory_file(const char* name, std::uint64_t size);
+
+}  // namespace steward::shm
