@@ -1,6 +1,7 @@
 #include <steward/client/ring.hpp>
 
 #include <cstdlib>
+#include <optional>
 #include <string_view>
 
 #include <steward/client/address.hpp>
@@ -17,25 +18,25 @@ bool told_to_use_zmq() {
   return transport != nullptr && std::string_view(transport) == "zmq";
 }
 
-// Empty: the manager is on another host, or cannot be reached by its side door.
-std::string directory_of(const Session& session) {
-  if (session.server_pid() == 0) return {};
+// nullopt: the manager is on another host, or cannot be reached by its side door.
+std::optional<IpcAddress> door_of(const Session& session) {
+  if (session.server_pid() == 0) return std::nullopt;
   for (const std::string& text : session.addresses()) {
-    const auto address = parse_ipc(text);
-    if (address && is_local(*address)) return address->directory;
+    auto address = parse_ipc(text);
+    if (address && is_local(*address)) return address;
   }
-  return {};
+  return std::nullopt;
 }
 
 }  // namespace
 
 std::unique_ptr<shm::SharedQueue> ClientReference::find_ring() const {
   if (told_to_use_zmq()) return nullptr;
-  const std::string directory = directory_of(*session_);
-  if (directory.empty()) return nullptr;
+  const auto address = door_of(*session_);
+  if (!address) return nullptr;
   try {
     const core::Deadline deadline = core::deadline_after(session_->options().timeout);
-    return shm::SharedQueue::open(request_ring(directory, token_.object, deadline));
+    return shm::SharedQueue::open(request_ring(*address, token_.object, deadline));
   } catch (const Error&) {
     // Whatever it is: the general road is there, and will say so if the queue or the manager is
     // gone.

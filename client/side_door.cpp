@@ -19,16 +19,13 @@
 namespace steward::client {
 namespace {
 
-[[noreturn]] void nobody(const std::string& path, int error) {
-  throw Disconnected("no manager answers at " + path + ": " +
-                     std::generic_category().message(error));
-}
-
-shm::UniqueFd connect_to(const std::string& path, core::Deadline deadline) {
+shm::UniqueFd connect_to(const IpcAddress& address, core::Deadline deadline) {
   int error = 0;
-  shm::UniqueFd socket = connect_unix(path, SOCK_SEQPACKET, deadline, error);
-  if (!socket) nobody(path, error);
-  return socket;
+  shm::UniqueFd socket = connect_unix(address.door, SOCK_SEQPACKET, deadline, error);
+  if (socket) return socket;
+  throw Disconnected("no manager answers at " + address.text + ": " +
+                     (error == EPROTOTYPE ? "the socket there is another program's"
+                                          : std::generic_category().message(error)));
 }
 
 ucred peer_behind(const shm::UniqueFd& socket) {
@@ -81,16 +78,14 @@ std::string ring_message(core::ObjectId object) {
 
 // Stands before an open door.
 struct Visit {
-  std::string path;
+  std::string path;  // as it was given
   shm::UniqueFd door;
   ucred peer{};
 
-  Visit(const std::string& directory, core::Deadline deadline)
-      : path(directory + "/" + std::string(kDoorName)),
-        door(connect_to(path, deadline)),
-        peer(peer_behind(door)) {
+  Visit(const IpcAddress& address, core::Deadline deadline)
+      : path(address.text), door(connect_to(address, deadline)), peer(peer_behind(door)) {
     if (peer.uid == ::geteuid()) return;
-    throw AuthenticationError("the side door at " + path + " belongs to user " +
+    throw AuthenticationError("the manager at " + path + " belongs to user " +
                               std::to_string(peer.uid) + ", not to this one");
   }
 
@@ -125,8 +120,8 @@ auto talking_to(const std::string& path, F talk) {
 
 }  // namespace
 
-Introduction knock(const std::string& directory, core::Deadline deadline) {
-  Visit visit(directory, deadline);
+Introduction knock(const IpcAddress& address, core::Deadline deadline) {
+  Visit visit(address, deadline);
   return talking_to(visit.path, [&] {
     const shm::UniqueFd own_pidfd = shm::pidfd_of(::getpid());
     auto [bytes, fds] = visit.ask(knock_message(), {own_pidfd.get()}, deadline);
@@ -141,9 +136,9 @@ Introduction knock(const std::string& directory, core::Deadline deadline) {
   });
 }
 
-shm::UniqueFd request_ring(const std::string& directory, core::ObjectId object,
+shm::UniqueFd request_ring(const IpcAddress& address, core::ObjectId object,
                            core::Deadline deadline) {
-  Visit visit(directory, deadline);
+  Visit visit(address, deadline);
   return talking_to(visit.path, [&] {
     auto [bytes, fds] = visit.ask(ring_message(object), {}, deadline);
     core::Reader reader(bytes);

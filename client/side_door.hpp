@@ -17,6 +17,7 @@
 
 #include <sys/types.h>
 
+#include <steward/client/address.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/shm/unique_fd.hpp>
@@ -39,8 +40,8 @@ struct Introduction {
   pid_t pid = 0;
 };
 
-// Goes to the door in this directory. Throws Disconnected if nobody opens it, at the latest at the
+// Goes to the door of this address. Throws Disconnected if nobody opens it, at the latest at the
 // deadline, or if the manager refuses; AuthenticationError if it stands under another user's name.
-Introduction knock(const std::string& directory, core::Deadline deadline);
+Introduction knock(const IpcAddress& address, core::Deadline deadline);
 
 }  // namespace steward::client

@@ -13,6 +13,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/manager/private_server.hpp>
 #include <steward/manager/serve.hpp>
+#include <steward/manager/server_start.hpp>
 
 namespace steward {
 namespace {
@@ -38,7 +39,7 @@ std::string call_manager(Session& session, std::string_view method, std::string_
 struct Manager::Impl {
   explicit Impl(const ManagerOptions& options)
       : server(std::in_place, Types(), options),
-        address(server->addresses().back()),
+        address(face::told_address(options, server->addresses())),
         shutdown_timeout(options.shutdown_timeout),
         session(client::connect(server->addresses().front())) {}
   Impl(client::SessionPtr given, std::string given_address)

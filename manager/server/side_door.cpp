@@ -132,6 +132,7 @@ SideDoor::SideDoor(Poller& poller, Clock clock, const std::string& path, Invitat
     : poller_(poller),
       clock_(std::move(clock)),
       socket_(listening_socket(path)),
+      listening_{socket_.get()},
       own_pidfd_(shm::pidfd_of(::getpid())),
       invitation_(std::move(invitation)),
       limits_(limits),
@@ -141,22 +142,27 @@ SideDoor::SideDoor(Poller& poller, Clock clock, const std::string& path, Invitat
 
 SideDoor::~SideDoor() {
   while (!pending_.empty()) drop(pending_.begin());
-  poller_.remove(socket_.get());
+  for (const int socket : listening_) poller_.remove(socket);
 }
 
 void SideDoor::listen() {
   closed_until_.reset();
-  poller_.add(socket_.get(), [this] { accept(); });
+  for (const int socket : listening_) poller_.add(socket, [this, socket] { accept(socket); });
 }
 
-void SideDoor::accept() {
+void SideDoor::open_at(int listening) {
+  listening_.push_back(listening);
+  if (!closed_until_) poller_.add(listening, [this, listening] { accept(listening); });
+}
+
+void SideDoor::accept(int listening) {
   for (int round = 0; round < kAcceptsPerRound; ++round) {
     shm::UniqueFd socket(
-        ::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        ::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
       add(std::move(socket));
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      poller_.remove(socket_.get());
+      for (const int socket : listening_) poller_.remove(socket);
       closed_until_ = clock_() + kPause;
       return;
     } else if (errno != EINTR && errno != ECONNABORTED) {

@@ -57,6 +57,9 @@ class SideDoor {
   SideDoor& operator=(const SideDoor&) = delete;
   ~SideDoor();
 
+  // Opens at this listening socket too. Borrowed, for the door's life.
+  void open_at(int listening);
+
   // A ticket is good once, for a while.
   std::optional<Visitor> redeem(std::string_view ticket);
 
@@ -83,7 +86,7 @@ class SideDoor {
   using Place = std::list<Pending>::iterator;
 
   void listen();
-  void accept();
+  void accept(int listening);
   void add(shm::UniqueFd socket);
   void serve(Place place);
   // What the visitor must show; empty: nothing is missing.
@@ -96,6 +99,7 @@ class SideDoor {
   Poller& poller_;
   const Clock clock_;
   const shm::UniqueFd socket_;
+  std::vector<int> listening_;  // socket_, and those it was opened at
   const shm::UniqueFd own_pidfd_;
   const Invitation invitation_;
   const core::Limits limits_;

@@ -62,7 +62,8 @@ TEST_F(Usage, WrongArgumentsAreNamed) {
   EXPECT_THAT(complaint({"ls", address(), "more"}), HasSubstr("more"));
   EXPECT_THAT(complaint({"ls", address(), "--loud"}), HasSubstr("--loud"));
   EXPECT_THAT(complaint({"stat", address(), "--format", "xml"}), HasSubstr("xml"));
-  EXPECT_EQ(complaint({"ls", "carrier pigeon"}), "not a manager's address: \"carrier pigeon\"");
+  EXPECT_THAT(complaint({"ls", "carrier pigeon"}),
+              StartsWith("not a manager's address: \"carrier pigeon\" ("));
   for (const std::string seconds : {"0", "-1", "soon", "nan", "1e300"}) {
     EXPECT_THAT(complaint({"ls", address(), "--timeout", seconds}),
                 HasSubstr("'" + seconds + "' is no number of seconds above 0"));
