@@ -28,7 +28,9 @@ struct Create {
     command.add_option("TYPE", type, "list, dict, queue, lock, rlock")
         ->option_text(" ")
         ->required();
-    command.add_option("JSON", arguments, "What it is made with: items, entries, a size; -: standard input")
+    command
+        .add_option("JSON", arguments,
+                    "What it is made with: items, entries, a size; -: standard input")
         ->option_text("...");
     command.add_option("--name", name, "Its name; without it one is made up")
         ->option_text("NAME");

@@ -54,7 +54,9 @@ void add_key_file(CLI::App& command, std::string& path) {
 }
 
 Remote::Remote(CLI::App& command) {
-  command.add_option("ADDRESS", address_, "Where the manager is: what `steward serve` prints, or its name")
+  command
+      .add_option("ADDRESS", address_,
+                  "Where the manager is: what `steward serve` prints, or its name")
       ->option_text(" ")
       ->required();
   add_key_file(command, key_file_);

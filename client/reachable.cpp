@@ -34,7 +34,9 @@ Candidates resolve(const core::TcpAddress& address) {
   const int error =
       ::getaddrinfo(host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (error == EAI_SYSTEM) unreachable(address, std::generic_category().message(errno));
-  if (error != 0) unreachable(address, "the host is unknown: " + std::string(::gai_strerror(error)));
+  if (error != 0) {
+    unreachable(address, "the host is unknown: " + std::string(::gai_strerror(error)));
+  }
   return {found, &::freeaddrinfo};
 }
 

@@ -93,8 +93,12 @@ Manager::~Manager() {
   if (!impl_ || impl_->creator != ::getpid()) return;
   if (impl_->server) {
     impl_->end_server();
-  } else {
+    return;
+  }
+  try {
     client::leave(std::move(impl_->session));
+  } catch (const std::exception&) {
+    // Memory or descriptors are short. The manager sees the end of this process, at the latest.
   }
 }
 

@@ -1,20 +1,19 @@
 #include <steward/manager/server_start.hpp>
 
-#include <cerrno>
-#include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include <steward/client/address.hpp>
 #include <steward/client/names.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/shm/socket_path.hpp>
+#include <steward/shm/thread_room.hpp>
 
 namespace steward::face {
 namespace {
 
 constexpr std::string_view kIpc = "ipc://";
+constexpr int kThreads = 2;  // of ZeroMQ
 
 [[noreturn]] void fail(const std::string& why) {
   throw core::Failure("the manager's server cannot be started: " + why);
@@ -38,20 +37,6 @@ std::string door_of(const ManagerOptions& options) {
 server::RemoteEntrance entrance_of(const ManagerOptions& options) {
   if (options.address.starts_with(kIpc)) return {};
   return {options.address, options.key};
-}
-
-// ZeroMQ ends the process if it cannot have its two threads.
-void check_threads() {
-  constexpr int kThreads = 2;
-  std::vector<std::thread> threads;
-  std::optional<std::system_error> failure;
-  try {
-    for (int i = 0; i < kThreads; ++i) threads.emplace_back([] {});
-  } catch (const std::system_error& error) {
-    failure = error;
-  }
-  for (std::thread& thread : threads) thread.join();
-  if (failure) fail("it needs two threads more than this user may have (ulimit -u)");
 }
 
 std::string taken(const std::string& door) {
@@ -78,7 +63,9 @@ std::unique_ptr<server::Server> start_server(const ManagerOptions& options,
   with.limits = options.limits;
   with.note = std::move(note);
   const std::string door = with.door;
-  check_threads();
+  if (!shm::has_room_for_threads(kThreads)) {
+    fail("it needs two threads more than this user may have (ulimit -u)");
+  }
   try {
     return std::make_unique<server::Server>(server::builtin_classes(), std::move(with));
   } catch (const std::system_error& error) {

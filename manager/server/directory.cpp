@@ -47,7 +47,8 @@ constexpr std::size_t kBaseBytes =
 
 // An address is a line of text.
 bool is_printable(std::string_view path) {
-  return std::ranges::none_of(path, [](char c) { return ::iscntrl(static_cast<unsigned char>(c)); });
+  return std::ranges::none_of(
+      path, [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; });
 }
 
 std::string random_name() {
