@@ -28,7 +28,10 @@ struct Serve {
     options.address = name.empty() ? unshielded(address) : name_to_address();
     if (background) return run_in_background(options);
     try {
-      Manager::serve(options, [&](const std::string& where) { say_ready(options, where); });
+      Manager::serve(options, [&](const std::string& where) {
+        say_ready(options, where);
+        notify_supervisor("READY=1");
+      });
     } catch (const BadCall& error) {
       throw UsageError(error.what());
     }
@@ -45,7 +48,6 @@ struct Serve {
   void say_ready(const ManagerOptions& options, const std::string& where) const {
     if (options.key.empty() && options.address.starts_with("tcp:")) std::cerr << kOpen << '\n';
     std::cout << where << std::endl;
-    notify_supervisor("READY=1");
   }
 
   void run_in_background(const ManagerOptions& options) const {

@@ -53,16 +53,30 @@ int try_connect(const addrinfo& candidate, core::Deadline deadline) {
   return ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
-}  // namespace
-
-void check_reachable(const core::TcpAddress& address, core::Deadline deadline) {
+// Whichever answers; 0: one does.
+int try_all(const core::TcpAddress& address, core::Deadline deadline) {
   const Candidates found = resolve(address);
   int error = 0;
   for (const addrinfo* each = found.get(); each != nullptr; each = each->ai_next) {
     error = try_connect(*each, deadline);
-    if (error == 0) return;
+    if (error == 0) break;
   }
-  unreachable(address, std::generic_category().message(error));
+  return error;
+}
+
+}  // namespace
+
+void check_reachable(const core::TcpAddress& address, core::Deadline deadline) {
+  const int error = try_all(address, deadline);
+  if (error != 0) unreachable(address, std::generic_category().message(error));
+}
+
+bool is_refused(const core::TcpAddress& address, core::Deadline deadline) {
+  try {
+    return try_all(address, deadline) == ECONNREFUSED;
+  } catch (const Disconnected&) {
+    return false;
+  }
 }
 
 }  // namespace steward::client

@@ -11,4 +11,7 @@ namespace steward::client {
 // system's resolver has given up).
 void check_reachable(const core::TcpAddress& address, core::Deadline deadline);
 
+// Whether its host says that nobody listens there; false, too, if it says nothing.
+bool is_refused(const core::TcpAddress& address, core::Deadline deadline);
+
 }  // namespace steward::client

@@ -50,15 +50,6 @@ std::string own_address(const std::string& address) {
   }
 }
 
-bool listens(const std::string& address, core::Deadline deadline) {
-  try {
-    client::check_reachable(*core::parse_tcp(address), deadline);
-    return true;
-  } catch (const Disconnected&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 std::string address_for_name(std::string_view name) { return client::new_address_of_name(name); }
@@ -94,7 +85,8 @@ bool stop(Manager& manager, core::Deadline deadline) {
     return shm::poll_until(process.get(), POLLIN, deadline);
   }
   manager.shutdown();
-  while (listens(manager.address(), deadline)) {
+  const auto address = core::parse_tcp(manager.address());
+  while (address && !client::is_refused(*address, deadline)) {
     if (std::chrono::steady_clock::now() >= *deadline) return false;
     ::poll(nullptr, 0, static_cast<int>(kLookAgain.count()));
   }
