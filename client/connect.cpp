@@ -1,4 +1,6 @@
 // How a session comes about: by an address, a token, a reference, or a transport.
+#include <unistd.h>
+
 #include <utility>
 
 #include <steward/client/address.hpp>
@@ -22,7 +24,10 @@ std::string endpoint_of(const IpcAddress& address, const Introduction& told) {
   if (!address.endpoint.empty()) return address.endpoint;
   for (const std::string& text : told.addresses) {
     const auto own = parse_ipc(text);
-    if (own && !own->endpoint.empty()) return own->endpoint;
+    if (!own || own->endpoint.empty()) continue;
+    if (::access(own->door.c_str(), F_OK) == 0) return own->endpoint;
+    throw Disconnected("the manager at " + address.text + " has its socket at " + own->text +
+                       ", which is not to be seen from here: use tcp between containers");
   }
   throw Disconnected("the manager at " + address.text + " does not say where its socket is");
 }

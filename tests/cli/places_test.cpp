@@ -126,6 +126,21 @@ TEST_F(Places, NamesHaveAPlaceToo) {
   EXPECT_THAT(squatted.err, HasSubstr("/tmp/steward-0 belongs to user 65534"));
 }
 
+// A container that shares the directory of the path and no other.
+TEST_F(Places, APathWhoseManagerCannotBeSeenSaysSo) {
+  const std::string path = "ipc://" + directory() + "/my.sock";
+  fs::create_directory(directory() + "/run");
+  ::chmod((directory() + "/run").c_str(), 0700);
+  const Ran ran = run({"/usr/bin/unshare", "-m", "--propagation", "private", "/bin/bash", "-c",
+                       "S=" STEWARD_PROGRAM "; P=" + path + "; $S serve --background --address $P "
+                       "|| exit; unshare -m bash -c \"mount -t tmpfs x '" + directory() +
+                       "/run'; $S ls $P\"; $S stop $P"},
+                      {"XDG_RUNTIME_DIR=" + directory() + "/run"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("the manager at " + path + " has its socket at ipc://" +
+                                 directory() + "/run/steward-"));
+}
+
 TEST_F(Places, AnyCharacterMayBeInTheirNames) {
   for (const std::string name : {"what?", "a b", "a?boot=1", "#50%"}) {
     fs::create_directory(directory() + "/" + name);
