@@ -10,20 +10,7 @@
 namespace steward::cli {
 namespace {
 
-// One that was stopped keeps the others from being shown no longer than this.
-constexpr std::chrono::milliseconds kPatience{2000};
-
-Value field(const Value& map, std::string_view key) {
-  for (const auto& [name, value] : map.map()) {
-    if (name == Value(key)) return value;
-  }
-  return {};
-}
-
-std::string started(double seconds_ago) {
-  const auto when = std::chrono::system_clock::now() -
-                    std::chrono::round<std::chrono::seconds>(
-                        std::chrono::duration<double>(seconds_ago));
+std::string local_time(std::chrono::system_clock::time_point when) {
   const std::time_t time = std::chrono::system_clock::to_time_t(when);
   std::tm local{};
   ::localtime_r(&time, &local);
@@ -34,15 +21,12 @@ std::string started(double seconds_ago) {
 
 void list() {
   Table table({"ADDRESS", "PID", "SINCE", "OBJECTS", "NAME"});
-  for (const auto& [address, name] : face::local_managers()) {
-    try {
-      const Manager manager = Manager::connect(address, {.timeout = kPatience});
-      const Value stat = manager.stat();
-      table.add({address, std::to_string(manager.pid()),
-                 started(field(stat, "uptime").as<double>()),
-                 std::to_string(manager.number_of_objects()), name});
-    } catch (const Error& error) {
-      std::cerr << "steward: " << error.what() << '\n';
+  for (const face::LocalManager& one : face::local_managers()) {
+    if (one.silence.empty()) {
+      table.add({one.address, std::to_string(one.pid), local_time(one.started),
+                 std::to_string(one.objects), one.name});
+    } else {
+      std::cerr << "steward: " << one.silence << '\n';
     }
   }
   Screen screen = standard_output();

@@ -36,13 +36,22 @@ ucred peer_behind(const shm::UniqueFd& socket) {
   return *peer;
 }
 
-std::string knock_message() {
+std::string word_message(std::string_view word) {
   std::string message;
   core::Writer writer(message);
   writer.array(2);
   writer.natural(kDoorVersion);
-  writer.string(kDoorWord);
+  writer.string(word);
   return message;
+}
+
+std::vector<std::string> read_addresses(core::Reader& reader) {
+  std::vector<std::string> addresses;
+  const std::size_t count = reader.array();
+  for (std::size_t i = 0; i < count && i < core::kAddressesInToken; ++i) {
+    addresses.emplace_back(reader.string());
+  }
+  return addresses;
 }
 
 Introduction read_answer(std::string_view bytes, const std::string& path) {
@@ -59,10 +68,7 @@ Introduction read_answer(std::string_view bytes, const std::string& path) {
   const auto incarnation = core::Incarnation::from(reader.bytes());
   if (!incarnation) throw BadCall("malformed message: an incarnation is not 16 bytes");
   answer.incarnation = *incarnation;
-  const std::size_t addresses = reader.array();
-  for (std::size_t i = 0; i < addresses && i < core::kAddressesInToken; ++i) {
-    answer.addresses.emplace_back(reader.string());
-  }
+  answer.addresses = read_addresses(reader);
   return answer;
 }
 
@@ -124,7 +130,7 @@ Introduction knock(const IpcAddress& address, core::Deadline deadline) {
   Visit visit(address, deadline);
   return talking_to(visit.path, [&] {
     const shm::UniqueFd own_pidfd = shm::pidfd_of(::getpid());
-    auto [bytes, fds] = visit.ask(knock_message(), {own_pidfd.get()}, deadline);
+    auto [bytes, fds] = visit.ask(word_message(kDoorWord), {own_pidfd.get()}, deadline);
     Introduction answer = read_answer(bytes, visit.path);
     if (fds.size() != 1 || shm::pid_of(fds.front().get()) != visit.peer.pid) {
       throw AuthenticationError("the manager at " + visit.path + " did not show its own pidfd");
@@ -133,6 +139,23 @@ Introduction knock(const IpcAddress& address, core::Deadline deadline) {
     answer.server = std::move(fds.front());
     answer.pid = visit.peer.pid;
     return answer;
+  });
+}
+
+About inquire(const IpcAddress& address, core::Deadline deadline) {
+  Visit visit(address, deadline);
+  return talking_to(visit.path, [&] {
+    const auto [bytes, fds] = visit.ask(word_message(kAboutWord), {}, deadline);
+    core::Reader reader(bytes);
+    if (reader.array() != 5 || reader.natural() != kDoorVersion || reader.string() != kAboutWord) {
+      throw BadCall("another version");
+    }
+    About about;
+    about.pid = visit.peer.pid;
+    about.started_unix_ms = reader.natural();
+    about.objects = reader.natural();
+    about.addresses = read_addresses(reader);
+    return about;
   });
 }
 

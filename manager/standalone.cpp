@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <steward/client/address.hpp>
 #include <steward/client/names.hpp>
@@ -21,8 +22,8 @@
 namespace steward::face {
 namespace {
 
-// A manager that lives opens its door at once, unless it was stopped.
-constexpr std::chrono::seconds kKnockTime{2};
+// A manager that lives answers at once, unless it was stopped.
+constexpr std::chrono::seconds kPatience{2};
 constexpr std::chrono::milliseconds kLookAgain{20};
 
 // The kernel knows where all sockets are bound, whatever TMPDIR their managers were given.
@@ -40,14 +41,21 @@ std::string address_in(const std::string& directory) {
   return "ipc://" + directory + "/manager.sock";
 }
 
-// The address in its own directory of the manager that is met at another one; empty: it is dead.
-std::string own_address(const std::string& address) {
-  try {
-    const auto told = client::knock(*client::parse_ipc(address), core::deadline_after(kKnockTime));
-    return address_in(server::directory_of(told.addresses.at(0)));
-  } catch (const std::exception&) {
-    return {};
+client::About ask(const std::string& address) {
+  return client::inquire(*client::parse_ipc(address), core::deadline_after(kPatience));
+}
+
+// Names by the addresses that their managers have in their own directories.
+std::map<std::string, std::string> names() {
+  std::map<std::string, std::string> all;
+  for (const auto& [name, address] : client::named_addresses()) {
+    try {
+      all.emplace(address_in(server::directory_of(ask(address).addresses.at(0))), name);
+    } catch (const std::exception&) {
+      // A dead one's, or it does not answer: then it says so at its own address.
+    }
   }
+  return all;
 }
 
 }  // namespace
@@ -55,25 +63,28 @@ std::string own_address(const std::string& address) {
 std::string address_for_name(std::string_view name) { return client::new_address_of_name(name); }
 
 std::vector<LocalManager> local_managers() {
-  std::map<std::string, std::string> names;
-  for (const auto& [name, address] : client::named_addresses()) {
-    names.emplace(own_address(address), name);
-  }
-  std::set<std::string> directories;
   server::sweep_dead_directories();
+  std::set<std::string> directories;
   for (const server::Base& base : server::usual_bases()) {
-    directories.merge(
-        [&] {
-          const auto found = server::directories_in(base.path);
-          return std::set<std::string>(found.begin(), found.end());
-        }());
+    const std::vector<std::string> found = server::directories_in(base.path);
+    directories.insert(found.begin(), found.end());
   }
   add_bound(directories);
+  const std::map<std::string, std::string> named = names();
   std::vector<LocalManager> all;
   for (const std::string& directory : directories) {
-    const std::string address = address_in(directory);
-    const auto name = names.find(address);
-    all.push_back({address, name == names.end() ? "" : name->second});
+    LocalManager one;
+    one.address = address_in(directory);
+    if (const auto name = named.find(one.address); name != named.end()) one.name = name->second;
+    try {
+      const client::About about = ask(one.address);
+      one.pid = about.pid;
+      one.objects = about.objects;
+      one.started += std::chrono::milliseconds(about.started_unix_ms);
+    } catch (const Error& error) {
+      one.silence = error.what();
+    }
+    all.push_back(std::move(one));
   }
   return all;
 }

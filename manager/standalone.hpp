@@ -2,6 +2,7 @@
 // that there are, the end of one, life in the background.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -19,9 +20,13 @@ std::string address_for_name(std::string_view name);
 struct LocalManager {
   std::string address;  // of this host
   std::string name;     // empty: it has none
+  std::string silence;  // why it did not answer; empty: it did, and the following is known
+  pid_t pid = 0;
+  std::chrono::system_clock::time_point started;
+  std::size_t objects = 0;
 };
-// The managers of this user on this host, by address. (Those in other mount namespaces are not
-// found, since nobody here can reach them.)
+// The managers of this user on this host, by address; asking begins no sessions. (Those in other
+// mount namespaces are not found, since nobody here can reach them.)
 std::vector<LocalManager> local_managers();
 
 // Tells the manager to end, and waits until it has: of this host its process, elsewhere its port.

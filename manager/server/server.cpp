@@ -160,6 +160,9 @@ void Server::step(std::optional<core::Duration> longest) {
                       : "the manager has as many sessions as it may");
     door_->tick(now_);
     serve_ring_requests();
+    for (const Inquiry& inquiry : door_->take_inquiries()) {
+      inquiry.answer(core_->identity().started_unix_ms, core_->number_of_objects(), addresses_);
+    }
   }
   pass_gate();
   if (std::exchange(listener_woke_, false)) outbox_->retry_soon();

@@ -1,7 +1,7 @@
 // The side door: a Unix socket beside the manager's ZeroMQ socket, for what only a Unix socket can
 // do. The kernel says who knocks, both sides pass their pidfds, and the visitor gets a ticket for
 // its hello. A visitor that redeems it stays connected: see Liveness. Or it asks for the memory of
-// a queue's ring, and leaves with the descriptor.
+// a queue's ring, and leaves with the descriptor; or who this is, and leaves with the answer.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +39,14 @@ struct RingRequest {
   void refuse(std::string_view reason) const;
 };
 
+// A visitor that wants to know which manager this is. It waits for one answer.
+struct Inquiry {
+  shm::UniqueFd socket;
+
+  void answer(std::uint64_t started_unix_ms, std::size_t objects,
+              const std::vector<std::string>& addresses) const;
+};
+
 // Thread safety: none; the loop's thread only. The poller must outlive it. Nothing that a peer does
 // or leaves undone blocks it or costs more than that peer's own connection.
 class SideDoor {
@@ -65,6 +73,9 @@ class SideDoor {
 
   // Requests for rings that have come in, first come first.
   std::vector<RingRequest> take_ring_requests() { return std::exchange(ring_requests_, {}); }
+
+  // Likewise questions of who this is.
+  std::vector<Inquiry> take_inquiries() { return std::exchange(inquiries_, {}); }
 
   // Visitors are turned away with this reason from now on; empty: they are let in.
   void refuse(std::string reason) { refusal_ = std::move(reason); }
@@ -110,6 +121,7 @@ class SideDoor {
   std::list<Pending> pending_;    // in order of their deadlines
   std::unordered_map<std::string, Place> tickets_;
   std::vector<RingRequest> ring_requests_;
+  std::vector<Inquiry> inquiries_;
   std::uint64_t turned_away_ = 0;
 };
 

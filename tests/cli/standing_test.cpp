@@ -261,6 +261,13 @@ TEST_F(Standing, ListShowsTheManagersOfThisUser) {
                                           Manager::connect(name).pid(), "0\t" + name + "\n")));
 }
 
+TEST_F(Standing, ListBeginsNoSession) {
+  const Manager own;
+  const std::string before = own.debug_info();
+  EXPECT_THAT(steward({"list"}).out, HasSubstr(own.address().substr(0, own.address().find('?'))));
+  EXPECT_EQ(own.debug_info(), before);
+}
+
 TEST_F(Standing, WhatAnsweredLateIsSaidOnStandardError) {
   const std::string address = start();
   const pid_t pid = Manager::connect(address).pid();
