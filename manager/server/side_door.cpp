@@ -209,7 +209,9 @@ void SideDoor::add(shm::UniqueFd socket) {
 
 std::string SideDoor::objection(Place place, const std::string& bytes,
                                 std::vector<shm::UniqueFd>& fds) const {
-  if (!is_word(bytes, "door") || fds.size() != 1) return "this is no knock at a manager's side door";
+  if (!is_word(bytes, "door") || fds.size() != 1) {
+    return "this is no knock at a manager's side door";
+  }
   if (shm::pid_of(fds[0].get()) != place->visitor.pid) return "the pidfd is not the caller's own";
   return refusal_;
 }
