@@ -23,7 +23,7 @@ namespace steward::face {
 namespace {
 
 // A manager that lives answers at once, unless it was stopped.
-constexpr std::chrono::seconds kPatience{2};
+constexpr std::chrono::seconds kAnswerTime{2};
 constexpr std::chrono::milliseconds kLookAgain{20};
 
 // The kernel knows where all sockets are bound, whatever TMPDIR their managers were given.
@@ -42,7 +42,7 @@ std::string address_in(const std::string& directory) {
 }
 
 client::About ask(const std::string& address) {
-  return client::inquire(*client::parse_ipc(address), core::deadline_after(kPatience));
+  return client::inquire(*client::parse_ipc(address), core::deadline_after(kAnswerTime));
 }
 
 // Names by the addresses that their managers have in their own directories.

@@ -1,4 +1,5 @@
 // The completion for bash, asked as bash asks it.
+#include <signal.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -96,6 +97,7 @@ TEST_F(Completion, OffersNamesOfManagers) {
   Served served(directory(), {"--name", name});
   EXPECT_EQ(offered("ls comple"), name);
   EXPECT_EQ(offered("stop comple"), name);
+  EXPECT_EQ(served.end(SIGTERM).code, 0);
 }
 
 }  // namespace
