@@ -1,11 +1,15 @@
 #include <iostream>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <steward/cli/commands.hpp>
 #include <steward/cli/json.hpp>
 #include <steward/cli/remote.hpp>
+#include <steward/cli/usage.hpp>
+#include <steward/cli/values.hpp>
+#include <steward/cli/words.hpp>
 
 namespace steward::cli {
 namespace {
@@ -13,22 +17,59 @@ namespace {
 struct Call {
   explicit Call(CLI::App& command) : remote(command) {
     add_object(command, object);
-    command.add_option("METHOD", method, "Its name: docs/protocol.md lists those of each class")
-        ->option_text(" ")
-        ->required();
-    command.add_option("JSON", arguments, "Its arguments")->option_text("...");
+    command
+        .add_option("METHOD", method, "Its name: docs/protocol.md lists those of each class")
+        ->option_text(" ");
+    command
+        .add_option("JSON", arguments, "Its arguments; -: the value on standard input")
+        ->option_text("...");
   }
 
   void run() const {
+    if (method.empty() && object != kStandardInput) throw UsageError("METHOD is required");
     const Manager manager = remote.connect();
     const ConnectOptions options = remote.options();
-    Value::List values;
-    for (const std::string& text : arguments) {
-      const std::string what = "argument " + std::to_string(values.size() + 1);
-      values.push_back(from_json(text, what, options));
+    if (method.empty()) return run_lines(manager, options);
+    std::cout << result(manager, object, method, read_values(arguments, options), options) << '\n';
+  }
+
+  std::string result(const Manager& manager, const std::string& on, const std::string& name,
+                     const Value::List& values, const ConnectOptions& options) const {
+    return to_json(remote.hurried(find_object(manager, on, options)).apply(name, values));
+  }
+
+  // Each line is a call. What fails is said, and the others follow; without the manager none can.
+  void run_lines(const Manager& manager, const ConnectOptions& options) const {
+    std::size_t number = 0;
+    std::size_t failed = 0;
+    for (std::string line; std::getline(std::cin, line);) {
+      const std::string where = "line " + std::to_string(++number) + ": ";
+      const std::vector<std::string> words = words_of(line);
+      if (words.empty()) continue;
+      try {
+        std::cout << run_line(manager, words, options) << std::endl;
+      } catch (const Disconnected& error) {
+        throw Disconnected(where + error.what());
+      } catch (const std::exception& error) {
+        ++failed;
+        std::cerr << "steward: " << where << error.what() << '\n';
+      }
+      if (!std::cout) return;  // nobody reads it; see main()
     }
-    const Object target = remote.hurried(find_object(manager, object, options));
-    std::cout << to_json(target.apply(method, values)) << '\n';
+    if (failed > 0) {
+      throw std::runtime_error(std::to_string(failed) + " of " + std::to_string(number) +
+                               " lines failed");
+    }
+  }
+
+  std::string run_line(const Manager& manager, const std::vector<std::string>& words,
+                       const ConnectOptions& options) const {
+    if (words.size() < 2) throw UsageError("a call is OBJECT METHOD [JSON...]");
+    // A name with blanks in it stands in quotes.
+    std::string on = words[0];
+    if (on.starts_with('"')) on = from_json(on, "OBJECT", options).string();
+    const std::vector<std::string> rest(words.begin() + 2, words.end());
+    return result(manager, on, words[1], to_values(rest, options), options);
   }
 
   Remote remote;
@@ -40,7 +81,7 @@ struct Call {
 }  // namespace
 
 void add_call(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("call", "Call a method of an object");
+  CLI::App* command = program.add_subcommand("call", "Call a method of an object, or many");
   auto call = std::make_shared<Call>(*command);
   command->footer(
       "Prints the result; null is nothing, [] and [x] are none and one.\n"
@@ -49,7 +90,12 @@ void add_call(CLI::App& program) {
       "A handle is its text, \"steward:1:...\".\n\n"
       "  steward call \"$ADDRESS\" scores append 7\n"
       "  steward call \"$ADDRESS\" ages set '\"ada\"' 36\n"
-      "  steward call \"$ADDRESS\" jobs get --timeout 5");
+      "  steward call \"$ADDRESS\" jobs get --timeout 5\n"
+      "  steward call \"$ADDRESS\" scores extend - < numbers.json\n\n"
+      "With - in place of OBJECT and METHOD, each line of standard input is a call, OBJECT METHOD\n"
+      "[JSON...], and each result a line. A line that fails prints its number and the reason to\n"
+      "standard error and no result; the others follow, and the program exits with 1.\n\n"
+      "  printf 'scores append %s\\n' 1 2 3 | steward call \"$ADDRESS\" -");
   command->callback([call] { call->run(); });
 }
 

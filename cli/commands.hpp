@@ -6,6 +6,8 @@
 namespace steward::cli {
 
 void add_serve(CLI::App& program);
+void add_list(CLI::App& program);
+void add_stop(CLI::App& program);
 void add_keygen(CLI::App& program);
 void add_ls(CLI::App& program);
 void add_show(CLI::App& program);

@@ -6,9 +6,8 @@
 #include <vector>
 
 #include <steward/cli/commands.hpp>
-#include <steward/cli/json.hpp>
 #include <steward/cli/remote.hpp>
-#include <steward/cli/usage.hpp>
+#include <steward/cli/values.hpp>
 
 namespace steward::cli {
 namespace {
@@ -29,7 +28,9 @@ struct Create {
     command.add_option("TYPE", type, "list, dict, queue, lock, rlock")
         ->option_text(" ")
         ->required();
-    command.add_option("JSON", arguments, "What it is made with: items, entries, a size")
+    command
+        .add_option("JSON", arguments,
+                    "What it is made with: items, entries, a size; -: standard input")
         ->option_text("...");
     command.add_option("--name", name, "Its name; without it one is made up")
         ->option_text("NAME");
@@ -38,11 +39,7 @@ struct Create {
   // Without a name the object would go with this process.
   void run() const {
     const Manager manager = remote.connect();
-    Value::List values;
-    for (const std::string& text : arguments) {
-      const std::string what = "argument " + std::to_string(values.size() + 1);
-      values.push_back(from_json(text, what, remote.options()));
-    }
+    const Value::List values = read_values(arguments, remote.options());
     const std::string its_name = name ? unshielded(*name) : new_name(type);
     manager.create(type, named(its_name), values);
     std::cout << its_name << '\n';

@@ -1,6 +1,7 @@
 #include <steward/cli/json.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -142,11 +143,20 @@ std::string reason_of(const Json::exception& error) {
   return text;
 }
 
+// What somebody typed who has forgotten the quotes.
+bool is_word(std::string_view text) {
+  constexpr std::size_t kShort = 32;
+  return !text.empty() && text.size() <= kShort && std::ranges::all_of(text, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+  });
+}
+
 // Builds Values from what the parser says, level by level: no recursion, and no detour that would
 // lose the order of keys, keys that come twice, or integers that do not fit.
 class Builder final : public Json::json_sax_t {
  public:
-  Builder(std::string_view what, const ConnectOptions& options) : what_(what), options_(options) {}
+  Builder(std::string_view text, std::string_view what, const ConnectOptions& options)
+      : what_(what), example_(is_word(text) ? text : "text"), options_(options) {}
 
   Value take() {
     if (result_->depth() > core::kValueDepth) too_deep();
@@ -189,7 +199,7 @@ class Builder final : public Json::json_sax_t {
 
   bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
     throw UsageError(what_ + " is no JSON: " + reason_of(error) +
-                     " (a text needs its own quotes: '\"text\"')");
+                     " (a text needs its own quotes: '\"" + example_ + "\"')");
   }
 
  private:
@@ -281,6 +291,7 @@ class Builder final : public Json::json_sax_t {
   }
 
   const std::string what_;
+  const std::string example_;  // what was meant as a text, if that can be told
   const ConnectOptions& options_;
   std::vector<Level> levels_;
   std::optional<Value> result_;
@@ -319,7 +330,7 @@ std::string to_json(const Value& value) {
 }
 
 Value from_json(std::string_view text, std::string_view what, const ConnectOptions& options) {
-  Builder builder(what, options);
+  Builder builder(text, what, options);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
 }

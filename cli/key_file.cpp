@@ -44,6 +44,10 @@ std::string read_key(const std::string& path) {
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) unreadable(path);
   if (!S_ISREG(status.st_mode)) throw UsageError("the key file " + path + " is no regular file");
+  if (status.st_uid != ::geteuid() && status.st_uid != 0) {
+    throw UsageError("the key file " + path + " belongs to user " +
+                     std::to_string(status.st_uid) + ", not to this one");
+  }
   if ((status.st_mode & kOthers) != 0) {
     throw UsageError("the key file " + path + " is open to others: chmod 600 " + path);
   }

@@ -5,8 +5,8 @@
 
 namespace steward::cli {
 
-// The key in this file, less a newline at its end. Throws UsageError unless it is a regular file
-// that nobody but its owner may read or write, with something in it.
+// The key in this file, less a newline at its end. Throws UsageError unless it is a regular file of
+// this user or root that nobody but its owner may read or write, with something in it.
 std::string read_key(const std::string& path);
 
 }  // namespace steward::cli

@@ -13,9 +13,6 @@
 namespace steward::cli {
 namespace {
 
-constexpr int kFailed = 1;
-constexpr int kWrongArgument = 2;
-
 // One line, whatever it was.
 int complain(const std::string& what, int code) {
   std::string line = what;
@@ -30,11 +27,14 @@ void add_commands(CLI::App& program) {
   program.description("Managers of shared objects, and their objects, from a shell");
   program.name("steward");
   program.require_subcommand(1);
+  program.set_version_flag("--version", "steward " STEWARD_VERSION);
   program.set_help_all_flag("--help-all", "Show the help of all commands and exit");
   program.footer(
       "Values are JSON. A failed call exits with 1 and says why, a wrong argument with 2.\n"
       "`steward COMMAND --help` shows examples.");
   add_serve(program);
+  add_list(program);
+  add_stop(program);
   add_keygen(program);
   add_ls(program);
   add_show(program);

@@ -54,7 +54,9 @@ void add_key_file(CLI::App& command, std::string& path) {
 }
 
 Remote::Remote(CLI::App& command) {
-  command.add_option("ADDRESS", address_, "Where the manager is: what `steward serve` prints")
+  command
+      .add_option("ADDRESS", address_,
+                  "Where the manager is: what `steward serve` prints, or its name")
       ->option_text(" ")
       ->required();
   add_key_file(command, key_file_);
@@ -80,9 +82,12 @@ ConnectOptions Remote::options() const {
 
 Manager Remote::connect() const {
   try {
-    return Manager::connect(unshielded(address_), options());
+    return Manager::connect(address(), options());
   } catch (const BadCall& error) {
     throw UsageError(error.what());
+  } catch (const AuthenticationError& error) {
+    if (key_file_.empty()) throw;
+    throw AuthenticationError(std::string(error.what()) + " (the key is from " + key_file_ + ")");
   }
 }
 

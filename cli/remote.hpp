@@ -25,6 +25,8 @@ class Remote {
   // Throws UsageError if the address or key file is wrong, Disconnected, AuthenticationError.
   Manager connect() const;
   ConnectOptions options() const;
+  // As it was typed.
+  std::string address() const { return unshielded(address_); }
   // The same object, whose calls end with --timeout.
   Object hurried(const Object& object) const;
 

@@ -1,5 +1,6 @@
-// Addresses of managers on this host, as handles carry them: "ipc://<directory>/manager.sock", with
-// "?boot=<id>" behind it, since a path means something on one host and until its next boot only.
+// Where a manager of this host is met: at its side door, and at its ZeroMQ socket. One in a
+// directory of its own, "ipc://<directory>/manager.sock", has its door beside that socket. Any
+// other path is a door, whose manager says where the rest is.
 #pragma once
 
 #include <optional>
@@ -9,16 +10,14 @@
 namespace steward::client {
 
 struct IpcAddress {
-  std::string endpoint;   // "ipc://<directory>/manager.sock": what ZeroMQ is given
-  std::string directory;  // where the side door stands too
-  std::string boot;       // empty: not said
+  std::string text;      // "ipc://<path>"
+  std::string door;      // path of the side door
+  std::string endpoint;  // what ZeroMQ is given; empty: the manager says it at the door
+  std::string boot;      // empty: not said
 };
 
-// nullopt: some other kind of address. Throws BadCall if it is an ipc address without a directory.
+// nullopt: some other kind of address. Throws BadCall if the path is not absolute.
 std::optional<IpcAddress> parse_ipc(std::string_view address);
-
-// This host's present boot; empty if the kernel does not say.
-std::string boot_id();
 
 // Whether the path means anything here and now.
 bool is_local(const IpcAddress& address);

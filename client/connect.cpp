@@ -1,8 +1,12 @@
 // How a session comes about: by an address, a token, a reference, or a transport.
+#include <unistd.h>
+
 #include <utility>
 
 #include <steward/client/address.hpp>
 #include <steward/client/client_reference.hpp>
+#include <steward/client/names.hpp>
+#include <steward/client/reachable.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/side_door.hpp>
 #include <steward/client/state.hpp>
@@ -15,11 +19,25 @@ namespace {
 
 using LiveSessionPtr = State::LiveSessionPtr;
 
+// A manager whose door stands by itself says where its ZeroMQ socket is, as handles carry it.
+std::string endpoint_of(const IpcAddress& address, const Introduction& told) {
+  if (!address.endpoint.empty()) return address.endpoint;
+  for (const std::string& text : told.addresses) {
+    const auto own = parse_ipc(text);
+    if (!own || own->endpoint.empty()) continue;
+    if (::access(own->door.c_str(), F_OK) == 0) return own->endpoint;
+    throw Disconnected("the manager at " + address.text + " has its socket at " + own->text +
+                       ", which is not to be seen from here: use tcp between containers");
+  }
+  throw Disconnected("the manager at " + address.text + " does not say where its socket is");
+}
+
 LiveSession::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
   LiveSession::Connection connection;
-  connection.introduction = knock(address.directory, deadline);
+  connection.introduction = knock(address, deadline);
+  const std::string endpoint = endpoint_of(address, connection.introduction);
   connection.transport = State::current().with_zmq(
-      [&](ZmqContext*& context) { return dial_zmq(context, {address.endpoint, {}}); });
+      [&](ZmqContext*& context) { return dial_zmq(context, {endpoint, {}}); });
   return connection;
 }
 
@@ -44,19 +62,23 @@ LiveSessionPtr connect_remote(const core::TcpAddress& address, const ConnectOpti
   if (!options.key.empty()) goal.keys = core::derive_key_pairs(options.key);
   // Whoever comes with another key must not find a door that this one has opened.
   return State::current().connect(goal.endpoint + '\n' + options.key, [&] {
+    check_reachable(address, core::deadline_after(options.timeout));
     return open_session([goal](core::Deadline) { return dial_remote(goal); }, options);
   });
 }
 
 LiveSessionPtr connect_to(const std::string& text, const ConnectOptions& options) {
   if (const auto remote = core::parse_tcp(text)) return connect_remote(*remote, options);
-  const auto address = parse_ipc(text);
-  if (!address) throw BadCall("not a manager's address: \"" + text + "\"");
+  const auto address = parse_ipc(is_manager_name(text) ? address_of_name(text) : text);
+  if (!address) {
+    throw BadCall("not a manager's address: \"" + text +
+                  "\" (tcp://host:port, ipc:///path of a socket, or a name)");
+  }
   if (!is_local(*address)) {
     throw Disconnected("no manager answers at " + text +
                        ": it ran on another host, or before this one was started");
   }
-  return State::current().connect(address->endpoint, [&] {
+  return State::current().connect(address->text, [&] {
     return open_session([at = *address](core::Deadline until) { return dial_local(at, until); },
                         options);
   });

@@ -1,6 +1,7 @@
 #include <steward/client/ring.hpp>
 
 #include <cstdlib>
+#include <optional>
 #include <string_view>
 
 #include <steward/client/address.hpp>
@@ -18,27 +19,27 @@ bool told_to_use_zmq() {
   return transport != nullptr && std::string_view(transport) == "zmq";
 }
 
-// Empty: the manager is on another host, or cannot be reached by its side door.
-std::string directory_of(const Session& session) {
-  if (session.server_pid() == 0) return {};
+// nullopt: the manager is on another host, or cannot be reached by its side door.
+std::optional<IpcAddress> door_of(const Session& session) {
+  if (session.server_pid() == 0) return std::nullopt;
   for (const std::string& text : session.addresses()) {
-    const auto address = parse_ipc(text);
-    if (address && is_local(*address)) return address->directory;
+    auto address = parse_ipc(text);
+    if (address && is_local(*address)) return address;
   }
-  return {};
+  return std::nullopt;
 }
 
 }  // namespace
 
 ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const {
   if (told_to_use_zmq()) return Road::general;
-  const std::string directory = directory_of(*session_);
-  if (directory.empty()) return Road::general;
+  const auto address = door_of(*session_);
+  if (!address) return Road::general;
   const core::Deadline patience = core::deadline_after(session_->options().timeout);
   const bool callers = deadline && (!patience || *deadline < *patience);
   try {
     ring_ = shm::SharedQueue::open(
-        request_ring(directory, token_.object, callers ? deadline : patience));
+        request_ring(*address, token_.object, callers ? deadline : patience));
     return Road::ring;
   } catch (const Error&) {
     // The call has no time left, and nothing is known of the ring.

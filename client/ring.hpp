@@ -9,6 +9,7 @@
 
 #include <string>
 
+#include <steward/client/address.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/core/token.hpp>
@@ -23,9 +24,9 @@ namespace steward::client {
 // while the caller has the reference. Throws as session_of().
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline);
 
-// The memfd of the queue's ring from the manager in this directory. Throws Disconnected,
+// The memfd of the queue's ring from the manager behind this door. Throws Disconnected,
 // AuthenticationError as knock(), Overloaded with the reason if the manager refuses.
-shm::UniqueFd request_ring(const std::string& directory, core::ObjectId object,
+shm::UniqueFd request_ring(const IpcAddress& address, core::ObjectId object,
                            core::Deadline deadline);
 
 }  // namespace steward::client

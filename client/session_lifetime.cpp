@@ -21,7 +21,7 @@ std::string describe_manager(const Introduction& introduction) {
   std::string text = "the manager";
   if (!introduction.addresses.empty()) {
     const std::string& address = introduction.addresses.front();
-    text += " at " + address.substr(0, address.find('?'));
+    text += " at " + address.substr(0, address.rfind("?boot="));
   }
   if (introduction.pid != 0) text += " (pid " + std::to_string(introduction.pid) + ")";
   return text;

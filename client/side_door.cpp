@@ -19,16 +19,13 @@
 namespace steward::client {
 namespace {
 
-[[noreturn]] void nobody(const std::string& path, int error) {
-  throw Disconnected("no manager answers at " + path + ": " +
-                     std::generic_category().message(error));
-}
-
-shm::UniqueFd connect_to(const std::string& path, core::Deadline deadline) {
+shm::UniqueFd connect_to(const IpcAddress& address, core::Deadline deadline) {
   int error = 0;
-  shm::UniqueFd socket = connect_unix(path, SOCK_SEQPACKET, deadline, error);
-  if (!socket) nobody(path, error);
-  return socket;
+  shm::UniqueFd socket = connect_unix(address.door, SOCK_SEQPACKET, deadline, error);
+  if (socket) return socket;
+  throw Disconnected("no manager answers at " + address.text + ": " +
+                     (error == EPROTOTYPE ? "the socket there is another program's"
+                                          : std::generic_category().message(error)));
 }
 
 ucred peer_behind(const shm::UniqueFd& socket) {
@@ -39,13 +36,22 @@ ucred peer_behind(const shm::UniqueFd& socket) {
   return *peer;
 }
 
-std::string knock_message() {
+std::string word_message(std::string_view word) {
   std::string message;
   core::Writer writer(message);
   writer.array(2);
   writer.natural(kDoorVersion);
-  writer.string(kDoorWord);
+  writer.string(word);
   return message;
+}
+
+std::vector<std::string> read_addresses(core::Reader& reader) {
+  std::vector<std::string> addresses;
+  const std::size_t count = reader.array();
+  for (std::size_t i = 0; i < count && i < core::kAddressesInToken; ++i) {
+    addresses.emplace_back(reader.string());
+  }
+  return addresses;
 }
 
 Introduction read_answer(std::string_view bytes, const std::string& path) {
@@ -62,10 +68,7 @@ Introduction read_answer(std::string_view bytes, const std::string& path) {
   const auto incarnation = core::Incarnation::from(reader.bytes());
   if (!incarnation) throw BadCall("malformed message: an incarnation is not 16 bytes");
   answer.incarnation = *incarnation;
-  const std::size_t addresses = reader.array();
-  for (std::size_t i = 0; i < addresses && i < core::kAddressesInToken; ++i) {
-    answer.addresses.emplace_back(reader.string());
-  }
+  answer.addresses = read_addresses(reader);
   return answer;
 }
 
@@ -81,16 +84,14 @@ std::string ring_message(core::ObjectId object) {
 
 // Stands before an open door.
 struct Visit {
-  std::string path;
+  std::string path;  // as it was given
   shm::UniqueFd door;
   ucred peer{};
 
-  Visit(const std::string& directory, core::Deadline deadline)
-      : path(directory + "/" + std::string(kDoorName)),
-        door(connect_to(path, deadline)),
-        peer(peer_behind(door)) {
+  Visit(const IpcAddress& address, core::Deadline deadline)
+      : path(address.text), door(connect_to(address, deadline)), peer(peer_behind(door)) {
     if (peer.uid == ::geteuid()) return;
-    throw AuthenticationError("the side door at " + path + " belongs to user " +
+    throw AuthenticationError("the manager at " + path + " belongs to user " +
                               std::to_string(peer.uid) + ", not to this one");
   }
 
@@ -125,11 +126,11 @@ auto talking_to(const std::string& path, F talk) {
 
 }  // namespace
 
-Introduction knock(const std::string& directory, core::Deadline deadline) {
-  Visit visit(directory, deadline);
+Introduction knock(const IpcAddress& address, core::Deadline deadline) {
+  Visit visit(address, deadline);
   return talking_to(visit.path, [&] {
     const shm::UniqueFd own_pidfd = shm::pidfd_of(::getpid());
-    auto [bytes, fds] = visit.ask(knock_message(), {own_pidfd.get()}, deadline);
+    auto [bytes, fds] = visit.ask(word_message(kDoorWord), {own_pidfd.get()}, deadline);
     Introduction answer = read_answer(bytes, visit.path);
     if (fds.size() != 1 || shm::pid_of(fds.front().get()) != visit.peer.pid) {
       throw AuthenticationError("the manager at " + visit.path + " did not show its own pidfd");
@@ -141,9 +142,26 @@ Introduction knock(const std::string& directory, core::Deadline deadline) {
   });
 }
 
-shm::UniqueFd request_ring(const std::string& directory, core::ObjectId object,
+About inquire(const IpcAddress& address, core::Deadline deadline) {
+  Visit visit(address, deadline);
+  return talking_to(visit.path, [&] {
+    const auto [bytes, fds] = visit.ask(word_message(kAboutWord), {}, deadline);
+    core::Reader reader(bytes);
+    if (reader.array() != 5 || reader.natural() != kDoorVersion || reader.string() != kAboutWord) {
+      throw BadCall("another version");
+    }
+    About about;
+    about.pid = visit.peer.pid;
+    about.started_unix_ms = reader.natural();
+    about.objects = reader.natural();
+    about.addresses = read_addresses(reader);
+    return about;
+  });
+}
+
+shm::UniqueFd request_ring(const IpcAddress& address, core::ObjectId object,
                            core::Deadline deadline) {
-  Visit visit(directory, deadline);
+  Visit visit(address, deadline);
   return talking_to(visit.path, [&] {
     auto [bytes, fds] = visit.ask(ring_message(object), {}, deadline);
     core::Reader reader(bytes);

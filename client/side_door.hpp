@@ -8,6 +8,11 @@
 //                       [1, nil, reason]                             refused; then it hangs up
 //
 // The ticket is good for one hello. Both keep the connection for the session's life.
+//
+// Who only wants to know which manager this is, leaves no trace:
+//
+//   client -> manager   [1, "about"]
+//   manager -> client   [1, "about", start in unix milliseconds, objects, [address, ...]]
 #pragma once
 
 #include <cstdint>
@@ -17,6 +22,7 @@
 
 #include <sys/types.h>
 
+#include <steward/client/address.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/shm/unique_fd.hpp>
@@ -26,6 +32,7 @@ namespace steward::client {
 inline constexpr std::string_view kDoorName = "door";  // in the manager's directory
 inline constexpr std::uint64_t kDoorVersion = 1;
 inline constexpr std::string_view kDoorWord = "door";
+inline constexpr std::string_view kAboutWord = "about";
 inline constexpr std::string_view kRingWord = "ring";  // see ring.hpp
 inline constexpr std::size_t kDoorMessageBytes = 4096;
 
@@ -39,8 +46,17 @@ struct Introduction {
   pid_t pid = 0;
 };
 
-// Goes to the door in this directory. Throws Disconnected if nobody opens it, at the latest at the
+// Goes to the door of this address. Throws Disconnected if nobody opens it, at the latest at the
 // deadline, or if the manager refuses; AuthenticationError if it stands under another user's name.
-Introduction knock(const std::string& directory, core::Deadline deadline);
+Introduction knock(const IpcAddress& address, core::Deadline deadline);
+
+struct About {
+  pid_t pid = 0;
+  std::uint64_t started_unix_ms = 0;
+  std::size_t objects = 0;
+  std::vector<std::string> addresses;
+};
+// Asks who is there. Throws as knock().
+About inquire(const IpcAddress& address, core::Deadline deadline);
 
 }  // namespace steward::client

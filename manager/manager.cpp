@@ -8,11 +8,14 @@
 #include <utility>
 
 #include <steward/client/grants.hpp>
+#include <steward/client/reachable.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/tcp_address.hpp>
 #include <steward/core/writer.hpp>
 #include <steward/manager/private_server.hpp>
 #include <steward/manager/serve.hpp>
+#include <steward/manager/server_start.hpp>
 
 namespace steward {
 namespace {
@@ -21,6 +24,9 @@ namespace {
 constexpr std::string_view kNoArguments = "\x90";
 // How errors that arise on this side name the manager.
 constexpr std::string_view kType = "manager";
+// Over tcp, where nobody tells of its end.
+constexpr std::chrono::milliseconds kShutdownAskedAgain{250};
+constexpr std::chrono::seconds kShutdownTime{10};
 
 template <class Session>
 std::string call_manager(Session& session, std::string_view method, std::string_view arguments,
@@ -38,7 +44,7 @@ std::string call_manager(Session& session, std::string_view method, std::string_
 struct Manager::Impl {
   explicit Impl(const ManagerOptions& options)
       : server(std::in_place, Types(), options),
-        address(server->addresses().back()),
+        address(face::told_address(options, server->addresses())),
         shutdown_timeout(options.shutdown_timeout),
         session(client::connect(server->addresses().front())) {}
   Impl(client::SessionPtr given, std::string given_address)
@@ -92,8 +98,12 @@ Manager::~Manager() {
   if (!impl_ || impl_->creator != ::getpid()) return;
   if (impl_->server) {
     impl_->end_server();
-  } else {
+    return;
+  }
+  try {
     client::leave(std::move(impl_->session));
+  } catch (const std::exception&) {
+    // Memory or descriptors are short. The manager sees the end of this process, at the latest.
   }
 }
 
@@ -126,12 +136,25 @@ pid_t Manager::pid() const {
 void Manager::shutdown() {
   if (impl().server && impl_->server->is_ours()) return impl_->end_server();
   const client::SessionPtr with = session();
-  try {
-    call_manager(*with, "shutdown", kNoArguments, client::Effect::change);
-  } catch (const Disconnected&) {
-    // Its agreement may be lost with its end: a DEALER with ZMQ_IMMEDIATE drops what it has not
-    // read when the connection breaks.
-    if (!with->manager_has_ended()) throw;
+  const auto remote = core::parse_tcp(impl_->address);
+  const core::Deadline last = core::deadline_after(kShutdownTime);
+  // Its agreement may be lost with its end: a DEALER with ZMQ_IMMEDIATE drops what it has not read
+  // when the connection breaks.
+  const auto is_gone = [&] {
+    return with->manager_has_ended() || (remote && client::is_refused(*remote, last));
+  };
+  for (;;) {
+    try {
+      call_manager(*with, "shutdown", kNoArguments, client::Effect::change,
+                   remote ? core::deadline_after(kShutdownAskedAgain) : std::nullopt);
+      return;
+    } catch (const TimeoutError&) {  // to ask again does no harm
+      if (is_gone()) return;
+      if (std::chrono::steady_clock::now() >= *last) throw;
+    } catch (const core::Failure&) {
+      if (is_gone()) return;
+      throw;
+    }
   }
 }
 

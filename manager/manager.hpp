@@ -45,7 +45,14 @@ struct ManagerAccess;  // builds a Manager over a session that exists already (t
 // Every call throws Disconnected if the manager is gone or out of reach.
 class Manager {
  public:
-  // Starts a private server, which is up when this returns. Throws what kept it from coming up.
+  // Starts a private server, which is up when this returns. Its sockets stand in a directory of its
+  // own in the first of these that can hold one: $XDG_RUNTIME_DIR (if it is this user's alone),
+  // $TMPDIR, /tmp, /var/tmp, /dev/shm, /run/user/<uid>.
+  // The first Manager or Process of a program forks, a Manager also beside other threads. Throws
+  // BadCall for options that cannot be met; else, in a sentence that says why it did not come up,
+  // core::Failure, which is a std::runtime_error (no directory, an address that is taken, what else
+  // the system refuses), Overloaded (descriptors, threads), WorkerDied (it was killed),
+  // std::system_error. Nothing is left then: no process, directory or descriptor.
   Manager();
   explicit Manager(ManagerOptions options);
   explicit Manager(Types types, ManagerOptions options = {});
@@ -53,23 +60,27 @@ class Manager {
   Manager& operator=(Manager&&) noexcept;
   ~Manager();
 
-  // `address` as Manager::address() says it. Throws Disconnected if no manager answers there within
-  // the timeout, AuthenticationError if it does not accept the key (or lack of one), BadCall if
-  // this is no address.
+  // `address` as Manager::address() says it ("ipc://...", "tcp://host:port"), the path of a socket
+  // that a manager of this user listens at ("ipc:///path/of/a.sock"), or the name of one of them
+  // (`steward serve --name work`: "work"). Throws Disconnected if no manager answers there within
+  // the timeout, at once if nobody listens or the host is unknown; AuthenticationError if it does
+  // not accept the key (or lack of one), or is another user's; BadCall if this is no address.
+  // `types` changes nothing yet: no manager hosts user classes.
   static Manager connect(const std::string& address, const ConnectOptions& options = {});
   static Manager connect(const std::string& address, Types types, const ConnectOptions& options);
 
   // The server in this process, on this thread, until SIGTERM, SIGINT or a shutdown call; speaks
-  // through spdlog only (the logger named "steward" if there is one, else standard error). Other
-  // threads of the program must block both signals. `ready` is told the address once clients may
-  // come.
+  // through spdlog only (the logger named "steward" if there is one, else standard error). Both
+  // signals are blocked on this thread meanwhile, and what came of them is taken; other threads of
+  // the program must block them. `ready` is told the address once clients may come. Throws as the
+  // constructor, and what `ready` throws.
   using Ready = std::function<void(const std::string& address)>;
   static void serve(Types types, const ManagerOptions& options = {}, const Ready& ready = {});
   static void serve(const ManagerOptions& options = {}, const Ready& ready = {});
 
   // For Manager::connect, in this process or another.
   const std::string& address() const;
-  // The server's process.
+  // The server's process; 0 if it was reached over tcp, where it may be another host's.
   pid_t pid() const;
 
   // Ends the server, whoever has started it: parked calls get Disconnected, objects are destroyed.

@@ -11,8 +11,14 @@
 namespace steward {
 
 struct ManagerOptions {
-  // "tcp://host:port" where other hosts come in, beside the socket that every manager has for its
-  // own; port 0: one is chosen; host *: every interface. Empty: none. Off this host it needs a key.
+  // Where else clients come in, beside the private socket that every manager has for its user:
+  // "tcp://host:port" for other hosts (port 0: one is chosen; host *: every interface). Off this
+  //   host it needs a key. On a loopback address it may be without one: then every user of this
+  //   host may use the manager, for a port has no owner.
+  // "ipc:///path/of/a.sock" for this user's programs, at a path that is known beforehand: a socket
+  //   of mode 0600 that goes with the manager. What a dead one left is taken over; where a manager
+  //   runs already, or the file is no socket, starting throws.
+  // Empty: nowhere else.
   std::string address = {};
   // What `steward keygen` printed (or generate_key() makes), or a passphrase: whoever comes by tcp
   // must hold it, and all that is said there is encrypted. Empty: none.

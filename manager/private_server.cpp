@@ -7,7 +7,7 @@
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/directory.hpp>
-#include <steward/manager/server/server.hpp>
+#include <steward/manager/server_start.hpp>
 #include <steward/manager/signals.hpp>
 #include <steward/process/launch.hpp>
 
@@ -24,25 +24,19 @@ struct Orders {
   std::string key;
   core::Limits limits;
   MSGPACK_DEFINE(address, key, limits)
-};
 
-server::ServerOptions server_options(const Orders& orders) {
-  server::ServerOptions options;
-  options.entrance = {orders.address, orders.key};
-  options.limits = orders.limits;
-  return options;
-}
+  ManagerOptions options() const { return {.address = address, .key = key, .limits = limits}; }
+};
 
 // In the new process.
 void serve_owner(process::ChildContext& context, std::string_view arguments) {
   // SIGINT is the owner's: a Ctrl-C must not take the objects from under it.
   const BlockedSignals termination({SIGTERM});
-  server::Server server(server::builtin_classes(),
-                        server_options(core::unpack<Orders>(arguments)));
-  server.end_with(termination.fd());
-  server.end_with(context.owner_pidfd());
-  context.confirm(core::packed(server.addresses()));
-  server.run();
+  const auto server = start_server(core::unpack<Orders>(arguments).options());
+  server->end_with(termination.fd());
+  server->end_with(context.owner_pidfd());
+  context.confirm(core::packed(server->addresses()));
+  server->run();
 }
 
 process::Child launch_server(const ManagerOptions& options) {
@@ -56,15 +50,13 @@ process::Child launch_server(const ManagerOptions& options) {
     return process::launch(order);
   } catch (const std::system_error& error) {
     throw core::Failure(std::string("the manager's server cannot be started: ") + error.what());
+  } catch (const WorkerDied&) {
+    server::sweep_dead_directories();  // what it left
+    throw;
   }
 }
 
 }  // namespace
-
-void check_options(const ManagerOptions& options) {
-  server::check_entrance({options.address, options.key});
-  core::check_limits(options.limits);
-}
 
 PrivateServer::PrivateServer(Types, const ManagerOptions& options)
     : process_(launch_server(options)),

@@ -14,9 +14,6 @@
 
 namespace steward::face {
 
-// Throws BadCall for options that no server can meet, or should.
-void check_options(const ManagerOptions& options);
-
 // A resource: movable. Dropping it ends the process as end() does, but only in the process that
 // started it. The server watches its owner: it ends with it in any case.
 //

@@ -2,15 +2,12 @@
 
 #include <memory>
 #include <string_view>
-#include <system_error>
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <steward/core/errors.hpp>
-#include <steward/manager/private_server.hpp>
-#include <steward/manager/server/server.hpp>
+#include <steward/manager/server_start.hpp>
 #include <steward/manager/signals.hpp>
 
 namespace steward::face {
@@ -23,19 +20,6 @@ std::shared_ptr<spdlog::logger> logger() {
                                           std::make_shared<spdlog::sinks::stderr_sink_mt>());
 }
 
-std::unique_ptr<server::Server> start(const ManagerOptions& options,
-                                      const std::shared_ptr<spdlog::logger>& log) {
-  server::ServerOptions with;
-  with.entrance = {options.address, options.key};
-  with.limits = options.limits;
-  with.note = [log](std::string_view text) { log->warn("{}", text); };
-  try {
-    return std::make_unique<server::Server>(server::builtin_classes(), std::move(with));
-  } catch (const std::system_error& error) {
-    throw core::Failure(std::string("the manager's server cannot be started: ") + error.what());
-  }
-}
-
 }  // namespace
 
 void serve(Types, const ManagerOptions& options,
@@ -43,8 +27,9 @@ void serve(Types, const ManagerOptions& options,
   check_options(options);
   const auto log = logger();
   const BlockedSignals termination({SIGTERM, SIGINT});
-  const std::unique_ptr<server::Server> server = start(options, log);
-  const std::string address = server->addresses().back();
+  const auto server =
+      start_server(options, [log](std::string_view text) { log->warn("{}", text); });
+  const std::string address = told_address(options, server->addresses());
   server->end_with(termination.fd());
   log->info("serving at {}", address);
   if (ready) ready(address);

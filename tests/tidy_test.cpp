@@ -45,7 +45,7 @@ constexpr std::array kRooms{
     Room{"manager", "core shm process client proxy engine manager/server"},
     Room{"steward.hpp", "*"},
     Room{"version.hpp", ""},
-    Room{"cli", "steward.hpp", false},
+    Room{"cli", "steward.hpp manager version.hpp", false},
     Room{"examples", "steward.hpp", false},
     Room{"bench", "steward.hpp core tests", false},  // one of them is a stranger's clients
     Room{"tests", "*", false},

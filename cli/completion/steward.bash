@@ -1,5 +1,5 @@
-# Bash completion of `steward`: commands, options, addresses of this host's managers, and the names
-# of a manager's objects, which it asks for.
+# Bash completion of `steward`: commands, options, addresses and names of this user's managers, and
+# the names of a manager's objects, which it asks for.
 
 # The words up to the cursor. (Not COMP_WORDS: those are torn apart at each ":" and "=".)
 _steward_words() {
@@ -8,12 +8,12 @@ _steward_words() {
   [[ "$line" == *[[:space:]] ]] && words+=("")
 }
 
-# Where managers of this host listen.
+# This user's managers on this host: their addresses, and the names of those that have one.
 _steward_addresses() {
-  local socket
-  for socket in "${XDG_RUNTIME_DIR:-/tmp}"/steward-*/manager.sock; do
-    [[ -S "$socket" ]] && printf '%s\n' "ipc://$socket"
-  done
+  local address pid since objects name
+  while IFS=$'\t' read -r address pid since objects name; do
+    printf '%s\n' "$address" ${name:+"$name"}
+  done < <("${words[0]}" list 2>/dev/null)
 }
 
 _steward_objects() { # ADDRESS
@@ -38,7 +38,7 @@ _steward() {
   local positional=() i
   for ((i = 1; i < ${#words[@]} - 1; ++i)); do
     case "${words[i]}" in
-      --key-file | --timeout | --address | --name | --format) ((++i)) ;;
+      --key-file | --log-file | --timeout | --address | --name | --format) ((++i)) ;;
       -*) ;;
       *) positional+=("${words[i]}") ;;
     esac
@@ -47,7 +47,7 @@ _steward() {
 
   local candidates=()
   case "$previous" in
-    --key-file)
+    --key-file | --log-file)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
@@ -57,10 +57,10 @@ _steward() {
   if ((${#candidates[@]} == 0)); then
     local remote=(--key-file --timeout --help)
     case "$command:$current" in
-      :-*) candidates=(--help --help-all) ;;
-      :*) candidates=(serve keygen ls show call create remove stat) ;;
-      serve:-*) candidates=(--address --key-file --help) ;;
-      keygen:*) candidates=(--help) ;;
+      :-*) candidates=(--help --help-all --version) ;;
+      :*) candidates=(serve list stop keygen ls show call create remove stat) ;;
+      serve:-*) candidates=(--address --name --background --log-file --key-file --help) ;;
+      keygen:* | list:*) candidates=(--help) ;;
       create:-*) candidates=(--name "${remote[@]}") ;;
       stat:-*) candidates=(--format "${remote[@]}") ;;
       *:-*) candidates=("${remote[@]}") ;;

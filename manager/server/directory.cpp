@@ -2,24 +2,30 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <steward/core/auth.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/ipc_address.hpp>
 
 namespace steward::server {
 namespace {
 
 constexpr std::string_view kPrefix = "steward-";
+constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr std::string_view kSocket = "/manager.sock";
 constexpr std::size_t kPathBytes = sizeof(sockaddr_un::sun_path);
 constexpr mode_t kPrivate = 0700;
@@ -34,29 +40,23 @@ bool is_private(const struct stat& status) {
   return S_ISDIR(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & 0077) == 0;
 }
 
-// Room for the longest name that a manager makes in there.
-bool fits(std::string_view base) {
-  constexpr std::size_t kRandom = 16;
-  return base.size() + 1 + kPrefix.size() + kRandom + kSocket.size() < kPathBytes;
-}
+// Room for the longest path that a manager makes in there.
+constexpr std::size_t kRandomDigits = 16;
+constexpr std::size_t kBaseBytes =
+    kPathBytes - 1 - (1 + kPrefix.size() + kRandomDigits + kSocket.size());
 
-std::string usual_base() {
-  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  struct stat status {};
-  if (runtime != nullptr && *runtime == '/' && ::stat(runtime, &status) == 0 &&
-      is_private(status) && fits(runtime)) {
-    return runtime;
-  }
-  return "/tmp";
+// An address is a line of text.
+bool is_printable(std::string_view path) {
+  return std::ranges::none_of(
+      path, [](char c) { return std::iscntrl(static_cast<unsigned char>(c)) != 0; });
 }
 
 std::string random_name() {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::string name(kPrefix);
-  for (const char byte : core::random_bytes(8)) {
+  for (const char byte : core::random_bytes(kRandomDigits / 2)) {
     const auto value = static_cast<unsigned char>(byte);
-    name += digits[value >> 4U];
-    name += digits[value & 15U];
+    name += kDigits[value >> 4U];
+    name += kDigits[value & 15U];
   }
   return name;
 }
@@ -88,45 +88,108 @@ bool is_unfinished(const std::string& path, const struct stat& status) {
          std::time(nullptr) - status.st_mtime < kUnfinishedSeconds;
 }
 
-std::string boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  file >> id;
-  return id;
+bool is_managers_name(std::string_view name) {
+  return name.starts_with(kPrefix) && name.size() == kPrefix.size() + kRandomDigits &&
+         name.find_first_not_of(kDigits, kPrefix.size()) == std::string_view::npos;
 }
+
+// Not every file system has sockets, and each takes an inode of one that may be full. 0, or errno.
+int try_sockets(const std::vector<std::string>& paths) {
+  int error = 0;
+  for (const std::string& path : paths) {
+    const shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::ranges::copy(path, address.sun_path);
+    if (error == 0 && (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address),
+                                         sizeof address) != 0)) {
+      error = errno;
+    }
+  }
+  for (const std::string& path : paths) ::unlink(path.c_str());
+  return error;
+}
+
+// What has run out for the process runs out everywhere.
+bool is_anywhere(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
 }  // namespace
 
-Directory::Directory() : Directory(usual_base()) {}
-
-Directory::Directory(std::string_view base) {
-  if (!fits(base)) fail(std::string(base) + " is too long for a socket's path", ENAMETOOLONG);
-  sweep_dead_directories(base);
-  // A sweeper may take a directory for dead between mkdir and flock: then another name.
-  for (int attempts = 16; attempts > 0; --attempts) {
-    if (make(base)) return;
-  }
-  fail("cannot make a directory under " + std::string(base), EEXIST);
+std::vector<Base> usual_bases() {
+  std::vector<Base> bases;
+  const auto add = [&](Base base) {
+    const auto same = [&](const Base& one) { return one.path == base.path; };
+    if (!base.path.empty() && std::ranges::none_of(bases, same)) bases.push_back(std::move(base));
+  };
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  add({variable("XDG_RUNTIME_DIR"), "XDG_RUNTIME_DIR", true});
+  add({variable("TMPDIR"), "TMPDIR"});
+  for (const char* path : {"/tmp", "/var/tmp", "/dev/shm"}) add({path});
+  add({"/run/user/" + std::to_string(::geteuid()), {}, true});
+  return bases;
 }
 
-bool Directory::make(std::string_view base) {
-  const std::string path = std::string(base) + '/' + random_name();
-  if (::mkdir(path.c_str(), kPrivate) != 0) {
-    if (errno == EEXIST) return false;
-    fail("cannot make the directory " + path);
+Directory::Directory(std::string_view base) {
+  sweep_dead_directories(base);
+  if (const int error = stand_in(std::string(base)); error != 0) {
+    fail("cannot make a directory for a manager's sockets in " + std::string(base), error);
   }
+}
+
+Directory::Directory(const std::vector<Base>& bases) {
+  std::string tried;
+  for (const Base& base : bases) sweep_dead_directories(base.path);
+  for (const Base& base : bases) {
+    struct stat status {};
+    const bool there = ::stat(base.path.c_str(), &status) == 0;
+    const bool others = there && base.must_be_private && !is_private(status);
+    const int error = others ? EPERM : stand_in(base.path);
+    if (error == 0) return;
+    if (is_anywhere(error)) fail("cannot make a directory for a manager's sockets", error);
+    tried += tried.empty() ? "" : ", ";
+    if (!base.variable.empty()) tried += std::string(base.variable) + "=";
+    tried += base.path + ": ";
+    tried += others ? "not this user's alone" : std::generic_category().message(error);
+  }
+  throw core::Failure("no directory can hold a manager's sockets (" + tried +
+                      "): set TMPDIR to one that this user can write to, whose path has at most " +
+                      std::to_string(kBaseBytes) + " bytes");
+}
+
+int Directory::stand_in(const std::string& base) {
+  if (!base.starts_with('/') || !is_printable(base)) return EINVAL;
+  if (base.size() > kBaseBytes) return ENAMETOOLONG;
+  // A sweeper may take a directory for dead between mkdir and flock: then another name.
+  int error = EEXIST;
+  for (int attempts = 16; attempts > 0 && error == EEXIST; --attempts) {
+    error = make(base + '/' + random_name());
+  }
+  return error;
+}
+
+int Directory::make(const std::string& path) {
+  if (::mkdir(path.c_str(), kPrivate) != 0) return errno;
   struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0 || !is_private(status)) return false;
+  if (::lstat(path.c_str(), &status) != 0 || !is_private(status)) return EEXIST;
   lock_ = locked(path + "/lock", O_CREAT);
   if (!lock_) {
-    if (errno == EWOULDBLOCK || errno == ENOENT) return false;
     const int error = errno;
+    if (error == EWOULDBLOCK || error == ENOENT) return EEXIST;
     ::rmdir(path.c_str());
-    fail("cannot lock " + path, error);
+    return error;
   }
-  if (!still_there(lock_, path + "/lock")) return false;
+  if (!still_there(lock_, path + "/lock")) return EEXIST;
   path_ = path;
-  return true;
+  const int error = try_sockets({socket(), door()});
+  if (error != 0) {
+    remove_files(path);
+    path_.clear();
+    lock_.reset();
+  }
+  return error;
 }
 
 Directory::~Directory() {
@@ -135,10 +198,9 @@ Directory::~Directory() {
 
 bool remove_dead_directory(const std::string& path) noexcept {
   try {
-    const std::size_t slash = path.rfind('/');
-    if (slash == std::string::npos || !path.substr(slash + 1).starts_with(kPrefix)) return false;
     struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0 || !is_private(status)) return false;
+    if (directory_around(path + "/lock").empty()) return false;
+    if (::lstat(path.c_str(), &status) != 0) return false;
     if (is_unfinished(path, status)) return false;
     const shm::UniqueFd lock = locked(path + "/lock", O_CREAT);
     return lock && remove_files(path);
@@ -147,31 +209,48 @@ bool remove_dead_directory(const std::string& path) noexcept {
   }
 }
 
+std::vector<std::string> directories_in(std::string_view base) {
+  std::vector<std::string> found;
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(base, unreadable)) {
+    const std::string path = entry.path().string();
+    if (!directory_around(path + "/lock").empty()) found.push_back(path);
+  }
+  return found;
+}
+
+std::string directory_around(std::string_view file) {
+  const std::string path(file.substr(0, file.rfind('/')));
+  struct stat status {};
+  const bool ours = is_managers_name(path.substr(path.rfind('/') + 1)) &&
+                    ::lstat(path.c_str(), &status) == 0 && is_private(status);
+  return ours ? path : std::string();
+}
+
 void sweep_dead_directories(std::string_view base) noexcept {
   try {
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(base)) {
-      const std::string name = entry.path().filename().string();
-      if (name.starts_with(kPrefix)) found.push_back(entry.path().string());
-    }
-    for (const std::string& path : found) remove_dead_directory(path);
+    for (const std::string& path : directories_in(base)) remove_dead_directory(path);
   } catch (const std::exception&) {
     // Sweeping is a courtesy: what cannot be read is left alone.
   }
 }
 
+void sweep_dead_directories() noexcept {
+  try {
+    for (const Base& base : usual_bases()) sweep_dead_directories(base.path);
+  } catch (const std::exception&) {
+    // As above.
+  }
+}
+
 std::string ipc_address(const Directory& directory) {
-  return "ipc://" + directory.socket() + "?boot=" + boot_id();
+  return "ipc://" + directory.socket() + "?boot=" + core::boot_id();
 }
 
 std::string directory_of(std::string_view address) {
-  constexpr std::string_view scheme = "ipc://";
-  if (!address.starts_with(scheme)) return {};
-  address.remove_prefix(scheme.size());
-  address = address.substr(0, address.find('?'));
-  if (!address.ends_with(kSocket)) return {};
-  address.remove_suffix(kSocket.size());
-  return std::string(address);
+  const auto parsed = core::parse_ipc(address);
+  if (!parsed || !parsed->path.ends_with(kSocket)) return {};
+  return parsed->path.substr(0, parsed->path.size() - kSocket.size());
 }
 
 bool is_manager_socket(std::string_view path) {

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +28,7 @@ constexpr std::size_t kKeptBytes = 64U << 10U;
 // A manager that could serve only a handful of clients should not start.
 constexpr std::size_t kDescriptorFloor = 128;
 constexpr std::size_t kOwnDescriptors = 64;
+constexpr int kDoorBacklog = 1024;
 
 Identity new_identity(std::vector<std::string> addresses) {
   Identity identity;
@@ -87,6 +89,10 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
     door_.emplace(poller_, options_.clock, directory_->door(),
                   SideDoor::Invitation{core_->identity().incarnation, addresses_},
                   options_.limits, descriptors);
+    if (!options_.door.empty()) {
+      door_path_.emplace(options_.door, SOCK_SEQPACKET, kDoorBacklog);
+      door_->open_at(door_path_->fd());
+    }
   }
   connections_.emplace(*core_, door_ ? &*door_ : nullptr, *liveness_, *outbox_,
                        [this](const Input& input) { feed(input); }, options_.note);
@@ -154,6 +160,9 @@ void Server::step(std::optional<core::Duration> longest) {
                       : "the manager has as many sessions as it may");
     door_->tick(now_);
     serve_ring_requests();
+    for (const Inquiry& inquiry : door_->take_inquiries()) {
+      inquiry.answer(core_->identity().started_unix_ms, core_->number_of_objects(), addresses_);
+    }
   }
   pass_gate();
   if (std::exchange(listener_woke_, false)) outbox_->retry_soon();
@@ -328,6 +337,7 @@ void Server::shut_down() {
   if (!listener_) return;
   ended_ = true;
   door_.reset();
+  door_path_.reset();
   connections_->say_goodbye();
   pass_gate();
   rings_.reset();

@@ -27,6 +27,7 @@
 #include <steward/manager/server/ring_host.hpp>
 #include <steward/manager/server/side_door.hpp>
 #include <steward/manager/server/statistics.hpp>
+#include <steward/shm/socket_path.hpp>
 
 namespace steward::server {
 
@@ -34,6 +35,8 @@ struct ServerOptions {
   core::Limits limits = {};
   // Where other hosts come in; nowhere, if its address is empty.
   RemoteEntrance entrance = {};
+  // A path where its side door opens too; nowhere, if it is empty.
+  std::string door = {};
   Clock clock = std::chrono::steady_clock::now;
   // Told in a sentence of what an operator should know: a client cut off, and why.
   std::function<void(std::string_view)> note = {};
@@ -110,6 +113,7 @@ class Server {
   std::unique_ptr<Core> core_;
   Poller poller_;
   std::optional<RingHost> rings_;
+  std::optional<shm::SocketPath> door_path_;
   std::optional<SideDoor> door_;
   std::optional<Liveness> liveness_;
   std::optional<Outbox> outbox_;

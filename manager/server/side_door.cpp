@@ -76,11 +76,12 @@ std::string refusal(std::string_view reason) {
   return bytes;
 }
 
-bool is_knock(std::string_view bytes) {
+// [1, word]
+bool is_word(std::string_view bytes, std::string_view word) {
   try {
     core::Reader reader(bytes);
     reader.array_of(2);
-    if (reader.natural() != core::kProtocolVersion || reader.string() != "door") return false;
+    if (reader.natural() != core::kProtocolVersion || reader.string() != word) return false;
     reader.finish();
     return true;
   } catch (const BadCall&) {
@@ -127,11 +128,26 @@ void RingRequest::refuse(std::string_view reason) const {
   try_send(socket.get(), refusal(reason), {});
 }
 
+void Inquiry::answer(std::uint64_t started_unix_ms, std::size_t objects,
+                     const std::vector<std::string>& addresses) const {
+  std::string bytes;
+  core::Writer writer(bytes);
+  writer.array(5);
+  writer.natural(core::kProtocolVersion);
+  writer.string("about");
+  writer.natural(started_unix_ms);
+  writer.natural(objects);
+  writer.array(addresses.size());
+  for (const std::string& address : addresses) writer.string(address);
+  try_send(socket.get(), bytes, {});
+}
+
 SideDoor::SideDoor(Poller& poller, Clock clock, const std::string& path, Invitation invitation,
                    core::Limits limits, std::size_t descriptors)
     : poller_(poller),
       clock_(std::move(clock)),
       socket_(listening_socket(path)),
+      listening_{socket_.get()},
       own_pidfd_(shm::pidfd_of(::getpid())),
       invitation_(std::move(invitation)),
       limits_(limits),
@@ -141,22 +157,27 @@ SideDoor::SideDoor(Poller& poller, Clock clock, const std::string& path, Invitat
 
 SideDoor::~SideDoor() {
   while (!pending_.empty()) drop(pending_.begin());
-  poller_.remove(socket_.get());
+  for (const int socket : listening_) poller_.remove(socket);
 }
 
 void SideDoor::listen() {
   closed_until_.reset();
-  poller_.add(socket_.get(), [this] { accept(); });
+  for (const int socket : listening_) poller_.add(socket, [this, socket] { accept(socket); });
 }
 
-void SideDoor::accept() {
+void SideDoor::open_at(int listening) {
+  listening_.push_back(listening);
+  if (!closed_until_) poller_.add(listening, [this, listening] { accept(listening); });
+}
+
+void SideDoor::accept(int listening) {
   for (int round = 0; round < kAcceptsPerRound; ++round) {
     shm::UniqueFd socket(
-        ::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        ::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
       add(std::move(socket));
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      poller_.remove(socket_.get());
+      for (const int socket : listening_) poller_.remove(socket);
       closed_until_ = clock_() + kPause;
       return;
     } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -188,7 +209,9 @@ void SideDoor::add(shm::UniqueFd socket) {
 
 std::string SideDoor::objection(Place place, const std::string& bytes,
                                 std::vector<shm::UniqueFd>& fds) const {
-  if (!is_knock(bytes) || fds.size() != 1) return "this is no knock at a manager's side door";
+  if (!is_word(bytes, "door") || fds.size() != 1) {
+    return "this is no knock at a manager's side door";
+  }
   if (shm::pid_of(fds[0].get()) != place->visitor.pid) return "the pidfd is not the caller's own";
   return refusal_;
 }
@@ -208,6 +231,10 @@ void SideDoor::serve(Place place) {
   auto& [bytes, fds] = *received.message;
   if (const auto object = ring_wanted(bytes); object && fds.empty()) {
     ring_requests_.push_back({release(place), *object});
+    return;
+  }
+  if (is_word(bytes, "about") && fds.empty()) {
+    inquiries_.push_back({release(place)});
     return;
   }
   const std::string reason = objection(place, bytes, fds);

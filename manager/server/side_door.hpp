@@ -1,7 +1,7 @@
 // The side door: a Unix socket beside the manager's ZeroMQ socket, for what only a Unix socket can
 // do. The kernel says who knocks, both sides pass their pidfds, and the visitor gets a ticket for
 // its hello. A visitor that redeems it stays connected: see Liveness. Or it asks for the memory of
-// a queue's ring, and leaves with the descriptor.
+// a queue's ring, and leaves with the descriptor; or who this is, and leaves with the answer.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +39,14 @@ struct RingRequest {
   void refuse(std::string_view reason) const;
 };
 
+// A visitor that wants to know which manager this is. It waits for one answer.
+struct Inquiry {
+  shm::UniqueFd socket;
+
+  void answer(std::uint64_t started_unix_ms, std::size_t objects,
+              const std::vector<std::string>& addresses) const;
+};
+
 // Thread safety: none; the loop's thread only. The poller must outlive it. Nothing that a peer does
 // or leaves undone blocks it or costs more than that peer's own connection.
 class SideDoor {
@@ -57,11 +65,17 @@ class SideDoor {
   SideDoor& operator=(const SideDoor&) = delete;
   ~SideDoor();
 
+  // Opens at this listening socket too. Borrowed, for the door's life.
+  void open_at(int listening);
+
   // A ticket is good once, for a while.
   std::optional<Visitor> redeem(std::string_view ticket);
 
   // Requests for rings that have come in, first come first.
   std::vector<RingRequest> take_ring_requests() { return std::exchange(ring_requests_, {}); }
+
+  // Likewise questions of who this is.
+  std::vector<Inquiry> take_inquiries() { return std::exchange(inquiries_, {}); }
 
   // Visitors are turned away with this reason from now on; empty: they are let in.
   void refuse(std::string reason) { refusal_ = std::move(reason); }
@@ -83,7 +97,7 @@ class SideDoor {
   using Place = std::list<Pending>::iterator;
 
   void listen();
-  void accept();
+  void accept(int listening);
   void add(shm::UniqueFd socket);
   void serve(Place place);
   // What the visitor must show; empty: nothing is missing.
@@ -96,6 +110,7 @@ class SideDoor {
   Poller& poller_;
   const Clock clock_;
   const shm::UniqueFd socket_;
+  std::vector<int> listening_;  // socket_, and those it was opened at
   const shm::UniqueFd own_pidfd_;
   const Invitation invitation_;
   const core::Limits limits_;
@@ -106,6 +121,7 @@ class SideDoor {
   std::list<Pending> pending_;    // in order of their deadlines
   std::unordered_map<std::string, Place> tickets_;
   std::vector<RingRequest> ring_requests_;
+  std::vector<Inquiry> inquiries_;
   std::uint64_t turned_away_ = 0;
 };
 

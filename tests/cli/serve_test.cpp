@@ -70,6 +70,7 @@ TEST_F(Serve, AtATcpAddressOnlyTheKeyFileOpens) {
   const Ran wrong = steward({"ls", served.address(), "--key-file", other});
   EXPECT_EQ(wrong.code, 1);
   EXPECT_THAT(wrong.err, HasSubstr("does not accept this key"));
+  EXPECT_THAT(wrong.err, HasSubstr("(the key is from " + other + ")"));
   const Ran none = steward({"ls", served.address()});
   EXPECT_EQ(none.code, 1);
   EXPECT_THAT(none.err, HasSubstr("--key-file"));
@@ -78,6 +79,15 @@ TEST_F(Serve, AtATcpAddressOnlyTheKeyFileOpens) {
   EXPECT_EQ(ran.code, 0);
   EXPECT_EQ(ran.err.find("steward-key:"), std::string::npos) << "a secret in the log";
   expect_no_files(served.runtime());
+}
+
+TEST_F(Serve, AtALoopbackPortWithoutAKeyItSaysWhoMayComeIn) {
+  Served own(directory());
+  EXPECT_EQ(own.end(SIGTERM).err.find("every user"), std::string::npos);
+  Served open(directory(), {"--address", "tcp://127.0.0.1:0"});
+  EXPECT_THAT(open.address(), StartsWith("tcp://127.0.0.1:"));
+  EXPECT_THAT(open.end(SIGTERM).err,
+              HasSubstr("steward: every user of this host may use this manager"));
 }
 
 TEST_F(Serve, WithoutAKeyItDoesNotListenOffThisHost) {

@@ -1,5 +1,6 @@
 // How the program is used, and what it says if it is used wrongly: one line, and the exit code 2.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
@@ -19,8 +20,8 @@ using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::StartsWith;
 
-const std::vector<std::string> kCommands{"serve", "keygen", "ls",     "show",
-                                         "call",  "create", "remove", "stat"};
+const std::vector<std::string> kCommands{"serve", "list", "stop",   "keygen", "ls",
+                                         "show",  "call", "create", "remove", "stat"};
 constexpr std::string_view kHint = "; --help shows how it is used\n";
 
 class Usage : public ManagerShellTest {
@@ -62,11 +63,27 @@ TEST_F(Usage, WrongArgumentsAreNamed) {
   EXPECT_THAT(complaint({"ls", address(), "more"}), HasSubstr("more"));
   EXPECT_THAT(complaint({"ls", address(), "--loud"}), HasSubstr("--loud"));
   EXPECT_THAT(complaint({"stat", address(), "--format", "xml"}), HasSubstr("xml"));
-  EXPECT_EQ(complaint({"ls", "carrier pigeon"}), "not a manager's address: \"carrier pigeon\"");
+  EXPECT_THAT(complaint({"ls", "carrier pigeon"}),
+              StartsWith("not a manager's address: \"carrier pigeon\" ("));
   for (const std::string seconds : {"0", "-1", "soon", "nan", "1e300"}) {
     EXPECT_THAT(complaint({"ls", address(), "--timeout", seconds}),
                 HasSubstr("'" + seconds + "' is no number of seconds above 0"));
   }
+}
+
+TEST_F(Usage, TheVersionIsTold) {
+  const Ran ran = steward({"--version"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, MatchesRegex("steward [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+TEST_F(Usage, JsonWithoutItsQuotesIsShownWithThem) {
+  manager.list(named("l"));
+  const std::string said = complaint({"call", address(), "l", "append", "ada"});
+  EXPECT_THAT(said, HasSubstr("column 1"));
+  EXPECT_THAT(said, EndsWith("(a text needs its own quotes: '\"ada\"')"));
+  EXPECT_THAT(complaint({"call", address(), "l", "append", "[1, a b]"}),
+              EndsWith("(a text needs its own quotes: '\"text\"')"));
 }
 
 TEST_F(Usage, WrongJsonIsNamed) {
@@ -118,6 +135,14 @@ TEST_F(Usage, KeyFilesMustBePrivate) {
   EXPECT_THAT(complaint({"ls", address()}, {"STEWARD_KEY_FILE=" + open}), HasSubstr("chmod 600"));
   EXPECT_THAT(complaint({"serve", "--key-file", open}), HasSubstr("chmod 600"));
   EXPECT_EQ(steward({"ls", address(), "--key-file", write("read-only", "key", 0400)}).code, 0);
+}
+
+TEST_F(Usage, KeyFilesMustBeOfThisUserOrRoot) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  const std::string path = write("others", "a rather long passphrase\n");
+  ASSERT_EQ(::chown(path.c_str(), 65534, 65534), 0);
+  EXPECT_EQ(complaint({"ls", address(), "--key-file", path}),
+            "the key file " + path + " belongs to user 65534, not to this one");
 }
 
 TEST_F(Usage, KeyFilesMustBeFilesWithAKey) {

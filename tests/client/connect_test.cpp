@@ -18,6 +18,7 @@
 #include <steward/client/reference.hpp>
 #include <steward/client/side_door.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/ipc_address.hpp>
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/programs.hpp>
@@ -69,7 +70,7 @@ TEST_F(ConnectTest, OneProcessHasOneSessionWithAManager) {
   }
   const client::SessionPtr session = client::connect(house.address());
   for (auto& other : connecting) EXPECT_EQ(other.get(), session);
-  EXPECT_EQ(client::connect(house.address() + "?boot=" + client::boot_id()), session);
+  EXPECT_EQ(client::connect(house.address() + "?boot=" + core::boot_id()), session);
   EXPECT_EQ(house.manager().sessions(), 1U);
 }
 
@@ -115,7 +116,8 @@ TEST_F(ConnectTest, AnEmptyProxyIsStale) {
 TEST_F(ConnectTest, NobodyAtTheAddressIsSaidAtOnce) {
   const std::string text =
       thrown<Disconnected>([] { client::connect("ipc:///nowhere/at/all/manager.sock"); });
-  EXPECT_EQ(text, "no manager answers at /nowhere/at/all/door: No such file or directory");
+  EXPECT_EQ(text, "no manager answers at ipc:///nowhere/at/all/manager.sock: No such file or "
+                  "directory");
   EXPECT_THROW(client::connect("http://nowhere"), BadCall);
   EXPECT_THROW(client::connect("ipc://nowhere"), BadCall);
 }
@@ -190,7 +192,8 @@ class DeathTest : public ConnectTest {
         address(child.line()) {}
   ~DeathTest() override {
     child.kill();
-    std::filesystem::remove_all(client::parse_ipc(address)->directory);
+    std::filesystem::remove_all(
+        std::filesystem::path(client::parse_ipc(address)->door).parent_path());
   }
 
   Forked child;

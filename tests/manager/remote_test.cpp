@@ -103,7 +103,7 @@ TEST(Remote, ADamagedKeyIsSaidToBeOne) {
 }
 
 TEST(Remote, AMalformedAddressIsSaidToBeOne) {
-  for (const std::string address : {"tcp://127.0.0.1", "127.0.0.1:80", "ipc:///tmp/x",
+  for (const std::string address : {"tcp://127.0.0.1", "127.0.0.1:80", "ipc//tmp/x",
                                     "tcp://:1"}) {
     EXPECT_THAT(reason([&] { Manager(ManagerOptions{.address = address}); }),
                 HasSubstr("tcp://host:port")) << address;
@@ -130,9 +130,40 @@ TEST(Remote, WithoutAPortOneIsChosenAndTold) {
   EXPECT_THAT(everywhere.address(), testing::Not(HasSubstr("0.0.0.0")));
 }
 
-TEST(Remote, WhereNobodyListensAConnectionEndsAtItsTimeout) {
+// A timeout that no test run would live to see.
+TEST(Remote, WhereNobodyListensAConnectionFailsAtOnce) {
+  const auto connecting = [](const std::string& address) -> std::string {
+    try {
+      Manager::connect(address, {.timeout = 24h});
+    } catch (const Disconnected& error) {
+      return error.what();
+    }
+    return "connected";
+  };
+  EXPECT_EQ(connecting("tcp://127.0.0.1:1"), "cannot reach tcp://127.0.0.1:1: Connection refused");
+  EXPECT_EQ(connecting("tcp://[::1]:1").substr(0, 32), "cannot reach tcp://[::1]:1: Conn");
+  EXPECT_THAT(connecting("tcp://no-such-host.invalid:5000"),
+              HasSubstr("cannot reach tcp://no-such-host.invalid:5000: the host is unknown"));
+}
+
+// Its backlog is full: the kernel drops what knocks, and nothing comes back.
+TEST(Remote, WhereNothingComesBackAConnectionEndsAtItsTimeout) {
+  const shm::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listener.get(), 0), 0);
+  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  std::vector<shm::UniqueFd> others;
+  for (int i = 0; i < 4; ++i) {
+    others.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ::connect(others.back().get(), reinterpret_cast<sockaddr*>(&address), size);
+  }
+  const std::string where = "tcp://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
   const auto before = std::chrono::steady_clock::now();
-  EXPECT_THROW(Manager::connect("tcp://127.0.0.1:1", {.timeout = 200ms}), Disconnected);
+  EXPECT_THROW(Manager::connect(where, {.timeout = 200ms}), Disconnected);
   EXPECT_GE(std::chrono::steady_clock::now() - before, 200ms);
 }
 

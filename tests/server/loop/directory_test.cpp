@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -99,6 +101,97 @@ TEST_F(DirectoryTest, StandsInTheRuntimeDirectoryIfThatIsPrivate) {
   ::mkdir(deep.c_str(), 0700);
   EXPECT_EQ(base_of(deep.c_str()), "/tmp");
   ::unsetenv("XDG_RUNTIME_DIR");
+}
+
+TEST_F(DirectoryTest, StandsInTheFirstBaseThatCanHoldIt) {
+  std::ofstream(base + "/file");
+  const std::string open = base + "/open";
+  const std::string good = base + "/good";
+  ::mkdir(open.c_str(), 0755);
+  ::mkdir(good.c_str(), 0755);
+  const Directory directory({{base + "/missing", "XDG_RUNTIME_DIR", true},
+                             {"relative", "TMPDIR"},
+                             {base + "/file"},
+                             {base + "/" + std::string(90, 'd')},
+                             {base + "/two\nlines"},
+                             {open, {}, true},
+                             {good},
+                             {base}});
+  EXPECT_EQ(fs::path(directory.path()).parent_path(), good);
+}
+
+TEST_F(DirectoryTest, SaysWhatItHasTriedAndWhatHelps) {
+  std::ofstream(base + "/file");
+  ::chmod(base.c_str(), 0755);
+  try {
+    const Directory directory({{"/nowhere", "XDG_RUNTIME_DIR", true},
+                               {base + "/file", "TMPDIR"},
+                               {base, {}, true}});
+    FAIL() << "it stands at " << directory.path();
+  } catch (const std::exception& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "no directory can hold a manager's sockets (XDG_RUNTIME_DIR=/nowhere: No such file "
+              "or directory, TMPDIR=" + base + "/file: Not a directory, " + base +
+              ": not this user's alone): set TMPDIR to one that this user can write to, whose path "
+              "has at most 69 bytes");
+  }
+}
+
+TEST_F(DirectoryTest, TriesTheVariablesFirst) {
+  ::setenv("XDG_RUNTIME_DIR", "/one", 1);
+  ::setenv("TMPDIR", "/tmp", 1);
+  std::string order;
+  for (const Base& one : usual_bases()) order += one.path + " ";
+  EXPECT_EQ(order, "/one /tmp /var/tmp /dev/shm /run/user/" + std::to_string(::geteuid()) + " ");
+  ::unsetenv("XDG_RUNTIME_DIR");
+  ::unsetenv("TMPDIR");
+}
+
+TEST_F(DirectoryTest, SweepsEveryBaseThatIsTried) {
+  const std::string first = base + "/first";
+  const std::string second = base + "/second";
+  for (const std::string& each : {first, second}) ::mkdir(each.c_str(), 0700);
+  const std::string left[] = {dead("first/steward-0123456789abcdef"),
+                              dead("second/steward-0123456789abcdef")};
+  const Directory directory({{first}, {second}});
+  for (const std::string& each : left) EXPECT_FALSE(fs::exists(each)) << each;
+}
+
+// That of the names of managers is called so in /tmp.
+TEST_F(DirectoryTest, SweepsNothingThatIsNotNamedAsItNamesThem) {
+  for (const std::string name : {"steward-0", "steward-0123456789abcdeg", "steward-"}) {
+    const std::string other = dead(name);
+    const Directory directory(base);
+    EXPECT_FALSE(remove_dead_directory(other));
+    EXPECT_TRUE(fs::exists(other)) << other;
+  }
+}
+
+// Of four inodes that are needed the file system has less.
+TEST_F(DirectoryTest, StandsWhereThereIsRoomForItsSockets) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root mounts file systems";
+  const std::string full = base + "/full";
+  ::mkdir(full.c_str(), 0700);
+  for (const char* inodes : {"nr_inodes=1", "nr_inodes=2", "nr_inodes=3", "nr_inodes=4"}) {
+    ASSERT_EQ(::mount("none", full.c_str(), "tmpfs", 0, inodes), 0) << "cannot mount";
+    std::string parent;
+    {
+      const Directory directory({{full}, {base}});
+      parent = fs::path(directory.path()).parent_path();
+      EXPECT_TRUE(fs::is_empty(full)) << inodes;
+    }
+    ::umount2(full.c_str(), MNT_DETACH);
+    EXPECT_EQ(parent, base) << inodes;
+  }
+}
+
+TEST_F(DirectoryTest, AddressesHoldAnyCharacter) {
+  for (const std::string name : {"a b", "what?", "a?boot=b", "50%", "#1", "x;y&z", "'\""}) {
+    const std::string odd = base + "/" + name;
+    ::mkdir(odd.c_str(), 0700);
+    const Directory directory(odd);
+    EXPECT_EQ(directory_of(ipc_address(directory)), directory.path());
+  }
 }
 
 TEST_F(DirectoryTest, PathsFitIntoASocketAddress) {

@@ -1,0 +1,36 @@
+// Names of managers. A manager that was given one listens at "<directory>/<name>.sock" too, in a
+// directory of its user that no variable of the environment moves: whoever runs as the same user
+// finds it by the name alone.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace steward::client {
+
+// One to 64 letters, digits, '.', '_' and '-'.
+bool is_manager_name(std::string_view text);
+
+// Where those directories may be, the first that can be used first: of this user, mode 0700.
+std::vector<std::string> name_directories();
+
+// "ipc://<directory>/<name>.sock" of the manager of this name. Throws Disconnected if there is
+// none, AuthenticationError if such a directory is not this user's alone.
+std::string address_of_name(std::string_view name,
+                            const std::vector<std::string>& directories = name_directories());
+
+// The same for a manager that is to get this name; makes the directory. Throws BadCall if it is no
+// name, core::Failure if no directory can be made, and as above.
+std::string new_address_of_name(std::string_view name,
+                                const std::vector<std::string>& directories = name_directories());
+
+// All names that there are, with their addresses: some may be left by the dead.
+std::vector<std::pair<std::string, std::string>> named_addresses(
+    const std::vector<std::string>& directories = name_directories());
+
+// The name in such an address; empty: it is some other address.
+std::string name_in(std::string_view address);
+
+}  // namespace steward::client

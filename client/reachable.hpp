@@ -1,0 +1,17 @@
+// Whether anybody listens at a tcp address, before a session is begun there: ZeroMQ tries for ever
+// and says nothing of why.
+#pragma once
+
+#include <steward/core/clock.hpp>
+#include <steward/core/tcp_address.hpp>
+
+namespace steward::client {
+
+// Throws Disconnected with the reason if nobody does, at the latest at the deadline (and when the
+// system's resolver has given up).
+void check_reachable(const core::TcpAddress& address, core::Deadline deadline);
+
+// Whether its host says that nobody listens there; false, too, if it says nothing.
+bool is_refused(const core::TcpAddress& address, core::Deadline deadline);
+
+}  // namespace steward::client

@@ -1,0 +1,84 @@
+#include <steward/manager/server_start.hpp>
+
+#include <system_error>
+#include <utility>
+
+#include <steward/client/address.hpp>
+#include <steward/client/names.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/shm/socket_path.hpp>
+#include <steward/shm/thread_room.hpp>
+
+namespace steward::face {
+namespace {
+
+constexpr std::string_view kIpc = "ipc://";
+constexpr int kThreads = 2;  // of ZeroMQ
+
+[[noreturn]] void fail(const std::string& why) {
+  throw core::Failure("the manager's server cannot be started: " + why);
+}
+
+// The path of a socket of this host where the manager is met too; empty: none.
+std::string door_of(const ManagerOptions& options) {
+  const auto address = client::parse_ipc(options.address);
+  if (!address) return {};
+  if (!address->endpoint.empty()) {
+    throw BadCall("a manager cannot listen at " + address->text +
+                  ": sockets of that name are in directories that managers make for themselves");
+  }
+  if (!address->boot.empty()) {
+    throw BadCall("a manager cannot listen at " + options.address + ": leave out ?boot=" +
+                  address->boot);
+  }
+  return address->door;
+}
+
+server::RemoteEntrance entrance_of(const ManagerOptions& options) {
+  if (options.address.starts_with(kIpc)) return {};
+  return {options.address, options.key};
+}
+
+std::string taken(const std::string& door) {
+  const std::string name = client::name_in(std::string(kIpc) + door);
+  const pid_t owner = shm::SocketPath::owner(door);
+  return (name.empty() ? "a manager is running already at ipc://" + door
+                       : "a manager named '" + name + "' is running already") +
+         (owner != 0 ? ", pid " + std::to_string(owner) : "");
+}
+
+}  // namespace
+
+void check_options(const ManagerOptions& options) {
+  door_of(options);
+  server::check_entrance(entrance_of(options));
+  core::check_limits(options.limits);
+}
+
+std::unique_ptr<server::Server> start_server(const ManagerOptions& options,
+                                             std::function<void(std::string_view)> note) {
+  server::ServerOptions with;
+  with.entrance = entrance_of(options);
+  with.door = door_of(options);
+  with.limits = options.limits;
+  with.note = std::move(note);
+  const std::string door = with.door;
+  if (!shm::has_room_for_threads(kThreads)) {
+    fail("it needs two threads more than this user may have (ulimit -u)");
+  }
+  try {
+    return std::make_unique<server::Server>(server::builtin_classes(), std::move(with));
+  } catch (const std::system_error& error) {
+    if (!door.empty() && error.code() == std::errc::address_in_use) {
+      throw core::Failure(taken(door));
+    }
+    fail(error.what());
+  }
+}
+
+std::string told_address(const ManagerOptions& options,
+                         const std::vector<std::string>& addresses) {
+  return options.address.starts_with(kIpc) ? options.address : addresses.back();
+}
+
+}  // namespace steward::face

@@ -1,0 +1,117 @@
+#include <steward/manager/standalone.hpp>
+
+#include <poll.h>
+
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <steward/client/address.hpp>
+#include <steward/client/names.hpp>
+#include <steward/client/reachable.hpp>
+#include <steward/client/side_door.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/tcp_address.hpp>
+#include <steward/manager/server/directory.hpp>
+#include <steward/process/background.hpp>
+#include <steward/shm/pidfd.hpp>
+#include <steward/shm/poll.hpp>
+
+namespace steward::face {
+namespace {
+
+// A manager that lives answers at once, unless it was stopped.
+constexpr std::chrono::seconds kAnswerTime{2};
+constexpr std::chrono::milliseconds kLookAgain{20};
+
+// The kernel knows where all sockets are bound, whatever TMPDIR their managers were given.
+void add_bound(std::set<std::string>& directories) {
+  std::ifstream sockets("/proc/net/unix");
+  for (std::string line; std::getline(sockets, line);) {
+    const auto path = line.find(" /");
+    if (path == std::string::npos) continue;
+    std::string directory = server::directory_around(std::string_view(line).substr(path + 1));
+    if (!directory.empty()) directories.insert(std::move(directory));
+  }
+}
+
+std::string address_in(const std::string& directory) {
+  return "ipc://" + directory + "/manager.sock";
+}
+
+client::About ask(const std::string& address) {
+  return client::inquire(*client::parse_ipc(address), core::deadline_after(kAnswerTime));
+}
+
+// Names by the addresses that their managers have in their own directories.
+std::map<std::string, std::string> names() {
+  std::map<std::string, std::string> all;
+  for (const auto& [name, address] : client::named_addresses()) {
+    try {
+      all.emplace(address_in(server::directory_of(ask(address).addresses.at(0))), name);
+    } catch (const std::exception&) {
+      // A dead one's, or it does not answer: then it says so at its own address.
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+std::string address_for_name(std::string_view name) { return client::new_address_of_name(name); }
+
+std::vector<LocalManager> local_managers() {
+  server::sweep_dead_directories();
+  std::set<std::string> directories;
+  for (const server::Base& base : server::usual_bases()) {
+    const std::vector<std::string> found = server::directories_in(base.path);
+    directories.insert(found.begin(), found.end());
+  }
+  add_bound(directories);
+  const std::map<std::string, std::string> named = names();
+  std::vector<LocalManager> all;
+  for (const std::string& directory : directories) {
+    LocalManager one;
+    one.address = address_in(directory);
+    if (const auto name = named.find(one.address); name != named.end()) one.name = name->second;
+    try {
+      const client::About about = ask(one.address);
+      one.pid = about.pid;
+      one.objects = about.objects;
+      one.started += std::chrono::milliseconds(about.started_unix_ms);
+    } catch (const Error& error) {
+      one.silence = error.what();
+    }
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+bool stop(Manager& manager, core::Deadline deadline) {
+  if (manager.pid() != 0) {
+    const shm::UniqueFd process = shm::pidfd_of(manager.pid());
+    manager.shutdown();
+    return shm::poll_until(process.get(), POLLIN, deadline);
+  }
+  manager.shutdown();
+  const auto address = core::parse_tcp(manager.address());
+  while (address && !client::is_refused(*address, deadline)) {
+    if (std::chrono::steady_clock::now() >= *deadline) return false;
+    ::poll(nullptr, 0, static_cast<int>(kLookAgain.count()));
+  }
+  return true;
+}
+
+Answer run_in_background(const std::string& log_file,
+                         const std::function<void(const Tell& tell)>& work) {
+  const std::string said = process::run_in_background(log_file, [&](const auto& say) {
+    work([&](const Answer& answer) {
+      return say(static_cast<char>('0' + answer.code) + answer.text);
+    });
+  });
+  return {said.at(0) - '0', said.substr(1)};
+}
+
+}  // namespace steward::face

@@ -1,0 +1,90 @@
+#include <steward/process/background.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/child.hpp>
+#include <steward/process/descriptors.hpp>
+#include <steward/process/streams.hpp>
+#include <steward/shm/fd_passing.hpp>
+
+namespace steward::process {
+namespace {
+
+constexpr std::size_t kWordsBytes = 16U << 10U;
+
+shm::UniqueFd opened(const std::string& path, int flags) {
+  shm::UniqueFd file(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0600));
+  if (!file) throw std::system_error(errno, std::generic_category(), "cannot open " + path);
+  return lifted(std::move(file));
+}
+
+void detach(int nowhere, int log, int keep) {
+  ::setsid();
+  ::signal(SIGHUP, SIG_IGN);
+  ::dup2(nowhere, STDIN_FILENO);
+  ::dup2(nowhere, STDOUT_FILENO);
+  ::dup2(log, STDERR_FILENO);
+  renew_streams();
+  close_all_except({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, keep});
+  [[maybe_unused]] const int stays = ::chdir("/");  // and keeps no file system in use
+}
+
+// In the new process.
+[[noreturn]] void live(int socket, const std::function<void(const Say& say)>& work) {
+  const auto say = [socket](const std::string& words) {
+    try {
+      shm::send_with_fds(socket, std::string_view(words).substr(0, kWordsBytes));
+      ::shutdown(socket, SHUT_RDWR);
+      return true;
+    } catch (const std::system_error&) {
+      return false;
+    }
+  };
+  try {
+    work(say);
+  } catch (const std::exception& error) {
+    write_error(error.what());
+    std::exit(EXIT_FAILURE);
+  }
+  std::exit(EXIT_SUCCESS);
+}
+
+}  // namespace
+
+std::string run_in_background(const std::string& log_file,
+                              const std::function<void(const Say& say)>& work) {
+  const shm::UniqueFd nowhere = opened("/dev/null", O_RDWR);
+  const shm::UniqueFd log =
+      log_file.empty() ? shm::UniqueFd() : opened(log_file, O_WRONLY | O_CREAT | O_APPEND);
+  shm::SocketPair pair = lifted_pair();
+  flush_streams();
+  const pid_t pid = ::fork();
+  if (pid < 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot start a process");
+  }
+  if (pid == 0) {
+    detach(nowhere.get(), log ? log.get() : nowhere.get(), pair.b.get());
+    live(pair.b.get(), work);
+  }
+  pair.b.reset();
+  const auto heard = shm::receive_with_fds(pair.a.get(), kWordsBytes);
+  if (heard.message) return heard.message->bytes;
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  const int code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  throw core::Failure("it ended before it was up (" + describe_ending(code) + ")");
+}
+
+}  // namespace steward::process

@@ -1,0 +1,124 @@
+#include <steward/shm/socket_path.hpp>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+namespace steward::shm {
+namespace {
+
+[[noreturn]] void fail(const std::string& path, int error = errno) {
+  throw std::system_error(error, std::generic_category(), "cannot listen at ipc://" + path);
+}
+
+std::string lock_of(const std::string& path) { return path + ".lock"; }
+
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// Held from before the socket is made until after it is gone.
+UniqueFd locked(const std::string& path) {
+  const std::string name = lock_of(path);
+  for (;;) {
+    UniqueFd lock(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!lock) fail(path);
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+      fail(path, errno == EWOULDBLOCK ? EADDRINUSE : errno);
+    }
+    struct stat mine {};
+    struct stat there {};
+    if (::fstat(lock.get(), &mine) != 0) fail(path);
+    // Whoever had it may have removed the file meanwhile.
+    if (::lstat(name.c_str(), &there) == 0 && same_file(mine, there)) return lock;
+  }
+}
+
+sockaddr_un address_of(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) fail(path, ENAMETOOLONG);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+// Whoever listens there knows nothing of lock files, or is of another kind: then it is alive too.
+bool is_dead(const std::string& path) {
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const sockaddr_un address = address_of(path);
+  if (!socket) fail(path);
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+             0 &&
+         errno == ECONNREFUSED;
+}
+
+// What a dead process left behind. Whatever else is there stays.
+void clear(const std::string& path) {
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) != 0) {
+    if (errno == ENOENT) return;
+    fail(path);
+  }
+  if (!S_ISSOCK(there.st_mode)) {
+    throw std::system_error(EEXIST, std::generic_category(),
+                            "cannot listen at ipc://" + path + ", which is no socket");
+  }
+  if (!is_dead(path)) fail(path, EADDRINUSE);
+  if (::unlink(path.c_str()) != 0) fail(path);
+}
+
+}  // namespace
+
+SocketPath::SocketPath(const std::string& path, int type, int backlog)
+    : path_(path), lock_(locked(path)), creator_(::getpid()) {
+  try {
+    listen(type, backlog);
+  } catch (...) {
+    ::unlink(lock_of(path_).c_str());
+    throw;
+  }
+}
+
+SocketPath::~SocketPath() {
+  if (creator_ != ::getpid()) return;
+  ::unlink(path_.c_str());
+  ::unlink(lock_of(path_).c_str());
+}
+
+void SocketPath::listen(int type, int backlog) {
+  const sockaddr_un address = address_of(path_);
+  UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) fail(path_);
+  clear(path_);
+  // The file gets the mode of the socket; the umask is everybody's in this process.
+  if (::fchmod(socket.get(), 0600) != 0) fail(path_);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    fail(path_);
+  }
+  const std::string pid = std::to_string(creator_) + '\n';
+  if (::listen(socket.get(), backlog) != 0 || ::ftruncate(lock_.get(), 0) != 0 ||
+      ::pwrite(lock_.get(), pid.data(), pid.size(), 0) < 0) {
+    const int error = errno;
+    ::unlink(path_.c_str());
+    fail(path_, error);
+  }
+  socket_ = std::move(socket);
+}
+
+pid_t SocketPath::owner(const std::string& path) {
+  std::ifstream file(lock_of(path));
+  pid_t pid = 0;
+  file >> pid;
+  return pid;
+}
+
+}  // namespace steward::shm

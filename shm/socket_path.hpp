@@ -1,0 +1,39 @@
+// SocketPath: a Unix socket that listens at a path which others know. Only this user may connect.
+#pragma once
+
+#include <string>
+
+#include <sys/types.h>
+
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::shm {
+
+// A resource: the destructor removes the socket from the file system, in the process that made it.
+// "<path>.lock" beside it is locked for as long as it lives: of two who find a dead one's socket
+// only one takes it over. Thread safety: none.
+class SocketPath {
+ public:
+  // Takes over what a dead process left. A living one's path throws std::system_error with
+  // EADDRINUSE, a file there that is no socket EEXIST. Other errors are the system's own.
+  SocketPath(const std::string& path, int type, int backlog);
+  SocketPath(const SocketPath&) = delete;
+  SocketPath& operator=(const SocketPath&) = delete;
+  ~SocketPath();
+
+  int fd() const { return socket_.get(); }
+  const std::string& path() const { return path_; }
+
+  // The process that was last known to listen there by such an object; 0: it cannot be told.
+  static pid_t owner(const std::string& path);
+
+ private:
+  void listen(int type, int backlog);
+
+  const std::string path_;
+  const UniqueFd lock_;
+  UniqueFd socket_;
+  const pid_t creator_;
+};
+
+}  // namespace steward::shm
