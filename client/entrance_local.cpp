@@ -19,7 +19,7 @@ namespace steward::client {
 namespace {
 
 [[noreturn]] void fail(const std::string& path, int error) {
-  throw std::system_error(error, std::generic_category(), "cannot listen at ipc://" + path);
+  throw SystemError(error, "cannot listen at ipc://" + path);
 }
 
 bool same_file(const struct stat& a, const struct stat& b) {

@@ -9,16 +9,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
-#include <system_error>
 #include <utility>
 
+#include <steward/core/errors.hpp>
 #include <steward/shm/poll.hpp>
 
 namespace steward::process {
 namespace {
 
 [[noreturn]] void fail(const char* what) {
-  throw std::system_error(errno, std::generic_category(), what);
+  throw SystemError(errno, what);
 }
 
 void write_all(int fd, std::string_view bytes) {

@@ -41,7 +41,7 @@ struct Launch {
 // descriptor but with StartMethod::fork.
 //
 // Throws what kept the child from coming up: the exception that left its entry (same type and text
-// if it is an Error of ours), WorkerDied (it ended, or its keeper is gone), std::system_error.
+// if it is an Error of ours), WorkerDied (it ended, or its keeper is gone), SystemError.
 // Thread safety: any thread.
 Child launch(const Launch& order);
 

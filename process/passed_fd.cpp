@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 
 #include <steward/core/errors.hpp>
 #include <steward/process/descriptors.hpp>
@@ -40,7 +39,7 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
   State::get().with_held([&](HeldFiles& held) {
     std::array<int, 2> fds{};
     if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds.data()) != 0) {
-      throw std::system_error(errno, std::generic_category(), "cannot make a pair of sockets");
+      throw SystemError(errno, "cannot make a pair of sockets");
     }
     shm::UniqueFd first = lifted(shm::UniqueFd(fds[0]));
     shm::UniqueFd second = lifted(shm::UniqueFd(fds[1]));

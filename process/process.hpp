@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,8 +51,12 @@ struct ProcessOptions {
 // and error are flushed. Spawned it ends as any program does. It is killed if this process dies.
 //
 // A resource: only moves. The destructor waits for the process to end (a daemon is terminated
-// first); at exit the same is done for what no destructor reached. In a process that did not create
-// the object its destructor does nothing and every other function throws BadCall.
+// first); at exit the same is done for what no destructor reached. While an exception unwinds past
+// it, it waits 5 s at most; then it terminates the process, kills it after 1 s more, and says so on
+// standard error: a process may wait for what is no longer to come. The destructor never throws: a
+// process that cannot be ended goes on until this program ends, and that is said there, too. In a
+// process that did not create the object its destructor does nothing and every other function
+// throws BadCall.
 //
 // Thread safety: join, is_alive, exitcode, terminate and kill may be called by several threads at
 // once; start, close, move and destruction need the object for themselves.
@@ -79,7 +85,7 @@ class Process {
   virtual void run();
 
   // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall (a
-  // second start, a daemon's child, an argument), WorkerDied, std::system_error.
+  // second start, a daemon's child, an argument), WorkerDied, SystemError.
   void start();
 
   void join();
@@ -128,6 +134,10 @@ class Process {
   void finish() noexcept;
 
   std::unique_ptr<Impl> impl_;
+  // How many exceptions were under way when this object came to its place: more in the destructor
+  // mean that it is unwound. As wide as what follows it may be aligned: ProcessOf compares sizes,
+  // and members of a subclass must not hide in padding.
+  std::ptrdiff_t exceptions_ = std::uncaught_exceptions();
 };
 
 // The process that calls. In the main process the name is "MainProcess".

@@ -7,15 +7,20 @@
 #include <cerrno>
 #include <fstream>
 #include <string>
-#include <system_error>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::shm {
 
 UniqueFd pidfd_of(pid_t pid) {
   // By number: <sys/pidfd.h> lacks extern "C" in glibc 2.36. Close-on-exec by definition.
   const long fd = ::syscall(SYS_pidfd_open, pid, 0U);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), "cannot open a pidfd");
-  return UniqueFd(static_cast<int>(fd));
+  if (fd >= 0) return UniqueFd(static_cast<int>(fd));
+  // A filter of system calls answers with one of these two.
+  const bool refused = errno == ENOSYS || errno == EPERM;
+  throw SystemError(errno, refused ? "cannot open a pidfd (this needs Linux 5.9 and a seccomp "
+                                     "filter that allows pidfd_open)"
+                                   : "cannot open a pidfd");
 }
 
 std::optional<pid_t> pid_of(int pidfd) {
@@ -35,7 +40,7 @@ bool has_ended(int pidfd) {
   if (::poll(&entry, 1, 0) <= 0) return false;
   // Not open: a mistake here, and nothing that is known of the process.
   if ((entry.revents & POLLNVAL) != 0) {
-    throw std::system_error(EBADF, std::generic_category(), "cannot watch a process");
+    throw SystemError(EBADF, "cannot watch a process");
   }
   return true;
 }
@@ -43,7 +48,7 @@ bool has_ended(int pidfd) {
 bool send_signal(int pidfd, int signal) {
   if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0U) == 0) return true;
   if (errno == ESRCH) return false;
-  throw std::system_error(errno, std::generic_category(), "cannot send a signal");
+  throw SystemError(errno, "cannot send a signal");
 }
 
 }  // namespace steward::shm

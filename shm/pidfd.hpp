@@ -9,17 +9,17 @@
 
 namespace steward::shm {
 
-// A descriptor of the process that is readable once it has ended. Throws std::system_error (ESRCH:
+// A descriptor of the process that is readable once it has ended. Throws SystemError (ESRCH:
 // there is no such process).
 UniqueFd pidfd_of(pid_t pid);
 
 // The pid that a pidfd stands for, from its fdinfo; nullopt if it is no pidfd or has ended.
 std::optional<pid_t> pid_of(int pidfd);
 
-// Whether the process has ended. Throws std::system_error if the descriptor is not open.
+// Whether the process has ended. Throws SystemError if the descriptor is not open.
 bool has_ended(int pidfd);
 
-// Sends a signal; false if the process has ended already. Throws std::system_error.
+// Sends a signal; false if the process has ended already. Throws SystemError.
 bool send_signal(int pidfd, int signal);
 
 }  // namespace steward::shm

@@ -11,10 +11,10 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <system_error>
 #include <vector>
 
 #include <steward/core/auth.hpp>
+#include <steward/core/errors.hpp>
 
 namespace steward::server {
 namespace {
@@ -27,7 +27,7 @@ constexpr mode_t kPrivate = 0700;
 constexpr std::time_t kUnfinishedSeconds = 3600;
 
 [[noreturn]] void fail(const std::string& what, int error = errno) {
-  throw std::system_error(error, std::generic_category(), what);
+  throw SystemError(error, what);
 }
 
 bool is_private(const struct stat& status) {

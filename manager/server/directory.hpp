@@ -13,7 +13,7 @@ namespace steward::server {
 class Directory {
  public:
   // Under $XDG_RUNTIME_DIR if that is ours and private, else under /tmp. Sweeps there first.
-  // Throws std::system_error.
+  // Throws SystemError.
   Directory();
   explicit Directory(std::string_view base);
   Directory(const Directory&) = delete;

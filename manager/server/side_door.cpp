@@ -36,13 +36,13 @@ shm::UniqueFd listening_socket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    throw std::system_error(ENAMETOOLONG, std::generic_category(), path);
+    throw SystemError(ENAMETOOLONG, path);
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   if (!socket ||
       ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(socket.get(), kBacklog) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot listen at " + path);
+    throw SystemError(errno, "cannot listen at " + path);
   }
   return socket;
 }
