@@ -9,29 +9,37 @@
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/tcp_address.hpp>
+#include <steward/core/threads_allowed.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::client {
 namespace {
 
 using LiveSessionPtr = State::LiveSessionPtr;
 
+auto dial(const ZmqGoal& goal) {
+  return State::current().with_zmq([&](ZmqContext*& context) {
+    if (context == nullptr) core::check_threads_allowed();
+    return dial_zmq(context, goal);
+  });
+}
+
 LiveSession::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
   LiveSession::Connection connection;
   connection.introduction = knock(address.directory, deadline);
-  connection.transport = State::current().with_zmq(
-      [&](ZmqContext*& context) { return dial_zmq(context, {address.endpoint, {}}); });
+  connection.transport = dial({address.endpoint, {}});
   return connection;
 }
 
 LiveSession::Connection dial_remote(const ZmqGoal& goal) {
   LiveSession::Connection connection;
   connection.introduction.addresses = {goal.endpoint};
-  connection.transport = State::current().with_zmq(
-      [&](ZmqContext*& context) { return dial_zmq(context, goal); });
+  connection.transport = dial(goal);
   return connection;
 }
 
 LiveSessionPtr open_session(const LiveSession::Dial& dial, const ConnectOptions& options) {
+  shm::keep_standard_descriptors();
   const core::Deadline deadline = core::deadline_after(options.timeout);
   auto session = std::make_shared<LiveSession>(dial(deadline), dial, options);
   session->establish(deadline);

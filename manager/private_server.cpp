@@ -6,6 +6,7 @@
 
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/threads_allowed.hpp>
 #include <steward/manager/server/directory.hpp>
 #include <steward/manager/server/server.hpp>
 #include <steward/manager/signals.hpp>
@@ -37,6 +38,7 @@ server::ServerOptions server_options(const Orders& orders) {
 void serve_owner(process::ChildContext& context, std::string_view arguments) {
   // SIGINT is the owner's: a Ctrl-C must not take the objects from under it.
   const BlockedSignals termination({SIGTERM});
+  core::check_threads_allowed();
   server::Server server(server::builtin_classes(),
                         server_options(core::unpack<Orders>(arguments)));
   server.end_with(termination.fd());

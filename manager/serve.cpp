@@ -12,6 +12,7 @@
 #include <steward/manager/private_server.hpp>
 #include <steward/manager/server/server.hpp>
 #include <steward/manager/signals.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::face {
 namespace {
@@ -41,6 +42,7 @@ std::unique_ptr<server::Server> start(const ManagerOptions& options,
 void serve(Types, const ManagerOptions& options,
            const std::function<void(const std::string& address)>& ready) {
   check_options(options);
+  shm::keep_standard_descriptors();
   const auto log = logger();
   const BlockedSignals termination({SIGTERM, SIGINT});
   const std::unique_ptr<server::Server> server = start(options, log);

@@ -227,6 +227,7 @@ void Process::start(process::Work& work) {
     impl.packing.recall();
     throw;
   }
+  process::have_patience_again();
   luggage.hand_over();
   if (impl.work && !impl.work->stays()) impl.work.reset();
   state.add({ProcessInfo(impl.name, impl.child->pid(), impl.daemon), impl.child});

@@ -150,12 +150,12 @@ std::optional<IncomingRequest> receive_request(int connection) {
   auto received = shm::receive_with_fds(connection, sizeof header + kInlineBytes);
   if (!received.message) return std::nullopt;
   shm::FdMessage& message = *received.message;
-  if (message.bytes.size() < sizeof header || !message.sender) {
+  if (message.bytes.size() < sizeof header || !received.sender) {
     throw BadCall("a request to start a process is cut");
   }
   std::memcpy(&header, message.bytes.data(), sizeof header);
   IncomingRequest request;
-  const ucred& sender = *message.sender;
+  const ucred& sender = *received.sender;
   request.starter = {sender.pid, header.who, sender.uid, sender.gid};
   const std::uint32_t flags = header.flags;
   if ((flags & kSignal) != 0) {

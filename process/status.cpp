@@ -80,10 +80,11 @@ std::string current_type() {
   return type != nullptr ? demangled(type->name()) : "an unknown exception";
 }
 
-// As the standard calls it, not the library: "std::__ios_failure".
+// As the standard calls it, not the library: "std::__ios_failure", "std::ios_base::failure[abi:...]".
 std::string current_type(const core::Standard& standard) {
   std::string type = current_type();
-  return type.starts_with("std::") && type.find("__") != std::string::npos ? standard.name : type;
+  const bool librarys = type.find("__") != std::string::npos || type.ends_with(']');
+  return type.starts_with("std::") && librarys ? standard.name : type;
 }
 
 // Its own, and that of what it was nested around.

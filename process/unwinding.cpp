@@ -11,7 +11,7 @@ namespace steward::process {
 namespace {
 
 // The unwinding of an exception has no name. Destructors follow one another at once, so that one of
-// this thread that comes this soon after another belongs to it.
+// this thread that comes this soon after another belongs to it, if no process was started between.
 constexpr std::chrono::milliseconds kSameUnwinding{500};
 
 // When the last process was given up here; the beginning of time: never.
@@ -29,12 +29,13 @@ UnwindingPatience& unwinding_patience() {
   return patience;
 }
 
+void have_patience_again() { given_up_at = {}; }
+
 void end_in_unwinding(const Child& child, const std::string& name) noexcept {
   try {
     if (child.wait(core::deadline_after(patience_left()))) return;
-    write_error(fmt::format("{} is terminated: an exception unwinds past it, and it has not ended "
-                            "in {} s\n", name,
-                            std::chrono::duration<double>(unwinding_patience().to_end).count()));
+    write_error(fmt::format("{} is terminated: an exception unwinds past it, and it does not end\n",
+                            name));
   } catch (const std::exception&) {
     // A descriptor gone bad: end_or_tell() says so.
   }

@@ -21,4 +21,7 @@ UnwindingPatience& unwinding_patience();
 // not end in time uses up the patience for all.
 void end_in_unwinding(const Child& child, const std::string& name) noexcept;
 
+// This thread starts a process: what it has given up was in an earlier unwinding.
+void have_patience_again();
+
 }  // namespace steward::process

@@ -31,12 +31,13 @@ void take_fds(const cmsghdr* part, std::vector<UniqueFd>& fds) {
   }
 }
 
-void take_control(msghdr& header, FdMessage& message) {
+// What came beside the bytes.
+void take_control(msghdr& header, FdMessage& message, std::optional<ucred>& sender) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
     if (part->cmsg_level != SOL_SOCKET) continue;
     if (part->cmsg_type == SCM_RIGHTS) take_fds(part, message.fds);
     if (part->cmsg_type == SCM_CREDENTIALS) {
-      std::memcpy(&message.sender.emplace(), CMSG_DATA(part), sizeof(ucred));
+      std::memcpy(&sender.emplace(), CMSG_DATA(part), sizeof(ucred));
     }
   }
 }
@@ -106,11 +107,12 @@ Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait) {
   }
   if (size < 0 && errno == ECONNRESET) return {};
   if (size < 0) fail("cannot receive a message with descriptors");
-  take_control(header, message);
+  std::optional<ucred> sender;
+  take_control(header, message, sender);
   check_whole(message, header);
   if (size == 0) return {};
   message.bytes.resize(static_cast<std::size_t>(size));
-  return {std::move(message), false};
+  return {std::move(message), false, sender};
 }
 
 SocketPair seqpacket_pair() {

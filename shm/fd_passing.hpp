@@ -21,7 +21,6 @@ inline constexpr std::size_t kMaxFdsPerMessage = 16;
 struct FdMessage {
   std::string bytes;
   std::vector<UniqueFd> fds;  // close-on-exec
-  std::optional<ucred> sender;  // the kernel's word, on a socket with SO_PASSCRED
 };
 
 // Sends the bytes (at least one) and duplicates of the descriptors as one message. Throws
@@ -37,6 +36,7 @@ enum class Wait { block, none };
 struct Received {
   std::optional<FdMessage> message;
   bool would_block = false;
+  std::optional<ucred> sender{};  // the kernel's word, on a socket with SO_PASSCRED
 };
 Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait = Wait::block);
 

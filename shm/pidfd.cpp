@@ -1,11 +1,13 @@
 #include <steward/shm/pidfd.hpp>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
-#include <fstream>
+#include <sstream>
 #include <string>
 
 #include <steward/core/errors.hpp>
@@ -24,7 +26,15 @@ UniqueFd pidfd_of(pid_t pid) {
 }
 
 std::optional<pid_t> pid_of(int pidfd) {
-  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd));
+  const std::string path = "/proc/self/fdinfo/" + std::to_string(pidfd);
+  const UniqueFd readable(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!readable && (errno == EMFILE || errno == ENFILE)) {
+    throw SystemError(errno, "cannot open " + path);
+  }
+  std::array<char, 1024> text{};
+  const ssize_t size = readable ? ::read(readable.get(), text.data(), text.size()) : -1;
+  if (size <= 0) return std::nullopt;
+  std::istringstream info(std::string(text.data(), static_cast<std::size_t>(size)));
   std::string field;
   while (info >> field) {
     long pid = 0;
@@ -33,6 +43,23 @@ std::optional<pid_t> pid_of(int pidfd) {
     }
   }
   return std::nullopt;
+}
+
+std::string objection_to(int pidfd, pid_t pid, const std::string& whose, const std::string& other) {
+  if (pid <= 0) {
+    return whose + " is in another pid namespace than " + other + ": use a tcp address";
+  }
+  const auto shown = pid_of(pidfd);
+  if (shown == pid) return {};
+  if (::access("/proc/self/fdinfo", F_OK) != 0) {
+    return other + " has no /proc, which a manager and its clients need for ipc addresses";
+  }
+  std::array<char, 32> self{};
+  if (::readlink("/proc/self", self.data(), self.size() - 1) > 0 &&
+      self.data() != std::to_string(::getpid())) {
+    return "the /proc of " + other + " is that of another pid namespace: mount its own";
+  }
+  return whose + " did not show its own pidfd";
 }
 
 bool has_ended(int pidfd) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include <sys/types.h>
 
@@ -13,8 +14,14 @@ namespace steward::shm {
 // there is no such process).
 UniqueFd pidfd_of(pid_t pid);
 
-// The pid that a pidfd stands for, from its fdinfo; nullopt if it is no pidfd or has ended.
+// The pid that a pidfd stands for, from its fdinfo; nullopt if it is no pidfd or has ended. Throws
+// SystemError if there is no descriptor left for the look.
 std::optional<pid_t> pid_of(int pidfd);
+
+// What speaks against this being the pidfd of the process that the kernel calls `pid`; empty:
+// nothing. `whose` and `other` name that process and the one that looks, for the text. Throws as
+// pid_of().
+std::string objection_to(int pidfd, pid_t pid, const std::string& whose, const std::string& other);
 
 // Whether the process has ended. Throws SystemError if the descriptor is not open.
 bool has_ended(int pidfd);

@@ -25,6 +25,7 @@ namespace steward::server {
 namespace {
 
 constexpr int kBacklog = 1024;
+constexpr std::string_view kNoDescriptors = "the manager has no descriptors left";
 constexpr std::size_t kKnockBytes = 64;
 // A full batch of visitors must not keep the loop from everybody else.
 constexpr int kAcceptsPerRound = 64;
@@ -168,7 +169,7 @@ void SideDoor::accept() {
 void SideDoor::add(shm::UniqueFd socket) {
   // The kernel gives the lowest number that is free: a high one says how many are open.
   if (static_cast<std::size_t>(socket.get()) + kReservedDescriptors >= descriptors_) {
-    try_send(socket.get(), refusal("the manager has no descriptors left"), {});
+    try_send(socket.get(), refusal(kNoDescriptors), {});
     ++turned_away_;
     return;
   }
@@ -189,8 +190,13 @@ void SideDoor::add(shm::UniqueFd socket) {
 std::string SideDoor::objection(Place place, const std::string& bytes,
                                 std::vector<shm::UniqueFd>& fds) const {
   if (!is_knock(bytes) || fds.size() != 1) return "this is no knock at a manager's side door";
-  if (shm::pid_of(fds[0].get()) != place->visitor.pid) return "the pidfd is not the caller's own";
-  return refusal_;
+  try {
+    const std::string objection =
+        shm::objection_to(fds[0].get(), place->visitor.pid, "the caller", "the manager");
+    return objection.empty() ? refusal_ : objection;
+  } catch (const SystemError&) {
+    return std::string(kNoDescriptors);
+  }
 }
 
 void SideDoor::serve(Place place) {
@@ -198,7 +204,8 @@ void SideDoor::serve(Place place) {
   shm::Received received;
   try {
     received = shm::receive_with_fds(socket, kKnockBytes, shm::Wait::none);
-  } catch (const std::system_error&) {
+  } catch (const std::system_error& error) {
+    if (error.code().value() == EMFILE) try_send(socket, refusal(kNoDescriptors), {});
     return drop(place);
   }
   if (received.would_block) return;
