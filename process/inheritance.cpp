@@ -117,7 +117,13 @@ void check_user(const Starter& starter) {
 
 void inherit(const Starter& starter, Then then) {
   const std::string process = fmt::format("/proc/{}", starter.pid);
-  const auto status = StatusFile::of(fmt::format("{}/task/{}/status", process, starter.thread));
+  pid_t thread = starter.thread;
+  auto status = StatusFile::of(fmt::format("{}/task/{}/status", process, thread));
+  if (!status) {
+    // None of its threads: it does not get away with that.
+    thread = starter.pid;
+    status = StatusFile::of(process + "/status");
+  }
   const auto own = StatusFile::of("/proc/self/status");
   if (!status || !own) return check_user(starter);
   const Credentials before(*own);
@@ -125,8 +131,8 @@ void inherit(const Starter& starter, Then then) {
   if (then == Then::execute) wanted = wanted.before_execution(before);
   use_all_rights(before);
   take_limits(process);
-  take_niceness(starter.thread);
-  take_affinity(starter.thread);
+  take_niceness(thread);
+  take_affinity(thread);
   take_umask(*status);
   take_root(process);
   take_over(wanted, before);  // last, for the rest needs rights
