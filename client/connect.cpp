@@ -13,6 +13,8 @@
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/tcp_address.hpp>
+#include <steward/core/threads_allowed.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::client {
 namespace {
@@ -32,24 +34,29 @@ std::string endpoint_of(const IpcAddress& address, const Introduction& told) {
   throw Disconnected("the manager at " + address.text + " does not say where its socket is");
 }
 
+auto dial(const ZmqGoal& goal) {
+  return State::current().with_zmq([&](ZmqContext*& context) {
+    if (context == nullptr) core::check_threads_allowed();
+    return dial_zmq(context, goal);
+  });
+}
+
 LiveSession::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
   LiveSession::Connection connection;
   connection.introduction = knock(address, deadline);
-  const std::string endpoint = endpoint_of(address, connection.introduction);
-  connection.transport = State::current().with_zmq(
-      [&](ZmqContext*& context) { return dial_zmq(context, {endpoint, {}}); });
+  connection.transport = dial({endpoint_of(address, connection.introduction), {}});
   return connection;
 }
 
 LiveSession::Connection dial_remote(const ZmqGoal& goal) {
   LiveSession::Connection connection;
   connection.introduction.addresses = {goal.endpoint};
-  connection.transport = State::current().with_zmq(
-      [&](ZmqContext*& context) { return dial_zmq(context, goal); });
+  connection.transport = dial(goal);
   return connection;
 }
 
 LiveSessionPtr open_session(const LiveSession::Dial& dial, const ConnectOptions& options) {
+  shm::keep_standard_descriptors();
   const core::Deadline deadline = core::deadline_after(options.timeout);
   auto session = std::make_shared<LiveSession>(dial(deadline), dial, options);
   session->establish(deadline);

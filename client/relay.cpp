@@ -73,7 +73,7 @@ void Relay::watch(int fd, std::uint64_t id) {
   event.events = EPOLLIN;
   event.data.u64 = id;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot watch a descriptor");
+    throw SystemError(errno, "cannot watch a descriptor");
   }
 }
 
@@ -100,7 +100,7 @@ void Relay::watch_as_needed(std::uint64_t id, Line& line) {
                         : line.watched == 0 ? EPOLL_CTL_ADD
                                             : EPOLL_CTL_MOD;
   if (::epoll_ctl(epoll_.get(), operation, line.channel->fd(), &event) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot watch a descriptor");
+    throw SystemError(errno, "cannot watch a descriptor");
   }
   line.watched = wanted;
 }

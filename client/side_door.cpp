@@ -112,6 +112,17 @@ struct Visit {
   }
 };
 
+// The manager must be the process that the kernel says it is.
+void check_pidfd(const Visit& visit, const std::vector<shm::UniqueFd>& fds) {
+  const std::string manager = "the manager at " + visit.path;
+  const int pidfd = fds.size() == 1 ? fds.front().get() : -1;
+  const std::string objection =
+      shm::objection_to(pidfd, visit.peer.pid, manager, "this process");
+  if (objection.empty()) return;
+  if (visit.peer.pid <= 0) throw Disconnected(objection);
+  throw AuthenticationError(objection);
+}
+
 // Runs `talk` and gives what goes wrong the name of the manager.
 template <class F>
 auto talking_to(const std::string& path, F talk) {
@@ -132,9 +143,7 @@ Introduction knock(const IpcAddress& address, core::Deadline deadline) {
     const shm::UniqueFd own_pidfd = shm::pidfd_of(::getpid());
     auto [bytes, fds] = visit.ask(word_message(kDoorWord), {own_pidfd.get()}, deadline);
     Introduction answer = read_answer(bytes, visit.path);
-    if (fds.size() != 1 || shm::pid_of(fds.front().get()) != visit.peer.pid) {
-      throw AuthenticationError("the manager at " + visit.path + " did not show its own pidfd");
-    }
+    check_pidfd(visit, fds);
     answer.door = std::move(visit.door);
     answer.server = std::move(fds.front());
     answer.pid = visit.peer.pid;

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <deque>
 #include <iterator>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -17,6 +16,7 @@
 #include <steward/client/channel.hpp>
 #include <steward/client/transport_options.hpp>
 #include <steward/core/auth_entrance.hpp>
+#include <steward/core/errors.hpp>
 
 namespace steward::client {
 namespace {
@@ -211,8 +211,7 @@ RouterTrunk listen_zmq(const core::TcpAddress& address, const std::optional<core
     if (address.is_wildcard() || address.host == "localhost") bound.host = address.host;
     return {std::move(router), bound};
   } catch (const zmq::error_t& error) {
-    throw std::system_error(error.num(), std::generic_category(),
-                            "cannot listen at " + address.text());
+    throw SystemError(error.num(), "cannot listen at " + address.text());
   }
 }
 

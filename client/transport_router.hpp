@@ -18,7 +18,7 @@ struct RouterTrunk {
 };
 
 // Has a ZeroMQ context of its own. Call under the lock that fork takes (State::with_zmq). Throws
-// std::system_error if the address cannot be listened at.
+// SystemError if the address cannot be listened at.
 RouterTrunk listen_zmq(const core::TcpAddress& address, const std::optional<core::KeyPairs>& keys);
 
 }  // namespace steward::client

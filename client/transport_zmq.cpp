@@ -7,7 +7,6 @@
 
 #include <steward/client/transport_options.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/shm/thread_room.hpp>
 
 namespace steward::client {
 
@@ -29,7 +28,6 @@ constexpr int kFramesQueued = 65'536;
 // The manager says in its welcome how large a frame it takes. How large a reply may be is its own
 // choice too (ManagerOptions::limits): it has shown that it runs under our own uid.
 constexpr std::int64_t kFrameBytes = std::int64_t{1} << 32U;
-constexpr int kThreads = 2;  // of ZeroMQ
 constexpr int kReconnectMs = 10;
 constexpr int kReconnectMaxMs = 500;
 
@@ -179,10 +177,6 @@ class ZmqTransport final : public Transport {
 
 std::unique_ptr<Transport> dial_zmq(ZmqContext*& context, const ZmqGoal& goal) {
   try {
-    if (context == nullptr && !shm::has_room_for_threads(kThreads)) {
-      throw Overloaded("cannot open a connection to " + goal.endpoint +
-                       ": it needs two threads more than this user may have (ulimit -u)");
-    }
     if (context == nullptr) context = new ZmqContext;
     return std::make_unique<ZmqTransport>(*context, goal);
   } catch (const zmq::error_t& error) {

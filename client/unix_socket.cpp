@@ -8,6 +8,7 @@
 
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::client {
 
@@ -23,6 +24,7 @@ shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline dea
   const auto address = unix_address(path);
   error = ENAMETOOLONG;
   if (!address) return {};
+  shm::keep_standard_descriptors();
   shm::UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) throw Overloaded("cannot open a socket: " + std::generic_category().message(errno));
   for (;;) {

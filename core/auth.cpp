@@ -1,8 +1,8 @@
 #include <steward/core/auth.hpp>
 
-#include <stdexcept>
-
 #include <sodium.h>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::core {
 namespace {
@@ -21,7 +21,7 @@ void update(crypto_auth_hmacsha256_state& state, std::string_view data) {
 
 void require_sodium() {
   static const int ready = sodium_init();
-  if (ready < 0) throw std::runtime_error("libsodium could not be initialised");
+  if (ready < 0) throw Failure("libsodium could not be initialised");
 }
 
 std::string random_bytes(std::size_t count) {

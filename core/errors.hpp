@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace steward {
@@ -26,11 +27,12 @@ class Error {
   ~Error() = default;
 };
 
-// An exception that a method of a user class threw in the server. It is also of its own standard
-// type where that has one (std::out_of_range, ...), else a std::runtime_error.
+// An exception that was thrown in another process: by a method of a user class, by a task. It is
+// also of its own standard type, or of the one that its class is derived from (std::out_of_range,
+// ...), with its code() where that has one; else a std::runtime_error.
 class RemoteError : public Error {
  public:
-  // The exception's C++ type as the server names it: "std::overflow_error", "bank::Overdrawn".
+  // The exception's C++ type as the other process names it: "std::overflow_error", "bank::Overdrawn".
   virtual const std::string& type_name() const noexcept = 0;
 
  protected:
@@ -59,7 +61,9 @@ template <class Std>
 class RemoteThrown final : public Std, public RemoteError {
  public:
   RemoteThrown(const std::string& text, std::string type_name)
-      : Std(base(text)), text_(text), type_name_(std::move(type_name)) {}
+      : RemoteThrown(base(text), text, std::move(type_name)) {}
+  RemoteThrown(Std base, const std::string& text, std::string type_name)
+      : Std(std::move(base)), text_(text), type_name_(std::move(type_name)) {}
   const char* what() const noexcept override { return text_.c_str(); }
   const std::string& type_name() const noexcept override { return type_name_; }
 
@@ -125,6 +129,12 @@ class Poisoned : public core::Failure {
 // The process that ran a task ended before the task did.
 class WorkerDied : public core::Failure {
   using core::Failure::Failure;
+};
+// The operating system refused: code() says why, in std::generic_category().
+class SystemError : public core::Thrown<std::system_error> {
+ public:
+  SystemError(int error, const std::string& text)
+      : core::Thrown<std::system_error>(error, std::generic_category(), text) {}
 };
 
 namespace core {

@@ -9,6 +9,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/tcp_address.hpp>
 #include <steward/shm/poll.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward {
 namespace {
@@ -33,6 +34,7 @@ std::string path_of(const std::string& address) {
 
 std::unique_ptr<client::Entrance> listen(const std::string& address,
                                          const ListenerOptions& options) {
+  shm::keep_standard_descriptors();
   if (options.backlog == 0) throw BadCall("a Listener's backlog must be one at least");
   if (const auto remote = core::parse_tcp(address)) return client::listen_remote(*remote, options);
   return client::listen_local(path_of(address), options);

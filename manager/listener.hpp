@@ -41,7 +41,7 @@ shm::UniqueFd connect_to_listener(const std::string& address, const ConnectOptio
 class Listener {
  public:
   // Throws BadCall if the address is none, or must not be listened at without a better key;
-  // std::system_error if it cannot be, as when somebody else does.
+  // SystemError if it cannot be, as when somebody else does.
   explicit Listener(const std::string& address, const ListenerOptions& options = {});
   Listener(Listener&& other) noexcept;
   Listener& operator=(Listener&& other) noexcept;

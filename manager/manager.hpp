@@ -52,7 +52,7 @@ class Manager {
   // BadCall for options that cannot be met; else, in a sentence that says why it did not come up,
   // core::Failure, which is a std::runtime_error (no directory, an address that is taken, what else
   // the system refuses), Overloaded (descriptors, threads), WorkerDied (it was killed),
-  // std::system_error. Nothing is left then: no process, directory or descriptor.
+  // SystemError. Nothing is left then: no process, directory or descriptor.
   Manager();
   explicit Manager(ManagerOptions options);
   explicit Manager(Types types, ManagerOptions options = {});

@@ -9,6 +9,7 @@
 
 #include <steward/manager/server_start.hpp>
 #include <steward/manager/signals.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::face {
 namespace {
@@ -25,6 +26,7 @@ std::shared_ptr<spdlog::logger> logger() {
 void serve(Types, const ManagerOptions& options,
            const std::function<void(const std::string& address)>& ready) {
   check_options(options);
+  shm::keep_standard_descriptors();
   const auto log = logger();
   const BlockedSignals termination({SIGTERM, SIGINT});
   const auto server =

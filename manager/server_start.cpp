@@ -6,14 +6,13 @@
 #include <steward/client/address.hpp>
 #include <steward/client/names.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/threads_allowed.hpp>
 #include <steward/shm/socket_path.hpp>
-#include <steward/shm/thread_room.hpp>
 
 namespace steward::face {
 namespace {
 
 constexpr std::string_view kIpc = "ipc://";
-constexpr int kThreads = 2;  // of ZeroMQ
 
 [[noreturn]] void fail(const std::string& why) {
   throw core::Failure("the manager's server cannot be started: " + why);
@@ -63,10 +62,8 @@ std::unique_ptr<server::Server> start_server(const ManagerOptions& options,
   with.limits = options.limits;
   with.note = std::move(note);
   const std::string door = with.door;
-  if (!shm::has_room_for_threads(kThreads)) {
-    fail("it needs two threads more than this user may have (ulimit -u)");
-  }
   try {
+    core::check_threads_allowed();
     return std::make_unique<server::Server>(server::builtin_classes(), std::move(with));
   } catch (const std::system_error& error) {
     if (!door.empty() && error.code() == std::errc::address_in_use) {

@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::face {
 
@@ -14,9 +15,9 @@ BlockedSignals::BlockedSignals(std::initializer_list<int> signals) {
   ::sigemptyset(&set);
   for (const int signal : signals) ::sigaddset(&set, signal);
   fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make a signalfd");
+  if (!fd_) throw SystemError(errno, "cannot make a signalfd");
   const int error = ::pthread_sigmask(SIG_BLOCK, &set, &before_);
-  if (error != 0) throw std::system_error(error, std::generic_category(), "cannot block signals");
+  if (error != 0) throw SystemError(error, "cannot block signals");
 }
 
 BlockedSignals::~BlockedSignals() {

@@ -14,7 +14,7 @@ namespace steward::face {
 // on one thread.
 class BlockedSignals {
  public:
-  // Throws std::system_error.
+  // Throws SystemError.
   explicit BlockedSignals(std::initializer_list<int> signals);
   BlockedSignals(const BlockedSignals&) = delete;
   BlockedSignals& operator=(const BlockedSignals&) = delete;

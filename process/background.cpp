@@ -25,7 +25,7 @@ constexpr std::size_t kWordsBytes = 16U << 10U;
 
 shm::UniqueFd opened(const std::string& path, int flags) {
   shm::UniqueFd file(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0600));
-  if (!file) throw std::system_error(errno, std::generic_category(), "cannot open " + path);
+  if (!file) throw SystemError(errno, "cannot open " + path);
   return lifted(std::move(file));
 }
 
@@ -71,7 +71,7 @@ std::string run_in_background(const std::string& log_file,
   flush_streams();
   const pid_t pid = ::fork();
   if (pid < 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot start a process");
+    throw SystemError(errno, "cannot start a process");
   }
   if (pid == 0) {
     detach(nowhere.get(), log ? log.get() : nowhere.get(), pair.b.get());

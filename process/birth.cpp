@@ -82,11 +82,7 @@ void take_environment(const std::vector<std::string_view>& variables) {
 // Runs after every handler that the process has registered itself, and before all that it has
 // inherited, which are the program's: those never run.
 void end_life(int status, void*) {
-  try {
-    State::get().settle();
-  } catch (const std::exception& error) {
-    write_error(fmt::format("cannot await the processes of this one: {}\n", error.what()));
-  }
+  State::get().settle();
   flush_streams();
   ::_exit(status);
 }
@@ -137,6 +133,25 @@ int run(Birth& birth) {
   }
 }
 
+[[noreturn]] void refuse(Birth& birth) {
+  RequestBytes bytes(birth.request);
+  const std::string name = bytes.decode().identity.name;
+  Failure failure = current_failure();
+  failure.text = fmt::format("{}: {}", name, failure.text);
+  send_status(birth.request.channel.get(), StatusKind::refused, 0, pack_failure(failure));
+  ::_exit(1);
+}
+
+// A keeper for one process is as young as that.
+void inherit_or_refuse(Birth& birth) {
+  if (birth.method == StartMethod::fork) return;
+  try {
+    inherit(birth.starter, birth.method == StartMethod::spawn ? Then::execute : Then::run);
+  } catch (const std::exception&) {
+    refuse(birth);
+  }
+}
+
 [[noreturn]] void execute_with_environment(Birth& birth) {
   const RequestBytes bytes(birth.request);
   take_environment(bytes.decode().environment);
@@ -146,8 +161,9 @@ int run(Birth& birth) {
 }  // namespace
 
 void live(Birth birth) noexcept {
-  take_signals(birth);
   ::setrlimit(RLIMIT_NOFILE, &birth.origin.open_files);
+  inherit_or_refuse(birth);
+  take_signals(birth);  // what follows the parent's death is lost with other credentials
   take_descriptors(birth);
   close_others(birth);
   unblock_signals();

@@ -6,6 +6,7 @@
 
 #include <sys/resource.h>
 
+#include <steward/process/inheritance.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/start_method.hpp>
 #include <steward/shm/unique_fd.hpp>
@@ -27,6 +28,7 @@ struct Birth {
   int keeper_pidfd = -1;
   pid_t keeper = 0;
   Origin origin;
+  Starter starter{};
 };
 
 // In the copy that a keeper has forked. With StartMethod::spawn it executes the program. noexcept:

@@ -2,10 +2,12 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <exception>
 #include <mutex>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,11 +15,16 @@
 #include <steward/core/errors.hpp>
 #include <steward/process/descriptors.hpp>
 #include <steward/process/keeper.hpp>
+#include <steward/process/request.hpp>
 #include <steward/process/status.hpp>
+#include <steward/process/streams.hpp>
 #include <steward/shm/pidfd.hpp>
 
 namespace steward::process {
 namespace {
+
+// How long a signal may take that the keeper was asked to send.
+constexpr std::chrono::seconds kKeepersTime{2};
 
 // The next message of the channel; nullopt at its end, which a dead keeper also means: some other
 // process may hold the channel open by accident.
@@ -28,7 +35,10 @@ std::optional<Status> next_status(int channel, const Link& link) {
 
 [[noreturn]] void throw_lost(const std::string& name, const Link& link) {
   if (shm::has_ended(link.pidfd.get())) throw_keeper_ended(name, link);
-  throw WorkerDied(fmt::format("{}: {} could not take the request", name, keeper_of(link)));
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);  // the hard one is what the keeper has
+  throw WorkerDied(fmt::format("{}: {} could not take the request: it may have too many files open "
+                               "(ulimit -Hn is {})", name, keeper_of(link), limit.rlim_max));
 }
 
 }  // namespace
@@ -61,6 +71,19 @@ struct Child::Impl {
     // A copy in another process: there the numbers may stand for other files.
     channel.release();
     pidfd.release();
+  }
+
+  enum class Sent { directly, through_keeper, to_nobody };
+  Sent send(int number) const {
+    try {
+      return shm::send_signal(pidfd.get(), number) ? Sent::directly : Sent::to_nobody;
+    } catch (const SystemError& error) {
+      // One that has got other credentials, or this process has.
+      if (error.code().value() != EPERM && error.code().value() != ENOSYS) throw;
+      if (link->method == StartMethod::fork) throw;  // such a keeper listens no longer
+    }
+    send_request(link->socket.get(), SignalRequest{pid, number});
+    return Sent::through_keeper;
   }
 
   // The process has ended; its keeper is about to tell how.
@@ -100,13 +123,27 @@ std::optional<int> Child::exit_code() const {
   return impl_->collect();
 }
 
-bool Child::signal(int number) const { return shm::send_signal(impl_->pidfd.get(), number); }
+bool Child::signal(int number) const { return impl_->send(number) != Impl::Sent::to_nobody; }
 
 void Child::end(std::chrono::milliseconds patience) const {
-  signal(SIGTERM);
+  impl_->send(SIGTERM);
   if (wait(core::deadline_after(patience))) return;
-  signal(SIGKILL);
-  wait();
+  if (impl_->send(SIGKILL) != Impl::Sent::through_keeper) {
+    wait();
+  } else if (!wait(core::deadline_after(kKeepersTime))) {
+    throw SystemError(EPERM, fmt::format("the process {} cannot be ended", impl_->pid));
+  }
+}
+
+bool end_or_tell(const Child& child, const std::string& name,
+                 std::chrono::milliseconds patience) noexcept {
+  try {
+    child.end(patience);
+    return true;
+  } catch (const std::exception& error) {
+    write_error(fmt::format("{} goes on: {}\n", name, error.what()));
+    return false;
+  }
 }
 
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
@@ -129,8 +166,7 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
       case StatusKind::refused:
         throw_failure(status->text);
       case StatusKind::not_started:
-        throw std::system_error(status->value, std::generic_category(),
-                                name + ": " + keeper_of(*link) + " cannot fork");
+        throw SystemError(status->value, name + ": " + keeper_of(*link) + " cannot start it");
       case StatusKind::ended:
         throw EndedBeforeUp(name, status->value);
     }

@@ -48,10 +48,11 @@ class Child {
   bool running() const;
   // nullopt while the process runs, negative for a signal.
   std::optional<int> exit_code() const;
-  // False if the process has ended already.
+  // False if the process has ended already. Where this process has not the right to, its keeper is
+  // asked to send it, of whose success nothing is heard. Throws SystemError if there is no way.
   bool signal(int number) const;
   // SIGTERM, and SIGKILL if that has not helped within `patience`; returns when the process is
-  // gone.
+  // gone. Throws SystemError if it cannot be ended.
   void end(std::chrono::milliseconds patience) const;
 
  private:
@@ -71,8 +72,14 @@ class EndedBeforeUp final : public WorkerDied {
   int exit_code_;
 };
 
+// For destructors and the end of a program: ends the process, or says on standard error why that
+// cannot be done. False: it goes on until its keeper ends, which is after this process at the
+// latest.
+bool end_or_tell(const Child& child, const std::string& name,
+                 std::chrono::milliseconds patience) noexcept;
+
 // Reads the status channel of a process that was asked for until it is up. Throws what kept it from
-// coming up: its own error, EndedBeforeUp, WorkerDied, or std::system_error (fork failed).
+// coming up: its own error, EndedBeforeUp, WorkerDied, or SystemError (fork failed).
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name);
 
 }  // namespace steward::process

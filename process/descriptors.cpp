@@ -8,10 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <limits>
+#include <string>
 #include <system_error>
 #include <utility>
 
+#include <steward/core/errors.hpp>
 #include <steward/shm/memory_file.hpp>
 #include <steward/shm/poll.hpp>
 
@@ -19,7 +22,7 @@ namespace steward::process {
 namespace {
 
 [[noreturn]] void fail(const char* what) {
-  throw std::system_error(errno, std::generic_category(), what);
+  throw SystemError(errno, what);
 }
 
 void write_all(int fd, std::string_view bytes) {
@@ -38,15 +41,38 @@ bool wait_readable(std::initializer_list<int> fds, core::Deadline deadline) {
   return shm::poll_until(entries, deadline);
 }
 
+namespace {
+
+// Of the descriptors from `first` to `last`. Some kernels and filters of system calls do not know
+// close_range().
+void close_all(unsigned first, unsigned last) {
+  if (::close_range(first, last, 0) == 0) return;
+  std::error_code error;
+  std::vector<unsigned> open;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+    open.push_back(static_cast<unsigned>(std::stoul(entry.path().filename())));
+  }
+  // Without /proc: as many as a program usually may have.
+  constexpr unsigned kUsual = 1U << 16U;
+  if (error) {
+    for (unsigned fd = first; fd <= std::min(last, kUsual); ++fd) ::close(static_cast<int>(fd));
+  }
+  for (const unsigned fd : open) {
+    if (fd >= first && fd <= last) ::close(static_cast<int>(fd));
+  }
+}
+
+}  // namespace
+
 void close_all_except(std::vector<int> keep) {
   std::sort(keep.begin(), keep.end());
   unsigned from = 0;
   for (const int fd : keep) {
     const auto kept = static_cast<unsigned>(fd);
-    if (kept > from) ::close_range(from, kept - 1, 0);
+    if (kept > from) close_all(from, kept - 1);
     from = kept + 1;
   }
-  ::close_range(from, std::numeric_limits<unsigned>::max(), 0);
+  close_all(from, std::numeric_limits<unsigned>::max());
 }
 
 shm::UniqueFd lifted(shm::UniqueFd fd) {

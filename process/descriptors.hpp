@@ -24,14 +24,14 @@ shm::UniqueFd lifted(shm::UniqueFd fd);
 shm::SocketPair lifted_pair();
 
 // A memory file that holds the parts one after the other and can no longer be changed by anybody.
-// Throws std::system_error.
+// Throws SystemError.
 shm::UniqueFd sealed_memory(std::initializer_list<std::string_view> parts);
 
 // The bytes of a sealed memory file, mapped for reading. Movable, not copyable.
 class Mapping {
  public:
   Mapping() = default;
-  explicit Mapping(int memory);  // throws std::system_error
+  explicit Mapping(int memory);  // throws SystemError
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
   ~Mapping();

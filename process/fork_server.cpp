@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 #include <utility>
 
+#include <steward/core/errors.hpp>
 #include <steward/core/signals_blocked.hpp>
 #include <steward/process/descriptors.hpp>
 #include <steward/process/state.hpp>
@@ -32,7 +32,7 @@ std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
       if (!keeps_files) State::get().lose_held_files();
       keep(std::move(keeping));
     }
-    if (step < 0) throw std::system_error(errno, std::generic_category(), "cannot fork");
+    if (step < 0) throw SystemError(errno, "cannot fork");
   }
   keeping = {};
   return await_keeper(method, step, std::move(pair.a));

@@ -8,7 +8,7 @@
 namespace steward::process {
 
 // Neither keeper becomes a child of this process: a program that waits for all its children must
-// not wait for ever. Both throw std::system_error.
+// not wait for ever. Both throw SystemError.
 std::shared_ptr<Link> start_fork_server();
 
 // A keeper for one process, which has the descriptors that this one has now, but with `keeps_files`

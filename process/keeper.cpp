@@ -32,7 +32,7 @@ namespace steward::process {
 namespace {
 
 [[noreturn]] void fail_in_keeper(const char* what, int error = errno) {
-  throw std::system_error(error, std::generic_category(), what);
+  throw SystemError(error, what);
 }
 
 // Waits for connections, requests and deaths; it never waits for anything else.
@@ -40,6 +40,7 @@ class Keeper {
  public:
   Keeper(Keeping keeping, Origin origin)
       : method_(keeping.method), pidfd_(shm::pidfd_of(::getpid())), origin_(origin) {
+    ask_for_sender(keeping.connection.get());
     send_status(keeping.connection.get(), StatusKind::started, ::getpid(), {}, pidfd_.get());
     Member owner;
     owner.pid = keeping.owner;
@@ -97,30 +98,52 @@ class Keeper {
       auto request = receive_request(members_[index].connection.get());
       // Nobody is there any more who could ask: it executes another program, perhaps.
       if (!request || once()) members_[index].connection.reset();
-      if (request) start(index, *std::move(request));
+      if (request) obey(members_[index], *std::move(request));
     } catch (const std::exception&) {
       // The starter finds its channel closed and says that the request was not taken.
     }
     if (once()) leave_descriptors();
   }
 
-  void start(std::size_t starter, IncomingRequest request) {
-    // A process that is forked from the program as it stands has no business with this copy of it.
-    shm::SocketPair link = once() ? shm::SocketPair{} : shm::seqpacket_pair();
-    Member child;
-    child.starter = members_[starter].pid;
-    child.server = request.server;
-    child.pid = ::fork();
-    if (child.pid == 0) {
-      link.a.reset();
-      live({method_, std::move(request), std::move(link.b), members_[starter].pidfd.get(),
-            pidfd_.get(), ::getppid(), origin_});
+  // A connection may have got into the hands of somebody else, with other rights.
+  void obey(const Member& asker, IncomingRequest request) {
+    if (request.starter.pid != asker.pid) throw BadCall("a request from a stranger");
+    if (request.signal) {
+      signal_for(asker, *request.signal);
+    } else {
+      start(asker, std::move(request));
     }
-    const int error = errno;
+  }
+
+  void signal_for(const Member& asker, const SignalRequest& request) {
+    for (const Member& member : members_) {
+      if (member.pid == request.pid && member.starter == asker.pid) send(member, request.number);
+    }
+  }
+
+  void start(const Member& starter, IncomingRequest request) {
+    Member child;
+    child.starter = starter.pid;
+    child.server = request.server;
     child.channel = std::move(request.channel);
-    child.connection = std::move(link.a);
-    if (child.pid < 0) return tell(child, StatusKind::not_started, error, std::nullopt);
-    child.pidfd = pidfd_or_kill(child.pid);
+    try {
+      // A process that is forked from the program as it stands has no business with this copy of it.
+      shm::SocketPair link = once() ? shm::SocketPair{} : shm::seqpacket_pair();
+      if (link.a) ask_for_sender(link.a.get());
+      child.pid = ::fork();
+      if (child.pid == 0) {
+        link.a.reset();
+        request.channel = std::move(child.channel);
+        const Starter asker = request.starter;
+        live({method_, std::move(request), std::move(link.b), starter.pidfd.get(), pidfd_.get(),
+              ::getppid(), origin_, asker});
+      }
+      if (child.pid < 0) fail("cannot fork");
+      child.connection = std::move(link.a);
+      child.pidfd = pidfd_or_kill(child.pid);
+    } catch (const SystemError& error) {
+      return tell(child, StatusKind::not_started, error.code().value(), std::nullopt);
+    }
     tell(child, StatusKind::started, child.pid, child.pidfd.get());
     members_.push_back(std::move(child));
   }
@@ -167,8 +190,16 @@ class Keeper {
 
   // Processes do not outlive their starter. Servers see its end for themselves and end in order.
   static void kill(const Member& member) {
-    if (member.starter != 0 && !member.server && !member.ended) {
-      shm::send_signal(member.pidfd.get(), SIGKILL);
+    if (member.starter != 0 && !member.server && !member.ended) send(member, SIGKILL);
+  }
+
+  // By its number where the kernel or a filter refuses the other way: it is safe while the process
+  // has not been waited for.
+  static void send(const Member& member, int number) {
+    try {
+      shm::send_signal(member.pidfd.get(), number);
+    } catch (const SystemError&) {
+      ::kill(member.pid, number);
     }
   }
 

@@ -56,7 +56,7 @@ struct Keeping {
 [[noreturn]] void keep(Keeping keeping) noexcept;
 
 // In the owner: awaits the end of the step between it and the keeper, which thereby has no parent
-// here, and then the keeper's greeting. Throws std::system_error, WorkerDied.
+// here, and then the keeper's greeting. Throws SystemError, WorkerDied.
 std::shared_ptr<Link> await_keeper(StartMethod method, pid_t step, shm::UniqueFd connection);
 
 }  // namespace steward::process

@@ -13,6 +13,7 @@
 #include <steward/process/state.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/shm/fd_passing.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::process {
 namespace {
@@ -51,6 +52,7 @@ std::shared_ptr<const Link> keeper_for(const Launch& order, StartMethod method) 
 }  // namespace
 
 Child launch(const Launch& order) {
+  shm::keep_standard_descriptors();
   const StartMethod method = prepare(order.server ? For::server : For::process, order.method);
   const Request request = request_for(order, method);
   const auto link = keeper_for(order, method);
@@ -71,6 +73,7 @@ Child launch(const Launch& order) {
 }
 
 StartMethod prepare(For what, std::optional<StartMethod> wish) {
+  shm::keep_standard_descriptors();
   State& state = State::get();
   if (!wish && what == For::process) wish = state.default_method();
   if (!wish && state.spawns_for_want_of_better()) wish = StartMethod::spawn;

@@ -37,11 +37,11 @@ struct Launch {
 };
 
 // Starts a process and waits until it has confirmed. The child has this process's environment,
-// working directory, standard descriptors and limits of resources, default signals, and no other
-// descriptor but with StartMethod::fork.
+// working directory, standard descriptors and all that inherit() takes over, default signals, and no
+// other descriptor but with StartMethod::fork.
 //
 // Throws what kept the child from coming up: the exception that left its entry (same type and text
-// if it is an Error of ours), WorkerDied (it ended, or its keeper is gone), std::system_error.
+// if it is an Error of ours), WorkerDied (it ended, or its keeper is gone), SystemError.
 // Thread safety: any thread.
 Child launch(const Launch& order);
 

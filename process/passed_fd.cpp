@@ -4,12 +4,11 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 
 #include <steward/core/errors.hpp>
-#include <steward/process/descriptors.hpp>
 #include <steward/process/luggage.hpp>
 #include <steward/process/state.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::process {
 
@@ -36,14 +35,15 @@ void PassedFd::close() noexcept {
 }
 
 std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
+  shm::keep_standard_descriptors();
   std::pair<PassedFd, PassedFd> ends;
   State::get().with_held([&](HeldFiles& held) {
     std::array<int, 2> fds{};
     if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds.data()) != 0) {
-      throw std::system_error(errno, std::generic_category(), "cannot make a pair of sockets");
+      throw SystemError(errno, "cannot make a pair of sockets");
     }
-    shm::UniqueFd first = lifted(shm::UniqueFd(fds[0]));
-    shm::UniqueFd second = lifted(shm::UniqueFd(fds[1]));
+    shm::UniqueFd first(fds[0]);
+    shm::UniqueFd second(fds[1]);
     ends.first.number_ = std::make_unique<std::atomic<int>>(first.release());
     ends.second.number_ = std::make_unique<std::atomic<int>>(second.release());
     held.insert(ends.first.number_.get());

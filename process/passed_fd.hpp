@@ -37,7 +37,7 @@ class PassedFd {
   void close() noexcept;
 
   // Connected Unix sockets, close-on-exec, of this type (SOCK_SEQPACKET, SOCK_STREAM). Throws
-  // std::system_error.
+  // SystemError.
   static std::pair<PassedFd, PassedFd> socket_pair(int type);
 
   template <class Packer>

@@ -10,7 +10,7 @@
 namespace steward {
 
 // The two ends of a new connection: `auto [near, far] = pipe<std::string>();`. With `duplex` false
-// the first only receives and the second only sends. Throws std::system_error if descriptors run
+// the first only receives and the second only sends. Throws SystemError if descriptors run
 // out.
 template <class T>
 std::pair<Connection<T>, Connection<T>> pipe(bool duplex = true) {

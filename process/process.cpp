@@ -22,6 +22,7 @@
 #include <steward/process/launch.hpp>
 #include <steward/process/luggage.hpp>
 #include <steward/process/state.hpp>
+#include <steward/process/unwinding.hpp>
 
 namespace steward {
 namespace process {
@@ -131,7 +132,7 @@ Process::Process(std::unique_ptr<process::Work> work, ProcessOptions options, Ma
   process::prepare(process::For::process, impl_->method);
 }
 
-Process::Process(Process&& other) noexcept = default;
+Process::Process(Process&& other) noexcept : impl_(std::move(other.impl_)) {}
 
 Process& Process::operator=(Process&& other) noexcept {
   if (this != &other) {
@@ -146,7 +147,12 @@ Process::~Process() { finish(); }
 void Process::finish() noexcept {
   if (!impl_ || impl_->creator != ::getpid() || !impl_->child) return;
   try {
-    if (impl_->daemon) impl_->child->end(kPatience);
+    if (impl_->daemon) {
+      if (!process::end_or_tell(*impl_->child, impl_->name, kPatience)) return;
+    } else if (std::uncaught_exceptions() > exceptions_) {
+      process::end_in_unwinding(*impl_->child, impl_->name);
+      if (impl_->child->running()) return;
+    }
     join_until(std::nullopt);
   } catch (const std::exception&) {
     // Only a descriptor gone bad brings us here; there is nobody left to wait for.
@@ -225,6 +231,7 @@ void Process::start(process::Work& work) {
     impl.packing.recall();
     throw;
   }
+  process::have_patience_again();
   luggage.hand_over();
   if (impl.work && !impl.work->stays()) impl.work.reset();
   state.add({ProcessInfo(impl.name, impl.child->pid(), impl.daemon), impl.child});

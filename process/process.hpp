@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,15 +44,25 @@ struct ProcessOptions {
 // Instead of a target there may be a subclass that overrides run(). It is forked, so that its
 // members go along; for one that can be started by every method see ProcessOf.
 //
-// The process has this one's environment, working directory and standard descriptors at start(),
-// default signals and no other descriptors (forked: also those of this process, but none of a pipe
+// Globals have in the process the values that they had when the program's first Manager, Process or
+// Pool was made (the fork server is a copy of the program as it was then), and spawned those of a
+// fresh program. What has changed since must be passed as an argument; or set it before that first
+// one, or use StartMethod::fork, which copies the program as it stands.
+//
+// The process has this one's environment, working directory, standard descriptors, users and groups,
+// capabilities, umask, resource limits, niceness and CPU affinity at start(), default signals and no
+// other descriptors (forked: also those of this process, but none of a pipe
 // whose end it was not given). std::exit() in it runs the handlers and destructors that were
 // registered there, not those of the program it was forked from; of C streams only standard output
 // and error are flushed. Spawned it ends as any program does. It is killed if this process dies.
 //
 // A resource: only moves. The destructor waits for the process to end (a daemon is terminated
-// first); at exit the same is done for what no destructor reached. In a process that did not create
-// the object its destructor does nothing and every other function throws BadCall.
+// first); at exit the same is done for what no destructor reached. While an exception unwinds past
+// it, it waits 5 s at most; then it terminates the process, kills it after 1 s more, and says so on
+// standard error: a process may wait for what is no longer to come. The destructor never throws: a
+// process that cannot be ended goes on until this program ends, and that is said there, too. In a
+// process that did not create the object its destructor does nothing and every other function
+// throws BadCall.
 //
 // Thread safety: join, is_alive, exitcode, terminate and kill may be called by several threads at
 // once; start, close, move and destruction need the object for themselves.
@@ -65,6 +77,8 @@ class Process {
       : Process(process::make_work(std::forward<F>(target), std::forward<Args>(args)...),
                 ProcessOptions{}, Made{}) {}
 
+  // Throws also BadCall for a lambda with captures, or what else cannot be packed, without
+  // StartMethod::fork.
   template <class F, class... Args>
   Process(ProcessOptions options, F&& target, Args&&... args)
       : Process(process::make_fork_work(std::forward<F>(target), std::forward<Args>(args)...),
@@ -79,9 +93,12 @@ class Process {
   virtual void run();
 
   // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall (a
-  // second start, a daemon's child, an argument), WorkerDied, std::system_error.
+  // second start, a daemon's child, an argument), WorkerDied, SystemError (fork failed; or there is
+  // not the right to give the process what this one has by now, its user for one).
   void start();
 
+  // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
+  // process that did not create the object.
   void join();
   // False if the process still runs after that time.
   template <class Rep, class Period>
@@ -89,10 +106,13 @@ class Process {
     return join_until(core::deadline_after(timeout));
   }
 
+  // False before start(), too. Throws BadCall after close() and in another process.
   bool is_alive() const;
-  void terminate();  // SIGTERM; does nothing if the process has ended
-  void kill();       // SIGKILL
-  // nullopt before the end, negative for a signal, 1 after an exception. 255 also if its keeper
+  // SIGTERM; does nothing if the process has ended. Throws as join(), and SystemError if this
+  // process may not signal it and its keeper cannot be asked (StartMethod::fork).
+  void terminate();
+  void kill();  // SIGKILL; the same
+  // nullopt before start() and before the end, negative for a signal, 1 after an exception. 255 also if its keeper
   // (the fork server, say) was killed: nobody knows then.
   std::optional<int> exitcode() const;
 
@@ -128,6 +148,10 @@ class Process {
   void finish() noexcept;
 
   std::unique_ptr<Impl> impl_;
+  // How many exceptions were under way when this object came to its place: more in the destructor
+  // mean that it is unwound. As wide as what follows it may be aligned: ProcessOf compares sizes,
+  // and members of a subclass must not hide in padding.
+  std::ptrdiff_t exceptions_ = std::uncaught_exceptions();
 };
 
 // The process that calls. In the main process the name is "MainProcess".

@@ -1,12 +1,15 @@
 #include <steward/process/request.hpp>
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 
+#include <steward/core/errors.hpp>
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
 
@@ -22,6 +25,14 @@ enum Flag : std::uint32_t {
   kMemory = 2,
   kDirectory = 4,
   kStandard = 8,  // and the next two bits: descriptors 0, 1, 2
+  kSignal = 64,
+};
+
+// How each message begins.
+struct Header {
+  std::uint32_t flags = 0;
+  std::int32_t who = 0;     // the thread that asks; kSignal: the process that gets it
+  std::int32_t signal = 0;  // kSignal: its number
 };
 
 void encode_identity(core::Writer& out, const Identity& identity) {
@@ -73,17 +84,17 @@ bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 }  // namespace
 
 void send_request(int connection, const Request& request, int channel, Carriage carriage) {
-  std::uint32_t flags = request.server ? kServer : 0U;
+  Header header{request.server ? kServer : 0U, ::gettid(), 0};
   std::vector<int> standard;
   // Before anything is opened here that could take the number of a closed one.
   for (int fd = 0; fd < 3; ++fd) {
     if (!is_open(fd)) continue;
     standard.push_back(fd);
-    flags |= kStandard << static_cast<unsigned>(fd);
+    header.flags |= kStandard << static_cast<unsigned>(fd);
   }
   const std::string head = encode_head(request);
   std::vector<int> fds{channel};
-  std::string message(sizeof flags, '\0');
+  std::string message(sizeof header, '\0');
   shm::UniqueFd memory;
   const bool small = head.size() + request.arguments.size() <= kInlineBytes;
   if (small && carriage == Carriage::by_size) {
@@ -92,16 +103,28 @@ void send_request(int connection, const Request& request, int channel, Carriage 
   } else {
     memory = sealed_memory({head, request.arguments});
     fds.push_back(memory.get());
-    flags |= kMemory;
+    header.flags |= kMemory;
   }
   const shm::UniqueFd directory(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (directory) {
     fds.push_back(directory.get());
-    flags |= kDirectory;
+    header.flags |= kDirectory;
   }
   fds.insert(fds.end(), standard.begin(), standard.end());
-  std::memcpy(message.data(), &flags, sizeof flags);
+  std::memcpy(message.data(), &header, sizeof header);
   shm::send_with_fds(connection, message, fds);
+}
+
+void send_request(int connection, const SignalRequest& request) {
+  const Header header{kSignal, request.pid, request.number};
+  shm::send_with_fds(connection, {reinterpret_cast<const char*>(&header), sizeof header});
+}
+
+void ask_for_sender(int connection) {
+  const int on = 1;
+  if (::setsockopt(connection, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
+    throw SystemError(errno, "a keeper of processes cannot ask who its callers are");
+  }
 }
 
 void send_files(int channel, const std::vector<int>& files) {
@@ -123,18 +146,27 @@ std::vector<shm::UniqueFd> receive_files(int channel, std::size_t count) {
 }
 
 std::optional<IncomingRequest> receive_request(int connection) {
-  std::uint32_t flags = 0;
-  auto received = shm::receive_with_fds(connection, sizeof flags + kInlineBytes);
+  Header header;
+  auto received = shm::receive_with_fds(connection, sizeof header + kInlineBytes);
   if (!received.message) return std::nullopt;
   shm::FdMessage& message = *received.message;
-  if (message.bytes.size() < sizeof flags) throw BadCall("a request to start a process is cut");
-  std::memcpy(&flags, message.bytes.data(), sizeof flags);
+  if (message.bytes.size() < sizeof header || !received.sender) {
+    throw BadCall("a request to start a process is cut");
+  }
+  std::memcpy(&header, message.bytes.data(), sizeof header);
+  IncomingRequest request;
+  const ucred& sender = *received.sender;
+  request.starter = {sender.pid, header.who, sender.uid, sender.gid};
+  const std::uint32_t flags = header.flags;
+  if ((flags & kSignal) != 0) {
+    request.signal = {header.who, header.signal};
+    return request;
+  }
   std::size_t next = 0;
   const auto take = [&] {
     if (next == message.fds.size()) throw BadCall("a request to start a process lacks descriptors");
     return std::move(message.fds[next++]);
   };
-  IncomingRequest request;
   request.server = (flags & kServer) != 0;
   request.channel = take();
   if ((flags & kMemory) != 0) request.memory = take();
@@ -142,7 +174,7 @@ std::optional<IncomingRequest> receive_request(int connection) {
   for (unsigned fd = 0; fd < 3; ++fd) {
     if ((flags & (kStandard << fd)) != 0) request.standard[fd] = take();
   }
-  request.bytes = message.bytes.substr(sizeof flags);
+  request.bytes = message.bytes.substr(sizeof header);
   return request;
 }
 

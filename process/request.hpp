@@ -11,6 +11,7 @@
 
 #include <steward/process/descriptors.hpp>
 #include <steward/process/info.hpp>
+#include <steward/process/inheritance.hpp>
 #include <steward/process/module.hpp>
 #include <steward/process/start_method.hpp>
 #include <steward/shm/fd_passing.hpp>
@@ -29,9 +30,18 @@ struct Request {
   std::string_view arguments;
 };
 
-// As the keeper receives it: it looks at no more than `server`, the rest is the new process's.
+// To send a signal to a process that the asker has started.
+struct SignalRequest {
+  pid_t pid = 0;
+  int number = 0;
+};
+
+// As the keeper receives it: it looks at no more than the first three, the rest is the new
+// process's.
 struct IncomingRequest {
+  Starter starter;
   bool server = false;
+  std::optional<SignalRequest> signal;  // then there is nothing else
   std::string bytes;  // of the request, unless they are in `memory`
   shm::UniqueFd memory;
   shm::UniqueFd channel;
@@ -40,19 +50,23 @@ struct IncomingRequest {
 };
 
 // Sends the request with this process's directory and standard descriptors and the child's end of
-// the status channel. In a memory file it outlives an execve(). Throws std::system_error (EPIPE:
+// the status channel. In a memory file it outlives an execve(). Throws SystemError (EPIPE:
 // the keeper is gone).
 enum class Carriage { by_size, in_memory };
 void send_request(int connection, const Request& request, int channel, Carriage carriage);
+// The keeper answers nothing. Throws SystemError.
+void send_request(int connection, const SignalRequest& request);
+// At the keeper's end: the kernel shall say who asks. Throws SystemError.
+void ask_for_sender(int connection);
 
 // Puts copies of the files into the starter's end of the status channel. They wait there for the
 // new process, whatever way it comes up; if it never does, they end with the channel. Throws
-// std::system_error.
+// SystemError.
 void send_files(int channel, const std::vector<int>& files);
-// In the new process. Throws std::system_error, BadCall if they are not there.
+// In the new process. Throws SystemError, BadCall if they are not there.
 std::vector<shm::UniqueFd> receive_files(int channel, std::size_t count);
 
-// nullopt at the end of the connection. Throws std::system_error or BadCall on a message that
+// nullopt at the end of the connection. Throws SystemError or BadCall on a message that
 // cannot be used; the sender finds its channel closed.
 std::optional<IncomingRequest> receive_request(int connection);
 

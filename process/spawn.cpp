@@ -50,7 +50,7 @@ class CommandLine {
 };
 
 void check(int error, const char* what) {
-  if (error != 0) throw std::system_error(error, std::generic_category(), what);
+  if (error != 0) throw SystemError(error, what);
 }
 
 // What posix_spawn shall do: these descriptors stay, signals are the default ones and blocked until
@@ -153,9 +153,11 @@ void execute(const Birth& birth) {
   }
   CommandLine line(role);
   ::execve(kProgram, line.get(), environ);
-  const std::system_error error(errno, std::generic_category(), "cannot execute this program anew");
-  send_status(request.channel.get(), StatusKind::refused, 0,
-              pack_failure({core::ErrorCode::remote, error.what(), "std::system_error"}));
+  try {
+    throw SystemError(errno, "cannot execute this program anew");
+  } catch (const SystemError&) {
+    send_status(request.channel.get(), StatusKind::refused, 0, pack_failure(current_failure()));
+  }
   ::_exit(1);
 }
 

@@ -9,7 +9,7 @@
 
 namespace steward::process {
 
-// child_entry() must have run in this process. Throws std::system_error, WorkerDied.
+// child_entry() must have run in this process. Throws SystemError, WorkerDied.
 std::shared_ptr<Link> start_spawn_server();
 
 // In the spawn server's forked child, which has become what it needs to be but for its program.

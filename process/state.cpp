@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/process/fork_server.hpp>
 #include <steward/process/spawn.hpp>
+#include <steward/process/streams.hpp>
 #include <steward/process/threads.hpp>
 #include <steward/shm/pidfd.hpp>
 
@@ -183,7 +185,27 @@ void State::lose_held_files() {
   for (std::atomic<int>* number : HeldFiles(held_)) close_held(*number);
 }
 
-void State::settle() {
+namespace {
+
+// What keeps a signal from its process is said where that is awaited.
+void signal_quietly(const Child& child, int number) noexcept {
+  try {
+    child.signal(number);
+  } catch (const std::exception&) {
+  }
+}
+
+void await_or_tell(const State::Started& process) noexcept {
+  try {
+    process.child->wait();
+  } catch (const std::exception& error) {
+    write_error(fmt::format("{} cannot be awaited: {}\n", process.info.name(), error.what()));
+  }
+}
+
+}  // namespace
+
+void State::settle() noexcept {
   constexpr std::chrono::seconds kPatience{2};
   std::vector<Started> started;
   {
@@ -191,12 +213,15 @@ void State::settle() {
     started = std::exchange(started_, {});
   }
   for (const Started& each : started) {
-    if (each.info.daemon()) each.child->signal(SIGTERM);
+    if (each.info.daemon()) signal_quietly(*each.child, SIGTERM);
   }
   for (const Started& each : started) {
-    if (each.info.daemon()) each.child->end(kPatience);
+    if (each.info.daemon()) {
+      end_or_tell(*each.child, each.info.name(), kPatience);
+    } else {
+      await_or_tell(each);
+    }
   }
-  for (const Started& each : started) each.child->wait();
 }
 
 }  // namespace steward::process

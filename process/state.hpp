@@ -89,7 +89,8 @@ class State {
   void lose_held_files();
 
   // At the end of this process: terminates the daemons among its processes, awaits the others.
-  void settle();
+  // What cannot be done is said on standard error.
+  void settle() noexcept;
 
  private:
   State() = default;

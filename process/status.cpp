@@ -5,8 +5,12 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <typeinfo>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include <steward/core/limits.hpp>
 #include <steward/core/reader.hpp>
@@ -53,15 +57,20 @@ core::ErrorCode code_of(const Error& error) {
   return core::ErrorCode::remote;
 }
 
+// "std::logic_error" of "std::_Nested_exception<std::logic_error>"
+std::string unwrapped(std::string name, std::string_view wrapper) {
+  if (!name.starts_with(wrapper) || !name.ends_with('>')) return name;
+  return name.substr(wrapper.size(), name.size() - wrapper.size() - 1);
+}
+
 std::string demangled(const char* name) {
   int status = 0;
   const std::unique_ptr<char, void (*)(void*)> text(
       abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
   std::string readable = status == 0 ? text.get() : name;
-  // What a reader knows is the standard type that ours wraps.
-  constexpr std::string_view wrapper = "steward::core::Thrown<";
-  if (readable.starts_with(wrapper) && readable.ends_with('>')) {
-    readable = readable.substr(wrapper.size(), readable.size() - wrapper.size() - 1);
+  // What a reader knows is the standard type that is wrapped here.
+  for (const std::string_view wrapper : {"steward::core::Thrown<", "std::_Nested_exception<"}) {
+    readable = unwrapped(std::move(readable), wrapper);
   }
   return readable;
 }
@@ -69,6 +78,35 @@ std::string demangled(const char* name) {
 std::string current_type() {
   const std::type_info* type = abi::__cxa_current_exception_type();
   return type != nullptr ? demangled(type->name()) : "an unknown exception";
+}
+
+// As the standard calls it, not the library: "std::__ios_failure", "std::ios_base::failure[abi:...]".
+std::string current_type(const core::Standard& standard) {
+  std::string type = current_type();
+  const bool librarys = type.find("__") != std::string::npos || type.ends_with(']');
+  return type.starts_with("std::") && librarys ? standard.name : type;
+}
+
+// Its own, and that of what it was nested around.
+std::string text_of(const std::exception& error, int depth = 0) {
+  constexpr int kDepthMax = 8;
+  const char* own = error.what();
+  std::string text = own != nullptr ? own : "";
+  try {
+    if (depth < kDepthMax) std::rethrow_if_nested(error);
+  } catch (const std::exception& inner) {
+    text += fmt::format(" (from {}: {})", current_type(core::standard_of(inner)),
+                        text_of(inner, depth + 1));
+  } catch (...) {
+    text += fmt::format(" (from {})", current_type());
+  }
+  return text;
+}
+
+// Of what is a std::exception, too.
+core::Standard standard_of(const Error& error) {
+  const auto* exception = dynamic_cast<const std::exception*>(&error);
+  return exception != nullptr ? core::standard_of(*exception) : core::Standard{};
 }
 
 }  // namespace
@@ -97,11 +135,17 @@ Failure current_failure() {
   try {
     throw;
   } catch (const RemoteError& error) {
-    return {core::ErrorCode::remote, error.what(), error.type_name()};
+    return {core::ErrorCode::remote, error.what(), error.type_name(), standard_of(error)};
   } catch (const Error& error) {
-    return {code_of(error), error.what(), current_type()};
+    return {code_of(error), error.what(), current_type(), standard_of(error)};
   } catch (const std::exception& error) {
-    return {core::ErrorCode::remote, error.what(), current_type()};
+    core::Standard standard = core::standard_of(error);
+    std::string type = current_type(standard);
+    return {core::ErrorCode::remote, text_of(error), std::move(type), std::move(standard)};
+  } catch (const char* text) {
+    return {core::ErrorCode::remote, text != nullptr ? text : "", current_type()};
+  } catch (const std::string& text) {
+    return {core::ErrorCode::remote, text, "std::string"};
   } catch (...) {
     return {core::ErrorCode::remote, "", current_type()};
   }
@@ -110,18 +154,33 @@ Failure current_failure() {
 std::string pack_failure(const Failure& failure) {
   std::string packed;
   core::Writer out(packed);
+  const auto cut = [](std::string_view text) { return text.substr(0, core::kErrorTextBytes); };
   out.natural(static_cast<std::uint64_t>(failure.code));
-  out.string(std::string_view(failure.text).substr(0, core::kErrorTextBytes));
-  out.string(std::string_view(failure.type).substr(0, core::kErrorTextBytes));
+  out.string(cut(failure.text));
+  out.string(cut(failure.type));
+  out.string(cut(failure.standard.name));
+  out.string(cut(failure.standard.category));
+  out.integer(failure.standard.value);
   return packed;
 }
 
 void throw_failure(std::string_view packed) {
   core::Reader in(packed);
-  const auto code = static_cast<core::ErrorCode>(in.natural());
-  const std::string text(in.string());
-  const std::string type(in.string());
-  core::throw_error(code, text, type);
+  Failure failure;
+  failure.code = static_cast<core::ErrorCode>(in.natural());
+  failure.text = in.string();
+  failure.type = in.string();
+  failure.standard.name = in.string();
+  failure.standard.category = in.string();
+  const std::int64_t value = in.integer();
+  failure.standard.value = static_cast<int>(value);
+  if (failure.standard.value != value) throw BadCall("an exception from a process is damaged");
+  if (failure.code != core::ErrorCode::remote) core::throw_error(failure.code, failure.text);
+  // What is no std::exception may say nothing about itself.
+  if (failure.text.empty() && failure.standard.name.empty()) {
+    failure.text = "an exception of the type " + failure.type;
+  }
+  core::throw_remote(failure.text, failure.type, failure.standard);
 }
 
 }  // namespace steward::process

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/standard_errors.hpp>
 #include <steward/shm/fd_passing.hpp>
 
 namespace steward::process {
@@ -31,18 +32,19 @@ struct Status {
 // Three messages at most wait in a channel, so that sending never blocks the keeper.
 inline constexpr std::size_t kStatusTextBytes = 32U << 10U;
 
-// Throws std::system_error (EPIPE: the starter no longer listens).
+// Throws SystemError (EPIPE: the starter no longer listens).
 void send_status(int channel, StatusKind kind, std::int32_t value, std::string_view text = {},
                  std::optional<int> fd = std::nullopt);
 // nullopt at the end of the channel, or with Wait::none if nothing is there.
 std::optional<Status> receive_status(int channel, shm::Wait wait);
 
 // An exception on its way from the child to the starter, where it becomes the same type again if it
-// is one of ours.
+// is one of ours or a standard one.
 struct Failure {
   core::ErrorCode code = core::ErrorCode::remote;
   std::string text;
   std::string type;  // "std::out_of_range"
+  core::Standard standard{};
 };
 
 // Of the exception that is being handled.

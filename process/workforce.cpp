@@ -64,7 +64,7 @@ Workforce::Workforce(WorkerPlan plan, Board& board, std::vector<int> files, Owne
       bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       restarts_(plan_.restarts),
       seats_(plan_.count) {
-  if (!bell_) throw std::system_error(errno, std::generic_category(), "a pool's eventfd");
+  if (!bell_) throw SystemError(errno, "a pool's eventfd");
   try {
     for (std::size_t i = 0; i < seats_.size(); ++i) start(i);
     const core::SignalsBlocked blocked;

@@ -1,35 +1,61 @@
 #include <steward/shm/fd_passing.hpp>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
+#include <string>
 #include <utility>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::shm {
 namespace {
 
-using Control = std::array<char, CMSG_SPACE(sizeof(int) * kMaxFdsPerMessage)>;
+using Control =
+    std::array<char, CMSG_SPACE(sizeof(int) * kMaxFdsPerMessage) + CMSG_SPACE(sizeof(ucred))>;
 
-[[noreturn]] void fail(const char* what, int error = errno) {
-  throw std::system_error(error, std::generic_category(), what);
+[[noreturn]] void fail(const std::string& what, int error = errno) {
+  throw SystemError(error, what);
 }
 
-std::vector<UniqueFd> take_fds(msghdr& header) {
-  std::vector<UniqueFd> fds;
+void take_fds(const cmsghdr* part, std::vector<UniqueFd>& fds) {
+  const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  for (std::size_t i = 0; i < count; ++i) {
+    int fd;
+    std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
+    fds.emplace_back(fd);
+  }
+}
+
+// What came beside the bytes.
+void take_control(msghdr& header, FdMessage& message, std::optional<ucred>& sender) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd;
-      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
-      fds.emplace_back(fd);
+    if (part->cmsg_level != SOL_SOCKET) continue;
+    if (part->cmsg_type == SCM_RIGHTS) take_fds(part, message.fds);
+    if (part->cmsg_type == SCM_CREDENTIALS) {
+      std::memcpy(&sender.emplace(), CMSG_DATA(part), sizeof(ucred));
     }
   }
-  return fds;
+}
+
+// The kernel gives no more descriptors than there is room for, here and in this process.
+void check_whole(const FdMessage& message, const msghdr& header) {
+  const bool cut = (header.msg_flags & MSG_CTRUNC) != 0;
+  const std::size_t count = message.fds.size();
+  if ((header.msg_flags & MSG_TRUNC) != 0 || count > kMaxFdsPerMessage ||
+      (cut && count == kMaxFdsPerMessage)) {
+    fail("a message with descriptors was cut", EMSGSIZE);
+  }
+  if (!cut) return;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  fail("no room for the descriptors of a message (ulimit -n is " +
+           std::to_string(limit.rlim_cur) + ')',
+       EMFILE);
 }
 
 }  // namespace
@@ -81,13 +107,12 @@ Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait) {
   }
   if (size < 0 && errno == ECONNRESET) return {};
   if (size < 0) fail("cannot receive a message with descriptors");
-  message.fds = take_fds(header);
-  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
-    fail("a message with descriptors was cut", EMSGSIZE);
-  }
+  std::optional<ucred> sender;
+  take_control(header, message, sender);
+  check_whole(message, header);
   if (size == 0) return {};
   message.bytes.resize(static_cast<std::size_t>(size));
-  return {std::move(message), false};
+  return {std::move(message), false, sender};
 }
 
 SocketPair seqpacket_pair() {

@@ -4,6 +4,8 @@
 // Thread safety: as the socket calls beneath; a message is sent and received whole.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,18 +24,19 @@ struct FdMessage {
 };
 
 // Sends the bytes (at least one) and duplicates of the descriptors as one message. Throws
-// std::system_error; a peer that is gone is EPIPE, never SIGPIPE.
+// SystemError; a peer that is gone is EPIPE, never SIGPIPE.
 void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {});
 
 enum class Wait { block, none };
 
 // The next message, of at most `max_bytes`; nullopt at the end of the stream (bytes of a real
 // message are never empty), or with Wait::none when nothing is there (would_block says which).
-// A message that was cut, or that brought more descriptors than allowed, throws std::system_error
-// (EMSGSIZE) and what it brought is closed.
+// A message that was cut, or that brought more descriptors than allowed, throws SystemError
+// (EMSGSIZE; EMFILE if this process has no room for its descriptors) and what it brought is closed.
 struct Received {
   std::optional<FdMessage> message;
   bool would_block = false;
+  std::optional<ucred> sender{};  // the kernel's word, on a socket with SO_PASSCRED
 };
 Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait = Wait::block);
 

@@ -5,15 +5,16 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::shm {
 namespace {
 
 [[noreturn]] void fail(int error, const std::string& what) {
-  throw std::system_error(error, std::generic_category(), what);
+  throw SystemError(error, what);
 }
 
 // Asked before: past the limit the kernel sends SIGXFSZ, which ends a process that does not expect

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include <steward/core/errors.hpp>
@@ -45,7 +44,7 @@ std::size_t write_some(int socket, std::string_view head, std::string_view body)
 SocketPair stream_pair() {
   std::array<int, 2> fds{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot make a pair of sockets");
+    throw SystemError(errno, "cannot make a pair of sockets");
   }
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }

@@ -20,7 +20,7 @@
 
 namespace steward::shm {
 
-// Connected stream sockets, close-on-exec. Throws std::system_error.
+// Connected stream sockets, close-on-exec. Throws SystemError.
 SocketPair stream_pair();
 
 // What an end may be used for.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include <sys/types.h>
 
@@ -9,17 +10,23 @@
 
 namespace steward::shm {
 
-// A descriptor of the process that is readable once it has ended. Throws std::system_error (ESRCH:
+// A descriptor of the process that is readable once it has ended. Throws SystemError (ESRCH:
 // there is no such process).
 UniqueFd pidfd_of(pid_t pid);
 
-// The pid that a pidfd stands for, from its fdinfo; nullopt if it is no pidfd or has ended.
+// The pid that a pidfd stands for, from its fdinfo; nullopt if it is no pidfd or has ended. Throws
+// SystemError if there is no descriptor left for the look.
 std::optional<pid_t> pid_of(int pidfd);
 
-// Whether the process has ended. Throws std::system_error if the descriptor is not open.
+// What speaks against this being the pidfd of the process that the kernel calls `pid`; empty:
+// nothing. `whose` and `other` name that process and the one that looks, for the text. Throws as
+// pid_of().
+std::string objection_to(int pidfd, pid_t pid, const std::string& whose, const std::string& other);
+
+// Whether the process has ended. Throws SystemError if the descriptor is not open.
 bool has_ended(int pidfd);
 
-// Sends a signal; false if the process has ended already. Throws std::system_error.
+// Sends a signal; false if the process has ended already. Throws SystemError.
 bool send_signal(int pidfd, int signal);
 
 }  // namespace steward::shm

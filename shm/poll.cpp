@@ -5,7 +5,8 @@
 #include <chrono>
 #include <cstddef>
 #include <ctime>
-#include <system_error>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::shm {
 namespace {
@@ -24,7 +25,7 @@ bool poll_all(pollfd* entries, std::size_t count, core::Deadline deadline) {
     const int ready = ::ppoll(entries, count, deadline ? &time : nullptr, nullptr);
     if (ready >= 0) return ready > 0;
     if (errno != EINTR) {
-      throw std::system_error(errno, std::generic_category(), "cannot wait for a descriptor");
+      throw SystemError(errno, "cannot wait for a descriptor");
     }
   }
 }

@@ -10,7 +10,7 @@
 namespace steward::shm {
 
 // Waits until one of the entries is ready or hung up, which their `revents` say; false once the
-// deadline has passed. Signals do not end it. Throws std::system_error.
+// deadline has passed. Signals do not end it. Throws SystemError.
 bool poll_until(std::vector<pollfd>& entries, core::Deadline deadline);
 
 // Likewise for one descriptor: `events` as of poll(2).

@@ -10,14 +10,15 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <system_error>
 #include <utility>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::shm {
 namespace {
 
 [[noreturn]] void fail(const std::string& path, int error = errno) {
-  throw std::system_error(error, std::generic_category(), "cannot listen at ipc://" + path);
+  throw SystemError(error, "cannot listen at ipc://" + path);
 }
 
 std::string lock_of(const std::string& path) { return path + ".lock"; }
@@ -69,8 +70,7 @@ void clear(const std::string& path) {
     fail(path);
   }
   if (!S_ISSOCK(there.st_mode)) {
-    throw std::system_error(EEXIST, std::generic_category(),
-                            "cannot listen at ipc://" + path + ", which is no socket");
+    throw SystemError(EEXIST, "cannot listen at ipc://" + path + ", which is no socket");
   }
   if (!is_dead(path)) fail(path, EADDRINUSE);
   if (::unlink(path.c_str()) != 0) fail(path);

@@ -14,7 +14,7 @@ namespace steward::shm {
 // only one takes it over. Thread safety: none.
 class SocketPath {
  public:
-  // Takes over what a dead process left. A living one's path throws std::system_error with
+  // Takes over what a dead process left. A living one's path throws SystemError with
   // EADDRINUSE, a file there that is no socket EEXIST. Other errors are the system's own.
   SocketPath(const std::string& path, int type, int backlog);
   SocketPath(const SocketPath&) = delete;

@@ -76,6 +76,7 @@ struct ProcessWide {
 constexpr std::array kProcessWide{
     ProcessWide{"client", 1, "sessions by incarnation; leaked at exit"},
     ProcessWide{"process/luggage", 1, "the scope of this thread"},
+    ProcessWide{"process/unwinding", 2, "how long it waits, and what this thread has given up"},
     ProcessWide{"process", 1, "the fork server; leaked at exit"},
     ProcessWide{"manager/server/accept", 1, "accept4() is the process's; a spare descriptor"},
     ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},

@@ -17,8 +17,8 @@
 #include <limits>
 #include <mutex>
 #include <string_view>
-#include <system_error>
 
+#include <steward/core/errors.hpp>
 #include <steward/manager/server/descriptors.hpp>
 #include <steward/manager/server/directory.hpp>
 
@@ -118,7 +118,7 @@ AcceptGuard::AcceptGuard() {
   }
   if (guards.spare < 0) guards.spare = open_spare();
   if (guards.spare < 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot keep a descriptor in reserve");
+    throw SystemError(errno, "cannot keep a descriptor in reserve");
   }
   const std::size_t descriptors = raise_descriptor_limit(kReservedDescriptors);
   guards.ceiling = static_cast<int>(descriptors - kReservedDescriptors);

@@ -18,7 +18,7 @@ namespace steward::server {
 // child that makes none has the C library's accept4().
 class AcceptGuard {
  public:
-  // Throws std::system_error if there is no descriptor even now.
+  // Throws SystemError if there is no descriptor even now.
   AcceptGuard();
   AcceptGuard(const AcceptGuard&) = delete;
   AcceptGuard& operator=(const AcceptGuard&) = delete;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
 
 #include <fmt/format.h>
 
@@ -15,7 +14,7 @@ namespace steward::server {
 std::size_t raise_descriptor_limit(std::size_t floor) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot read the descriptor limit");
+    throw SystemError(errno, "cannot read the descriptor limit");
   }
   if (limit.rlim_cur < limit.rlim_max) {
     // Where the hard limit is not to be had, the soft one must do.

@@ -33,7 +33,7 @@ constexpr mode_t kPrivate = 0700;
 constexpr std::time_t kUnfinishedSeconds = 3600;
 
 [[noreturn]] void fail(const std::string& what, int error = errno) {
-  throw std::system_error(error, std::generic_category(), what);
+  throw SystemError(error, what);
 }
 
 bool is_private(const struct stat& status) {

@@ -28,7 +28,7 @@ class Directory {
   // leaves room for a socket's path. Sweeps all of them first. Throws core::Failure that names what
   // was tried.
   explicit Directory(const std::vector<Base>& bases = usual_bases());
-  // In this one. Throws std::system_error.
+  // In this one. Throws SystemError.
   explicit Directory(std::string_view base);
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;

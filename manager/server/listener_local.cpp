@@ -4,8 +4,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <system_error>
 #include <utility>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::server {
 namespace {
@@ -15,7 +16,7 @@ constexpr std::size_t kMailboxFrames = 64;
 
 shm::UniqueFd make_eventfd() {
   shm::UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!fd) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  if (!fd) throw SystemError(errno, "cannot make an eventfd");
   return fd;
 }
 

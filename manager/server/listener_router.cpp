@@ -7,10 +7,10 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <system_error>
 #include <utility>
 
 #include <steward/core/auth_entrance.hpp>
+#include <steward/core/errors.hpp>
 
 namespace steward::server {
 namespace {
@@ -45,7 +45,7 @@ class PrivateUmask {
 };
 
 [[noreturn]] void fail(const zmq::error_t& error, const std::string& place) {
-  throw std::system_error(error.num(), std::generic_category(), "cannot listen at " + place);
+  throw SystemError(error.num(), "cannot listen at " + place);
 }
 
 zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
@@ -77,7 +77,7 @@ void Router::sent_parcel(void*, void* hint) {
 }
 
 Bell::Bell() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  if (!fd_) throw SystemError(errno, "cannot make an eventfd");
 }
 
 void Bell::ring() {
@@ -194,7 +194,7 @@ Sent Router::send(std::string_view route, std::string& frame) try {
   return Sent::sent;
 } catch (const zmq::error_t& error) {
   if (error.num() == EHOSTUNREACH) return Sent::gone;
-  throw std::system_error(error.num(), std::generic_category(), "cannot send");
+  throw SystemError(error.num(), "cannot send");
 }
 
 void Router::drop() {

@@ -41,7 +41,7 @@ using BellPtr = std::shared_ptr<Bell>;
 class Router {
  public:
   // `path`: of a Unix socket, in a directory that only this user may enter. Throws
-  // std::system_error.
+  // SystemError.
   Router(zmq::context_t& context, const std::string& path, const core::Limits& limits,
          BellPtr bell);
   // With a key: only peers that hold it, under CURVE; somebody must answer ZAP for

@@ -22,7 +22,7 @@ struct RemoteEntrance {
 void check_entrance(const RemoteEntrance& entrance);
 
 // Binds `directory.socket()`, and the entrance; the directory must outlive the listener. Throws
-// std::system_error, and what check_entrance() throws.
+// SystemError, and what check_entrance() throws.
 std::unique_ptr<Listener> listen_zmq(const Directory& directory, const core::Limits& limits,
                                      const RemoteEntrance& entrance = {});
 

@@ -7,8 +7,9 @@
 #include <cerrno>
 #include <chrono>
 #include <limits>
-#include <system_error>
 #include <utility>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::server {
 namespace {
@@ -26,7 +27,7 @@ int poll_timeout(std::optional<core::Duration> longest) {
 }  // namespace
 
 Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
-  if (!epoll_) throw std::system_error(errno, std::generic_category(), "cannot make an epoll");
+  if (!epoll_) throw SystemError(errno, "cannot make an epoll");
 }
 
 void Poller::add(int fd, Ready ready) {
@@ -35,7 +36,7 @@ void Poller::add(int fd, Ready ready) {
   event.events = EPOLLIN | EPOLLRDHUP;
   event.data.u64 = (std::uint64_t{generation} << 32U) | static_cast<std::uint32_t>(fd);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot watch a descriptor");
+    throw SystemError(errno, "cannot watch a descriptor");
   }
   entries_.insert_or_assign(fd, Entry{generation, std::make_shared<const Ready>(std::move(ready))});
 }
@@ -52,7 +53,7 @@ void Poller::wait(std::optional<core::Duration> longest) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                    timeout);
     if (count < 0 && errno != EINTR) {
-      throw std::system_error(errno, std::generic_category(), "cannot wait for descriptors");
+      throw SystemError(errno, "cannot wait for descriptors");
     }
     for (int i = 0; i < count; ++i) {
       const std::uint64_t data = events[static_cast<std::size_t>(i)].data.u64;

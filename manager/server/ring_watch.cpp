@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <system_error>
 #include <utility>
 
+#include <steward/core/errors.hpp>
 #include <steward/core/signals_blocked.hpp>
 #include <steward/shm/wait_any.hpp>
 
@@ -32,7 +32,7 @@ void pass_on(const std::vector<RingWatch::Word>& before,
 }  // namespace
 
 RingWatch::RingWatch() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!event_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  if (!event_) throw SystemError(errno, "cannot make an eventfd");
 }
 
 RingWatch::~RingWatch() {

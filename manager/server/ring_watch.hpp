@@ -36,7 +36,7 @@ class RingWatch {
     bool slice = false;  // so long it has slept in vain: who died meanwhile has told nobody
   };
 
-  // Throws std::system_error.
+  // Throws SystemError.
   RingWatch();
   RingWatch(const RingWatch&) = delete;
   RingWatch& operator=(const RingWatch&) = delete;

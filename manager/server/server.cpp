@@ -9,10 +9,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <system_error>
 #include <utility>
 
 #include <steward/core/auth.hpp>
+#include <steward/core/errors.hpp>
 #include <steward/manager/server/descriptors.hpp>
 #include <steward/manager/server/input_log.hpp>
 
@@ -78,7 +78,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
       addresses_(listener_->addresses()),
       core_(std::make_unique<Core>(new_identity(addresses_), classes_, options_.limits)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!stop_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  if (!stop_) throw SystemError(errno, "cannot make an eventfd");
   now_ = options_.clock();
   statistics_.emplace(classes_, now_);
   liveness_.emplace(poller_, options_.limits.session_lease);

@@ -49,7 +49,7 @@ struct ServerOptions {
 class Server {
  public:
   // With a directory of its own, a ZeroMQ socket and a side door in it; clients may connect when
-  // this returns. Throws std::system_error, Overloaded (descriptors), BadCall (the entrance).
+  // this returns. Throws SystemError, Overloaded (descriptors), BadCall (the entrance).
   explicit Server(Registry classes, ServerOptions options = {});
   // Over a listener that exists already; `entrance` is not used then. Without a directory there is
   // no side door: only those get in whom the listener vouches for.

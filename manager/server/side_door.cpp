@@ -25,6 +25,7 @@ namespace steward::server {
 namespace {
 
 constexpr int kKnocksWaiting = 1024;  // accepted by the kernel, not yet by us
+constexpr std::string_view kNoDescriptors = "the manager has no descriptors left";
 constexpr std::size_t kKnockBytes = 64;
 // A full batch of visitors must not keep the loop from everybody else.
 constexpr int kAcceptsPerRound = 64;
@@ -36,13 +37,13 @@ shm::UniqueFd listening_socket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    throw std::system_error(ENAMETOOLONG, std::generic_category(), path);
+    throw SystemError(ENAMETOOLONG, path);
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   if (!socket ||
       ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::listen(socket.get(), kKnocksWaiting) != 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot listen at " + path);
+    throw SystemError(errno, "cannot listen at " + path);
   }
   return socket;
 }
@@ -189,7 +190,7 @@ void SideDoor::accept(int listening) {
 void SideDoor::add(shm::UniqueFd socket) {
   // The kernel gives the lowest number that is free: a high one says how many are open.
   if (static_cast<std::size_t>(socket.get()) + kReservedDescriptors >= descriptors_) {
-    try_send(socket.get(), refusal("the manager has no descriptors left"), {});
+    try_send(socket.get(), refusal(kNoDescriptors), {});
     ++turned_away_;
     return;
   }
@@ -209,11 +210,14 @@ void SideDoor::add(shm::UniqueFd socket) {
 
 std::string SideDoor::objection(Place place, const std::string& bytes,
                                 std::vector<shm::UniqueFd>& fds) const {
-  if (!is_word(bytes, "door") || fds.size() != 1) {
-    return "this is no knock at a manager's side door";
+  if (!is_word(bytes, "door") || fds.size() != 1) return "this is no knock at a manager's side door";
+  try {
+    const std::string objection =
+        shm::objection_to(fds[0].get(), place->visitor.pid, "the caller", "the manager");
+    return objection.empty() ? refusal_ : objection;
+  } catch (const SystemError&) {
+    return std::string(kNoDescriptors);
   }
-  if (shm::pid_of(fds[0].get()) != place->visitor.pid) return "the pidfd is not the caller's own";
-  return refusal_;
 }
 
 void SideDoor::serve(Place place) {
@@ -221,7 +225,8 @@ void SideDoor::serve(Place place) {
   shm::Received received;
   try {
     received = shm::receive_with_fds(socket, kKnockBytes, shm::Wait::none);
-  } catch (const std::system_error&) {
+  } catch (const std::system_error& error) {
+    if (error.code().value() == EMFILE) try_send(socket, refusal(kNoDescriptors), {});
     return drop(place);
   }
   if (received.would_block) return;

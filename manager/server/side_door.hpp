@@ -58,7 +58,7 @@ class SideDoor {
   };
 
   // Listens at `path`, in a directory that only this user may enter. `descriptors` is how many the
-  // process may have open. Throws std::system_error.
+  // process may have open. Throws SystemError.
   SideDoor(Poller& poller, Clock clock, const std::string& path, Invitation invitation,
            core::Limits limits, std::size_t descriptors);
   SideDoor(const SideDoor&) = delete;

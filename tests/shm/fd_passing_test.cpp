@@ -1,6 +1,7 @@
 #include <steward/shm/fd_passing.hpp>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include <steward/core/errors.hpp>
 
 namespace steward::shm {
 namespace {
@@ -178,6 +181,40 @@ TEST(FdPassing, AMessageWithMoreFilesThanAllowedIsAnErrorAndLeaksNothing) {
   ASSERT_EQ(::sendmsg(pair.a.get(), &header, 0), 1);
   EXPECT_EQ(error_of([&] { receive_with_fds(pair.b.get(), 10); }), EMSGSIZE);
   EXPECT_EQ(open_files(), before);
+}
+
+TEST(FdPassing, WithoutRoomForTheFilesTheErrorSaysSoAndNothingLeaks) {
+  const SocketPair pair = seqpacket_pair();
+  const std::size_t before = open_files();
+  send_with_fds(pair.a.get(), "x", {pair.a.get()});
+  const int next = ::dup(pair.a.get());
+  ::close(next);
+  rlimit usual{};
+  ::getrlimit(RLIMIT_NOFILE, &usual);
+  const rlimit full{static_cast<rlim_t>(next), usual.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &full);
+  std::string text;
+  try {
+    receive_with_fds(pair.b.get(), 10);
+  } catch (const SystemError& error) {
+    text = error.what();
+  }
+  ::setrlimit(RLIMIT_NOFILE, &usual);
+  EXPECT_EQ(text, "no room for the descriptors of a message (ulimit -n is " + std::to_string(next) +
+                      "): Too many open files");
+  EXPECT_EQ(open_files(), before);
+}
+
+TEST(FdPassing, TheKernelNamesTheSenderWhereItIsAsked) {
+  const SocketPair pair = seqpacket_pair();
+  const int on = 1;
+  ASSERT_EQ(::setsockopt(pair.b.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on), 0);
+  send_with_fds(pair.a.get(), "x", std::vector<int>(kMaxFdsPerMessage, pair.a.get()));
+  const Received received = receive_with_fds(pair.b.get(), 10);
+  ASSERT_TRUE(received.message && received.sender);
+  EXPECT_EQ(received.message->fds.size(), kMaxFdsPerMessage);
+  EXPECT_EQ(received.sender->pid, ::getpid());
+  EXPECT_EQ(received.sender->uid, ::getuid());
 }
 
 TEST(FdPassing, NotASocketIsAnError) {

@@ -90,6 +90,16 @@ TEST(Pidfd, OfNobodyIsAnError) {
   }
 }
 
+TEST(Pidfd, WhatSpeaksAgainstOneIsSaidInOneSentence) {
+  const UniqueFd own = pidfd_of(::getpid());
+  EXPECT_EQ(objection_to(own.get(), ::getpid(), "the caller", "the manager"), "");
+  EXPECT_EQ(objection_to(own.get(), ::getppid(), "the caller", "the manager"),
+            "the caller did not show its own pidfd");
+  // So the kernel calls a process that has no number here.
+  EXPECT_EQ(objection_to(own.get(), 0, "the caller", "the manager"),
+            "the caller is in another pid namespace than the manager: use a tcp address");
+}
+
 TEST(Pidfd, AnotherKindOfFileHasNoPid) {
   const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   EXPECT_EQ(pid_of(file.get()), std::nullopt);

@@ -72,8 +72,9 @@ TEST_F(SideDoor, WantsTheVisitorsOwnPidfd) {
   start();
   const shm::UniqueFd parent = shm::pidfd_of(::getppid());
   const shm::UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(refusal(knock_message(), {parent.get()}), "the pidfd is not the caller's own");
-  EXPECT_EQ(refusal(knock_message(), {null.get()}), "the pidfd is not the caller's own");
+  EXPECT_EQ(refusal(knock_message(), {parent.get()}),
+            "the caller did not show its own pidfd");
+  EXPECT_EQ(refusal(knock_message(), {null.get()}), "the caller did not show its own pidfd");
   expect_healthy();
 }
 

@@ -1,0 +1,141 @@
+#include <steward/process/inheritance.hpp>
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/credentials.hpp>
+
+namespace steward::process {
+namespace {
+
+void check(int result, const char* what) {
+  if (result != 0) throw SystemError(errno, fmt::format("cannot take over {} from the process that starts it", what));
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The kernel hides the root directory of one whose rights differ, but not which mounts it sees.
+void take_root(const std::string& process) {
+  const std::string root = process + "/root";
+  struct stat own{};
+  struct stat wanted{};
+  check(::stat("/", &own), "its root directory");
+  if (::stat((root + "/.").c_str(), &wanted) != 0) {
+    if (text_of(process + "/mountinfo") == text_of("/proc/self/mountinfo")) return;
+    errno = EPERM;
+    check(-1, "its root directory");
+  }
+  if (own.st_dev == wanted.st_dev && own.st_ino == wanted.st_ino) return;
+  check(::chroot(root.c_str()), "its root directory");
+  check(::chdir("/"), "its root directory");
+}
+
+rlim_t limit_in(std::istringstream& line) {
+  std::string word;
+  line >> word;
+  return word == "unlimited" ? RLIM_INFINITY : std::stoull(word);
+}
+
+// One line each, in the order of their numbers, behind a line of headings: a name of 25 columns,
+// then the soft and the hard limit.
+void take_limits(const std::string& process) {
+  constexpr std::size_t kNameColumns = 25;
+  std::ifstream file(process + "/limits");
+  std::string line;
+  std::getline(file, line);
+  for (int resource = 0; std::getline(file, line) && line.size() > kNameColumns; ++resource) {
+    std::istringstream values(line.substr(kNameColumns));
+    rlimit wanted{};
+    wanted.rlim_cur = limit_in(values);
+    wanted.rlim_max = limit_in(values);
+    rlimit own{};
+    const auto which = static_cast<__rlimit_resource_t>(resource);
+    check(::getrlimit(which, &own), "its resource limits");
+    if (own.rlim_cur == wanted.rlim_cur && own.rlim_max == wanted.rlim_max) continue;
+    check(::setrlimit(which, &wanted), "its resource limits");
+  }
+}
+
+void take_niceness(pid_t thread) {
+  errno = 0;
+  const int wanted = ::getpriority(PRIO_PROCESS, static_cast<id_t>(thread));
+  check(errno, "its niceness");
+  if (::getpriority(PRIO_PROCESS, 0) == wanted) return;
+  check(::setpriority(PRIO_PROCESS, 0, wanted), "its niceness");
+}
+
+// The words of a set of CPUs that has room for every one that the kernel knows of.
+std::vector<unsigned long> affinity_of(pid_t thread) {
+  std::vector<unsigned long> set(CPU_SETSIZE / (8 * sizeof(unsigned long)));
+  const auto get = [&] {
+    return ::sched_getaffinity(thread, set.size() * sizeof(unsigned long),
+                               reinterpret_cast<cpu_set_t*>(set.data()));
+  };
+  while (get() != 0) {
+    if (errno != EINVAL) check(-1, "its CPU affinity");
+    set.resize(2 * set.size());
+  }
+  return set;
+}
+
+void take_affinity(pid_t thread) {
+  const std::vector<unsigned long> wanted = affinity_of(thread);
+  if (affinity_of(0) == wanted) return;
+  check(::sched_setaffinity(0, wanted.size() * sizeof(unsigned long),
+                            reinterpret_cast<const cpu_set_t*>(wanted.data())),
+        "its CPU affinity");
+}
+
+void take_umask(const StatusFile& status) {
+  mode_t mask = 0;
+  if (status.field("Umask") >> std::oct >> mask) ::umask(mask);
+}
+
+void check_user(const Starter& starter) {
+  if (starter.user == ::getuid() && starter.group == ::getgid()) return;
+  throw SystemError(EPERM, fmt::format("without /proc the credentials of user {}, group {} cannot "
+                                       "be taken over", starter.user, starter.group));
+}
+
+}  // namespace
+
+void inherit(const Starter& starter, Then then) {
+  const std::string process = fmt::format("/proc/{}", starter.pid);
+  pid_t thread = starter.thread;
+  auto status = StatusFile::of(fmt::format("{}/task/{}/status", process, thread));
+  if (!status) {
+    // None of its threads: it does not get away with that.
+    thread = starter.pid;
+    status = StatusFile::of(process + "/status");
+  }
+  const auto own = StatusFile::of("/proc/self/status");
+  if (!status || !own) return check_user(starter);
+  const Credentials before(*own);
+  Credentials wanted(*status);
+  if (then == Then::execute) wanted = wanted.before_execution(before);
+  use_all_rights(before);
+  take_limits(process);
+  take_niceness(thread);
+  take_affinity(thread);
+  take_umask(*status);
+  take_root(process);
+  take_over(wanted, before);  // last, for the rest needs rights
+}
+
+}  // namespace steward::process

@@ -1,0 +1,26 @@
+// What a process has from the one that asked for it, as if that had forked it: its keeper is older,
+// and has what the program had at its birth. The kernel tells what the starter has now; nothing that
+// the starter says of itself would do, for a program may give up rights because it trusts itself no
+// longer.
+#pragma once
+
+#include <sys/types.h>
+
+namespace steward::process {
+
+// Who asked, by the kernel's word; the thread by its own, which is checked to be one of its.
+struct Starter {
+  pid_t pid = 0;
+  pid_t thread = 0;
+  uid_t user = 0;
+  gid_t group = 0;
+};
+
+// In a process that a keeper has just made, of one thread: takes over root directory, resource
+// limits, niceness, CPU affinity, umask and credentials of the starter. Where the starter cannot be
+// looked at (there is no /proc) it must have the user and group of this process, and the rest stays
+// as it is. Throws SystemError if the keeper has not the right to give something of it.
+enum class Then { run, execute };  // what the process does next
+void inherit(const Starter& starter, Then then);
+
+}  // namespace steward::process

@@ -1,0 +1,307 @@
+// A process has what its starter has when it starts it, whatever that had when its keeper was made.
+#include <steward/process/process.hpp>
+
+#include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/credentials.hpp>
+#include <steward/process/pool.hpp>
+#include <steward/process/streams.hpp>
+
+#include <steward/tests/process/methods.hpp>
+#include <steward/tests/process/support.hpp>
+
+namespace steward {
+namespace {
+
+using test::Pipe;
+
+constexpr uid_t kNobody = 65534;
+
+void nothing() {}
+
+// All that a process has from the one that forked it.
+std::string standing() {
+  std::ostringstream text;
+  const auto status = process::StatusFile::of("/proc/thread-self/status").value();
+  for (const char* field : {"Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd",
+                            "CapAmb", "NoNewPrivs", "Seccomp", "Umask", "Cpus_allowed"}) {
+    text << field << status.field(field).str() << '\n';
+  }
+  std::ifstream limits("/proc/self/limits");
+  text << std::string(std::istreambuf_iterator<char>(limits), {});
+  struct stat root{};
+  ::stat("/", &root);
+  text << "root " << root.st_ino << " nice " << ::getpriority(PRIO_PROCESS, 0) << '\n';
+  return text.str();
+}
+
+void tell_standing() { std::cout << standing() << std::flush; }
+
+std::string standing_of_a_process() {
+  Pipe pipe;
+  {
+    const test::Redirected redirected(STDOUT_FILENO, pipe.writer_fd());
+    Process child(tell_standing);
+    child.start();
+    child.join();
+  }
+  return pipe.read_all();
+}
+
+// In the fork: 0 if they are the same.
+int compare(const std::string& here, const std::string& there) {
+  if (here == there) return 0;
+  std::cerr << "here:\n" << here << "in the process:\n" << there;
+  return 1;
+}
+
+void have_a_keeper() {
+  Process first(nothing);
+  first.start();
+  first.join();
+}
+
+void drop_user() {
+  if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::abort();
+}
+
+void limit(__rlimit_resource_t resource, rlim_t to) {
+  const rlimit wanted{to, to};
+  if (::setrlimit(resource, &wanted) != 0) ::abort();
+}
+
+std::string refused_start(StartMethod method) {
+  Process child({.name = "w", .start_method = method}, nothing);
+  try {
+    child.start();
+  } catch (const SystemError& error) {
+    return error.what();
+  }
+  return "it was started";
+}
+
+class Inheritance : public test::ByMethod {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can change its user";
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Every, Inheritance, test::every_method(), test::method_name);
+
+TEST_P(Inheritance, UserGroupsUmaskLimitsNicenessAndAffinityAreThoseOfTheStarter) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    ::umask(077);
+    limit(RLIMIT_NOFILE, 200);
+    limit(RLIMIT_CORE, 0);
+    if (::nice(3) != 3) return 2;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(0, &set);
+    ::sched_setaffinity(0, sizeof set, &set);
+    drop_user();
+    return compare(standing(), standing_of_a_process());
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(Inheritance, AUserGivenUpForAWhileComesBackToTheStarterAlone) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    if (::setresuid(kNobody, kNobody, 0) != 0) return 2;
+    // Executed anew it has nothing to come back to, as after any execve().
+    const bool executed = GetParam() == StartMethod::spawn;
+    const int dropped = executed ? 0 : compare(standing(), standing_of_a_process());
+    if (::setresuid(0, 0, 0) != 0) return 3;
+    return dropped + compare(standing(), standing_of_a_process());
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(Inheritance, WhatIsSetBeforeTheKeeperAndTakenBackAfterItIsTakenBackInProcesses) {
+  const int code = test::in_fork([] {
+    if (::setresuid(kNobody, kNobody, 0) != 0 || ::nice(5) != 5) return 2;
+    have_a_keeper();
+    if (::setresuid(0, 0, 0) != 0) return 3;
+    // Its server has been executed without a way back.
+    if (GetParam() == StartMethod::spawn) {
+      return compare("w: cannot take over its user ids from the process that starts it: "
+                     "Operation not permitted",
+                     refused_start(GetParam()));
+    }
+    if (::setpriority(PRIO_PROCESS, 0, -2) != 0) return 4;
+    return compare(standing(), standing_of_a_process());
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(Inheritance, CapabilitiesAndPrivilegesThatAreGivenUpDoNotComeBack) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    constexpr unsigned long kNetAdmin = 12;
+    constexpr unsigned long kSysAdmin = 21;
+    for (const unsigned long each : {kNetAdmin, kSysAdmin}) {
+      if (::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0) return 2;
+    }
+    process::Credentials own(process::StatusFile::of("/proc/self/status").value());
+    process::Credentials less = own;
+    const std::uint64_t kept = own.capabilities.bounding;
+    less.capabilities = {0, own.capabilities.permitted & kept, own.capabilities.effective & kept,
+                         kept, 0};
+    less.no_new_privileges = true;
+    process::take_over(less, own);
+    return compare(standing(), standing_of_a_process());
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(Inheritance, TheRootDirectoryIsThatOfTheStarter) {
+  const std::filesystem::path root = testing::TempDir() + "steward-root";
+  std::filesystem::create_directory(root);
+  const int code = test::in_fork([&] {
+    Pipe pipe;
+    have_a_keeper();
+    if (::chroot(root.c_str()) != 0) return 2;
+    // Executed anew it would need its file there.
+    if (GetParam() == StartMethod::spawn) return 0;
+    {
+      const test::Redirected redirected(STDOUT_FILENO, pipe.writer_fd());
+      Process child(+[] {
+        struct stat own{};
+        ::stat("/", &own);
+        std::cout << own.st_ino;
+      });
+      child.start();
+      child.join();
+    }
+    struct stat own{};
+    ::stat("/", &own);
+    return pipe.read_all() == std::to_string(own.st_ino) ? 0 : 1;
+  });
+  std::filesystem::remove(root);
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(Inheritance, AThreadsOwnNicenessIsThatOfItsProcesses) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    if (GetParam() == StartMethod::fork) return 0;  // not beside a thread
+    int outcome = 1;
+    std::thread([&] {
+      if (::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 7) != 0) return;
+      outcome = compare(standing(), standing_of_a_process());
+    }).join();
+    return outcome;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+class InheritanceFromAServer : public Inheritance {};
+INSTANTIATE_TEST_SUITE_P(Every, InheritanceFromAServer, test::methods_with_a_server(),
+                         test::method_name);
+
+TEST_P(InheritanceFromAServer, AFilterOfSystemCallsThatCannotBeTakenOverRefusesTheStart) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    const sock_fprog program{1, &allow};
+    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) return 2;
+    return compare("w: cannot take over its filters of system calls (seccomp) from the process "
+                   "that starts it: Operation not permitted",
+                   refused_start(GetParam()));
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(InheritanceFromAServer, ANicenessThatTheKeeperMayNotGiveRefusesTheStart) {
+  const int code = test::in_fork([] {
+    // Somebody with the right to do so changes the running program.
+    const Pipe go;
+    const Pipe done;
+    const pid_t program = ::getpid();
+    const pid_t helper = ::fork();
+    if (helper == 0) {
+      go.read(1);
+      ::setpriority(PRIO_PROCESS, static_cast<id_t>(program), -5);
+      done.write("x");
+      ::_exit(0);
+    }
+    drop_user();
+    have_a_keeper();
+    go.write("x");
+    done.read(1);
+    return compare("w: cannot take over its niceness from the process that starts it: Permission "
+                   "denied",
+                   refused_start(GetParam()));
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(InheritanceFromAServer, WorkersOfAPoolHaveTheUserOfTheProgram) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    drop_user();
+    Pool pool(1);
+    return pool.apply(+[](int) { return ::getuid(); }, 0) == kNobody ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+void wait_for_a_signal() { ::pause(); }
+
+TEST_P(InheritanceFromAServer, AProcessOfTheFormerUserIsStillTerminatedAndKilled) {
+  const int code = test::in_fork([] {
+    Process terminated(wait_for_a_signal);
+    Process killed(wait_for_a_signal);
+    terminated.start();
+    killed.start();
+    drop_user();
+    terminated.terminate();
+    killed.kill();
+    terminated.join();
+    killed.join();
+    return *terminated.exitcode() == -SIGTERM && *killed.exitcode() == -SIGKILL ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(Inheritance, ADaemonOfTheFormerUserDoesNotEndTheProgram) {
+  const int code = test::in_fork([] {
+    const Pipe errors;
+    {
+      const test::Redirected redirected(STDERR_FILENO, errors.writer_fd());
+      Process daemon({.name = "w", .daemon = true}, wait_for_a_signal);
+      daemon.start();
+      drop_user();
+    }
+    // Its keeper holds the other end, too.
+    ::fcntl(errors.reader_fd(), F_SETFL, O_NONBLOCK);
+    const std::string text = errors.read(1000);
+    const bool silent = GetParam() != StartMethod::fork;
+    return compare(silent ? "" : "w goes on: cannot send a signal: Operation not permitted\n",
+                   text);
+  });
+  EXPECT_EQ(code, 0);
+}
+
+}  // namespace
+}  // namespace steward

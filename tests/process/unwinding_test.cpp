@@ -1,0 +1,139 @@
+// An exception that unwinds past processes gets to its handler.
+#include <steward/process/unwinding.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/process/process.hpp>
+
+#include <steward/tests/process/methods.hpp>
+#include <steward/tests/process/support.hpp>
+
+namespace steward {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Pipe;
+
+void wait_for(const std::string& gate) { test::hear(gate); }
+void wait_deaf(const std::string& gate) {
+  ::signal(SIGTERM, SIG_IGN);
+  test::hear(gate);
+}
+
+class Unwinding : public test::ByMethod {
+ protected:
+  Unwinding() { process::unwinding_patience() = {1ms, 1ms}; }
+  ~Unwinding() override { process::unwinding_patience() = {}; }
+
+  // What `body`, which throws, writes to standard error until it is caught.
+  template <class F>
+  static std::string errors_of(F body) {
+    const Pipe errors;
+    const test::Redirected redirected(STDERR_FILENO, errors.writer_fd());
+    EXPECT_THROW(body(), std::runtime_error);  // what it writes fits into the pipe
+    // Keepers hold the other end, too.
+    ::fcntl(errors.reader_fd(), F_SETFL, O_NONBLOCK);
+    return errors.read(10'000);
+  }
+
+  Pipe gate;
+  const std::string line = " is terminated: an exception unwinds past it, and it does not end\n";
+};
+INSTANTIATE_TEST_SUITE_P(Every, Unwinding, test::every_method(), test::method_name);
+
+TEST_P(Unwinding, AProcessThatWaitsForEverIsTerminatedAndNamed) {
+  EXPECT_EQ(errors_of([&] {
+              Process child({.name = "w"}, wait_for, gate.reader());
+              child.start();
+              throw std::runtime_error("no");
+            }),
+            "w" + line);
+}
+
+TEST_P(Unwinding, AProcessThatIgnoresThatIsKilled) {
+  EXPECT_EQ(errors_of([&] {
+              Process child({.name = "w"}, wait_deaf, gate.reader());
+              child.start();
+              throw std::runtime_error("no");
+            }),
+            "w" + line);
+}
+
+TEST_P(Unwinding, AProcessThatEndsInTimeIsLeftAlone) {
+  process::unwinding_patience() = {};
+  EXPECT_EQ(errors_of([&] {
+              Process child(wait_for, gate.reader());
+              child.start();
+              gate.write("x");
+              throw std::runtime_error("no");
+            }),
+            "");
+}
+
+TEST_P(Unwinding, AllProcessesOfAVectorAreEndedInTheTimeOfOne) {
+  process::unwinding_patience() = {300ms, 300ms};
+  const auto before = std::chrono::steady_clock::now();
+  std::vector<std::string> names;
+  for (int i = 0; i < 64; ++i) names.push_back("n" + std::to_string(i));
+  const std::string errors = errors_of([&] {
+    std::vector<Process> children;
+    for (const std::string& name : names) {
+      children.emplace_back(ProcessOptions{.name = name}, wait_for, gate.reader());
+    }
+    for (Process& child : children) child.start();
+    throw std::runtime_error("no");
+  });
+  for (const std::string& name : names) EXPECT_NE(errors.find(name + line), std::string::npos) << name;
+  // One of them uses up the patience; 64 would take 19 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 15s);
+}
+
+// Has a process while another exception is under way, and gives it away.
+struct Giver {
+  std::string gate;
+  Process* taker;
+  ~Giver() {
+    Process child({.name = "w"}, wait_for, gate);
+    child.start();
+    *taker = std::move(child);
+  }
+};
+
+TEST_P(Unwinding, WhereAProcessStandsCountsNotWhereItWasMade) {
+  EXPECT_EQ(errors_of([&] {
+              Process outer(wait_for, gate.reader());
+              Giver giver{gate.reader(), &outer};
+              throw std::runtime_error("no");
+            }),
+            "w" + line);
+}
+
+TEST_P(Unwinding, AProcessMadeAndAwaitedInADestructorThatUnwindingRunsIsJoined) {
+  struct Worker {
+    const Pipe& gate;
+    ~Worker() {
+      Process child([](const std::string& path) { test::tell(path, "done"); }, gate.writer());
+      child.start();
+    }
+  };
+  Pipe done;
+  EXPECT_EQ(errors_of([&] {
+              const Worker worker{done};
+              throw std::runtime_error("no");
+            }),
+            "");
+  EXPECT_EQ(done.read(4), "done");
+}
+
+}  // namespace
+}  // namespace steward
