@@ -111,8 +111,8 @@ Value QueueObject::take(const Getter& getter, CallKey key, Context& context) {
   Value result = taken.front().value;
   if (getter.asked == Asked::reserve) {
     Item& item = taken.front();
-    return reserved(key, getter.time_ms, item.redelivered, std::move(result), std::move(item),
-                    context);
+    const bool redelivered = item.redelivered;
+    return reserved(key, getter.time_ms, redelivered, std::move(result), std::move(item), context);
   }
   if (getter.asked == Asked::get_many) {
     Value::List values;
