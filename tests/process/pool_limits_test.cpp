@@ -174,8 +174,8 @@ TEST(PoolLimits, ARefusedMemoryFileIsOneClearSentence) {
   EXPECT_EQ(in_fork([] {
               refuse_memory_files();
               const std::string text = thrown_by<std::exception>([] { Pool(1); });
-              return expect(text == "no shared memory: memfd_create is refused here, by seccomp for "
-                                    "instance: Operation not permitted",
+              return expect(text == "no shared memory: memfd_create is refused here, by seccomp "
+                                    "for instance: Operation not permitted",
                             text.c_str());
             }),
             0);
