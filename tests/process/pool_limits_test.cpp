@@ -1,9 +1,14 @@
 // Pools under limits of the system.
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -145,6 +150,33 @@ TEST(PoolLimits, AnAllocationThatFailsInAWorkerIsTheCallersToCatch) {
               const auto text = thrown_by<std::bad_alloc>([&] { pool.apply(megabytes, 2000); });
               int wrong = expect(text != "nothing was thrown", text.c_str());
               return wrong + expect(pool.apply(cube, 2) == 8, "the pool goes on");
+            }),
+            0);
+}
+
+// As a filter of system calls does.
+void refuse_memory_files() {
+  const auto number = static_cast<std::uint32_t>(offsetof(seccomp_data, nr));
+  std::array<sock_filter, 4> filter{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program{filter.size(), filter.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    std::abort();
+  }
+}
+
+TEST(PoolLimits, ARefusedMemoryFileIsOneClearSentence) {
+  EXPECT_EQ(in_fork([] {
+              refuse_memory_files();
+              const std::string text = thrown_by<std::exception>([] { Pool(1); });
+              return expect(text == "no shared memory: memfd_create is refused here, by seccomp "
+                                    "for instance: Operation not permitted",
+                            text.c_str());
             }),
             0);
 }
