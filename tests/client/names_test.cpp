@@ -96,9 +96,10 @@ TEST_F(Names, ADirectoryThatIsNotThisUsersAloneIsRefused) {
   const std::string link = base + "/link";
   fs::create_directory_symlink(good, link);
   std::ofstream(base + "/file");
-  for (const auto& [place, why] : {std::pair(open, "is open to others"),
-                                   std::pair(link, "is no directory"),
-                                   std::pair(base + "/file", "is no directory")}) {
+  for (const auto& one : {std::pair(open, "is open to others"), std::pair(link, "is no directory"),
+                          std::pair(base + "/file", "is no directory")}) {
+    const std::string& place = one.first;
+    const std::string why = one.second;
     EXPECT_THAT(thrown<AuthenticationError>([&] { new_address_of_name("work", {place, good}); }),
                 HasSubstr(place + " " + why));
     EXPECT_THAT(thrown<AuthenticationError>([&] { address_of_name("work", {place, good}); }),
