@@ -32,7 +32,7 @@ class Error {
 // ...), with its code() where that has one; else a std::runtime_error.
 class RemoteError : public Error {
  public:
-  // The exception's C++ type as the other process names it: "std::overflow_error", "bank::Overdrawn".
+  // The exception's C++ type as that process names it: "std::overflow_error", "bank::Overdrawn".
   virtual const std::string& type_name() const noexcept = 0;
 
  protected:

@@ -32,7 +32,9 @@ std::array<Id, 3> ids(const StatusFile& status, const char* field) {
 }
 
 void check(int result, const char* what) {
-  if (result != 0) throw SystemError(errno, fmt::format("cannot take over {} from the process that starts it", what));
+  if (result == 0) return;
+  throw SystemError(errno,
+                    fmt::format("cannot take over {} from the process that starts it", what));
 }
 
 void set_capabilities(const Credentials::Capabilities& wanted) {

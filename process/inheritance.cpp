@@ -22,7 +22,9 @@ namespace steward::process {
 namespace {
 
 void check(int result, const char* what) {
-  if (result != 0) throw SystemError(errno, fmt::format("cannot take over {} from the process that starts it", what));
+  if (result == 0) return;
+  throw SystemError(errno,
+                    fmt::format("cannot take over {} from the process that starts it", what));
 }
 
 std::string text_of(const std::string& path) {

@@ -1,6 +1,6 @@
 // What a process has from the one that asked for it, as if that had forked it: its keeper is older,
-// and has what the program had at its birth. The kernel tells what the starter has now; nothing that
-// the starter says of itself would do, for a program may give up rights because it trusts itself no
+// and has what the program had at its birth. The kernel tells what the starter has now. What the
+// starter says of itself would not do: a program may give up rights because it trusts itself no
 // longer.
 #pragma once
 

@@ -127,7 +127,7 @@ class Keeper {
     child.server = request.server;
     child.channel = std::move(request.channel);
     try {
-      // A process that is forked from the program as it stands has no business with this copy of it.
+      // One that is forked from the program as it stands has no business with this copy of it.
       shm::SocketPair link = once() ? shm::SocketPair{} : shm::seqpacket_pair();
       if (link.a) ask_for_sender(link.a.get());
       child.pid = ::fork();

@@ -37,8 +37,8 @@ struct Launch {
 };
 
 // Starts a process and waits until it has confirmed. The child has this process's environment,
-// working directory, standard descriptors and all that inherit() takes over, default signals, and no
-// other descriptor but with StartMethod::fork.
+// working directory, standard descriptors and all that inherit() takes over, default signals, and
+// no other descriptor but with StartMethod::fork.
 //
 // Throws what kept the child from coming up: the exception that left its entry (same type and text
 // if it is an Error of ours), WorkerDied (it ended, or its keeper is gone), SystemError.

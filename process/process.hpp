@@ -49,10 +49,10 @@ struct ProcessOptions {
 // fresh program. What has changed since must be passed as an argument; or set it before that first
 // one, or use StartMethod::fork, which copies the program as it stands.
 //
-// The process has this one's environment, working directory, standard descriptors, users and groups,
-// capabilities, umask, resource limits, niceness and CPU affinity at start(), default signals and no
-// other descriptors (forked: also those of this process, but none of a pipe
-// whose end it was not given). std::exit() in it runs the handlers and destructors that were
+// The process has at start() this one's environment, working directory, standard descriptors, user,
+// groups, capabilities, umask, resource limits, niceness and CPU affinity; default signals and no
+// other descriptors (forked: also those of this process, but none of a pipe whose end it was not
+// given). Ctrl-C ends it: see docs/signals.md. std::exit() in it runs the handlers and destructors
 // registered there, not those of the program it was forked from; of C streams only standard output
 // and error are flushed. Spawned it ends as any program does. It is killed if this process dies.
 //
@@ -112,8 +112,8 @@ class Process {
   // process may not signal it and its keeper cannot be asked (StartMethod::fork).
   void terminate();
   void kill();  // SIGKILL; the same
-  // nullopt before start() and before the end, negative for a signal, 1 after an exception. 255 also if its keeper
-  // (the fork server, say) was killed: nobody knows then.
+  // nullopt before start() and the end, negative for a signal, 1 after an exception. 255 also if
+  // its keeper (the fork server, say) was killed: nobody knows then.
   std::optional<int> exitcode() const;
 
   const std::string& name() const;

@@ -80,7 +80,7 @@ std::string current_type() {
   return type != nullptr ? demangled(type->name()) : "an unknown exception";
 }
 
-// As the standard calls it, not the library: "std::__ios_failure", "std::ios_base::failure[abi:...]".
+// As the standard calls it, not the library: "std::__ios_failure", "...::failure[abi:cxx11]".
 std::string current_type(const core::Standard& standard) {
   std::string type = current_type();
   const bool librarys = type.find("__") != std::string::npos || type.ends_with(']');

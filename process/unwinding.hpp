@@ -1,5 +1,5 @@
-// What a Process does while an exception unwinds past it: a process that waits for ever for what the
-// code after the throw would have sent must not keep the exception from its handler.
+// What a Process does while an exception unwinds past it: a process that waits for ever, for what
+// the code after the throw would have sent, must not keep the exception from its handler.
 #pragma once
 
 #include <chrono>

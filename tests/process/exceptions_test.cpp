@@ -145,11 +145,12 @@ TEST_F(Exceptions, OfTheLibraryAreThemselves) {
 TEST(SystemErrors, AreBothWhatTheLibraryAndWhatTheStandardThrows) {
   const SystemError error(EPERM, "cannot");
   EXPECT_STREQ(static_cast<const Error&>(error).what(), "cannot: Operation not permitted");
-  EXPECT_EQ(static_cast<const std::system_error&>(error).code(), std::errc::operation_not_permitted);
+  EXPECT_EQ(static_cast<const std::system_error&>(error).code().value(), EPERM);
 }
 
 TEST(PackedFailures, ThatAreDamagedAreABadCallOrSomethingCatchable) {
-  process::Failure failure{core::ErrorCode::remote, "text", "T", {"std::future_error", "generic", 7}};
+  process::Failure failure{
+      core::ErrorCode::remote, "text", "T", {"std::future_error", "generic", 7}};
   EXPECT_THROW(process::throw_failure(process::pack_failure(failure)), std::logic_error);
   failure.standard = {"std::no_such", "generic", 7};
   EXPECT_THROW(process::throw_failure(process::pack_failure(failure)), RemoteError);

@@ -93,7 +93,9 @@ TEST_P(Unwinding, AllProcessesOfAVectorAreEndedInTheTimeOfOne) {
     for (Process& child : children) child.start();
     throw std::runtime_error("no");
   });
-  for (const std::string& name : names) EXPECT_NE(errors.find(name + line), std::string::npos) << name;
+  for (const std::string& name : names) {
+    EXPECT_NE(errors.find(name + line), std::string::npos) << name;
+  }
   // One of them uses up the patience; 64 would take 19 s.
   EXPECT_LT(std::chrono::steady_clock::now() - before, 15s);
 }
