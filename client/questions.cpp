@@ -9,9 +9,6 @@
 namespace steward::client {
 namespace {
 
-// An empty MessagePack array.
-constexpr std::string_view kNoArguments = "\x90";
-
 // What was cancelled is in flight until the manager has said so, which takes no longer.
 constexpr std::chrono::seconds kSlotPatience{1};
 
@@ -38,7 +35,7 @@ Questions::Questions(const SessionPtr& session, const std::vector<Question>& que
       }
       to.throw_if_closed(label);
       Asked& asked = asked_.emplace_back();
-      PendingCall& call = to.number_call(label, kNoArguments, false);
+      PendingCall& call = to.number_call(label, core::kNoArguments, false);
       call.effect = Effect::read;
       call.waiter = &asked;
       asked.call = &call;

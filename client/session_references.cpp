@@ -13,9 +13,6 @@
 namespace steward::client {
 namespace {
 
-// An empty MessagePack array.
-constexpr std::string_view kNoArguments = "\x90";
-
 std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce) {
   std::string arguments;
   core::Writer writer(arguments);
@@ -207,7 +204,7 @@ bool LiveSession::unlock(core::ObjectId lock) {
   if (inherited()) return successor()->unlock(lock);
   const Lock guard(mutex_);
   switch (holds_.unlock(lock, thread_number())) {
-    case Holds::Ended::held: post_now(lock, "unlock", kNoArguments); return true;
+    case Holds::Ended::held: post_now(lock, "unlock", core::kNoArguments); return true;
     case Holds::Ended::lost: return true;
     case Holds::Ended::never: break;
   }

@@ -17,6 +17,7 @@
 namespace steward::core {
 
 inline constexpr std::uint64_t kProtocolVersion = 1;
+inline constexpr std::string_view kNoArguments = "\x90";  // an empty array
 
 // Never reuse a number.
 enum class Envelope : std::uint8_t {

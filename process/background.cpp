@@ -41,7 +41,7 @@ void detach(int nowhere, int log, int keep) {
 }
 
 // In the new process.
-[[noreturn]] void live(int socket, const std::function<void(const Say& say)>& work) {
+[[noreturn]] void work_detached(int socket, const std::function<void(const Say& say)>& work) {
   const auto say = [socket](const std::string& words) {
     try {
       shm::send_with_fds(socket, std::string_view(words).substr(0, kWordsBytes));
@@ -75,7 +75,7 @@ std::string run_in_background(const std::string& log_file,
   }
   if (pid == 0) {
     detach(nowhere.get(), log ? log.get() : nowhere.get(), pair.b.get());
-    live(pair.b.get(), work);
+    work_detached(pair.b.get(), work);
   }
   pair.b.reset();
   const auto heard = shm::receive_with_fds(pair.a.get(), kWordsBytes);

@@ -31,12 +31,6 @@ std::array<Id, 3> ids(const StatusFile& status, const char* field) {
   return all;
 }
 
-void check(int result, const char* what) {
-  if (result == 0) return;
-  throw SystemError(errno,
-                    fmt::format("cannot take over {} from the process that starts it", what));
-}
-
 void set_capabilities(const Credentials::Capabilities& wanted) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
@@ -44,7 +38,7 @@ void set_capabilities(const Credentials::Capabilities& wanted) {
     const auto word = [i](std::uint64_t set) { return static_cast<__u32>(set >> (32 * i)); };
     data[i] = {word(wanted.effective), word(wanted.permitted), word(wanted.inheritable)};
   }
-  check(static_cast<int>(::syscall(SYS_capset, &header, data.data())), "its capabilities");
+  taken_over(static_cast<int>(::syscall(SYS_capset, &header, data.data())), "its capabilities");
 }
 
 // Calls `change` for each capability that is in the set.
@@ -59,19 +53,19 @@ void take_ambient(std::uint64_t wanted) {
   // EINVAL: a kernel without these has none to be cleared.
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   for_each(wanted, [](unsigned long capability) {
-    check(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0), "its capabilities");
+    taken_over(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0), "its capabilities");
   });
 }
 
 void take_ids(const Credentials& wanted, const Credentials& own) {
   if (wanted.supplementary != own.supplementary) {
-    check(::setgroups(wanted.supplementary.size(), wanted.supplementary.data()),
+    taken_over(::setgroups(wanted.supplementary.size(), wanted.supplementary.data()),
           "its supplementary groups");
   }
   const auto [group, effective_group, saved_group] = wanted.groups;
-  check(::setresgid(group, effective_group, saved_group), "its group ids");
+  taken_over(::setresgid(group, effective_group, saved_group), "its group ids");
   const auto [user, effective_user, saved_user] = wanted.users;
-  check(::setresuid(user, effective_user, saved_user), "its user ids");
+  taken_over(::setresuid(user, effective_user, saved_user), "its user ids");
 }
 
 }  // namespace
@@ -114,6 +108,12 @@ Credentials Credentials::before_execution(const Credentials& own) const {
   return wanted;
 }
 
+void taken_over(int result, const char* what) {
+  if (result == 0) return;
+  throw SystemError(errno,
+                    fmt::format("cannot take over {} from the process that starts it", what));
+}
+
 void use_all_rights(const Credentials& own) {
   if (own.capabilities.effective == own.capabilities.permitted) return;
   Credentials::Capabilities all = own.capabilities;
@@ -129,15 +129,15 @@ void take_over(const Credentials& wanted, const Credentials& own) {
   if (wanted == own && own.capabilities.effective == own.capabilities.permitted) return;
   use_all_rights(own);
   for_each(own.capabilities.bounding & ~wanted.capabilities.bounding, [](unsigned long capability) {
-    check(::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0), "its capabilities");
+    taken_over(::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0), "its capabilities");
   });
-  check(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "its capabilities");
+  taken_over(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "its capabilities");
   take_ids(wanted, own);
-  check(::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0), "its capabilities");
+  taken_over(::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0), "its capabilities");
   set_capabilities(wanted.capabilities);
   take_ambient(wanted.capabilities.ambient);
   if (wanted.no_new_privileges) {
-    check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
+    taken_over(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
   } else if (own.no_new_privileges) {
     throw SystemError(EPERM, "cannot take over from the process that starts it that it may gain "
                              "privileges");

@@ -53,6 +53,9 @@ struct Credentials {
   std::string filters;  // of system calls (seccomp): mode and number
 };
 
+// Throws SystemError, from errno, unless the result of a system call is 0.
+void taken_over(int result, const char* what);
+
 // Every right that this process, which has the credentials `own`, may make use of.
 void use_all_rights(const Credentials& own);
 

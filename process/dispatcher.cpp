@@ -166,6 +166,7 @@ bool Dispatcher::send(Unit& unit) {
   message += unit.unit.arguments;
   switch (tasks_->put(shm::bytes_of(message), 0, Queue::kNow)) {
     case Queue::Outcome::done: break;
+    case Queue::Outcome::no_block:
     case Queue::Outcome::timeout: return false;
     case Queue::Outcome::closed:
     case Queue::Outcome::ended: throw Closed("the pool has no more workers");

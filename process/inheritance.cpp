@@ -21,12 +21,6 @@
 namespace steward::process {
 namespace {
 
-void check(int result, const char* what) {
-  if (result == 0) return;
-  throw SystemError(errno,
-                    fmt::format("cannot take over {} from the process that starts it", what));
-}
-
 std::string text_of(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -37,15 +31,15 @@ void take_root(const std::string& process) {
   const std::string root = process + "/root";
   struct stat own{};
   struct stat wanted{};
-  check(::stat("/", &own), "its root directory");
+  taken_over(::stat("/", &own), "its root directory");
   if (::stat((root + "/.").c_str(), &wanted) != 0) {
     if (text_of(process + "/mountinfo") == text_of("/proc/self/mountinfo")) return;
     errno = EPERM;
-    check(-1, "its root directory");
+    taken_over(-1, "its root directory");
   }
   if (own.st_dev == wanted.st_dev && own.st_ino == wanted.st_ino) return;
-  check(::chroot(root.c_str()), "its root directory");
-  check(::chdir("/"), "its root directory");
+  taken_over(::chroot(root.c_str()), "its root directory");
+  taken_over(::chdir("/"), "its root directory");
 }
 
 rlim_t limit_in(std::istringstream& line) {
@@ -68,18 +62,18 @@ void take_limits(const std::string& process) {
     wanted.rlim_max = limit_in(values);
     rlimit own{};
     const auto which = static_cast<__rlimit_resource_t>(resource);
-    check(::getrlimit(which, &own), "its resource limits");
+    taken_over(::getrlimit(which, &own), "its resource limits");
     if (own.rlim_cur == wanted.rlim_cur && own.rlim_max == wanted.rlim_max) continue;
-    check(::setrlimit(which, &wanted), "its resource limits");
+    taken_over(::setrlimit(which, &wanted), "its resource limits");
   }
 }
 
 void take_niceness(pid_t thread) {
   errno = 0;
   const int wanted = ::getpriority(PRIO_PROCESS, static_cast<id_t>(thread));
-  check(errno, "its niceness");
+  taken_over(errno, "its niceness");
   if (::getpriority(PRIO_PROCESS, 0) == wanted) return;
-  check(::setpriority(PRIO_PROCESS, 0, wanted), "its niceness");
+  taken_over(::setpriority(PRIO_PROCESS, 0, wanted), "its niceness");
 }
 
 // The words of a set of CPUs that has room for every one that the kernel knows of.
@@ -90,7 +84,7 @@ std::vector<unsigned long> affinity_of(pid_t thread) {
                                reinterpret_cast<cpu_set_t*>(set.data()));
   };
   while (get() != 0) {
-    if (errno != EINVAL) check(-1, "its CPU affinity");
+    if (errno != EINVAL) taken_over(-1, "its CPU affinity");
     set.resize(2 * set.size());
   }
   return set;
@@ -99,7 +93,7 @@ std::vector<unsigned long> affinity_of(pid_t thread) {
 void take_affinity(pid_t thread) {
   const std::vector<unsigned long> wanted = affinity_of(thread);
   if (affinity_of(0) == wanted) return;
-  check(::sched_setaffinity(0, wanted.size() * sizeof(unsigned long),
+  taken_over(::sched_setaffinity(0, wanted.size() * sizeof(unsigned long),
                             reinterpret_cast<const cpu_set_t*>(wanted.data())),
         "its CPU affinity");
 }

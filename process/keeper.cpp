@@ -31,10 +31,6 @@
 namespace steward::process {
 namespace {
 
-[[noreturn]] void fail_in_keeper(const char* what, int error = errno) {
-  throw SystemError(error, what);
-}
-
 // Waits for connections, requests and deaths; it never waits for anything else.
 class Keeper {
  public:
@@ -87,7 +83,7 @@ class Keeper {
       events.push_back({member.connection.get(), POLLIN, 0});
     }
     while (::poll(events.data(), events.size(), -1) < 0) {
-      if (errno != EINTR) fail_in_keeper("a keeper of processes cannot poll");
+      if (errno != EINTR) throw SystemError(errno, "a keeper of processes cannot poll");
     }
     return events;
   }
@@ -138,7 +134,7 @@ class Keeper {
         live({method_, std::move(request), std::move(link.b), starter.pidfd.get(), pidfd_.get(),
               ::getppid(), origin_, asker});
       }
-      if (child.pid < 0) fail("cannot fork");
+      if (child.pid < 0) throw SystemError(errno, "cannot fork");
       child.connection = std::move(link.a);
       child.pidfd = pidfd_or_kill(child.pid);
     } catch (const SystemError& error) {
@@ -173,7 +169,7 @@ class Keeper {
   static siginfo_t await_end(pid_t pid) {
     siginfo_t info{};
     while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0) {
-      if (errno != EINTR) fail_in_keeper("a keeper of processes cannot wait for one");
+      if (errno != EINTR) throw SystemError(errno, "a keeper of processes cannot wait for one");
     }
     return info;
   }
@@ -255,10 +251,12 @@ void reap(StartMethod method, pid_t step) {
   int status = 0;
   while (::waitpid(step, &status, 0) < 0) {
     if (errno == ECHILD) return;  // the program ignores or collects its children
-    if (errno != EINTR) fail_in_keeper("cannot wait for the start of a keeper of processes");
+    if (errno != EINTR) {
+      throw SystemError(errno, "cannot wait for the start of a keeper of processes");
+    }
   }
   if (method != StartMethod::spawn && WIFEXITED(status) && WEXITSTATUS(status) != 0) {
-    fail_in_keeper("cannot fork a keeper of processes", WEXITSTATUS(status));
+    throw SystemError(WEXITSTATUS(status), "cannot fork a keeper of processes");
   }
 }
 

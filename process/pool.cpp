@@ -54,8 +54,9 @@ std::shared_ptr<process::Dispatcher> start(process::Dispatcher::Plan plan) {
   try {
     return std::make_shared<process::Dispatcher>(std::move(plan));
   } catch (const std::system_error& error) {
-    throw SystemError(error.code().value(), fmt::format("a pool of {} processes cannot be started{}",
-                                                        count, limit_behind(error.code())));
+    throw SystemError(error.code().value(),
+                      fmt::format("a pool of {} processes cannot be started{}", count,
+                                  limit_behind(error.code())));
   }
 }
 

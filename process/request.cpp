@@ -29,7 +29,7 @@ enum Flag : std::uint32_t {
 };
 
 // How each message begins.
-struct Header {
+struct RequestHeader {
   std::uint32_t flags = 0;
   std::int32_t who = 0;     // the thread that asks; kSignal: the process that gets it
   std::int32_t signal = 0;  // kSignal: its number
@@ -84,7 +84,7 @@ bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 }  // namespace
 
 void send_request(int connection, const Request& request, int channel, Carriage carriage) {
-  Header header{request.server ? kServer : 0U, ::gettid(), 0};
+  RequestHeader header{request.server ? kServer : 0U, ::gettid(), 0};
   std::vector<int> standard;
   // Before anything is opened here that could take the number of a closed one.
   for (int fd = 0; fd < 3; ++fd) {
@@ -116,7 +116,7 @@ void send_request(int connection, const Request& request, int channel, Carriage 
 }
 
 void send_request(int connection, const SignalRequest& request) {
-  const Header header{kSignal, request.pid, request.number};
+  const RequestHeader header{kSignal, request.pid, request.number};
   shm::send_with_fds(connection, {reinterpret_cast<const char*>(&header), sizeof header});
 }
 
@@ -146,7 +146,7 @@ std::vector<shm::UniqueFd> receive_files(int channel, std::size_t count) {
 }
 
 std::optional<IncomingRequest> receive_request(int connection) {
-  Header header;
+  RequestHeader header;
   auto received = shm::receive_with_fds(connection, sizeof header + kInlineBytes);
   if (!received.message) return std::nullopt;
   shm::FdMessage& message = *received.message;

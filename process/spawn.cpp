@@ -49,7 +49,7 @@ class CommandLine {
   std::array<char*, 4> words_{name_.data(), mark_.data(), role_.data(), nullptr};
 };
 
-void check(int error, const char* what) {
+void check_spawn(int error, const char* what) {
   if (error != 0) throw SystemError(error, what);
 }
 
@@ -58,11 +58,12 @@ void check(int error, const char* what) {
 class Spawning {
  public:
   explicit Spawning(std::initializer_list<int> fds) {
-    check(::posix_spawn_file_actions_init(&files_), "cannot prepare the spawn server");
-    check(::posix_spawnattr_init(&attributes_), "cannot prepare the spawn server");
+    check_spawn(::posix_spawn_file_actions_init(&files_), "cannot prepare the spawn server");
+    check_spawn(::posix_spawnattr_init(&attributes_), "cannot prepare the spawn server");
     // To its own number: only takes close-on-exec off.
     for (const int fd : fds) {
-      check(::posix_spawn_file_actions_adddup2(&files_, fd, fd), "cannot prepare the spawn server");
+      check_spawn(::posix_spawn_file_actions_adddup2(&files_, fd, fd),
+                  "cannot prepare the spawn server");
     }
     sigset_t all;
     ::sigfillset(&all);
@@ -79,7 +80,7 @@ class Spawning {
 
   pid_t run(CommandLine& line) {
     pid_t pid = 0;
-    check(::posix_spawn(&pid, kProgram, &files_, &attributes_, line.get(), environ),
+    check_spawn(::posix_spawn(&pid, kProgram, &files_, &attributes_, line.get(), environ),
           "cannot execute this program anew");
     return pid;
   }

@@ -19,7 +19,7 @@
 namespace steward::process {
 namespace {
 
-struct Header {
+struct StatusHeader {
   StatusKind kind;
   std::int32_t value;
 };
@@ -113,7 +113,7 @@ core::Standard standard_of(const Error& error) {
 
 void send_status(int channel, StatusKind kind, std::int32_t value, std::string_view text,
                  std::optional<int> fd) {
-  const Header header{kind, value};
+  const StatusHeader header{kind, value};
   std::string bytes(sizeof header, '\0');
   std::memcpy(bytes.data(), &header, sizeof header);
   bytes += text;
@@ -121,7 +121,7 @@ void send_status(int channel, StatusKind kind, std::int32_t value, std::string_v
 }
 
 std::optional<Status> receive_status(int channel, shm::Wait wait) {
-  Header header{};
+  StatusHeader header{};
   auto received = shm::receive_with_fds(channel, sizeof header + kStatusTextBytes, wait);
   if (!received.message || received.message->bytes.size() < sizeof header) return std::nullopt;
   shm::FdMessage& message = *received.message;

@@ -18,10 +18,6 @@ namespace {
 using Control =
     std::array<char, CMSG_SPACE(sizeof(int) * kMaxFdsPerMessage) + CMSG_SPACE(sizeof(ucred))>;
 
-[[noreturn]] void fail(const std::string& what, int error = errno) {
-  throw SystemError(error, what);
-}
-
 void take_fds(const cmsghdr* part, std::vector<UniqueFd>& fds) {
   const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
   for (std::size_t i = 0; i < count; ++i) {
@@ -48,21 +44,22 @@ void check_whole(const FdMessage& message, const msghdr& header) {
   const std::size_t count = message.fds.size();
   if ((header.msg_flags & MSG_TRUNC) != 0 || count > kMaxFdsPerMessage ||
       (cut && count == kMaxFdsPerMessage)) {
-    fail("a message with descriptors was cut", EMSGSIZE);
+    throw SystemError(EMSGSIZE, "a message with descriptors was cut");
   }
   if (!cut) return;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  fail("no room for the descriptors of a message (ulimit -n is " +
-           std::to_string(limit.rlim_cur) + ')',
-       EMFILE);
+  throw SystemError(EMFILE, "no room for the descriptors of a message (ulimit -n is " +
+                                std::to_string(limit.rlim_cur) + ')');
 }
 
 }  // namespace
 
 void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds) {
-  if (fds.size() > kMaxFdsPerMessage) fail("too many descriptors in one message", EINVAL);
-  if (bytes.empty()) fail("a message without bytes would look like the end", EINVAL);
+  if (fds.size() > kMaxFdsPerMessage) {
+    throw SystemError(EINVAL, "too many descriptors in one message");
+  }
+  if (bytes.empty()) throw SystemError(EINVAL, "a message without bytes would look like the end");
   iovec data{const_cast<char*>(bytes.data()), bytes.size()};
   msghdr header{};
   header.msg_iov = &data;
@@ -80,7 +77,7 @@ void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& f
   }
   for (;;) {
     if (::sendmsg(socket, &header, MSG_NOSIGNAL) >= 0) return;
-    if (errno != EINTR) fail("cannot send a message with descriptors");
+    if (errno != EINTR) throw SystemError(errno, "cannot send a message with descriptors");
   }
 }
 
@@ -106,7 +103,7 @@ Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait) {
     return {std::nullopt, true};
   }
   if (size < 0 && errno == ECONNRESET) return {};
-  if (size < 0) fail("cannot receive a message with descriptors");
+  if (size < 0) throw SystemError(errno, "cannot receive a message with descriptors");
   std::optional<ucred> sender;
   take_control(header, message, sender);
   check_whole(message, header);
@@ -118,7 +115,7 @@ Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait) {
 SocketPair seqpacket_pair() {
   std::array<int, 2> fds{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds.data()) != 0) {
-    fail("cannot make a pair of sockets");
+    throw SystemError(errno, "cannot make a pair of sockets");
   }
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }

@@ -13,19 +13,15 @@
 namespace steward::shm {
 namespace {
 
-[[noreturn]] void fail(int error, const std::string& what) {
-  throw SystemError(error, what);
-}
-
 // Asked before: past the limit the kernel sends SIGXFSZ, which ends a process that does not expect
 // it.
 void check_limit(std::uint64_t size) {
   rlimit limit{};
   ::getrlimit(RLIMIT_FSIZE, &limit);
   if (limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur) return;
-  fail(EFBIG, fmt::format("no memory file of {} bytes, as the limit on the size of files (ulimit "
-                          "-f) is {} bytes",
-                          size, limit.rlim_cur));
+  throw SystemError(EFBIG, fmt::format("no memory file of {} bytes, as the limit on the size of "
+                                       "files (ulimit -f) is {} bytes",
+                                       size, limit.rlim_cur));
 }
 
 }  // namespace
@@ -36,11 +32,11 @@ UniqueFd memory_file(const char* name, std::uint64_t size) {
   if (!file) {
     const int error = errno;
     const bool refused = error == EPERM || error == ENOSYS || error == EACCES;
-    fail(error, refused ? "memfd_create is refused here, by seccomp for instance"
-                        : "cannot make a memory file");
+    throw SystemError(error, refused ? "memfd_create is refused here, by seccomp for instance"
+                                     : "cannot make a memory file");
   }
   if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0) {
-    fail(errno, fmt::format("no memory file of {} bytes", size));
+    throw SystemError(errno, fmt::format("no memory file of {} bytes", size));
   }
   return file;
 }

@@ -17,7 +17,7 @@
 namespace steward::shm {
 namespace {
 
-[[noreturn]] void fail(const std::string& path, int error = errno) {
+[[noreturn]] void cannot_listen(const std::string& path, int error = errno) {
   throw SystemError(error, "cannot listen at ipc://" + path);
 }
 
@@ -32,13 +32,13 @@ UniqueFd locked(const std::string& path) {
   const std::string name = lock_of(path);
   for (;;) {
     UniqueFd lock(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!lock) fail(path);
+    if (!lock) cannot_listen(path);
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-      fail(path, errno == EWOULDBLOCK ? EADDRINUSE : errno);
+      cannot_listen(path, errno == EWOULDBLOCK ? EADDRINUSE : errno);
     }
     struct stat mine {};
     struct stat there {};
-    if (::fstat(lock.get(), &mine) != 0) fail(path);
+    if (::fstat(lock.get(), &mine) != 0) cannot_listen(path);
     // Whoever had it may have removed the file meanwhile.
     if (::lstat(name.c_str(), &there) == 0 && same_file(mine, there)) return lock;
   }
@@ -47,7 +47,7 @@ UniqueFd locked(const std::string& path) {
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) fail(path, ENAMETOOLONG);
+  if (path.size() >= sizeof address.sun_path) cannot_listen(path, ENAMETOOLONG);
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
 }
@@ -56,7 +56,7 @@ sockaddr_un address_of(const std::string& path) {
 bool is_dead(const std::string& path) {
   const UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const sockaddr_un address = address_of(path);
-  if (!socket) fail(path);
+  if (!socket) cannot_listen(path);
   return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
              0 &&
          errno == ECONNREFUSED;
@@ -67,13 +67,13 @@ void clear(const std::string& path) {
   struct stat there {};
   if (::lstat(path.c_str(), &there) != 0) {
     if (errno == ENOENT) return;
-    fail(path);
+    cannot_listen(path);
   }
   if (!S_ISSOCK(there.st_mode)) {
     throw SystemError(EEXIST, "cannot listen at ipc://" + path + ", which is no socket");
   }
-  if (!is_dead(path)) fail(path, EADDRINUSE);
-  if (::unlink(path.c_str()) != 0) fail(path);
+  if (!is_dead(path)) cannot_listen(path, EADDRINUSE);
+  if (::unlink(path.c_str()) != 0) cannot_listen(path);
 }
 
 }  // namespace
@@ -97,19 +97,19 @@ SocketPath::~SocketPath() {
 void SocketPath::listen(int type, int backlog) {
   const sockaddr_un address = address_of(path_);
   UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) fail(path_);
+  if (!socket) cannot_listen(path_);
   clear(path_);
   // The file gets the mode of the socket; the umask is everybody's in this process.
-  if (::fchmod(socket.get(), 0600) != 0) fail(path_);
+  if (::fchmod(socket.get(), 0600) != 0) cannot_listen(path_);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    fail(path_);
+    cannot_listen(path_);
   }
   const std::string pid = std::to_string(creator_) + '\n';
   if (::listen(socket.get(), backlog) != 0 || ::ftruncate(lock_.get(), 0) != 0 ||
       ::pwrite(lock_.get(), pid.data(), pid.size(), 0) < 0) {
     const int error = errno;
     ::unlink(path_.c_str());
-    fail(path_, error);
+    cannot_listen(path_, error);
   }
   socket_ = std::move(socket);
 }

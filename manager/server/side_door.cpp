@@ -210,7 +210,9 @@ void SideDoor::add(shm::UniqueFd socket) {
 
 std::string SideDoor::objection(Place place, const std::string& bytes,
                                 std::vector<shm::UniqueFd>& fds) const {
-  if (!is_word(bytes, "door") || fds.size() != 1) return "this is no knock at a manager's side door";
+  if (!is_word(bytes, "door") || fds.size() != 1) {
+    return "this is no knock at a manager's side door";
+  }
   try {
     const std::string objection =
         shm::objection_to(fds[0].get(), place->visitor.pid, "the caller", "the manager");
