@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/signals_blocked.hpp>
+#include <steward/core/own_threads.hpp>
 
 namespace steward::client {
 
@@ -16,7 +16,7 @@ namespace steward::client {
 void Relays::start(std::unique_ptr<Relay> relay) {
   const std::lock_guard lock(mutex_);
   running_.push_back({*this, std::move(relay)});
-  const core::SignalsBlocked scope;
+  const core::OwnThreads scope("steward-relay");
   pthread_t thread{};
   if (::pthread_create(&thread, nullptr, run, &running_.back()) != 0) {
     running_.pop_back();
@@ -27,8 +27,6 @@ void Relays::start(std::unique_ptr<Relay> relay) {
 
 void* Relays::run(void* it) noexcept {
   const Run& run = *static_cast<const Run*>(it);
-  // By this name Process knows the library's own threads, which do not keep it from forking.
-  ::pthread_setname_np(::pthread_self(), "steward-relay");
   try {
     run.relay->run();
   } catch (const std::exception&) {

@@ -1,6 +1,5 @@
 #include <steward/client/renewal.hpp>
 
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -10,14 +9,14 @@
 
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/core/signals_blocked.hpp>
+#include <steward/core/own_threads.hpp>
 
 namespace steward::client {
 
 Renewal::Renewal(Tend tend)
     : tend_(std::move(tend)), end_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!end_) throw Overloaded("no descriptor is left for a remote session");
-  const core::SignalsBlocked scope;
+  const core::OwnThreads scope("steward-renewal");
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error&) {
@@ -36,8 +35,6 @@ void Renewal::stop() {
 }
 
 void Renewal::run() const {
-  // By this name Process knows the library's own threads, which do not keep it from forking.
-  ::pthread_setname_np(::pthread_self(), "steward-renewal");
   core::Deadline next = now();
   while (next && !wait_readable(end_.get(), next)) next = tend_();
 }

@@ -6,10 +6,19 @@
 
 #include <zmq.hpp>
 
+#include <steward/core/own_threads.hpp>
+
 namespace steward::client {
 
 // A goodbye should still leave the process.
 inline constexpr int kLingerMs = 200;
+
+// A context starts its threads with its first socket.
+inline zmq::context_t& start_threads(zmq::context_t& context) {
+  const core::OwnThreads scope("steward-zmq");
+  zmq::socket_t(context, zmq::socket_type::pair);
+  return context;
+}
 
 inline zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
   return zmq::buffer(key.data(), key.size());

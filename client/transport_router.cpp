@@ -33,7 +33,7 @@ constexpr std::int64_t kChunkBytes = Channel::kChunk + 64;
 class ZmqRouter final : public Trunk {
  public:
   ZmqRouter(const core::TcpAddress& address, const std::optional<core::KeyPairs>& keys)
-      : router_(context_, zmq::socket_type::router),
+      : router_(start_threads(context_), zmq::socket_type::router),
         monitor_(context_, zmq::socket_type::pair),
         questions_(context_, zmq::socket_type::rep) {
     take_options();

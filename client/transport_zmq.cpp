@@ -15,6 +15,7 @@ class ZmqContext {
   ZmqContext() {
     // Three of them a session; the sessions themselves are limited by descriptors.
     context.set(zmq::ctxopt::max_sockets, 16'384);
+    start_threads(context);
   }
   zmq::context_t context{1};
   std::uint64_t monitors = 0;  // names for their inproc addresses

@@ -5,12 +5,12 @@
 #include <thread>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/signals_blocked.hpp>
+#include <steward/core/own_threads.hpp>
 
 namespace steward::core {
 
 void check_threads_allowed() {
-  const SignalsBlocked blocked;
+  const OwnThreads scope("steward-try");
   std::latch tried(1);
   const auto wait = [&tried] { tried.wait(); };
   int error = 0;

@@ -16,7 +16,7 @@
 #include <steward/client/ring.hpp>
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/core/signals_blocked.hpp>
+#include <steward/core/own_threads.hpp>
 #include <steward/shm/poll.hpp>
 #include <steward/shm/shared_queue.hpp>
 #include <steward/shm/wait_any.hpp>
@@ -163,7 +163,7 @@ class Answers final : public Source {
 class Sleeper {
  public:
   Sleeper(Source& source, int bell, core::Deadline deadline) : source_(source) {
-    const core::SignalsBlocked scope;
+    const core::OwnThreads scope("steward-wait");
     thread_ = std::thread([&source, bell, deadline] {
       try {
         source.sleep(deadline);

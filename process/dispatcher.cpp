@@ -1,7 +1,5 @@
 #include <steward/process/dispatcher.hpp>
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <span>
 #include <utility>
@@ -10,7 +8,7 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/core/future.hpp>
-#include <steward/core/signals_blocked.hpp>
+#include <steward/core/own_threads.hpp>
 #include <steward/process/status.hpp>
 #include <steward/shm/bytes.hpp>
 
@@ -47,7 +45,7 @@ Dispatcher::Dispatcher(Plan plan, PoolRings rings)
   const std::vector<int> files{tasks_->fd(), results_->fd(), board_.fd()};
   Workforce::Owner& owner = *this;
   workforce_ = std::make_unique<Workforce>(plan_.workers, board_, files, owner);
-  const core::SignalsBlocked blocked;
+  const core::OwnThreads scope("steward-pool");
   const std::lock_guard hold(mutex_);
   thread_ = std::thread([this] {
     run();
@@ -282,7 +280,6 @@ void Dispatcher::look_again() noexcept {
 
 // The pool's thread: runs callbacks, and leads where nobody else does.
 void Dispatcher::run() {
-  ::pthread_setname_np(::pthread_self(), "steward-pool");
   Lock lock(mutex_);
   for (;;) {
     if (!later_.empty()) {

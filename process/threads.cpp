@@ -8,6 +8,8 @@
 #include <system_error>
 #include <thread>
 
+#include <steward/core/own_threads.hpp>
+
 namespace steward::process {
 namespace {
 
@@ -40,8 +42,7 @@ bool is_ours(const std::filesystem::path& task) {
   std::ifstream file(task / "comm");
   std::string name;
   std::getline(file, name);
-  return name.find("ZMQbg/") != std::string::npos || name == "steward-renewal" ||
-         name == "steward-relay" || name == "steward-pool";
+  return name.find("ZMQbg/") != std::string::npos || name.starts_with(core::kOwnThread);
 }
 
 int all_threads() {

@@ -1,7 +1,6 @@
 #include <steward/process/workforce.hpp>
 
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -16,7 +15,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/signals_blocked.hpp>
+#include <steward/core/own_threads.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/state.hpp>
@@ -67,11 +66,8 @@ Workforce::Workforce(WorkerPlan plan, Board& board, std::vector<int> files, Owne
   if (!bell_) throw SystemError(errno, "a pool's eventfd");
   try {
     for (std::size_t i = 0; i < seats_.size(); ++i) start(i);
-    const core::SignalsBlocked blocked;
-    watcher_ = std::thread([this] {
-      ::pthread_setname_np(::pthread_self(), "steward-pool");
-      watch();
-    });
+    const core::OwnThreads scope("steward-pool");
+    watcher_ = std::thread([this] { watch(); });
   } catch (...) {
     kill();
     watch();

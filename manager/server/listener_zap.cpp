@@ -9,7 +9,7 @@
 #include <zmq_addon.hpp>
 
 #include <steward/core/auth_entrance.hpp>
-#include <steward/core/signals_blocked.hpp>
+#include <steward/core/own_threads.hpp>
 
 namespace steward::server {
 namespace {
@@ -51,7 +51,7 @@ ZapGate::ZapGate(zmq::context_t& context, const std::array<std::uint8_t, 32>& cl
   questions.bind(kQuestions);
   end_.bind(kEnd);
   end.connect(kEnd);
-  const core::SignalsBlocked scope;
+  const core::OwnThreads scope("steward-zap");
   thread_ = std::thread([client, questions = std::move(questions), end = std::move(end)]() mutable {
     serve(std::move(questions), std::move(end), client);
   });

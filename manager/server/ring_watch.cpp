@@ -9,7 +9,7 @@
 #include <utility>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/signals_blocked.hpp>
+#include <steward/core/own_threads.hpp>
 #include <steward/shm/wait_any.hpp>
 
 namespace steward::server {
@@ -68,7 +68,7 @@ void RingWatch::watch(std::vector<Word> words, core::Duration slice) {
   }
   shm::wake_all(kick_);
   if (thread_.joinable()) return;
-  const core::SignalsBlocked scope;
+  const core::OwnThreads scope("steward-rings");
   thread_ = std::thread([this] { run(); });
 }
 

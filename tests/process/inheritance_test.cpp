@@ -175,14 +175,21 @@ TEST_P(Inheritance, CapabilitiesAndPrivilegesThatAreGivenUpDoNotComeBack) {
 }
 
 TEST_P(Inheritance, TheRootDirectoryIsThatOfTheStarter) {
-  const std::filesystem::path root = testing::TempDir() + "steward-root";
+  const std::filesystem::path root =
+      testing::TempDir() + "steward-root-" + std::to_string(::getpid());
   std::filesystem::create_directory(root);
   const int code = test::in_fork([&] {
     Pipe pipe;
     have_a_keeper();
     if (::chroot(root.c_str()) != 0) return 2;
-    // Executed anew it would need its file there.
-    if (GetParam() == StartMethod::spawn) return 0;
+    if (GetParam() == StartMethod::spawn) {  // executed anew it would need its file there
+      try {
+        Process(+[] {}).start();
+        return 3;
+      } catch (const SystemError& error) {
+        return error.code() == std::errc::no_such_file_or_directory ? 0 : 4;
+      }
+    }
     {
       const test::Redirected redirected(STDOUT_FILENO, pipe.writer_fd());
       Process child(+[] {
