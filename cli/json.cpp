@@ -163,7 +163,7 @@ class Builder final : public Json::json_sax_t {
     return *std::move(result_);
   }
 
-  bool null() override { return add({}); }
+  bool null() override { return add(Value()); }
   bool boolean(bool value) override { return add(value); }
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }

@@ -308,7 +308,7 @@ constexpr bool check_call(Parameters<P...>, Parameters<Args...>) {
     static_assert(kNever<F, P...>,
                   "a parameter of the target is a reference to what it may change, but another "
                   "process has a copy: take it by value, and share with a List, Dict or "
-                  "SharedValue");
+                  "Queue");
   } else if constexpr (!(core::Packable<std::decay_t<P>> && ...)) {
     static_assert(kNever<F, P...>,
                   "a parameter of the target cannot travel to another process: pointers and views "

@@ -46,7 +46,11 @@ unsigned quota_of_version_1(const Path& mount, const Path& group) {
 }
 
 bool has_cpu(std::string_view controllers) {
-  return ("," + std::string(controllers) + ",").find(",cpu,") != std::string::npos;
+  std::istringstream names{std::string(controllers)};
+  for (std::string name; std::getline(names, name, ',');) {
+    if (name == "cpu") return true;
+  }
+  return false;
 }
 
 }  // namespace

@@ -137,7 +137,8 @@ class Dict : public proxy::ProxyOf<Dict<K, V>, proxy::DictMethodsOf<K, V>::templ
   Element operator[](const K& key) const { return Element(typename Element::Made(), *this, key); }
 
   // Replaces the value under the key by f(value), and returns the new one. f takes a V, which is
-  // V{} if the key is missing, or a std::optional<V>; its result is converted to V. If somebody
+  // V{} if the key is missing, or a std::optional<V>; its result is converted to V. An f that takes
+  // V& may change the value in place and return nothing. If somebody
   // else writes in between, f is called again with what is there then: it must have no other
   // effect. What f throws passes through, and nothing is changed.
   template <class F>

@@ -50,6 +50,8 @@ V updated(F& f, const std::optional<V>& current) {
   } else {
     V value = current ? *current : V{};
     if constexpr (std::is_void_v<decltype(std::invoke(f, value))>) {
+      static_assert(!std::is_invocable_v<F&, V>,
+                    "f returns nothing and changes a copy: take V&, or return the new value");
       std::invoke(f, value);
       return value;
     } else {

@@ -96,6 +96,10 @@ void refused(const List<List<int>>& l) { auto row = l[0]; row->clear(); }
 void refused(const Queue<WithPointer>& q) { q.put({}); }
 #elif CASE == 23
 void refused(const Dict<const char*, int>& d) { d.set("x", 1); }
+#elif CASE == 24
+void refused(const Dict<int, std::vector<int>>& d) {
+  d.update_with(1, [](std::vector<int> all) { all.push_back(1); });
+}
 #endif
 
 }  // namespace steward::test
