@@ -103,7 +103,7 @@ void LiveSession::release(const ClientReference& reference) noexcept try {
   const auto known = references_.find(reference.token().object);
   if (known != references_.end() && known->second.reference == &reference) {
     references_.erase(known);
-    holds_.forget_lost(reference.token().object);
+    holds_.forget(reference.token().object);
   }
   if (reference.grants_ > 0) drop({{reference.token().object, reference.grants_}});
 } catch (...) {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <steward/proxy/list.hpp>
 #include <steward/proxy/lock.hpp>
 #include <steward/tests/proxy/house.hpp>
 
@@ -138,6 +139,18 @@ TEST_F(LockProxy, ResetsWhatIsNotPoisoned) {
   lock.reset();
   EXPECT_TRUE(lock.locked());
   lock.unlock();
+}
+
+TEST_F(LockProxy, OutlivesItsLastProxyHereLocked) {
+  const auto locks = house.make<List<RLock>>();
+  locks.append(house.make<RLock>());
+  locks.at(0).lock();
+  locks.at(0).lock();
+  EXPECT_EQ(house.session().hold(locks.at(0).reference()->token().object).depth, 0U);
+  locks.at(0).unlock();
+  EXPECT_TRUE(locks.at(0).locked());
+  locks.at(0).unlock();
+  EXPECT_FALSE(locks.at(0).locked());
 }
 
 TEST_F(LockProxy, TakesItsPolicyAtCreation) {
