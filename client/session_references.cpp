@@ -211,4 +211,10 @@ bool LiveSession::unlock(core::ObjectId lock) {
   return false;
 }
 
+// No other thread has holds here, or looks for any. Without the mutex, which need not be at rest
+// when this process forks in turn.
+bool LiveSession::end_copied_hold(core::ObjectId lock) {
+  return thread_number() == forked_by_ && holds_.unlock(lock, forked_by_) == Holds::Ended::lost;
+}
+
 }  // namespace steward::client

@@ -78,7 +78,9 @@ class LockMethods : public Calls {
   // If this thread holds it: waits for nothing, and throws nothing, whatever has become of the
   // manager, so that std::scoped_lock is safe. A hold that was lost with its session (the manager
   // ended, a lease ran out) is over: its unlock does nothing, and the next other call of this
-  // thread throws Disconnected. Throws NotOwner if this thread never held it.
+  // thread throws Disconnected. In a child of a plain fork() the holds are the parent's, which goes
+  // on holding them: an unlock of one does nothing there. Throws NotOwner if this thread never held
+  // it.
   Result<void> unlock() const {
     if (this->let_go(changing("unlock"))) return this->ready();
     return this->template call<void>(changing("unlock"));
