@@ -96,6 +96,10 @@ void refused(const List<List<int>>& l) { auto row = l[0]; row->clear(); }
 void refused(const Queue<WithPointer>& q) { q.put({}); }
 #elif CASE == 23
 void refused(const Dict<const char*, int>& d) { d.set("x", 1); }
+#elif CASE == 24
+void refused(const Queue<WithPointer>& q) { q.loan(); }
+#elif CASE == 25
+void refused(const Queue<WithPointer>& q) { q.take(); }
 #endif
 
 }  // namespace steward::test
