@@ -160,6 +160,17 @@ SessionPtr session_of(const core::ReferencePtr& reference) {
   return static_cast<const ClientReference&>(*claimed).session();
 }
 
+bool end_copied_hold(const core::ReferencePtr& lock) {
+  const ClientReference* copied = lock == nullptr ? nullptr : ClientReference::from(*lock);
+  if (copied == nullptr || !copied->session()->inherited()) return false;
+  const core::ObjectId object = lock->token().object;
+  if (const core::ReferencePtr claimed = State::current().bound(lock)) {
+    const auto& own = static_cast<const ClientReference&>(*claimed).session();
+    if (own->hold(object).depth > 0) return false;
+  }
+  return copied->session()->end_copied_hold(object);
+}
+
 void end_all_sessions(core::Duration wait) { State::current().end_all(wait); }
 
 }  // namespace steward::client

@@ -1,6 +1,6 @@
 #include <steward/client/holds.hpp>
 
-#include <iterator>
+#include <algorithm>
 
 namespace steward::client {
 
@@ -21,21 +21,14 @@ Holds::Ended Holds::unlock(core::ObjectId lock, Thread thread) {
   Entry& hold = entry->second;
   const bool held = hold.current.depth > 0;
   --(held ? hold.current.depth : hold.lost);
-  tidy(entry);
+  if (hold.current.depth == 0 && hold.lost == 0) entries_.erase(entry);
   return held ? Ended::held : Ended::lost;
 }
 
-void Holds::forget_lost(core::ObjectId lock) {
-  auto entry = entries_.lower_bound({lock, Thread{}});
-  while (entry != entries_.end() && entry->first.first == lock) {
-    entry->second.lost = 0;
-    entry = tidy(entry);
-  }
-}
-
-Holds::Entries::iterator Holds::tidy(Entries::iterator entry) {
-  const Entry& hold = entry->second;
-  return hold.current.depth > 0 || hold.lost > 0 ? std::next(entry) : entries_.erase(entry);
+void Holds::forget(core::ObjectId lock) {
+  const auto is_it = [lock](const auto& entry) { return entry.first.first == lock; };
+  const auto first = entries_.lower_bound({lock, Thread{}});
+  entries_.erase(first, std::find_if_not(first, entries_.end(), is_it));
 }
 
 }  // namespace steward::client

@@ -2,8 +2,10 @@
 // possible that need not wait for an answer, and one that cannot fail: a hold that was lost with
 // its session is remembered, so that its unlock is told from that of a thread that never held it.
 //
-// A lost hold is remembered until it is unlocked, or until the last proxy of the lock in this
-// process is gone. Thread safety: none; guarded by the session's mutex.
+// A hold, lost or not, is remembered until it is unlocked, or until the last proxy of the lock in
+// this process is gone: mostly the lock goes with it. Where it does not (it has a name, or others
+// have it) an unlock by a later proxy is a call like any other. Thread safety: none; guarded by the
+// session's mutex.
 #pragma once
 
 #include <cstdint>
@@ -48,20 +50,15 @@ class Holds {
     }
     return losers;
   }
-  // No proxy of this lock is left: lost holds of it will not be unlocked.
-  void forget_lost(core::ObjectId lock);
+  // No proxy of this lock is left.
+  void forget(core::ObjectId lock);
 
  private:
   struct Entry {
     Session::Hold current;
     std::uint64_t lost = 0;  // how many unlocks of lost holds are still to come
   };
-  using Entries = std::map<std::pair<core::ObjectId, Thread>, Entry>;
-
-  // Erases what says nothing any more; gives the next one.
-  Entries::iterator tidy(Entries::iterator entry);
-
-  Entries entries_;
+  std::map<std::pair<core::ObjectId, Thread>, Entry> entries_;
 };
 
 }  // namespace steward::client

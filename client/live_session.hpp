@@ -71,6 +71,8 @@ class LiveSession final : public Session, private Crew::Duty {
   void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) override;
   void note_unlock(core::ObjectId lock) override;
   bool unlock(core::ObjectId lock) override;
+  // Of a session that a fork has copied: see client::end_copied_hold().
+  bool end_copied_hold(core::ObjectId lock);
 
   // The halves of end(), for many sessions at once.
   void say_goodbye();
@@ -250,6 +252,7 @@ class LiveSession final : public Session, private Crew::Duty {
   };
   std::unordered_map<core::ObjectId, Known> references_;
   Holds holds_;
+  core::ThreadNumber forked_by_ = 0;  // in the child: the only one that has holds_ to unlock
 };
 
 }  // namespace steward::client

@@ -18,6 +18,11 @@ namespace steward::client {
 // Throws StaleHandle if `reference` is null or the object is gone, Disconnected if its manager is.
 SessionPtr session_of(const core::ReferencePtr& reference);
 
+// In a child of a plain fork(): ends one hold that the calling thread had of this lock at the fork.
+// It is the parent's, which goes on holding it, so that here there is nothing to unlock. False:
+// there is none, or a later one of the child's own.
+bool end_copied_hold(const core::ReferencePtr& lock);
+
 // A reference that this process owns for a token from anywhere: connects to its manager if there is
 // no session yet, and claims the object.
 core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options = {});

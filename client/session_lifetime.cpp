@@ -323,6 +323,8 @@ LiveSession::Abandoned LiveSession::abandon() {
   for (const auto& [object, known] : references_) {
     if (known.reference != nullptr) known.reference->abandon_ring();
   }
+  forked_by_ = thread_number();
+  holds_.lose([](core::ObjectId) { return true; });
   return {std::move(transport_), std::move(renewal_)};
 }
 

@@ -103,7 +103,7 @@ void LiveSession::release(const ClientReference& reference) noexcept try {
   const auto known = references_.find(reference.token().object);
   if (known != references_.end() && known->second.reference == &reference) {
     references_.erase(known);
-    holds_.forget_lost(reference.token().object);
+    holds_.forget(reference.token().object);
   }
   if (reference.grants_ > 0) drop({{reference.token().object, reference.grants_}});
 } catch (...) {
@@ -209,6 +209,12 @@ bool LiveSession::unlock(core::ObjectId lock) {
     case Holds::Ended::never: break;
   }
   return false;
+}
+
+// No other thread has holds here, or looks for any. Without the mutex, which need not be at rest
+// when this process forks in turn.
+bool LiveSession::end_copied_hold(core::ObjectId lock) {
+  return thread_number() == forked_by_ && holds_.unlock(lock, forked_by_) == Holds::Ended::lost;
 }
 
 }  // namespace steward::client

@@ -2,6 +2,11 @@
 // compiler can see that. None of it may travel: its bytes mean nothing in another process.
 #pragma once
 
+#include <version>
+
+#ifdef __cpp_lib_coroutine
+#include <coroutine>
+#endif
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
@@ -10,6 +15,8 @@
 #include <ranges>
 #include <span>
 #include <string_view>
+#include <system_error>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -27,6 +34,17 @@ template <class T>
 inline constexpr bool kView<std::initializer_list<T>> = true;
 template <class T>
 inline constexpr bool kView<std::reference_wrapper<T>> = true;
+// The pointers of these are private. A std::errc travels.
+template <>
+inline constexpr bool kView<std::error_code> = true;
+template <>
+inline constexpr bool kView<std::error_condition> = true;
+template <>
+inline constexpr bool kView<std::thread::id> = true;
+#ifdef __cpp_lib_coroutine
+template <class Promise>
+inline constexpr bool kView<std::coroutine_handle<Promise>> = true;
+#endif
 
 template <class T>
 constexpr bool borrows();

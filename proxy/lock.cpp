@@ -1,6 +1,8 @@
 #include <steward/proxy/lock.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 
 namespace steward::proxy {
 namespace {
@@ -14,6 +16,74 @@ void note(const Reply& reply, std::string_view grant) {
 }
 
 }  // namespace
+
+// Takes several locks, which stand in the order that all share. Only the first is waited for
+// without end; the others while the patience lasts, for somebody may have one of them who waits for
+// one of ours.
+class SeveralLocks {
+ public:
+  // The time of the copy with the shortest timeout holds for all, from now on.
+  explicit SeveralLocks(std::span<const AnyLock* const> locks) : locks_(locks) {
+    for (const AnyLock* lock : locks) {
+      const core::Deadline end = lock->deadline();
+      if (!end || (end_ && *end_ <= *end)) continue;
+      end_ = end;
+      ends_first_ = lock;
+    }
+  }
+
+  void take() const {
+    // What a round waits for in vain is at most what went before: it ends, however long the queues.
+    for (auto patience = kPatience;; patience *= 2) {
+      const AnyLock* busy = try_all(patience);
+      if (busy == nullptr) return;
+      // Waits its turn with empty hands.
+      take_by(*busy, end_);
+      busy->unlock();
+    }
+  }
+
+ private:
+  static constexpr Method kLocking = taking("lock");
+  static constexpr core::Duration kPatience = std::chrono::milliseconds{20};
+
+  // nullptr: all are taken. Else none is, and this one was busy for too long.
+  const AnyLock* try_all(core::Duration patience) const {
+    std::size_t taken = 0;
+    try {
+      take_by(*locks_.front(), end_);
+      for (taken = 1; taken < locks_.size(); ++taken) {
+        const core::Time enough = std::chrono::steady_clock::now() + patience;
+        if (end_ && *end_ <= enough) {
+          take_by(*locks_[taken], end_);
+        } else if (!try_until(*locks_[taken], enough)) {
+          break;
+        }
+      }
+    } catch (...) {
+      unlock_all(locks_.first(taken));
+      throw;
+    }
+    if (taken == locks_.size()) return nullptr;
+    unlock_all(locks_.first(taken));
+    return locks_[taken];
+  }
+
+  void take_by(const AnyLock& lock, core::Deadline end) const {
+    if (!try_until(lock, end)) throw ends_first_->timed_out(kLocking);
+  }
+
+  // One that this thread has already is never waited for: a Lock says that by BadCall.
+  static bool try_until(const AnyLock& lock, core::Deadline end) {
+    if (end && lock.hold(kLocking).depth == 0) return lock.try_lock_until(*end);
+    lock.lock();
+    return true;
+  }
+
+  const std::span<const AnyLock* const> locks_;
+  core::Deadline end_;
+  const AnyLock* ends_first_ = nullptr;
+};
 
 void Locked::operator()(const Reply& reply) const { note(reply, reply.result); }
 
@@ -34,13 +104,7 @@ void lock_all(std::span<const AnyLock*> locks) {
   std::ranges::sort(locks, [](const AnyLock* a, const AnyLock* b) {
     return before(a->reference(), b->reference());
   });
-  std::size_t taken = 0;
-  try {
-    for (; taken < locks.size(); ++taken) locks[taken]->lock();
-  } catch (...) {
-    unlock_all(locks.first(taken));
-    throw;
-  }
+  SeveralLocks(locks).take();
 }
 
 void unlock_all(std::span<const AnyLock* const> locks) {

@@ -45,12 +45,16 @@ struct LockedIfFree {  // a list of none or one; false: none
   bool operator()(const Reply& reply) const;
 };
 
+class SeveralLocks;
+
 // The methods of Lock and RLock under a call policy. The owner is a thread: of all processes, this
 // one. Waiters are served first come, first served. Locking throws Poisoned after the death of an
 // owner under OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the
 // lock was not taken.
 template <class Calls>
 class LockMethods : public Calls {
+  friend class SeveralLocks;
+
  public:
   template <class R>
   using Result = typename Calls::template Result<R>;
@@ -74,7 +78,9 @@ class LockMethods : public Calls {
   // If this thread holds it: waits for nothing, and throws nothing, whatever has become of the
   // manager, so that std::scoped_lock is safe. A hold that was lost with its session (the manager
   // ended, a lease ran out) is over: its unlock does nothing, and the next other call of this
-  // thread throws Disconnected. Throws NotOwner if this thread never held it.
+  // thread throws Disconnected. In a child of a plain fork() the holds are the parent's, which goes
+  // on holding them: an unlock of one does nothing there. Throws NotOwner if this thread never held
+  // it.
   Result<void> unlock() const {
     if (this->let_go(changing("unlock"))) return this->ready();
     return this->template call<void>(changing("unlock"));
@@ -138,19 +144,23 @@ template <class T>
 concept LockProxy = std::derived_from<std::remove_cv_t<T>, AnyLock>;
 
 // Locks all, in one order that is the same for everybody, whatever order they are given in; leaves
-// them in that order. Throws as lock() does, and holds none of them then; a Lock that is given
-// twice is BadCall.
+// them in that order. Never waits without end while it holds one of them. Throws as lock() does,
+// and holds none of them then; a Lock that is given twice, or that this thread has already, is
+// BadCall. Of copies with_timeout the shortest time holds for all together.
 void lock_all(std::span<const AnyLock*> locks);
 void unlock_all(std::span<const AnyLock* const> locks);  // those of lock_all
 
 }  // namespace proxy
 }  // namespace steward
 
-// Several locks at once. The general std::scoped_lock takes one, tries the next, and lets go of
-// both if that is busy: between processes, where a lock goes straight to the next in line, two that
-// do so in opposite orders may go on for ever. This one waits for one lock after the other, in an
-// order that all share, so that everybody gets on. If there is another mutex among them
-// (std::mutex), std::scoped_lock is the general one.
+// Several locks at once, without a deadlock, whatever else this thread or others hold, as far as
+// std::mutex has none. The general std::scoped_lock takes one, tries the next, and lets go of both
+// if that is busy: between processes, where a lock goes straight to the next in line, two that do
+// so in opposite orders may go on for ever. This one waits for one lock after the other, in an
+// order that all share. Who waits for a further one for more than a moment (20 ms, then twice that,
+// and so on) lets go of all, waits its turn for that one with empty hands, and begins again: so a
+// lock may change hands some times before its scoped_lock is made. If there is another mutex among
+// them (std::mutex), std::scoped_lock is the general one.
 template <steward::proxy::LockProxy First, steward::proxy::LockProxy Second,
           steward::proxy::LockProxy... Rest>
 class std::scoped_lock<First, Second, Rest...> {

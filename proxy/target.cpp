@@ -71,7 +71,7 @@ client::Session::Hold Target::hold(const Method& method) const {
 }
 
 bool Target::let_go(const Method& method) const {
-  return session(method)->unlock(object());
+  return client::end_copied_hold(reference_) || session(method)->unlock(object());
 }
 
 bool same_object(const core::ReferencePtr& a, const core::ReferencePtr& b) {

@@ -90,8 +90,8 @@ class Target {
 
   // What this process's record says of the calling thread and a lock.
   client::Session::Hold hold(const Method& method) const;
-  // If that thread holds it, or did until its session was lost: unlocks without waiting for an
-  // answer, and says true.
+  // If that thread holds it, or did until its session was lost or its process forked: unlocks
+  // without waiting for an answer, and says true.
   bool let_go(const Method& method) const;
 
   core::ObjectId object() const { return reference_->token().object; }

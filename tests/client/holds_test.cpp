@@ -63,16 +63,19 @@ TEST(Holds, OfALockWithoutAProxyAreForgottenWithTheirSession) {
   EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
 }
 
-TEST(Holds, ThatWereLostAreForgottenWithTheLastProxy) {
+TEST(Holds, AreForgottenWithTheLastProxyWhetherTheyWereLostOrNot) {
   Holds holds;
   holds.granted(kLock, 1, 7, false);
   holds.granted(kOther, 1, 7, false);
   holds.lose(kAll);
   holds.granted(kLock, 2, 9, false);
-  holds.forget_lost(kLock);
+  holds.granted(kOther, 2, 9, false);
+  holds.forget(kLock);
   EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
-  EXPECT_EQ(holds.unlock(kLock, 2), Holds::Ended::held);
+  EXPECT_EQ(holds.find(kLock, 2).depth, 0U);
+  EXPECT_EQ(holds.unlock(kLock, 2), Holds::Ended::never);
   EXPECT_EQ(holds.unlock(kOther, 1), Holds::Ended::lost);
+  EXPECT_EQ(holds.unlock(kOther, 2), Holds::Ended::held);
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <thread>
 #include <utility>
 #include <variant>
 
@@ -96,6 +98,13 @@ struct Late {
   std::complex<double> number;
   const int* p = nullptr;
 };
+struct Failure {
+  int n;
+  std::error_code code;
+};
+struct Runner {
+  std::thread::id thread;
+};
 struct Unnamed {
   int a = 1;
   struct {
@@ -108,7 +117,11 @@ template <class... T>
 constexpr bool kAllBorrow = (borrows<T>() && ...) && (!Packable<T> && ...);
 static_assert(kAllBorrow<Text, Nested, NestedAlone, Derived, InArray, Pointers, InArrays>);
 static_assert(kAllBorrow<BehindAName, BehindBits, View, Span, Wrapped, Function, Member, Null>);
-static_assert(kAllBorrow<Perhaps, Pair, Array, Late, Unnamed>);
+static_assert(kAllBorrow<Perhaps, Pair, Array, Late, Unnamed, Failure, Runner>);
+static_assert(kAllBorrow<std::error_code, std::error_condition, std::thread::id>);
+#ifdef __cpp_lib_coroutine
+static_assert(kAllBorrow<std::coroutine_handle<>, std::coroutine_handle<int>>);
+#endif
 static_assert(kAllBorrow<int*, const char*, std::string_view, std::variant<int, int*>>);
 static_assert(!Packable<std::vector<Nested>> && !Packable<std::optional<Text>>);
 

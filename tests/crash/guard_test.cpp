@@ -110,6 +110,116 @@ INSTANTIATE_TEST_SUITE_P(Ways, GuardTest,
                                          Way{"TcpShutdown", true, false}),
                          [](const auto& way) { return way.param.name; });
 
+// --- a plain fork() while locks are held
+
+class ForkedGuardTest : public testing::Test {
+ protected:
+  // Forks inside of the guards that `body` makes, and leaves them in the child. The child's exit
+  // status; -1: it was ended by a signal.
+  template <class Body>
+  int leave_in_child(Body body) {
+    struct Leaves {};
+    std::fflush(nullptr);
+    try {
+      int status = -1;
+      body([&] {
+        const pid_t pid = ::fork();
+        if (pid == 0) throw Leaves();
+        ::waitpid(pid, &status, 0);
+        EXPECT_TRUE(lock.locked());
+      });
+      return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    } catch (const Leaves&) {
+      ::_exit(lock.try_lock() ? 1 : 7);
+    }
+  }
+
+  Manager manager;
+  const Lock lock = manager.lock();
+  const RLock rlock = manager.rlock();
+};
+
+TEST_F(ForkedGuardTest, AScopedLockEndsWell) {
+  EXPECT_EQ(leave_in_child([&](auto fork) {
+    const std::scoped_lock hold(lock);
+    fork();
+  }), 7);
+  EXPECT_FALSE(lock.locked());
+}
+
+TEST_F(ForkedGuardTest, AScopedLockOfTwoEndsWell) {
+  EXPECT_EQ(leave_in_child([&](auto fork) {
+    const std::scoped_lock hold(rlock, lock);
+    fork();
+  }), 7);
+  EXPECT_FALSE(lock.locked() || rlock.locked());
+}
+
+TEST_F(ForkedGuardTest, AUniqueLockAndNestedGuardsEndWell) {
+  EXPECT_EQ(leave_in_child([&](auto fork) {
+    const std::unique_lock hold(lock);
+    const std::lock_guard nesting(rlock);
+    const std::lock_guard nested(rlock);
+    fork();
+  }), 7);
+  EXPECT_FALSE(lock.locked() || rlock.locked());
+}
+
+// The manager is gone: there is nobody to claim the lock from.
+TEST_F(ForkedGuardTest, EndsWellWithoutAManager) {
+  std::fflush(nullptr);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    Manager own;
+    const Lock mine = own.lock();
+    try {
+      const std::scoped_lock hold(mine);
+      own.shutdown();
+      const pid_t child = ::fork();
+      if (child == 0) throw 0;
+      int status = -1;
+      ::waitpid(child, &status, 0);
+      ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    } catch (int) {
+      ::_exit(7);
+    }
+  }
+  int status = -1;
+  ::waitpid(pid, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+}
+
+TEST_F(ForkedGuardTest, WhatTheChildLocksItselfItUnlocksFirst) {
+  rlock.lock();
+  std::fflush(nullptr);
+  int go[2];
+  ASSERT_EQ(::pipe(go), 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    char byte = 0;
+    if (::read(go[0], &byte, 1) != 1) ::_exit(2);  // the parent has unlocked
+    rlock.lock();
+    rlock.unlock();
+    if (rlock.locked()) ::_exit(3);
+    rlock.unlock();  // the parent's
+    try {
+      rlock.unlock();
+    } catch (const NotOwner&) {
+      ::_exit(7);
+    }
+    ::_exit(4);
+  }
+  rlock.unlock();
+  EXPECT_EQ(::write(go[1], "x", 1), 1);
+  int status = -1;
+  ::waitpid(pid, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+  ::close(go[0]);
+  ::close(go[1]);
+}
+
 // A program of its own, to be stopped for longer than its lease: as a laptop that is closed.
 class Stopped {
  public:

@@ -97,6 +97,10 @@ void refused(const Queue<WithPointer>& q) { q.put({}); }
 #elif CASE == 23
 void refused(const Dict<const char*, int>& d) { d.set("x", 1); }
 #elif CASE == 24
+void refused(const Queue<WithPointer>& q) { q.loan(); }
+#elif CASE == 25
+void refused(const Queue<WithPointer>& q) { q.take(); }
+#elif CASE == 26
 void refused(const Dict<int, std::vector<int>>& d) {
   d.update_with(1, [](std::vector<int> all) { all.push_back(1); });
 }

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <steward/proxy/list.hpp>
 #include <steward/proxy/lock.hpp>
 #include <steward/tests/proxy/house.hpp>
 
@@ -19,6 +20,12 @@ class LockProxy : public testing::Test {
   House house;
   const Lock lock = house.make<Lock>();
   const RLock rlock = house.make<RLock>();
+
+  void await_a_waiter() {
+    while (house.debug_info().find("1 parked calls") == std::string::npos) {
+      std::this_thread::yield();
+    }
+  }
 };
 
 TEST_F(LockProxy, IsHeldByOneThreadAtATime) {
@@ -134,6 +141,18 @@ TEST_F(LockProxy, ResetsWhatIsNotPoisoned) {
   lock.unlock();
 }
 
+TEST_F(LockProxy, OutlivesItsLastProxyHereLocked) {
+  const auto locks = house.make<List<RLock>>();
+  locks.append(house.make<RLock>());
+  locks.at(0).lock();
+  locks.at(0).lock();
+  EXPECT_EQ(house.session().hold(locks.at(0).reference()->token().object).depth, 0U);
+  locks.at(0).unlock();
+  EXPECT_TRUE(locks.at(0).locked());
+  locks.at(0).unlock();
+  EXPECT_FALSE(locks.at(0).locked());
+}
+
 TEST_F(LockProxy, TakesItsPolicyAtCreation) {
   const Lock poisoned = house.make<Lock>(static_cast<int>(OwnerDeath::poison));
   poisoned.lock();
@@ -161,10 +180,58 @@ TEST_F(LockProxy, SeveralAreTakenInOneOrderWhateverTheyAreGivenIn) {
   const Lock later = house.make<Lock>();
   lock.lock();
   std::thread waits([&] { const std::scoped_lock hold(later, lock); });
-  while (house.debug_info().find("1 parked calls") == std::string::npos) std::this_thread::yield();
+  await_a_waiter();
   EXPECT_FALSE(later.locked()) << "it waits for the first with the second in hand";
   lock.unlock();
   waits.join();
+}
+
+// Somebody has a lock already and takes more, one of which is in the hand of who waits for his.
+TEST_F(LockProxy, SeveralAreNotWaitedForWithOneInHand) {
+  const Lock second = house.make<Lock>();
+  const Lock third = house.make<Lock>();
+  std::unique_lock outer(second);
+  std::thread waits([&] { const std::scoped_lock hold(lock, second); });
+  await_a_waiter();
+  { const std::scoped_lock hold(lock, third); }
+  outer.unlock();
+  waits.join();
+  EXPECT_FALSE(lock.locked() || second.locked() || third.locked());
+}
+
+TEST_F(LockProxy, SeveralAreTakenAroundAReentrantOneThatThisThreadHas) {
+  const RLock second = house.make<RLock>();
+  std::unique_lock outer(second);
+  std::thread waits([&] { const std::scoped_lock hold(rlock, second); });
+  await_a_waiter();
+  { const std::scoped_lock hold(rlock, second); }
+  EXPECT_TRUE(second.locked());
+  outer.unlock();
+  waits.join();
+  EXPECT_FALSE(rlock.locked() || second.locked());
+}
+
+TEST_F(LockProxy, SeveralAmongThemOneThatThisThreadHasAreAMistake) {
+  const Lock later = house.make<Lock>();
+  const Lock hasty = lock.with_timeout(1h);
+  later.lock();
+  EXPECT_THROW(std::scoped_lock(lock, later), BadCall);
+  EXPECT_THROW(std::scoped_lock(hasty, later), BadCall);
+  EXPECT_FALSE(lock.locked());
+  EXPECT_TRUE(later.locked());
+  later.unlock();
+}
+
+TEST_F(LockProxy, TheShortestTimeoutHoldsForAllTogether) {
+  const Lock later = house.make<Lock>();
+  const Lock hasty = lock.with_timeout(100ms);
+  for (const Lock& busy : {lock, later}) {
+    busy.lock();
+    EXPECT_THROW(on_another_thread([&] { const std::scoped_lock hold(later, hasty); }),
+                 TimeoutError);
+    busy.unlock();
+    EXPECT_FALSE(lock.locked() || later.locked());
+  }
 }
 
 TEST_F(LockProxy, WhatWasTakenIsGivenBackIfTheNextFails) {
