@@ -16,18 +16,10 @@
 #include <steward/core/wire.hpp>
 #include <steward/manager/manager.hpp>
 #include <steward/tests/hostile/frames.hpp>
+#include <steward/tests/sanitized.hpp>
 #include <steward/tests/server/loop/bare_client.hpp>
 
 namespace steward::test {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-inline constexpr bool kSanitized =
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 class HostileTest : public testing::Test {
  protected:
