@@ -39,7 +39,7 @@ class SeveralLocks {
       if (busy == nullptr) return;
       // Waits its turn with empty hands.
       take_by(*busy, end_);
-      busy->unlock();
+      give_back(*busy);
     }
   }
 
@@ -61,11 +61,11 @@ class SeveralLocks {
         }
       }
     } catch (...) {
-      unlock_all(locks_.first(taken));
+      give_back(locks_.first(taken));
       throw;
     }
     if (taken == locks_.size()) return nullptr;
-    unlock_all(locks_.first(taken));
+    give_back(locks_.first(taken));
     return locks_[taken];
   }
 
@@ -78,6 +78,17 @@ class SeveralLocks {
     if (end && lock.hold(kLocking).depth == 0) return lock.try_lock_until(*end);
     lock.lock();
     return true;
+  }
+
+  // Whoever has it next must hear of the death that this thread was told of.
+  static void give_back(const AnyLock& lock) {
+    if (!lock.previous_owner_died()) return lock.unlock();
+    const client::SessionPtr session = lock.session(kLocking);
+    session->post(lock.object(), "give_back", core::kNoArguments);
+    session->note_unlock(lock.object());
+  }
+  static void give_back(std::span<const AnyLock* const> locks) {
+    for (auto lock = locks.rbegin(); lock != locks.rend(); ++lock) give_back(**lock);
   }
 
   const std::span<const AnyLock* const> locks_;

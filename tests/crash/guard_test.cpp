@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -109,6 +110,31 @@ INSTANTIATE_TEST_SUITE_P(Ways, GuardTest,
                                          Way{"TcpKill", true, true},
                                          Way{"TcpShutdown", true, false}),
                          [](const auto& way) { return way.param.name; });
+
+// --- several locks
+
+TEST(GuardOfSeveral, TellsTheNextOwnerOfTheDeathIfItLetsGoOfWhatItHad) {
+  Manager manager;
+  const Lock first = manager.lock();
+  const Lock second = manager.lock();
+  Process holder([](Lock lock) {
+    lock.lock();
+    ::raise(SIGKILL);
+  }, first);
+  holder.start();
+  holder.join();
+  ASSERT_TRUE(eventually([&] { return !first.locked(); }));
+  second.lock();
+  std::thread waits([&] { const std::scoped_lock hold(first, second); });
+  EXPECT_TRUE(eventually([&] {
+    return manager.debug_info().find("1 parked calls") != std::string::npos;
+  }));
+  first.lock();  // by now, or in a moment, `waits` waits for the second with empty hands
+  EXPECT_TRUE(first.previous_owner_died());
+  first.unlock();
+  second.unlock();
+  waits.join();
+}
 
 // --- a plain fork() while locks are held
 

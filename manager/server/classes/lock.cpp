@@ -33,7 +33,7 @@ std::vector<Method> lock_methods() {
           method<&L::unlock>("unlock"), method<&L::locked>("locked"),
           method<&L::token>("token"),   method<&L::reset>("reset"),
           method<&L::ready>("ready"),   method<&L::wait_ready>("wait_ready"),
-          method<&L::str>("str")};
+          method<&L::str>("str"),       method<&L::give_back>("give_back")};
 }
 
 }  // namespace
@@ -90,6 +90,11 @@ void LockObject::unlock(Call& call) {
   if (--depth_ > 0) return;
   call.disown(owner_.session);
   pass_on(call);
+}
+
+void LockObject::give_back(Call& call) {
+  if (held_by(call.owner()) && depth_ == 1) death_to_tell_ = previous_owner_died_;
+  unlock(call);
 }
 
 void LockObject::wait(ParkId parked, const Owner& owner) {

@@ -38,6 +38,8 @@ class LockObject : public Object {
   Outcome lock(Call& call);
   std::optional<Value> try_lock(Call& call);
   void unlock(Call& call);
+  // By an owner who has done nothing with what the lock guards: the next one is told what he was.
+  void give_back(Call& call);
   // Ends a poisoning; else nothing. Whoever calls it vouches for what the lock guards: the next
   // owner is not told of the death any more.
   void reset();

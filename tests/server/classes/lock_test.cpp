@@ -229,6 +229,22 @@ TEST_P(EveryLock, ADeathIsToldAgainIfTheGrantThatToldItComesBack) {
   EXPECT_EQ(lock.call(kTwo, "lock").value, grant(4, true)) << "the answer never arrived";
 }
 
+TEST_P(EveryLock, ADeathIsToldAgainIfItsOwnerGivesItBack) {
+  Hosted lock(GetParam());
+  EXPECT_EQ(lock.refusal("give_back"), "not_owner: the lock is not held");
+  lock.confirm(lock.call(kOne, "lock"));
+  lock.end_session(1, Ending::died);
+  lock.confirm(lock.call(kTwo, "lock"));
+  EXPECT_EQ(lock.call(kThree, "give_back").error, "not_owner: the lock is held by somebody else");
+  const Answer three = lock.call(kThree, "lock");
+  EXPECT_EQ(lock.call(kTwo, "give_back").value, Value());
+  EXPECT_EQ(lock.now(three).value, grant(3, true));
+  lock.call(kThree, "unlock");
+  lock.call(kTwo, "lock");
+  lock.call(kTwo, "give_back");
+  EXPECT_EQ(lock.call(kThree, "lock").value, grant(5, false));
+}
+
 TEST_P(EveryLock, AnOwnerThatDiedBeforeItConfirmedIsADeath) {
   Hosted lock(GetParam());
   lock.call(kOne, "lock");
