@@ -23,6 +23,8 @@ class Board {
 
   static constexpr Ticket kIdle = 0;
   static constexpr Ticket kStarting = ~Ticket{0};  // not there yet, or in the initializer
+  // Beside a ticket: the worker only reports that the task came back from one that died.
+  static constexpr Ticket kNotBegun = Ticket{1} << 63U;
 
   // Throws shm::NoMemory.
   static Board create();

@@ -422,8 +422,10 @@ void Dispatcher::lost_worker(MessageReader message) {
   std::optional<Unit> unit;
   {
     const std::lock_guard hold(mutex_);
-    unit = settle_ticket(end.at);
+    const bool begun = (end.at & Board::kNotBegun) == 0;
+    unit = settle_ticket(end.at & ~Board::kNotBegun);
     if (!unit || !unit->job) return;
+    if (!begun) return pending_.push_front(std::move(*unit));
     unit->results.clear();
     if (unit->unit.deaths++ < plan_.retries) return pending_.push_front(std::move(*unit));
   }
