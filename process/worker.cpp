@@ -50,7 +50,7 @@ class Worker final : private Results {
   }
 
   void work(std::size_t tasks_max) {
-    seat_.store(Board::kIdle, std::memory_order_relaxed);
+    seat_.store(Board::kReady, std::memory_order_relaxed);
     for (std::size_t done = 0; tasks_max == 0 || done < tasks_max; ++done) {
       if (!take()) return;
       run();
