@@ -1,5 +1,6 @@
 // Which workers of a pool are replaced, and when.
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -40,6 +41,32 @@ TEST(PoolReplacement, WorkersThatFailAtTheirStartBreakNothingWhileAnotherIsReady
   gate.close_writer();
   EXPECT_EQ(gone.read(11), std::string(11, 'x'));
   EXPECT_EQ(pool.apply(cube, 3), 27);
+}
+
+// In every process that is forked: the first that gets the token is killed before it is anything.
+std::string& path_of_token() {
+  static std::string path;
+  return path;
+}
+void die_with_the_token() {
+  const shm::UniqueFd fd(::open(path_of_token().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (char got; ::read(fd.get(), &got, 1) == 1) ::raise(SIGKILL);
+}
+
+TEST(PoolReplacement, AWorkerThatIsKilledWhileThePoolIsMadeIsReplaced) {
+  EXPECT_EQ(in_fork([] {
+              Pipe token;
+              path_of_token() = token.reader();
+              if (::pthread_atfork(nullptr, nullptr, die_with_the_token) != 0) return 1;
+              Pool(1).apply(cube, 1);  // the fork server is there
+              token.write("t");
+              Pool pool(2);
+              token.close_writer();
+              if (!token.read(1).empty()) return 2;
+              if (pool.apply(cube, 2) != 8) return 3;
+              return eventually([&] { return pool.pids().size() == 2; }) ? 0 : 4;
+            }),
+            0);
 }
 
 void tells(const std::string& writer) { tell(writer, "x"); }
