@@ -21,8 +21,11 @@ class Board {
  public:
   static constexpr std::size_t kSeatsMax = 1024;
 
-  static constexpr Ticket kIdle = 0;
-  static constexpr Ticket kStarting = ~Ticket{0};  // not there yet, or in the initializer
+  static constexpr Ticket kIdle = 0;  // has done a task, and waits for the next
+  static constexpr Ticket kStarting = ~Ticket{0};   // not there yet, or in the initializer
+  static constexpr Ticket kReady = kStarting - 1;  // waits for its first task
+  // Beside a ticket: the worker only reports that the task came back from one that died.
+  static constexpr Ticket kNotBegun = Ticket{1} << 63U;
 
   // Throws shm::NoMemory.
   static Board create();

@@ -79,7 +79,8 @@ bool end_or_tell(const Child& child, const std::string& name,
                  std::chrono::milliseconds patience) noexcept;
 
 // Reads the status channel of a process that was asked for until it is up. Throws what kept it from
-// coming up: its own error, EndedBeforeUp, WorkerDied, or SystemError (fork failed).
+// coming up: its own error, EndedBeforeUp, WorkerDied (there is no keeper any more), or SystemError:
+// fork failed, or the keeper did not take the request, for want of descriptors (EMFILE).
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name);
 
 }  // namespace steward::process

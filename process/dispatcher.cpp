@@ -1,6 +1,7 @@
 #include <steward/process/dispatcher.hpp>
 
 #include <algorithm>
+#include <new>
 #include <span>
 #include <utility>
 
@@ -31,7 +32,62 @@ std::exception_ptr failure_in(std::string_view packed) {
   }
 }
 
+std::exception_ptr death_of(std::string_view worker, const WorkerEnd& end, const TaskUnit& at) {
+  const std::size_t last = at.first + at.count - 1;
+  return std::make_exception_ptr(WorkerDied(
+      fmt::format("{} (pid {}) ended with {} while it ran {}", worker, end.pid,
+                  describe_ending(static_cast<int>(end.exit_code)),
+                  at.first == last ? fmt::format("task {}", at.first)
+                                   : fmt::format("tasks {} to {}", at.first, last))));
+}
+
 }  // namespace
+
+// While it lives, the lock is not held.
+class Dispatcher::Unlocked {
+ public:
+  explicit Unlocked(Lock& lock) : lock_(lock) { lock_.unlock(); }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+  ~Unlocked() { lock_.lock(); }
+
+ private:
+  Lock& lock_;
+};
+
+// A thread is in help(). Made and destroyed under mutex_.
+class Dispatcher::Helping {
+ public:
+  explicit Helping(Dispatcher& pool) : pool_(pool) { ++pool_.helpers_; }
+  Helping(const Helping&) = delete;
+  Helping& operator=(const Helping&) = delete;
+  ~Helping() {
+    --pool_.helpers_;
+    if (!pool_.led_ && pool_.helpers_ == 0 && pool_.busy()) pool_.background_.notify_one();
+  }
+
+ private:
+  Dispatcher& pool_;
+};
+
+// This thread leads. Made and destroyed under mutex_.
+class Dispatcher::Leading {
+ public:
+  explicit Leading(Dispatcher& pool) : pool_(pool) {
+    pool_.led_ = true;
+    pool_.pools_thread_leads_ = pool_.on_pools_thread();
+  }
+  Leading(const Leading&) = delete;
+  Leading& operator=(const Leading&) = delete;
+  ~Leading() {
+    pool_.led_ = false;
+    pool_.pools_thread_leads_ = false;
+    pool_.changed_.notify_all();
+  }
+
+ private:
+  Dispatcher& pool_;
+};
 
 Dispatcher::Dispatcher(Plan plan) : Dispatcher(std::move(plan), make_rings()) {}
 
@@ -79,9 +135,9 @@ void Dispatcher::add(const JobPtr& job, TaskUnit unit) {
   std::vector<Losses> losses;
   {
     Lock lock(mutex_);
-    ++unsettled_;
     const std::size_t bytes = unit.arguments.size();
     pending_.push_back({job, std::move(unit), bytes});
+    ++unsettled_;
     send_pending(losses);
     // Nobody else looks at results while this thread makes tasks of a long range.
     if (sent_.size() >= window_ && !led_) lead(lock, core::Time::min());
@@ -114,6 +170,7 @@ bool Dispatcher::cancel(Job& job, const char* why) {
 Dispatcher::Losses Dispatcher::take_out(const std::function<bool(const Job&)>& wanted,
                                         std::exception_ptr why) {
   Losses losses{{}, std::move(why)};
+  losses.units.reserve(sent_.size() + pending_.size());  // nothing is taken out and then forgotten
   const auto take = [&](Unit& unit) {
     if (!unit.job || !wanted(*unit.job)) return;
     losses.units.push_back({std::exchange(unit.job, nullptr), std::move(unit.unit)});
@@ -136,19 +193,30 @@ void Dispatcher::lose_at_once(const Losses& losses) {
 void Dispatcher::send_pending(std::vector<Losses>& losses) {
   while (!pending_.empty() && sent_.size() < window_ &&
          (sent_bytes_ < kWindowBytes || sent_.empty())) {
-    Unit unit = std::move(pending_.front());
-    pending_.pop_front();
+    Unit& unit = pending_.front();
     try {
       if (broken_) std::rethrow_exception(broken_);
-      if (!send(unit)) return pending_.push_front(std::move(unit));
-    } catch (const std::exception&) {
-      losses.push_back({{}, std::current_exception()});
-      losses.back().units.push_back(std::move(unit));
+      if (!send(unit)) return;
+    } catch (...) {
+      if (!note_loss(losses, unit, std::current_exception())) return;
     }
+    pending_.pop_front();
   }
 }
 
-// False: there is no room just now. Throws Closed, Overloaded, shm::NoMemory.
+// False: there is no memory for it. The unit stays where it is, and is tried again.
+bool Dispatcher::note_loss(std::vector<Losses>& losses, Unit& unit, std::exception_ptr why) {
+  try {
+    losses.push_back({{}, std::move(why)});
+    losses.back().units.push_back(std::move(unit));
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+// False: there is no room just now. Throws Closed, Overloaded, shm::NoMemory, std::bad_alloc; then
+// the unit is as it was.
 bool Dispatcher::send(Unit& unit) {
   const std::size_t size = sizeof(TaskHeader) + unit.job->call.size() + unit.bytes;
   if (size > tasks_->shape().message_bytes) {
@@ -162,15 +230,22 @@ bool Dispatcher::send(Unit& unit) {
   append_bytes(message, header);
   message += unit.job->call;
   message += unit.unit.arguments;
-  switch (tasks_->put(shm::bytes_of(message), 0, Queue::kNow)) {
-    case Queue::Outcome::done: break;
-    case Queue::Outcome::no_block:
-    case Queue::Outcome::timeout: return false;
-    case Queue::Outcome::closed:
-    case Queue::Outcome::ended: throw Closed("the pool has no more workers");
+  const auto entry = sent_.try_emplace(ticket).first;  // nothing may fail once it is put
+  try {
+    const Queue::Outcome outcome = tasks_->put(shm::bytes_of(message), 0, Queue::kNow);
+    if (outcome == Queue::Outcome::closed || outcome == Queue::Outcome::ended) {
+      throw Closed("the pool has no more workers");
+    }
+    if (outcome != Queue::Outcome::done) {
+      sent_.erase(entry);
+      return false;
+    }
+  } catch (...) {
+    sent_.erase(entry);
+    throw;
   }
   sent_bytes_ += unit.bytes;
-  sent_.emplace(ticket, std::move(unit));
+  entry->second = std::move(unit);
   return true;
 }
 
@@ -188,7 +263,7 @@ std::optional<Dispatcher::Unit> Dispatcher::settle_ticket(Ticket ticket) {
 
 void Dispatcher::help(const std::function<bool()>& done, core::Deadline deadline) {
   Lock lock(mutex_);
-  ++helpers_;
+  const Helping helping(*this);
   const auto passed = [&] { return deadline && std::chrono::steady_clock::now() >= *deadline; };
   while (!done() && !passed()) {
     if (on_pools_thread() && !later_.empty()) {
@@ -201,29 +276,25 @@ void Dispatcher::help(const std::function<bool()>& done, core::Deadline deadline
       changed_.wait(lock);
     }
   }
-  --helpers_;
-  if (!led_ && helpers_ == 0 && busy()) background_.notify_one();
 }
 
 void Dispatcher::lead(Lock& lock, core::Deadline deadline) {
-  led_ = true;
-  pools_thread_leads_ = on_pools_thread();
   if (!pending_.empty() && sent_.empty()) {
     const auto soon = core::deadline_after(kLookForRoom);
     deadline = deadline ? std::min(deadline, soon) : soon;
   }
-  lock.unlock();
-  receive(deadline);
   std::vector<Losses> losses;
-  lock.lock();
-  send_pending(losses);
-  led_ = false;
-  pools_thread_leads_ = false;
-  changed_.notify_all();
+  {
+    const Leading leading(*this);
+    {
+      const Unlocked unlocked(lock);
+      receive(deadline);
+    }
+    send_pending(losses);
+  }
   if (losses.empty()) return;
-  lock.unlock();
+  const Unlocked unlocked(lock);
   lose(losses);
-  lock.lock();
 }
 
 void Dispatcher::receive(core::Deadline deadline) {
@@ -237,10 +308,22 @@ void Dispatcher::receive(core::Deadline deadline) {
   };
   shm::Held none;
   shm::Until until = deadline;
-  for (int i = 0; i < kResultsAtOnce; ++i) {
-    if (results_->get(read, until, none) != Queue::Outcome::done) return;
-    until = Queue::kNow;
+  try {
+    for (int i = 0; i < kResultsAtOnce; ++i) {
+      if (results_->get(read, until, none) != Queue::Outcome::done) return;
+      until = Queue::kNow;
+    }
+  } catch (...) {
+    forget_workers(std::current_exception());
   }
+}
+
+// What they still have to say cannot be read: the ring is damaged, say.
+void Dispatcher::forget_workers(std::exception_ptr why) {
+  fail_all(std::move(why));
+  const std::lock_guard hold(mutex_);
+  sent_.clear();
+  sent_bytes_ = 0;
 }
 
 void Dispatcher::run_later(std::function<void()> next) {
@@ -260,9 +343,10 @@ void Dispatcher::run_later(std::function<void()> next) {
 void Dispatcher::run_next(Lock& lock) {
   const auto next = std::move(later_.front());
   later_.pop_front();
-  lock.unlock();
-  next();
-  lock.lock();
+  {
+    const Unlocked unlocked(lock);
+    next();
+  }
   // A future may be ready by that, and somebody who leads may wait for it.
   changed_.notify_all();
   if (led_) look_again();
@@ -274,13 +358,33 @@ void Dispatcher::look_again() noexcept {
     const ResultHeader about_no_task;
     results_->put(std::as_bytes(std::span(&about_no_task, 1)),
                   static_cast<std::uint32_t>(ResultKind::look_again), Queue::kNow);
-  } catch (const shm::NoMemory&) {
+  } catch (const std::exception&) {
   }
 }
 
-// The pool's thread: runs callbacks, and leads where nobody else does.
+// The pool's thread: runs callbacks, and leads where nobody else does. Nothing leaves it: what
+// cannot even be noted breaks the pool.
 void Dispatcher::run() {
   Lock lock(mutex_);
+  while (!stopped_) {
+    try {
+      run_until_stopped(lock);
+    } catch (...) {
+      const Unlocked unlocked(lock);
+      break_by(std::current_exception());
+    }
+  }
+}
+
+void Dispatcher::break_by(std::exception_ptr why) noexcept {
+  try {
+    fail_all(std::move(why));
+  } catch (const std::exception&) {
+    // It is marked as broken, at least; what is in the books fails when it comes up next.
+  }
+}
+
+void Dispatcher::run_until_stopped(Lock& lock) {
   for (;;) {
     if (!later_.empty()) {
       run_next(lock);
@@ -311,41 +415,63 @@ void Dispatcher::handle(ResultKind kind, std::string_view message) {
     case ResultKind::not_begun: break;
   }
   std::optional<Unit> unit;
-  {
+  try {
     const std::lock_guard hold(mutex_);
     unit = settle_ticket(ticket);
     if (!unit || !unit->job) return;
     if (kind == ResultKind::not_begun) return pending_.push_front(std::move(*unit));
+    if (kind == ResultKind::done && !unit->results.empty()) unit->results += in.rest();
+  } catch (const std::exception&) {
+    return lose(*unit, std::current_exception());
   }
-  if (kind == ResultKind::done) {
-    if (unit->results.empty()) return deliver(*unit, in.rest());
-    unit->results += in.rest();
-    deliver(*unit, unit->results);
-  } else {
-    lose(*unit, failure_in(in.rest()));
-  }
+  if (kind == ResultKind::failed) return lose(*unit, failure_in(in.rest()));
+  deliver(*unit, unit->results.empty() ? in.rest() : std::string_view(unit->results));
 }
 
 // Until the last part is here the task may still be lost, and be run again.
 void Dispatcher::keep_part(Ticket ticket, std::string_view results) {
-  const std::lock_guard hold(mutex_);
-  const auto found = sent_.find(ticket);
-  if (found != sent_.end() && found->second.job) found->second.results += results;
+  std::optional<Unit> too_large;
+  std::exception_ptr why;
+  {
+    const std::lock_guard hold(mutex_);
+    const auto found = sent_.find(ticket);
+    if (found == sent_.end() || !found->second.job) return;
+    try {
+      found->second.results += results;
+      return;
+    } catch (const std::exception&) {
+      why = std::current_exception();
+      too_large = settle_ticket(ticket);
+    }
+  }
+  lose(*too_large, why);
 }
 
 void Dispatcher::deliver(const Unit& unit, std::string_view results) {
-  settled(unit.job, unit.job->deliver(unit.unit, results));
-  const std::lock_guard hold(mutex_);
-  --unsettled_;
-  leave_when_done();
+  settle([&] { settled(unit.job, unit.job->deliver(unit.unit, results)); });
 }
 
 void Dispatcher::lose(const Unit& unit, const std::exception_ptr& why) {
-  settled(unit.job, unit.job->lose(unit.unit, why));
+  settle([&] { settled(unit.job, unit.job->lose(unit.unit, why)); });
   const std::lock_guard hold(mutex_);
-  --unsettled_;
-  leave_when_done();
   changed_.notify_all();
+}
+
+// A task has come to its end, even if there is no memory to tell so.
+template <class Tell>
+void Dispatcher::settle(Tell tell) {
+  const auto count_off = [this] {
+    const std::lock_guard hold(mutex_);
+    --unsettled_;
+    leave_when_done();
+  };
+  try {
+    tell();
+  } catch (...) {
+    count_off();
+    throw;
+  }
+  count_off();
 }
 
 void Dispatcher::lose(const std::vector<Losses>& losses) {
@@ -362,11 +488,15 @@ void Dispatcher::settled(const JobPtr& job, bool last) {
     changed_.notify_all();
   };
   if (!tells(*job)) return finish();
-  run_later([this, job, finish] {
-    const std::size_t total = job->progress().total.value_or(0);
-    if (total > 0) core::run_callback([&] { plan_.on_progress(total, total); });
-    finish();
-  });
+  try {
+    run_later([this, job, finish] {
+      const std::size_t total = job->progress().total.value_or(0);
+      if (total > 0) core::run_callback([&] { plan_.on_progress(total, total); });
+      finish();
+    });
+  } catch (const std::bad_alloc&) {
+    finish();  // without the news
+  }
 }
 
 // Of what was cancelled there is no progress.
@@ -377,12 +507,16 @@ bool Dispatcher::tells(const Job& job) const {
 // The latest news only: calls that the pool's thread has not come round to are left out.
 void Dispatcher::tell_progress(const JobPtr& job) {
   if (!tells(*job) || !job->tell_progress()) return;
-  run_later([this, job] {
+  try {
+    run_later([this, job] {
+      job->told_progress();
+      const Job::Settled now = job->progress();
+      if (!now.total || now.calls == *now.total) return;  // the last is told by whoever finishes
+      core::run_callback([&] { plan_.on_progress(now.calls, *now.total); });
+    });
+  } catch (const std::bad_alloc&) {
     job->told_progress();
-    const Job::Settled now = job->progress();
-    if (!now.total || now.calls == *now.total) return;  // the last is told by whoever finishes
-    core::run_callback([&] { plan_.on_progress(now.calls, *now.total); });
-  });
+  }
 }
 
 // ---- Workers ----
@@ -395,17 +529,23 @@ void Dispatcher::worker_ended(const std::string& name, pid_t pid, int exit_code,
     append_bytes(body, WorkerEnd{at, pid, exit_code});
     body += name;
     tell_workers_end(ResultKind::worker_ended, body);
-  } catch (const Error&) {
+  } catch (...) {
     // No memory to tell that its task is lost. Before there are tasks nothing is.
-    if (workforce_) fail_all(std::current_exception());
+    if (workforce_) break_by(std::current_exception());
   }
 }
 
 void Dispatcher::no_more_workers(std::exception_ptr why) {
   try {
-    std::rethrow_exception(why);
+    std::string failure;
+    try {
+      std::rethrow_exception(why);
+    } catch (...) {
+      failure = pack_failure(current_failure());
+    }
+    tell_workers_end(ResultKind::no_worker, failure);
   } catch (...) {
-    tell_workers_end(ResultKind::no_worker, pack_failure(current_failure()));
+    break_by(why);
   }
 }
 
@@ -419,21 +559,22 @@ void Dispatcher::tell_workers_end(ResultKind kind, std::string_view body) {
 
 void Dispatcher::lost_worker(MessageReader message) {
   const auto end = message.number<WorkerEnd>();
+  const bool begun = (end.at & Board::kNotBegun) == 0;
   std::optional<Unit> unit;
-  {
+  std::exception_ptr why;
+  try {
     const std::lock_guard hold(mutex_);
-    unit = settle_ticket(end.at);
+    unit = settle_ticket(end.at & ~Board::kNotBegun);
     if (!unit || !unit->job) return;
     unit->results.clear();
-    if (unit->unit.deaths++ < plan_.retries) return pending_.push_front(std::move(*unit));
+    if (!begun || unit->unit.deaths++ < plan_.retries) {
+      return pending_.push_front(std::move(*unit));
+    }
+    why = death_of(message.rest(), end, unit->unit);
+  } catch (const std::exception&) {
+    why = std::current_exception();
   }
-  const std::size_t first = unit->unit.first;
-  const std::size_t last = first + unit->unit.count - 1;
-  lose(*unit, std::make_exception_ptr(WorkerDied(fmt::format(
-                  "{} (pid {}) ended with {} while it ran {}", message.rest(), end.pid,
-                  describe_ending(static_cast<int>(end.exit_code)),
-                  first == last ? fmt::format("task {}", first)
-                                : fmt::format("tasks {} to {}", first, last)))));
+  lose(*unit, why);
 }
 
 // ---- The end ----

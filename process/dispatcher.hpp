@@ -90,6 +90,9 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
  private:
   using Lock = std::unique_lock<std::mutex>;
   using Queue = shm::SharedQueue;
+  class Unlocked;
+  class Helping;
+  class Leading;
 
   struct Unit {
     JobPtr job;  // nullptr: nobody wants it any more
@@ -113,30 +116,36 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   // ---- Under mutex_ ----
   void check_open() const;
   void send_pending(std::vector<Losses>& losses);
+  static bool note_loss(std::vector<Losses>& losses, Unit& unit, std::exception_ptr why);
   bool send(Unit& unit);
   std::optional<Unit> settle_ticket(Ticket ticket);
-  void keep_part(Ticket ticket, std::string_view results);
   Losses take_out(const std::function<bool(const Job&)>& wanted, std::exception_ptr why);
   void leave_when_done();
   void lead(Lock& lock, core::Deadline deadline);
   void run_next(Lock& lock);
+  void run_until_stopped(Lock& lock);
   // Something may come back from the workers.
   bool busy() const { return unsettled_ > 0 || !sent_.empty(); }
   bool on_pools_thread() const { return std::this_thread::get_id() == pools_thread_; }
 
   // ---- Without ----
   void receive(core::Deadline deadline);
+  void forget_workers(std::exception_ptr why);
   void handle(ResultKind kind, std::string_view message);
+  void keep_part(Ticket ticket, std::string_view results);
   void lost_worker(MessageReader message);
   void tell_workers_end(ResultKind kind, std::string_view body);
   void deliver(const Unit& unit, std::string_view results);
   void lose(const std::vector<Losses>& losses);
   void lose_at_once(const Losses& losses);
   void lose(const Unit& unit, const std::exception_ptr& why);
+  template <class Tell>
+  void settle(Tell tell);
   void settled(const JobPtr& job, bool last);
   bool tells(const Job& job) const;
   void tell_progress(const JobPtr& job);
   void fail_all(std::exception_ptr why);
+  void break_by(std::exception_ptr why) noexcept;
   void look_again() noexcept;
   void run();
 

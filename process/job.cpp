@@ -3,13 +3,26 @@
 namespace steward::process {
 
 bool Job::deliver(const TaskUnit& unit, std::string_view results) {
-  collector_->take(unit.first, unit.count, MessageReader(results));
+  try {
+    collector_->take(unit.first, unit.count, MessageReader(results));
+  } catch (...) {
+    collector_->lose(unit.first, unit.count, std::current_exception());
+  }
   return settled(unit.count);
 }
 
 bool Job::lose(const TaskUnit& unit, const std::exception_ptr& why) {
   collector_->lose(unit.first, unit.count, why);
   return settled(unit.count);
+}
+
+void Job::finish() {
+  try {
+    collector_->finish(total_);
+  } catch (...) {
+    collector_->lose(0, 0, std::current_exception());
+    collector_->finish(total_);
+  }
 }
 
 bool Job::settled(std::size_t count) {

@@ -17,7 +17,9 @@
 
 namespace steward::process {
 
-// Where results go. Thread safety: any thread; each item comes once.
+// Where results go. Thread safety: any thread; each item comes once, or is lost after a take() that
+// threw. Where finish() throws, for want of memory, lose() of no calls says why, and finish() comes
+// again.
 class Collector {
  public:
   virtual ~Collector() = default;
@@ -62,7 +64,7 @@ class Job {
   bool complete(std::size_t total);
 
   // To be called once, when one of the above was true.
-  void finish() { collector_->finish(total_); }
+  void finish();
 
   // Whether nobody wants its results any more; the first to say so gets true.
   bool cancel() { return !cancelled_.exchange(true); }

@@ -49,14 +49,22 @@ const char* limit_behind(const std::error_code& code) {
   return "";
 }
 
+// What the system error says beside its code: "PoolWorker-3: ... cannot start it: ". Maybe nothing.
+std::string words_of(const std::system_error& error) {
+  const std::string text = error.what();
+  const std::string code = error.code().message();
+  return text.ends_with(code) ? text.substr(0, text.size() - code.size()) : text + ": ";
+}
+
 std::shared_ptr<process::Dispatcher> start(process::Dispatcher::Plan plan) {
   const std::size_t count = plan.workers.count;
   try {
     return std::make_shared<process::Dispatcher>(std::move(plan));
   } catch (const std::system_error& error) {
-    throw SystemError(error.code().value(),
-                      fmt::format("a pool of {} processes cannot be started{}", count,
-                                  limit_behind(error.code())));
+    std::string words = fmt::format("a pool of {} processes cannot be started{}: {}", count,
+                                    limit_behind(error.code()), words_of(error));
+    words.resize(words.size() - 2);  // SystemError goes on with a colon itself
+    throw SystemError(error.code().value(), words);
   }
 }
 

@@ -31,6 +31,10 @@ std::optional<core::Time> RestartPolicy::ended_early(EarlyEnd why, core::Time no
   }
   if (kills_++ == 0) first_kill_ = now;
   if (kills_ > limits_.kills && now - first_kill_ >= limits_.patience) return std::nullopt;
+  return after_pause(now);
+}
+
+core::Time RestartPolicy::after_pause(core::Time now) {
   const core::Duration pause = pause_;
   pause_ = std::min(2 * pause_, limits_.longest_pause);
   return now + pause;

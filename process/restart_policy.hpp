@@ -18,10 +18,11 @@ enum class EarlyEnd {
 // As Child tells the exit code: negative for a signal.
 EarlyEnd early_end_of(int exit_code);
 
-// A worker that was ready is replaced at once. Of those that were not, defects are counted: a few
-// in a row, and the pool is broken. Ends from outside may pass: another worker comes after a pause
-// that grows, and the pool is broken only if no worker has become ready for a long time. A value
-// without a clock.
+// A worker that has had a task is replaced at once, and ends the row. One that was ready and has had
+// none is replaced after a pause that grows. Of those that were not ready, defects are counted where
+// nobody is: a few in a row, and the pool is broken. Ends from outside may pass, and so may defects
+// while others are ready, who came up the same way: another worker comes after a pause, and the pool
+// is broken only if no worker has been ready for a long time. A value without a clock.
 class RestartPolicy {
  public:
   struct Limits {
@@ -35,10 +36,12 @@ class RestartPolicy {
   RestartPolicy() : RestartPolicy(Limits{}) {}
   explicit RestartPolicy(const Limits& limits) : limits_(limits), pause_(limits.first_pause) {}
 
-  // A worker that had been ready has ended.
+  // A worker that has had a task has ended.
   void ended();
+  // A worker that was ready and has had no task has ended. When to start another.
+  core::Time ended_idle(core::Time now) { return after_pause(now); }
   // Some worker is ready just now: the pool works, if with fewer.
-  void somebody_is_ready() { kills_ = 0; }
+  void somebody_is_ready() { defects_ = kills_ = 0; }
   // A worker has ended before it was ready. When to start another; nullopt: the pool is broken.
   std::optional<core::Time> ended_early(EarlyEnd why, core::Time now);
 
@@ -46,6 +49,8 @@ class RestartPolicy {
   int early_ends() const { return defects_ + kills_; }
 
  private:
+  core::Time after_pause(core::Time now);
+
   Limits limits_;
   int defects_ = 0;
   int kills_ = 0;

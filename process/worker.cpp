@@ -50,7 +50,7 @@ class Worker final : private Results {
   }
 
   void work(std::size_t tasks_max) {
-    seat_.store(Board::kIdle, std::memory_order_relaxed);
+    seat_.store(Board::kReady, std::memory_order_relaxed);
     for (std::size_t done = 0; tasks_max == 0 || done < tasks_max; ++done) {
       if (!take()) return;
       run();
@@ -64,19 +64,22 @@ class Worker final : private Results {
   bool take() {
     for (;;) {
       bool again = false;
+      const Ticket before = seat_.load(std::memory_order_relaxed);
       shm::Held none;
       const auto read = [&](const shm::Item& item) {
         message_.assign(shm::text_of(item.bytes));
         ticket_ = MessageReader(message_).number<TaskHeader>().ticket;
         again = item.redelivered;
-        // Before the ring forgets the task: from here on this worker's death is the task's.
-        if (!again) seat_.store(ticket_, std::memory_order_seq_cst);
+        // Before the ring forgets the task: from here on this worker's death is the task's, or at
+        // least tells the pool that nobody has it.
+        seat_.store(again ? ticket_ | Board::kNotBegun : ticket_, std::memory_order_seq_cst);
         return true;
       };
       if (tasks_->get(read, std::nullopt, none) != Queue::Outcome::done) return false;
       if (!again) return true;
       begin_result();
       put(ResultKind::not_begun);
+      seat_.store(before, std::memory_order_relaxed);
     }
   }
 

@@ -65,7 +65,7 @@ Workforce::Workforce(WorkerPlan plan, Board& board, std::vector<int> files, Owne
       seats_(plan_.count) {
   if (!bell_) throw SystemError(errno, "a pool's eventfd");
   try {
-    for (std::size_t i = 0; i < seats_.size(); ++i) start(i);
+    for (std::size_t i = 0; i < seats_.size(); ++i) start_first(i);
     const core::OwnThreads scope("steward-pool");
     watcher_ = std::thread([this] { watch(); });
   } catch (...) {
@@ -108,6 +108,15 @@ void Workforce::start(std::size_t number) {
   }
   // Whoever has just ended the others did not see this one.
   if (late) may_signal(*child, SIGTERM);
+}
+
+void Workforce::start_first(std::size_t number) {
+  try {
+    start(number);
+  } catch (const EndedBeforeUp& ended) {
+    const EarlyEnd why = early_end_of(ended.exit_code());
+    if (why == EarlyEnd::defect || !start_later(number, why)) throw;
+  }
 }
 
 void Workforce::watch() {
@@ -154,22 +163,35 @@ void Workforce::look_after(std::size_t number) {
     const std::lock_guard hold(mutex_);
     if (retired_) return;
   }
-  if (at != Board::kStarting) {
+  replace(number, at, exit_code);
+}
+
+// A worker has ended at this.
+void Workforce::replace(std::size_t number, Ticket at, int exit_code) {
+  if (at == Board::kStarting) {
+    if (!start_later(number, early_end_of(exit_code))) give_up(too_many(exit_code));
+  } else if (at == Board::kReady) {
+    start_at(number, restarts_.ended_idle(std::chrono::steady_clock::now()));
+  } else {
     restarts_.ended();
     start_again(number);
-  } else if (!start_later(number, early_end_of(exit_code))) {
-    give_up(too_many(exit_code));
   }
 }
 
 // False: no more.
 bool Workforce::start_later(std::size_t number, EarlyEnd why) {
-  if (somebody_is_ready()) restarts_.somebody_is_ready();
+  if (somebody_is_ready()) {
+    restarts_.somebody_is_ready();
+    why = EarlyEnd::outside;  // others came up the same way: it may pass
+  }
   const auto due = restarts_.ended_early(why, std::chrono::steady_clock::now());
-  if (!due) return false;
+  if (due) start_at(number, *due);
+  return due.has_value();
+}
+
+void Workforce::start_at(std::size_t number, core::Time due) {
   const std::lock_guard hold(mutex_);
   seats_[number].due = due;
-  return true;
 }
 
 void Workforce::start_due() {

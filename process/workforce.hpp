@@ -71,10 +71,13 @@ class Workforce {
 
   // ---- Of the watching thread, but for the first start and where that has failed ----
   void start(std::size_t seat);
+  void start_first(std::size_t seat);
   void watch();
   std::vector<std::size_t> await_ends();
   void look_after(std::size_t seat);
+  void replace(std::size_t seat, Ticket at, int exit_code);
   bool start_later(std::size_t seat, EarlyEnd why);
+  void start_at(std::size_t seat, core::Time due);
   void start_due();
   void start_again(std::size_t seat);
   void give_up(std::exception_ptr why);

@@ -64,7 +64,31 @@ TEST(RestartPolicy, GoesOnAsLongAsSomebodyIsReady) {
   EXPECT_GT(now - kStart, seconds(900)) << "with pauses all the same";
 }
 
-TEST(RestartPolicy, AWorkerThatWasReadyEndsTheRow) {
+TEST(RestartPolicy, DefectsBreakNothingAsLongAsSomebodyIsReady) {
+  RestartPolicy policy;
+  for (int i = 0; i < 1000; ++i) {
+    policy.somebody_is_ready();
+    EXPECT_TRUE(policy.ended_early(EarlyEnd::defect, kStart)) << i;
+  }
+}
+
+TEST(RestartPolicy, AWorkerWithoutATaskIsReplacedAfterAPauseThatGrows) {
+  RestartPolicy policy;
+  core::Time now = kStart;
+  for (int i = 0; i < 100; ++i) now = policy.ended_idle(now);
+  EXPECT_GT(now - kStart, seconds(80));
+  policy.ended();
+  EXPECT_EQ(policy.ended_idle(now), now + milliseconds(1)) << "a task ends the row";
+}
+
+TEST(RestartPolicy, AWorkerWithoutATaskDoesNotEndTheRow) {
+  RestartPolicy policy;
+  for (int i = 0; i < 8; ++i) policy.ended_early(EarlyEnd::defect, kStart);
+  policy.ended_idle(kStart);
+  EXPECT_FALSE(policy.ended_early(EarlyEnd::defect, kStart));
+}
+
+TEST(RestartPolicy, AWorkerThatHasHadATaskEndsTheRow) {
   RestartPolicy policy;
   for (int i = 0; i < 8; ++i) policy.ended_early(EarlyEnd::outside, kStart);
   policy.ended();
