@@ -100,8 +100,9 @@ class LocalQueue : public Blocking {
 
   // The number in a stub. Throws BadCall if the bytes are none.
   static std::uint64_t stub_number(Bytes bytes);
-  // The manager need not keep that item any more.
-  void redeemed(std::uint64_t number) const { post(changing("redeemed"), number); }
+  // The manager need not keep that item any more: the stub is gone from the ring. Throws nothing:
+  // what it is not told, the manager finds out when this session ends.
+  void redeemed(std::uint64_t number) const noexcept;
   // Nobody here wants any more what was reserved under that number.
   void given_back(std::uint64_t number) const { post(changing("nack"), number); }
 

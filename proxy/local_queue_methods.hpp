@@ -539,13 +539,11 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     }
   }
 
-  // The item from the manager; nullopt: it has been got already, by a taker who died before it
-  // could say so here.
+  // The item from the manager, for good; nullopt: it is somebody else's.
   std::optional<T> redeem(Ring& ring, const Stub& stub, const Limit& limit) const {
     std::optional<T> value = fetch(ring, stub, limit);
-    if (!value) return value;
+    if (!value || !ring.consume(stub.held)) return std::nullopt;
     this->redeemed(stub.number);
-    ring.consume(stub.held);
     return value;
   }
 };

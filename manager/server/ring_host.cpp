@@ -11,6 +11,7 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/descriptors.hpp>
+#include <steward/shm/bytes.hpp>
 
 namespace steward::server {
 namespace {
@@ -225,6 +226,7 @@ void RingHost::start(Ring& ring, Work& work) {
       ring.back.push_back({.park = {}, .items = std::move(work.items), .tasks_done = true});
       advance_items(ring);
       return;
+    case Work::Kind::look: return look(ring, work.items);
     case Work::Kind::gone: return;
   }
 }
@@ -309,6 +311,19 @@ void RingHost::nack(Ring& ring, const shm::Held& held) {
     static_cast<void>(ring.queue->nack(held));
   } catch (const std::exception&) {
   }
+}
+
+void RingHost::look(const Ring& ring, const std::vector<RingItem>& items) {
+  std::map<std::string, std::uint64_t, std::less<>> missing;
+  for (const RingItem& item : items) missing.emplace(stub_of(item.number), item.number);
+  ring.queue->look_at_all([&](const shm::Item& item) {
+    if (item.format != static_cast<std::uint32_t>(RingFormat::stub)) return;
+    const auto found = missing.find(shm::text_of(item.bytes));
+    if (found != missing.end()) missing.erase(found);
+  });
+  Done done{.object = ring.object};
+  for (const auto& [stub, number] : missing) done.let_go.push_back(number);
+  if (!done.let_go.empty()) done_.push_back(std::move(done));
 }
 
 void RingHost::drop(core::ObjectId object) {

@@ -194,6 +194,36 @@ TEST_F(QueueMemory, WhatAKilledConsumerHadComesBack) {
   EXPECT_TRUE(queue.empty());
 }
 
+void get_one_and_end(Queue<std::string> queue) {
+  static_cast<void>(queue.get());
+  ::_exit(0);
+}
+
+void acknowledge_one_and_end(Queue<std::string> queue) {
+  if (!queue.reserve(1h).ack()) ::_exit(1);
+  ::raise(SIGKILL);
+}
+
+// What they have to say to the manager is often still on its way then.
+TEST(QueueMemoryLimit, WhatTakersHadWhoEndedAtOnceIsKeptNoLonger) {
+  ManagerOptions options;
+  options.limits.memory = 450'000;
+  Manager manager(options);
+  const Queue<std::string> queue = manager.queue<std::string>();
+  const BlockHog nothing_left = hog(queue);
+  constexpr int kItems = 20;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < kItems; ++i) queue.put(large(std::to_string(i)));
+    EXPECT_THROW(queue.put_many({large("20"), large("21"), large("22")}), Overloaded);
+    while (!queue.empty()) {
+      Process taker(round == 0 ? get_one_and_end : acknowledge_one_and_end, queue);
+      taker.start();
+      taker.join();
+    }
+  }
+  for (int i = 0; i < kItems; ++i) queue.put(large(std::to_string(i)));
+}
+
 // From now on the system has no pages for this process's shared memory.
 void refuse_shared_memory() {
   sock_filter code[] = {

@@ -83,9 +83,10 @@ class QueueObject final : public Object {
   Outcome ask_str(Call& call, TextLimit limit);
 
   // For who has taken a stub from the ring: its value, which stays until it is said to be redeemed.
-  // Throws OutOfRange if there is none.
-  Value redeem(std::uint64_t number) const;
-  void redeemed(std::uint64_t number);
+  // Throws OutOfRange if there is none. Should the session end without a word, the ring says
+  // whether the stub is still there; where it is not, the value was that session's, and is dropped.
+  Value redeem(Call& call, std::uint64_t number);
+  void redeemed(Call& call, std::uint64_t number);
 
   // Of the items that are here, in flight, or wait to enter; of a ring those behind its stubs, and
   // those of which it has not said yet that it carries them.
@@ -131,11 +132,17 @@ class QueueObject final : public Object {
     ParkId parked{};
     std::vector<std::uint64_t> stubs = {};
   };
+  // The value behind a stub, or of an item on its way into the ring.
+  struct Kept {
+    Value value;
+    std::optional<SessionNumber> redeemer = {};  // who asked for it last
+  };
   // All of it empty at first: the items are in the ring.
   struct Outside {
     std::uint64_t item_bytes = 0;
     std::uint64_t last_number = 0;
-    std::map<std::uint64_t, Value> kept = {};  // behind stubs, or on their way into the ring
+    std::map<std::uint64_t, Kept> kept = {};
+    std::set<std::pair<SessionNumber, std::uint64_t>> by_redeemer = {};
     std::map<ParkId, Waiting> calls = {};
     std::map<CallKey, Taken> taken = {};
   };
@@ -183,7 +190,8 @@ class QueueObject final : public Object {
   bool confirmed_outside(CallKey key, Context& context);
   bool returned_outside(CallKey key, Context& context);
   void put_back_outside(std::vector<Item> items, Context& context);
-  void drop_kept(std::uint64_t number);
+  void drop_kept(std::uint64_t number, Context& context);
+  void look_for_stubs_of(SessionNumber session, Context& context);
   void save_outside(Saver& out) const;
   static void save_taken(Saver& out, const Taken& taken);
 

@@ -45,7 +45,7 @@ void QueueObject::keep(std::vector<RingItem>& items, std::vector<Value> values) 
   for (std::size_t i = 0; i < values.size(); ++i) {
     bytes_ += values[i].footprint();
     items[i].number = ++outside_->last_number;
-    outside_->kept.emplace(items[i].number, std::move(values[i]));
+    outside_->kept.emplace(items[i].number, Kept{std::move(values[i])});
   }
 }
 
@@ -55,9 +55,30 @@ std::vector<RingItem> QueueObject::to_ring(std::vector<Value> values) {
   return items;
 }
 
-void QueueObject::drop_kept(std::uint64_t number) {
+void QueueObject::drop_kept(std::uint64_t number, Context& context) {
   const auto node = outside_->kept.extract(number);
-  if (!node.empty()) bytes_ -= node.mapped().footprint();
+  if (node.empty()) return;
+  const auto& [value, redeemer] = node.mapped();
+  bytes_ -= value.footprint();
+  if (!redeemer) return;
+  outside_->by_redeemer.erase({*redeemer, number});
+  context.disown(*redeemer);
+}
+
+// The session's end, of which the core knows: who has taken a stub out of the ring for good may not
+// have been able to say so.
+void QueueObject::look_for_stubs_of(SessionNumber session, Context& context) {
+  if (!outside_) return;
+  auto& all = outside_->by_redeemer;
+  const auto first = all.lower_bound({session, 0});
+  auto end = first;
+  Work look{.kind = Work::Kind::look};
+  for (; end != all.end() && end->first == session; ++end) {
+    outside_->kept.at(end->second).redeemer.reset();
+    look.items.push_back({.number = end->second});
+  }
+  all.erase(first, end);
+  if (!look.items.empty()) context.work(std::move(look));
 }
 
 // Who waits keeps its place: work is done in the order in which it is given out.
@@ -141,7 +162,7 @@ Outcome QueueObject::ask_str(Call& call, TextLimit limit) {
 
 void QueueObject::work_done(ParkId parked, const WorkResult& result, Context& context) {
   if (!outside_) return;
-  for (const std::uint64_t number : result.let_go) drop_kept(number);
+  for (const std::uint64_t number : result.let_go) drop_kept(number, context);
   const auto node = outside_->calls.extract(parked);
   if (node.empty()) return;
   const Waiting& waiting = node.mapped();
@@ -213,7 +234,7 @@ Value QueueObject::from_ring(const WorkResult::Item& item, std::vector<std::uint
     const std::uint64_t number = stub_number(item.bytes);
     if (const auto kept = outside_->kept.find(number); kept != outside_->kept.end()) {
       stubs.push_back(number);
-      return kept->second;
+      return kept->second.value;
     }
   } else if (item.format == static_cast<std::uint32_t>(RingFormat::encoded)) {
     try {
@@ -225,17 +246,28 @@ Value QueueObject::from_ring(const WorkResult::Item& item, std::vector<std::uint
   return Value::of_bytes(item.bytes);
 }
 
-Value QueueObject::redeem(std::uint64_t number) const {
-  if (outside_) {
-    if (const auto kept = outside_->kept.find(number); kept != outside_->kept.end()) {
-      return kept->second;
-    }
+// A stub has one holder at a time: who asked before has given it back, or is dead.
+Value QueueObject::redeem(Call& call, std::uint64_t number) {
+  const auto found = outside_ ? outside_->kept.find(number) : decltype(outside_->kept.end())();
+  if (!outside_ || found == outside_->kept.end()) {
+    throw core::OutOfRange(fmt::format("no item is kept as number {}", number));
   }
-  throw core::OutOfRange(fmt::format("no item is kept as number {}", number));
+  auto& [value, redeemer] = found->second;
+  const SessionNumber session = call.key().session;
+  if (redeemer != session) {
+    if (redeemer) {
+      outside_->by_redeemer.erase({*redeemer, number});
+      call.disown(*redeemer);
+    }
+    outside_->by_redeemer.emplace(session, number);
+    redeemer = session;
+    call.own(session);
+  }
+  return value;
 }
 
-void QueueObject::redeemed(std::uint64_t number) {
-  if (outside_) drop_kept(number);
+void QueueObject::redeemed(Call& call, std::uint64_t number) {
+  if (outside_) drop_kept(number, call);
 }
 
 bool QueueObject::forget_outside(ParkId parked, Context& context) {
@@ -249,7 +281,7 @@ bool QueueObject::confirmed_outside(CallKey key, Context& context) {
   const auto node = outside_->taken.extract(key);
   if (node.empty()) return false;
   context.work({.kind = Work::Kind::confirm, .park = node.mapped().parked});
-  for (const std::uint64_t number : node.mapped().stubs) drop_kept(number);
+  for (const std::uint64_t number : node.mapped().stubs) drop_kept(number, context);
   return true;
 }
 
@@ -281,9 +313,11 @@ void QueueObject::save_outside(Saver& out) const {
   out.number(outside_->item_bytes);
   out.number(outside_->last_number);
   out.writer().array(outside_->kept.size());
-  for (const auto& [number, value] : outside_->kept) {
+  for (const auto& [number, kept] : outside_->kept) {
     out.number(number);
-    out.value(value);
+    out.value(kept.value);
+    out.writer().boolean(kept.redeemer.has_value());
+    if (kept.redeemer) out.number(static_cast<std::uint64_t>(*kept.redeemer));
   }
   out.writer().array(outside_->calls.size());
   for (const auto& [id, call] : outside_->calls) {

@@ -206,6 +206,43 @@ TEST_F(QueueOutside, ValuesWithHandlesStayHereBehindStubs) {
   EXPECT_EQ(queue.bytes(), 0U);
 }
 
+TEST_F(QueueOutside, WhatASessionThatEndsRedeemedAndDidNotConfirmIsLookedFor) {
+  map();
+  done(queue.call(kOne, "put_many", {list_of(handle(1), handle(2), handle(3))}), {});
+  queue.take_work();
+  for (const int number : {1, 2, 3}) queue.call(kTwo, "redeem", {number});
+  queue.call(kTwo, "redeem", {1});
+  queue.call(kTwo, "redeemed", {2});
+  EXPECT_EQ(queue.owned_by(2), 2U);
+  queue.end_session(2, Ending::died);
+  const Work look = work();
+  EXPECT_EQ(look.kind, Work::Kind::look);
+  ASSERT_EQ(look.items.size(), 2U);
+  EXPECT_EQ(look.items[0].number, 1U);
+  EXPECT_EQ(look.items[1].number, 3U);
+  queue.work_done(ParkId{}, {.let_go = {3}});
+  EXPECT_EQ(queue.ask("redeem", 1), handle(1)) << "its stub is still in the ring";
+  EXPECT_TRUE(queue.refusal("redeem", 3).starts_with("out_of_range"));
+  queue.ask("redeemed", 1);
+  EXPECT_EQ(queue.bytes(), 0U);
+  EXPECT_EQ(queue.owned_by(1), 0U);
+}
+
+TEST_F(QueueOutside, WhoAskedForAnItemLastAnswersForIt) {
+  map();
+  done(queue.call(kOne, "put", {handle(1)}), {});
+  queue.take_work();
+  queue.call(kTwo, "redeem", {1});
+  const std::string noted = queue.save();
+  queue.call(kOne, "redeem", {1});
+  EXPECT_NE(queue.save(), noted);
+  EXPECT_EQ(queue.owned_by(2), 0U);
+  queue.end_session(2, Ending::died);
+  EXPECT_TRUE(queue.take_work().empty());
+  queue.end_session(1, Ending::orderly);
+  EXPECT_EQ(work().kind, Work::Kind::look);
+}
+
 TEST_F(QueueOutside, WhatTheRingHasNoMemoryForStaysHereBehindAStub) {
   map();
   const Answer put = queue.call(kOne, "put_many", {list_of("a", "b", "c")});
