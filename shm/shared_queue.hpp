@@ -189,7 +189,7 @@ class SharedQueue {
  private:
   enum class Tried { done, full, no_block, closed, ended };
 
-  explicit SharedQueue(QueueMemory memory);
+  SharedQueue(QueueMemory memory, unsigned first_number);
 
   static Tried failed(Put put);
   bool claim_block(unsigned size_class, std::size_t bytes, const Spot* spot, Loan& out);
