@@ -119,6 +119,9 @@ std::vector<RingHost::Done> RingHost::perform(core::Time now) {
       start(found->second, one);
     } catch (...) {
       fail(found->second, one.park);
+      // A put that has not been queued never goes in.
+      Put none{.park = one.park, .items = std::move(one.items)};
+      let_go(found->second, none);
     }
   }
   const bool woken = std::exchange(woken_, false);
@@ -184,10 +187,13 @@ void RingHost::start(Ring& ring, Work& work) {
   shm::SharedQueue& queue = *ring.queue;
   switch (work.kind) {
     case Work::Kind::move_in: return move_in(ring, work);
-    case Work::Kind::put:
-      ring.puts.push_back({.park = work.park, .items = std::move(work.items)});
+    case Work::Kind::put: {
+      Put& put = ring.puts.emplace_back();  // first: it may throw, and the items are still the work's
+      put.park = work.park;
+      put.items = std::move(work.items);
       advance_items(ring);
       return;
+    }
     case Work::Kind::try_put: return try_put(ring, work);
     case Work::Kind::get:
       ring.gets.push_back({work.park, work.number});
@@ -221,6 +227,7 @@ void RingHost::start(Ring& ring, Work& work) {
     case Work::Kind::cancel: return cancel(ring, work.park);
     case Work::Kind::confirm: return confirm(ring, work.park);
     case Work::Kind::give_back: return give_back(ring, work.park, work.number);
+    case Work::Kind::discard: return discard(ring, work.park, work.number);
     case Work::Kind::finish: return finish(ring, work.park);
     case Work::Kind::put_back:
       ring.back.push_back({.park = {}, .items = std::move(work.items), .tasks_done = true});
@@ -294,6 +301,16 @@ void RingHost::finish(Ring& ring, ParkId park) {
   const auto node = ring.held.extract(park);
   if (node.empty()) return;
   for (const shm::Held& held : node.mapped()) static_cast<void>(ring.queue->ack(held));
+}
+
+void RingHost::discard(Ring& ring, ParkId park, std::uint64_t index) {
+  const auto found = ring.held.find(park);
+  if (found == ring.held.end() || index >= found->second.size()) return;
+  std::vector<shm::Held>& held = found->second;
+  const auto item = held.begin() + static_cast<std::ptrdiff_t>(index);
+  static_cast<void>(ring.queue->ack(*item));
+  held.erase(item);
+  if (held.empty()) ring.held.erase(found);
 }
 
 void RingHost::give_back(Ring& ring, ParkId park, std::uint64_t but_for) {

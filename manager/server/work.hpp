@@ -60,6 +60,9 @@ struct Work {
     // What the call got is the client's, or goes back, but for the first `number` items.
     confirm,
     give_back,
+    // Of what the call got the item at index `number` is nothing: it goes, and the call does not
+    // have it.
+    discard,
     // What the call got is dealt with, and nobody will report it. Without a call: an item that was
     // taken before the queue had a ring.
     finish,

@@ -124,6 +124,7 @@ class QueueObject final : public Object {
   };
   struct Waiting {
     Asked asked = Asked::size;
+    std::uint64_t max = 1;  // of a get
     std::optional<std::uint64_t> text_limit = {};
     std::optional<std::uint64_t> time_ms = {};  // of a reserve
   };
@@ -174,8 +175,9 @@ class QueueObject final : public Object {
   void save_reserved(Saver& out) const;
 
   // queue_outside.cpp
-  RingItem encode(const Value& value) const;
-  std::vector<RingItem> encode(const std::vector<Value>& values) const;
+  // What is put now, and longer than an answer carries, is refused (Overloaded).
+  RingItem encode(const Value& value, bool put) const;
+  std::vector<RingItem> encode(const std::vector<Value>& values, bool put) const;
   // Under the numbers that the items get.
   void keep(std::vector<RingItem>& items, std::vector<Value> values);
   std::vector<RingItem> to_ring(std::vector<Value> values);
@@ -184,8 +186,9 @@ class QueueObject final : public Object {
   Outcome ask(Call& call, Asked asked, Work work);
   Outcome ask(Call& call, Asked asked, Work::Kind kind);
   void give(ParkId parked, const Waiting& waiting, const WorkResult& result, Context& context);
-  Value from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
-                  Context& context) const;
+  // nullopt: a stub whose item somebody has had.
+  std::optional<Value> from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
+                                 Context& context) const;
   bool forget_outside(ParkId parked, Context& context);
   bool confirmed_outside(CallKey key, Context& context);
   bool returned_outside(CallKey key, Context& context);

@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/travel.hpp>
-#include <steward/core/writer.hpp>
 #include <steward/manager/server/classes/queue.hpp>
 
 namespace steward::server {
@@ -25,19 +23,23 @@ std::uint64_t stub_number(std::string_view bytes) {
 
 }  // namespace
 
-RingItem QueueObject::encode(const Value& value) const {
+RingItem QueueObject::encode(const Value& value, bool put) const {
   RingItem item;
-  if (value.has_proxies()) return item;
-  core::Writer writer(item.bytes);
-  core::encode_value(writer, value, core::current_travel());
-  if (item.bytes.size() > outside_->item_bytes) item.bytes = {};
+  Saver(item.bytes).value(value);  // with handles as an answer has them
+  const std::size_t size = item.bytes.size();
+  const bool too_long = size > outside_->item_bytes;
+  if (too_long && put) {
+    throw Overloaded(fmt::format("an item of {} bytes is more than the {} that this queue takes",
+                                 size, outside_->item_bytes));
+  }
+  if (too_long || value.has_proxies()) item.bytes = {};
   return item;
 }
 
-std::vector<RingItem> QueueObject::encode(const std::vector<Value>& values) const {
+std::vector<RingItem> QueueObject::encode(const std::vector<Value>& values, bool put) const {
   std::vector<RingItem> items;
   items.reserve(values.size());
-  for (const Value& value : values) items.push_back(encode(value));
+  for (const Value& value : values) items.push_back(encode(value, put));
   return items;
 }
 
@@ -50,7 +52,7 @@ void QueueObject::keep(std::vector<RingItem>& items, std::vector<Value> values) 
 }
 
 std::vector<RingItem> QueueObject::to_ring(std::vector<Value> values) {
-  std::vector<RingItem> items = encode(values);
+  std::vector<RingItem> items = encode(values, false);
   keep(items, std::move(values));
   return items;
 }
@@ -109,7 +111,7 @@ void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
       put_outside(id, Asked::put, to_ring(std::move(items)), context);
     } else if (const auto getter = getters_.extract(id)) {
       const auto [asked, max, time_ms] = getter.mapped();
-      outside_->calls.emplace(id, Waiting{.asked = asked, .time_ms = time_ms});
+      outside_->calls.emplace(id, Waiting{.asked = asked, .max = max, .time_ms = time_ms});
       context.work({.kind = Work::Kind::get, .park = id, .number = max});
     } else if (joiners_.erase(id) > 0) {
       outside_->calls.emplace(id, Waiting{Asked::join});
@@ -131,7 +133,7 @@ void QueueObject::put_outside(ParkId parked, Asked asked, std::vector<RingItem> 
 
 // It keeps the values last: there may be no memory to encode them, and no room for who waits.
 Outcome QueueObject::ask_put(Call& call, Asked asked, std::vector<Value> values) {
-  std::vector<RingItem> items = encode(values);
+  std::vector<RingItem> items = encode(values, true);
   const ParkId parked = call.park();
   keep(items, std::move(values));
   put_outside(parked, asked, std::move(items), call);
@@ -140,7 +142,7 @@ Outcome QueueObject::ask_put(Call& call, Asked asked, std::vector<Value> values)
 
 Outcome QueueObject::ask(Call& call, Asked asked, Work work) {
   work.park = call.park();
-  outside_->calls.emplace(work.park, Waiting{asked});
+  outside_->calls.emplace(work.park, Waiting{.asked = asked, .max = work.number});
   call.work(std::move(work));
   return kParked;
 }
@@ -198,9 +200,15 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
   Taken taken{parked};
   Value::List values;
   std::size_t bytes = 0;
+  bool redelivered = false;
   for (const WorkResult::Item& item : result.items) {
     const std::size_t stubs = taken.stubs.size();
-    Value value = from_ring(item, taken.stubs, context);
+    std::optional<Value> got = from_ring(item, taken.stubs, context);
+    if (!got) {
+      context.work({.kind = Work::Kind::discard, .park = parked, .number = values.size()});
+      continue;
+    }
+    Value value = *std::move(got);
     const bool stub = taken.stubs.size() > stubs;
     bytes += stub ? value.footprint() : item.bytes.size();
     if (!values.empty() && bytes > outside_->item_bytes) {
@@ -209,14 +217,22 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
       context.work({.kind = Work::Kind::give_back, .park = parked, .number = values.size()});
       break;
     }
+    if (values.empty()) redelivered = item.redelivered;
     values.push_back(std::move(value));
+  }
+  if (values.empty() && !result.items.empty()) {
+    // There was nothing behind all of these: it goes on as if they had not been there.
+    outside_->calls.emplace(parked, waiting);
+    const bool waits = waiting.asked != Asked::try_get;
+    const auto kind = waits ? Work::Kind::get : Work::Kind::try_get;
+    return context.work({.kind = kind, .park = parked, .number = waiting.max});
   }
   if (values.empty() && one) {
     return context.fail(parked, core::ErrorCode::bad_call, "the ring gave nothing");
   }
   const CallKey key = context.caller_of(parked);
   if (waiting.asked == Asked::reserve) {
-    return context.answer(parked, reserved(key, waiting.time_ms, result.items.front().redelivered,
+    return context.answer(parked, reserved(key, waiting.time_ms, redelivered,
                                            std::move(values.front()), std::move(taken), context));
   }
   if (!values.empty()) {
@@ -228,15 +244,17 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
 }
 
 // Any local process may have written this, and perhaps for a reader that makes sense of it.
-Value QueueObject::from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
-                             Context& context) const {
-  if (item.format == static_cast<std::uint32_t>(RingFormat::stub)) {
-    const std::uint64_t number = stub_number(item.bytes);
-    if (const auto kept = outside_->kept.find(number); kept != outside_->kept.end()) {
-      stubs.push_back(number);
-      return kept->second.value;
-    }
-  } else if (item.format == static_cast<std::uint32_t>(RingFormat::encoded)) {
+std::optional<Value> QueueObject::from_ring(const WorkResult::Item& item,
+                                            std::vector<std::uint64_t>& stubs,
+                                            Context& context) const {
+  const bool is_stub = item.format == static_cast<std::uint32_t>(RingFormat::stub);
+  if (const std::uint64_t number = is_stub ? stub_number(item.bytes) : 0; number != 0) {
+    const auto kept = outside_->kept.find(number);
+    if (kept == outside_->kept.end()) return std::nullopt;
+    stubs.push_back(number);
+    return kept->second.value;
+  }
+  if (item.format == static_cast<std::uint32_t>(RingFormat::encoded)) {
     try {
       return context.read_value(item.bytes);
     } catch (const BadCall&) {
@@ -325,6 +343,7 @@ void QueueObject::save_outside(Saver& out) const {
     out.number(static_cast<std::uint64_t>(call.asked));
     out.writer().boolean(call.text_limit.has_value());
     if (call.text_limit) out.number(*call.text_limit);
+    out.number(call.max);
     out.writer().boolean(call.time_ms.has_value());
     if (call.time_ms) out.number(*call.time_ms);
   }
