@@ -69,8 +69,9 @@ class LocalQueue : public Blocking {
     return whole_first ? Limit{whole, false} : Limit{method.until, true};
   }
 
-  // The same call by the general road, in what is left of its time.
-  static Method by_manager(Method method, const Limit& limit) {
+  // A put by the general road, in what is left of a call's time.
+  static Method by_manager(const Limit& limit) {
+    Method method = offering("put");
     method.timed = limit.own;
     method.until = limit.until.deadline();
     return method;
@@ -87,6 +88,16 @@ class LocalQueue : public Blocking {
       return operation();
     } catch (...) {
       fail_on_ring(method);
+    }
+  }
+
+  // Runs a call to the manager that is part of another; its errors get the name of that.
+  template <class F>
+  auto as_part_of(const Method& whole, const Method& part, F&& call) const {
+    try {
+      return call();
+    } catch (...) {
+      fail_as_part_of(whole, part);
     }
   }
 
@@ -110,6 +121,7 @@ class LocalQueue : public Blocking {
   // Nobody waits for it.
   void post(const Method& method, std::uint64_t number) const;
   [[noreturn]] void fail_on_ring(const Method& method) const;
+  [[noreturn]] void fail_as_part_of(const Method& whole, const Method& part) const;
 };
 
 }  // namespace steward::proxy
