@@ -46,6 +46,14 @@ std::uint64_t LocalQueue::stub_number(Bytes bytes) {
   return number;
 }
 
+void LocalQueue::redeemed(std::uint64_t number) const noexcept {
+  try {
+    post(changing("redeemed"), number);
+  } catch (const std::exception&) {
+    // The item is the caller's, whatever the manager hears.
+  }
+}
+
 void LocalQueue::post(const Method& method, std::uint64_t number) const {
   std::string arguments;
   core::Writer writer(arguments);
@@ -68,6 +76,32 @@ void LocalQueue::fail_on_ring(const Method& method) const {
     throw Disconnected(named(error));
   } catch (...) {
     fail(method);
+  }
+}
+
+void LocalQueue::fail_as_part_of(const Method& whole, const Method& part) const {
+  const auto named = [&](const std::exception& error) {
+    const std::string prefix = name(part) + ": ";
+    const std::string_view text = error.what();
+    if (!text.starts_with(prefix)) return std::string(text);
+    return fmt::format("{}: {}", name(whole), text.substr(prefix.size()));
+  };
+  try {
+    throw;
+  } catch (const TimeoutError& error) {
+    throw TimeoutError(named(error));
+  } catch (const Overloaded& error) {
+    throw Overloaded(named(error));
+  } catch (const Closed& error) {
+    throw Closed(named(error));
+  } catch (const StaleHandle& error) {
+    throw StaleHandle(named(error));
+  } catch (const Disconnected& error) {
+    throw Disconnected(named(error));
+  } catch (const OutcomeUnknown& error) {
+    throw OutcomeUnknown(named(error));
+  } catch (const BadCall& error) {
+    throw BadCall(named(error));
   }
 }
 

@@ -69,8 +69,9 @@ class LocalQueue : public Blocking {
     return whole_first ? Limit{whole, false} : Limit{method.until, true};
   }
 
-  // The same call by the general road, in what is left of its time.
-  static Method by_manager(Method method, const Limit& limit) {
+  // A put by the general road, in what is left of a call's time.
+  static Method by_manager(const Limit& limit) {
+    Method method = offering("put");
     method.timed = limit.own;
     method.until = limit.until.deadline();
     return method;
@@ -90,6 +91,16 @@ class LocalQueue : public Blocking {
     }
   }
 
+  // Runs a call to the manager that is part of another; its errors get the name of that.
+  template <class F>
+  auto as_part_of(const Method& whole, const Method& part, F&& call) const {
+    try {
+      return call();
+    } catch (...) {
+      fail_as_part_of(whole, part);
+    }
+  }
+
   // As the manager is told of a time; nullopt: without end.
   template <class Rep, class Period>
   static std::optional<std::uint64_t> milliseconds(std::chrono::duration<Rep, Period> time) {
@@ -100,8 +111,9 @@ class LocalQueue : public Blocking {
 
   // The number in a stub. Throws BadCall if the bytes are none.
   static std::uint64_t stub_number(Bytes bytes);
-  // The manager need not keep that item any more.
-  void redeemed(std::uint64_t number) const { post(changing("redeemed"), number); }
+  // The manager need not keep that item any more: the stub is gone from the ring. Throws nothing:
+  // what it is not told, the manager finds out when this session ends.
+  void redeemed(std::uint64_t number) const noexcept;
   // Nobody here wants any more what was reserved under that number.
   void given_back(std::uint64_t number) const { post(changing("nack"), number); }
 
@@ -109,6 +121,7 @@ class LocalQueue : public Blocking {
   // Nobody waits for it.
   void post(const Method& method, std::uint64_t number) const;
   [[noreturn]] void fail_on_ring(const Method& method) const;
+  [[noreturn]] void fail_as_part_of(const Method& whole, const Method& part) const;
 };
 
 }  // namespace steward::proxy

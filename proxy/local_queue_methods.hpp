@@ -88,7 +88,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     const std::size_t done = put_many_on(*ring, method, items, limit);
     std::size_t at = 0;
     items.for_each([&](const T& item) {
-      if (at++ >= done) static_cast<void>(put_by(*ring, offering("put"), item, limit));
+      if (at++ >= done) static_cast<void>(put_by(*ring, method, item, limit));
     });
   }
 
@@ -200,6 +200,12 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     std::uint64_t number;
     shm::Held held;
   };
+  // An item that get_many took.
+  struct Got {
+    std::optional<T> value = {};
+    std::uint64_t number = 0;  // of a stub
+    bool held = false;         // not taken for good yet
+  };
   // An item of the ring that is this process's for a time.
   struct Lease {
     shm::Held held;
@@ -209,7 +215,8 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   // Into the ring or, if it cannot carry the item, through the manager, which keeps it.
   bool put_by(Ring& ring, const Method& method, const T& item, const Limit& limit) const {
     if (const auto done = put_on(ring, method, item, limit)) return *done;
-    return this->read_as(Done(), this->by_manager(method, limit), item);
+    const Method put = this->by_manager(limit);
+    return this->as_part_of(method, put, [&] { return this->read_as(Done(), put, item); });
   }
 
   // nullopt: it has handles inside, or there is no memory for it.
@@ -319,7 +326,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
           this->on_ring(method, [&] { return ring.get(read, limit.until, held); });
       if (!this->concluded(method, outcome, limit.own)) return std::nullopt;
       try {
-        if (!value) value = redeem(ring, {number, held}, limit);
+        if (!value) value = redeem(ring, method, {number, held}, limit);
       } catch (const TimeoutError&) {
         if (limit.own && !limit.until.is_now()) return std::nullopt;
         throw;
@@ -331,49 +338,54 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   std::vector<T> take_many_from(Ring& ring, const Method& method, std::size_t max) const {
     const Limit limit = this->limit(method);
     for (;;) {
-      std::vector<std::optional<T>> values;
-      std::vector<std::uint64_t> numbers;
+      std::vector<Got> got;
       std::vector<shm::Held> held;
       const auto read = [&](const shm::Item& item) {
+        Got& one = got.emplace_back();
         if (item.format == static_cast<std::uint32_t>(ItemFormat::stub)) {
-          numbers.push_back(this->stub_number(item.bytes));
-          values.emplace_back();
-          return false;
+          one.number = this->stub_number(item.bytes);
+        } else {
+          one.value.emplace(Decoded{item});
         }
-        values.emplace_back(std::in_place, Decoded{item});
-        return true;
+        // Behind a stub that is the first, nothing is taken for good before that is redeemed.
+        one.held = !got.front().value || !one.value;
+        return !one.held;
       };
       const auto outcome =
           this->on_ring(method, [&] { return ring.get_many(max, read, limit.until, held); });
       this->concluded(method, outcome, limit.own);
-      redeem_all(ring, values, numbers, held, limit);
-      std::vector<T> all;
-      all.reserve(values.size());
-      for (auto& value : values) {
-        if (value) all.push_back(*std::move(value));
-      }
+      std::vector<T> all = redeem_all(ring, method, got, held, limit);
       if (!all.empty() || max == 0) return all;
     }
   }
 
-  // Fills in the values that are missing, as far as that is possible: what has been taken is not
-  // to get lost because the manager does not answer. What is left then goes back.
-  void redeem_all(Ring& ring, std::vector<std::optional<T>>& values,
-                  const std::vector<std::uint64_t>& numbers, const std::vector<shm::Held>& held,
-                  const Limit& limit) const {
-    std::size_t stub = 0;
+  // The values, as far as that is possible: what has been taken is not to get lost because the
+  // manager does not answer. What is left goes back, so that the next call meets it first.
+  std::vector<T> redeem_all(Ring& ring, const Method& method, std::vector<Got>& got,
+                            const std::vector<shm::Held>& held, const Limit& limit) const {
+    std::vector<T> values;
+    values.reserve(got.size());
+    auto next = held.begin();
     try {
-      for (auto& value : values) {
-        if (value) continue;
-        const Stub one{numbers[stub], held[stub]};
-        ++stub;
-        value = redeem(ring, one, limit);
+      for (Got& one : got) {
+        if (one.held) {
+          const shm::Held& item = *next++;
+          if (one.value) {
+            ring.consume(item);
+          } else {
+            one.value = redeem(ring, method, {one.number, item}, limit, values.empty());
+          }
+        }
+        if (one.value) values.push_back(*std::exchange(one.value, std::nullopt));
       }
     } catch (...) {
-      for (; stub < held.size(); ++stub) ring.nack(held[stub]);
-      const auto there = [](const auto& value) { return value.has_value(); };
-      if (std::ranges::none_of(values, there)) throw;
+      for (; next != held.end(); ++next) ring.nack(*next);
+      if (values.empty()) throw;
+      for (Got& one : got) {
+        if (one.value && !one.held) values.push_back(*std::move(one.value));
+      }
     }
+    return values;
   }
 
   template <class Rep, class Period>
@@ -401,7 +413,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       });
       this->concluded(method, outcome, limit.own);
       const bool stub = !value;
-      if (stub) value = fetch(ring, {number, lease.held}, limit);
+      if (stub) value = fetch(ring, method, {number, lease.held}, limit);
       if (value) return delivery(ring, time, *std::move(value), redelivered, lease, stub, number);
     }
   }
@@ -506,7 +518,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
           this->on_ring(method, [&] { return ring.get(read, limit.until, held); });
       this->concluded(method, outcome, limit.own);
       if (number) {
-        value = redeem(ring, {*number, held}, limit);
+        value = redeem(ring, method, {*number, held}, limit);
         if (!value) continue;
       }
       if (value) {
@@ -520,18 +532,27 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   }
 
   // The item of a stub, which stays where it is; nullopt: see redeem(). A form that does not wait
-  // still waits for the manager's answer. If this throws the item has gone back.
-  std::optional<T> fetch(Ring& ring, const Stub& stub, const Limit& limit) const {
-    Method method = reading("redeem");
-    if (!limit.until.is_now()) method.until = limit.until.deadline();
+  // still waits for the manager's answer. If this throws the item has gone back; or, `heard` by the
+  // caller, it is gone with its manager, and what is behind it is not.
+  std::optional<T> fetch(Ring& ring, const Method& method, const Stub& stub, const Limit& limit,
+                         bool heard = true) const {
+    Method ask = reading("redeem");
+    if (!limit.until.is_now()) ask.until = limit.until.deadline();
+    bool answered = false;
     try {
-      return this->template call<T>(method, stub.number);
+      return this->as_part_of(method, ask, [&] {
+        return this->read_as(Answered<As<T>>{answered}, ask, stub.number);
+      });
     } catch (const std::out_of_range&) {
+      if (answered) {  // that is of T
+        ring.nack(stub.held);
+        throw;
+      }
       ring.ack(stub.held);
       return std::nullopt;
     } catch (const Disconnected&) {
-      // With its manager the item is gone, and what is behind it is not.
-      static_cast<void>(ring.manager_is_gone() ? ring.ack(stub.held) : ring.nack(stub.held));
+      const bool gone = heard && ring.manager_is_gone();
+      static_cast<void>(gone ? ring.ack(stub.held) : ring.nack(stub.held));
       throw;
     } catch (...) {
       ring.nack(stub.held);
@@ -539,13 +560,12 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     }
   }
 
-  // The item from the manager; nullopt: it has been got already, by a taker who died before it
-  // could say so here.
-  std::optional<T> redeem(Ring& ring, const Stub& stub, const Limit& limit) const {
-    std::optional<T> value = fetch(ring, stub, limit);
-    if (!value) return value;
+  // The item from the manager, for good; nullopt: it is somebody else's.
+  std::optional<T> redeem(Ring& ring, const Method& method, const Stub& stub, const Limit& limit,
+                          bool heard = true) const {
+    std::optional<T> value = fetch(ring, method, stub, limit, heard);
+    if (!value || !ring.consume(stub.held)) return std::nullopt;
     this->redeemed(stub.number);
-    ring.consume(stub.held);
     return value;
   }
 };

@@ -43,7 +43,8 @@ class QueueMethods : public Calls {
     return this->template call<bool>(changing("try_put"), item);
   }
   // False: the queue was full all that time; the item is not in it. Throws TimeoutError if the
-  // manager did not say so in time either: the outcome is unknown then.
+  // item goes by the manager (also that of a queue in shared memory may) and that did not say so
+  // in 100 ms more: the outcome is unknown then, the item may be in the queue.
   template <class Rep, class Period>
   Result<bool> put_for(const T& item, std::chrono::duration<Rep, Period> wait) const {
     if (wait <= wait.zero()) return try_put(item);

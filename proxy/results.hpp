@@ -118,6 +118,17 @@ struct Done {
   bool operator()(const Reply& reply) const { return reply.done; }
 };
 
+// That there was a value is known even if it cannot be read.
+template <class Element>
+struct Answered {
+  using Result = typename Element::Result;
+  bool& answered;
+  Result operator()(const Reply& reply) const {
+    answered = true;
+    return Element::read(reply.result);
+  }
+};
+
 // An item that somebody else keeps meanwhile, flagged if it was delivered before. `number`, under
 // which it is kept, is known even if the item cannot be read.
 template <class Element>

@@ -10,7 +10,7 @@
 
 namespace steward::shm {
 
-Participant::Participant(QueueMemory& memory) : memory_(memory) {
+Participant::Participant(QueueMemory& memory, unsigned first) : memory_(memory) {
   // Opened again: a descriptor that was passed on shares its description, and the locks on it, with
   // whoever passed it.
   const auto path = fmt::format("/proc/self/fd/{}", memory_.segment().fd());
@@ -19,7 +19,7 @@ Participant::Participant(QueueMemory& memory) : memory_(memory) {
     throw NoMemory(fmt::format("a queue's shared memory cannot be opened again: {}",
                                std::system_category().message(errno)));
   }
-  take_number();
+  take_number(first);
 }
 
 Participant::~Participant() {
@@ -51,8 +51,8 @@ void Participant::unlock(unsigned number) const {
   ::fcntl(locks_.get(), F_OFD_SETLK, &lock);
 }
 
-void Participant::take_number() {
-  for (unsigned n = 1; n <= kOwnersMax; ++n) {
+void Participant::take_number(unsigned first) {
+  for (unsigned n = first; n <= kOwnersMax; ++n) {
     if (!try_lock(n)) continue;
     memory_.make_owner(n);
     if (memory_.owner(n).dirty.load(std::memory_order_acquire) != 0) recover(n);
@@ -98,7 +98,6 @@ void Participant::recover_dead() {
 }
 
 bool Participant::maker_is_gone() const {
-  constexpr unsigned kMaker = 1;
   return number_ != kMaker && memory_.owner(kMaker).dirty.load(std::memory_order_acquire) == 0;
 }
 

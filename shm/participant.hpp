@@ -20,9 +20,12 @@ namespace steward::shm {
 // Limit: a program that closes descriptors which it did not open lets go of its number.
 class Participant {
  public:
-  // Takes the first free number, after recovery of who had it if need be. Throws NoMemory if there
-  // is none or the lock cannot be had, as where /proc is not mounted.
-  explicit Participant(QueueMemory& memory);
+  // The number of the queue's maker, and of nobody after it: by that its end is known.
+  static constexpr unsigned kMaker = 1;
+
+  // Takes the first free number from `first` on, after recovery of who had it if need be. Throws
+  // NoMemory if there is none or the lock cannot be had, as where /proc is not mounted.
+  explicit Participant(QueueMemory& memory, unsigned first = kMaker);
   Participant(const Participant&) = delete;
   Participant& operator=(const Participant&) = delete;
   // What it still holds goes back to the queue.
@@ -44,7 +47,7 @@ class Participant {
  private:
   bool try_lock(unsigned number) const;
   void unlock(unsigned number) const;
-  void take_number();
+  void take_number(unsigned first);
   void recover(unsigned number);
 
   QueueMemory& memory_;

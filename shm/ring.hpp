@@ -145,6 +145,13 @@ class Ring {
   // true. False: that may have been so.
   template <class Also>
   bool nothing_unfinished(Also also);
+  // The blocks whose items are queued, or taken and not consumed.
+  template <class Visit>
+  void each_message(Visit visit) {
+    each_block([&](std::uint32_t block) {
+      if (holds_message(block)) visit(block);
+    });
+  }
 
   // ---- Recovery ----
 

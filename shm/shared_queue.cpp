@@ -37,15 +37,19 @@ auto copy_of(std::span<const std::byte> bytes) {
 }  // namespace
 
 std::unique_ptr<SharedQueue> SharedQueue::create(const QueueShape& shape) {
-  return std::unique_ptr<SharedQueue>(new SharedQueue(QueueMemory::create(shape)));
+  return std::unique_ptr<SharedQueue>(
+      new SharedQueue(QueueMemory::create(shape), Participant::kMaker));
 }
 
 std::unique_ptr<SharedQueue> SharedQueue::open(UniqueFd fd) {
-  return std::unique_ptr<SharedQueue>(new SharedQueue(QueueMemory::open(std::move(fd))));
+  return std::unique_ptr<SharedQueue>(
+      new SharedQueue(QueueMemory::open(std::move(fd)), Participant::kMaker + 1));
 }
 
-SharedQueue::SharedQueue(QueueMemory memory)
-    : memory_(std::move(memory)), participant_(memory_), ring_(memory_, participant_.number()) {}
+SharedQueue::SharedQueue(QueueMemory memory, unsigned first_number)
+    : memory_(std::move(memory)),
+      participant_(memory_, first_number),
+      ring_(memory_, participant_.number()) {}
 
 // ---- Putting ----
 

@@ -153,6 +153,14 @@ class SharedQueue {
   void add_tasks(std::uint64_t count);
   // Who waits here or comes later gets Outcome::ended.
   void end();
+  // Shows all items that are queued or in somebody's hands, in no order. One that stays during the
+  // call is shown; of others perhaps what their block has become. Walks over all blocks.
+  template <class Visit>
+  void look_at_all(Visit&& visit) {
+    ring_.each_message([&](std::uint32_t block) {
+      visit(Item{memory_.payload(block), memory_.format(block), false});
+    });
+  }
   // Takes back what dead participants held; waiters do so by themselves, a little later.
   void recover_dead() { participant_.recover_dead(); }
 
@@ -181,7 +189,7 @@ class SharedQueue {
  private:
   enum class Tried { done, full, no_block, closed, ended };
 
-  explicit SharedQueue(QueueMemory memory);
+  SharedQueue(QueueMemory memory, unsigned first_number);
 
   static Tried failed(Put put);
   bool claim_block(unsigned size_class, std::size_t bytes, const Spot* spot, Loan& out);

@@ -11,6 +11,7 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/descriptors.hpp>
+#include <steward/shm/bytes.hpp>
 
 namespace steward::server {
 namespace {
@@ -118,6 +119,9 @@ std::vector<RingHost::Done> RingHost::perform(core::Time now) {
       start(found->second, one);
     } catch (...) {
       fail(found->second, one.park);
+      // A put that has not been queued never goes in.
+      Put none{.park = one.park, .items = std::move(one.items)};
+      let_go(found->second, none);
     }
   }
   const bool woken = std::exchange(woken_, false);
@@ -183,10 +187,13 @@ void RingHost::start(Ring& ring, Work& work) {
   shm::SharedQueue& queue = *ring.queue;
   switch (work.kind) {
     case Work::Kind::move_in: return move_in(ring, work);
-    case Work::Kind::put:
-      ring.puts.push_back({.park = work.park, .items = std::move(work.items)});
+    case Work::Kind::put: {
+      Put& put = ring.puts.emplace_back();  // first: it may throw, and the items are still the work's
+      put.park = work.park;
+      put.items = std::move(work.items);
       advance_items(ring);
       return;
+    }
     case Work::Kind::try_put: return try_put(ring, work);
     case Work::Kind::get:
       ring.gets.push_back({work.park, work.number});
@@ -220,11 +227,13 @@ void RingHost::start(Ring& ring, Work& work) {
     case Work::Kind::cancel: return cancel(ring, work.park);
     case Work::Kind::confirm: return confirm(ring, work.park);
     case Work::Kind::give_back: return give_back(ring, work.park, work.number);
+    case Work::Kind::discard: return discard(ring, work.park, work.number);
     case Work::Kind::finish: return finish(ring, work.park);
     case Work::Kind::put_back:
       ring.back.push_back({.park = {}, .items = std::move(work.items), .tasks_done = true});
       advance_items(ring);
       return;
+    case Work::Kind::look: return look(ring, work.items);
     case Work::Kind::gone: return;
   }
 }
@@ -294,6 +303,16 @@ void RingHost::finish(Ring& ring, ParkId park) {
   for (const shm::Held& held : node.mapped()) static_cast<void>(ring.queue->ack(held));
 }
 
+void RingHost::discard(Ring& ring, ParkId park, std::uint64_t index) {
+  const auto found = ring.held.find(park);
+  if (found == ring.held.end() || index >= found->second.size()) return;
+  std::vector<shm::Held>& held = found->second;
+  const auto item = held.begin() + static_cast<std::ptrdiff_t>(index);
+  static_cast<void>(ring.queue->ack(*item));
+  held.erase(item);
+  if (held.empty()) ring.held.erase(found);
+}
+
 void RingHost::give_back(Ring& ring, ParkId park, std::uint64_t but_for) {
   const auto found = ring.held.find(park);
   if (found == ring.held.end()) return;
@@ -309,6 +328,19 @@ void RingHost::nack(Ring& ring, const shm::Held& held) {
     static_cast<void>(ring.queue->nack(held));
   } catch (const std::exception&) {
   }
+}
+
+void RingHost::look(const Ring& ring, const std::vector<RingItem>& items) {
+  std::map<std::string, std::uint64_t, std::less<>> missing;
+  for (const RingItem& item : items) missing.emplace(stub_of(item.number), item.number);
+  ring.queue->look_at_all([&](const shm::Item& item) {
+    if (item.format != static_cast<std::uint32_t>(RingFormat::stub)) return;
+    const auto found = missing.find(shm::text_of(item.bytes));
+    if (found != missing.end()) missing.erase(found);
+  });
+  Done done{.object = ring.object};
+  for (const auto& [stub, number] : missing) done.let_go.push_back(number);
+  if (!done.let_go.empty()) done_.push_back(std::move(done));
 }
 
 void RingHost::drop(core::ObjectId object) {

@@ -120,9 +120,11 @@ class RingHost {
   void cancel(Ring& ring, ParkId park);
   void confirm(Ring& ring, ParkId park);
   static void finish(Ring& ring, ParkId park);
+  static void discard(Ring& ring, ParkId park, std::uint64_t index);
   void give_back(Ring& ring, ParkId park, std::uint64_t but_for = 0);
   static void nack(Ring& ring, const shm::Held& held);
   static void close(Ring& ring);
+  void look(const Ring& ring, const std::vector<RingItem>& items);
   void drop(core::ObjectId object);
   // For the exception that is being handled.
   void fail(const Ring& ring, ParkId park);

@@ -60,11 +60,17 @@ struct Work {
     // What the call got is the client's, or goes back, but for the first `number` items.
     confirm,
     give_back,
+    // Of what the call got the item at index `number` is nothing: it goes, and the call does not
+    // have it.
+    discard,
     // What the call got is dealt with, and nobody will report it. Without a call: an item that was
     // taken before the queue had a ring.
     finish,
     // Items that were taken before the queue had a ring come back: one open task less for each.
     put_back,
+    // Whether the stubs of these numbers are still there, be they queued or in somebody's hands:
+    // the core need not keep those that are not (WorkResult::let_go).
+    look,
     // There is no such queue any more.
     gone,
   };
@@ -91,7 +97,7 @@ struct WorkResult {
   std::uint64_t number = 0;
   std::vector<Item> items = {};  // that were got
   // Of items that were to be put: those that the core need not keep (any longer), since the ring
-  // carries their bytes, or they will never go in. Also beside an error, for calls that nobody
+  // carries their bytes, or they will never go in, or (look) are gone. Also beside an error, for calls that nobody
   // waits for any more, and, with ParkId{}, for work that no call waits for.
   std::vector<std::uint64_t> let_go = {};
 };

@@ -145,6 +145,68 @@ TEST_F(QueueMemory, WhatHasBeenTakenIsNotLostWhenTheManagerDoesNotAnswer) {
   EXPECT_EQ(rest, (std::vector<std::string>{large("b"), large("d")}));
 }
 
+TEST(QueueMemoryGone, EachItemThatIsGoneWithItsManagerIsHeardOf) {
+  Manager manager;
+  const Queue<std::string> queue = manager.queue<std::string>();
+  {
+    const BlockHog nothing_left = hog(queue);
+    queue.put_many({"a", large("b"), "c", large("d")});
+  }
+  ASSERT_EQ(::kill(manager.pid(), SIGKILL), 0);
+  EXPECT_EQ(queue.get_many(10), (std::vector<std::string>{"a", "c"}));
+  queue.put("e");
+  EXPECT_THROW(queue.get_many(10), Disconnected) << "b";
+  EXPECT_THROW(queue.get_many(10), Disconnected) << "d";
+  EXPECT_EQ(queue.get_many(10), std::vector<std::string>{"e"});
+}
+
+// Its reading throws what says elsewhere that there is no such item.
+struct Odd {
+  std::string text;
+
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(text);
+  }
+  void msgpack_unpack(const msgpack::object& object) {
+    object.convert(text);
+    if (text.starts_with("odd")) throw std::out_of_range("odd");
+  }
+};
+
+TEST_F(QueueMemory, AnItemWhoseReadingThrowsOutOfRangeStaysInTheQueue) {
+  const Queue<Odd> queue = manager.queue<Odd>();
+  const BlockHog nothing_left = hog(queue);
+  queue.put({large("odd")});
+  queue.put({large("even")});
+  EXPECT_THROW(queue.get(), std::out_of_range);
+  EXPECT_THROW(queue.get_many(2), std::out_of_range);
+  EXPECT_THROW(queue.reserve(1h), std::out_of_range);
+  EXPECT_EQ(queue.size(), 2U);
+}
+
+TEST_F(QueueMemory, ErrorsNameTheMethodThatWasCalled) {
+  const Queue<std::string> queue = manager.queue<std::string>();
+  const BlockHog nothing_left = hog(queue);
+  queue.put(large("a"));
+  ASSERT_EQ(::kill(manager.pid(), SIGSTOP), 0);
+  const Queue<std::string> hasty = queue.with_timeout(20ms);
+  const auto text = [](auto&& call) -> std::string {
+    try {
+      call();
+    } catch (const TimeoutError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_NE(text([&] { hasty.put_many({large("b")}); }).find(".put_many: "), std::string::npos);
+  EXPECT_NE(text([&] { hasty.put(large("b")); }).find(".put: "), std::string::npos);
+  EXPECT_NE(text([&] { hasty.get(); }).find(".get: "), std::string::npos);
+  EXPECT_NE(text([&] { hasty.get_many(2); }).find(".get_many: "), std::string::npos);
+  EXPECT_NE(text([&] { hasty.reserve(1h); }).find(".reserve: "), std::string::npos);
+  ASSERT_EQ(::kill(manager.pid(), SIGCONT), 0);
+}
+
 void put_for_ever(Queue<std::string> queue, Queue<int> done) {
   for (int i = 0;; ++i) {
     queue.put(large(std::to_string(i)));
@@ -192,6 +254,36 @@ TEST_F(QueueMemory, WhatAKilledConsumerHadComesBack) {
   std::ranges::sort(items);
   EXPECT_EQ(items, (std::vector<std::string>{large("a"), large("b"), large("c")}));
   EXPECT_TRUE(queue.empty());
+}
+
+void get_one_and_end(Queue<std::string> queue) {
+  static_cast<void>(queue.get());
+  ::_exit(0);
+}
+
+void acknowledge_one_and_end(Queue<std::string> queue) {
+  if (!queue.reserve(1h).ack()) ::_exit(1);
+  ::raise(SIGKILL);
+}
+
+// What they have to say to the manager is often still on its way then.
+TEST(QueueMemoryLimit, WhatTakersHadWhoEndedAtOnceIsKeptNoLonger) {
+  ManagerOptions options;
+  options.limits.memory = 450'000;
+  Manager manager(options);
+  const Queue<std::string> queue = manager.queue<std::string>();
+  const BlockHog nothing_left = hog(queue);
+  constexpr int kItems = 20;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < kItems; ++i) queue.put(large(std::to_string(i)));
+    EXPECT_THROW(queue.put_many({large("20"), large("21"), large("22")}), Overloaded);
+    while (!queue.empty()) {
+      Process taker(round == 0 ? get_one_and_end : acknowledge_one_and_end, queue);
+      taker.start();
+      taker.join();
+    }
+  }
+  for (int i = 0; i < kItems; ++i) queue.put(large(std::to_string(i)));
 }
 
 // From now on the system has no pages for this process's shared memory.

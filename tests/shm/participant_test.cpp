@@ -185,6 +185,17 @@ TEST(Participant, IsGoneThoughItsDescriptorLivesOn) {
   EXPECT_EQ(second.number(), 1U);
 }
 
+TEST(Participant, WhoComesLateDoesNotStandForTheMaker) {
+  auto maker = SharedQueue::create(kSmall);
+  const UniqueFd passed(::dup(maker->fd()));
+  const auto early = SharedQueue::open(UniqueFd(::dup(passed.get())));
+  EXPECT_FALSE(early->manager_is_gone());
+  maker.reset();
+  const auto late = SharedQueue::open(UniqueFd(::dup(passed.get())));
+  EXPECT_TRUE(early->manager_is_gone());
+  EXPECT_TRUE(late->manager_is_gone());
+}
+
 // All other numbers are taken by one who locks them at once.
 TEST(Participant, HasTheLastNumberAndThereIsNoneBeyond) {
   QueueMemory memory = QueueMemory::create(kSmall);

@@ -9,7 +9,7 @@
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kQueueSaveVersion = 5;
+constexpr std::uint64_t kQueueSaveVersion = 6;
 
 }  // namespace
 

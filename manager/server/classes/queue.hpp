@@ -83,9 +83,10 @@ class QueueObject final : public Object {
   Outcome ask_str(Call& call, TextLimit limit);
 
   // For who has taken a stub from the ring: its value, which stays until it is said to be redeemed.
-  // Throws OutOfRange if there is none.
-  Value redeem(std::uint64_t number) const;
-  void redeemed(std::uint64_t number);
+  // Throws OutOfRange if there is none. Should the session end without a word, the ring says
+  // whether the stub is still there; where it is not, the value was that session's, and is dropped.
+  Value redeem(Call& call, std::uint64_t number);
+  void redeemed(Call& call, std::uint64_t number);
 
   // Of the items that are here, in flight, or wait to enter; of a ring those behind its stubs, and
   // those of which it has not said yet that it carries them.
@@ -123,6 +124,7 @@ class QueueObject final : public Object {
   };
   struct Waiting {
     Asked asked = Asked::size;
+    std::uint64_t max = 1;  // of a get
     std::optional<std::uint64_t> text_limit = {};
     std::optional<std::uint64_t> time_ms = {};  // of a reserve
   };
@@ -131,11 +133,17 @@ class QueueObject final : public Object {
     ParkId parked{};
     std::vector<std::uint64_t> stubs = {};
   };
+  // The value behind a stub, or of an item on its way into the ring.
+  struct Kept {
+    Value value;
+    std::optional<SessionNumber> redeemer = {};  // who asked for it last
+  };
   // All of it empty at first: the items are in the ring.
   struct Outside {
     std::uint64_t item_bytes = 0;
     std::uint64_t last_number = 0;
-    std::map<std::uint64_t, Value> kept = {};  // behind stubs, or on their way into the ring
+    std::map<std::uint64_t, Kept> kept = {};
+    std::set<std::pair<SessionNumber, std::uint64_t>> by_redeemer = {};
     std::map<ParkId, Waiting> calls = {};
     std::map<CallKey, Taken> taken = {};
   };
@@ -167,8 +175,9 @@ class QueueObject final : public Object {
   void save_reserved(Saver& out) const;
 
   // queue_outside.cpp
-  RingItem encode(const Value& value) const;
-  std::vector<RingItem> encode(const std::vector<Value>& values) const;
+  // What is put now, and longer than an answer carries, is refused (Overloaded).
+  RingItem encode(const Value& value, bool put) const;
+  std::vector<RingItem> encode(const std::vector<Value>& values, bool put) const;
   // Under the numbers that the items get.
   void keep(std::vector<RingItem>& items, std::vector<Value> values);
   std::vector<RingItem> to_ring(std::vector<Value> values);
@@ -177,13 +186,15 @@ class QueueObject final : public Object {
   Outcome ask(Call& call, Asked asked, Work work);
   Outcome ask(Call& call, Asked asked, Work::Kind kind);
   void give(ParkId parked, const Waiting& waiting, const WorkResult& result, Context& context);
-  Value from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
-                  Context& context) const;
+  // nullopt: a stub whose item somebody has had.
+  std::optional<Value> from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
+                                 Context& context) const;
   bool forget_outside(ParkId parked, Context& context);
   bool confirmed_outside(CallKey key, Context& context);
   bool returned_outside(CallKey key, Context& context);
   void put_back_outside(std::vector<Item> items, Context& context);
-  void drop_kept(std::uint64_t number);
+  void drop_kept(std::uint64_t number, Context& context);
+  void look_for_stubs_of(SessionNumber session, Context& context);
   void save_outside(Saver& out) const;
   static void save_taken(Saver& out, const Taken& taken);
 

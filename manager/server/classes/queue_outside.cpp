@@ -6,8 +6,6 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/travel.hpp>
-#include <steward/core/writer.hpp>
 #include <steward/manager/server/classes/queue.hpp>
 
 namespace steward::server {
@@ -25,19 +23,23 @@ std::uint64_t stub_number(std::string_view bytes) {
 
 }  // namespace
 
-RingItem QueueObject::encode(const Value& value) const {
+RingItem QueueObject::encode(const Value& value, bool put) const {
   RingItem item;
-  if (value.has_proxies()) return item;
-  core::Writer writer(item.bytes);
-  core::encode_value(writer, value, core::current_travel());
-  if (item.bytes.size() > outside_->item_bytes) item.bytes = {};
+  Saver(item.bytes).value(value);  // with handles as an answer has them
+  const std::size_t size = item.bytes.size();
+  const bool too_long = size > outside_->item_bytes;
+  if (too_long && put) {
+    throw Overloaded(fmt::format("an item of {} bytes is more than the {} that this queue takes",
+                                 size, outside_->item_bytes));
+  }
+  if (too_long || value.has_proxies()) item.bytes = {};
   return item;
 }
 
-std::vector<RingItem> QueueObject::encode(const std::vector<Value>& values) const {
+std::vector<RingItem> QueueObject::encode(const std::vector<Value>& values, bool put) const {
   std::vector<RingItem> items;
   items.reserve(values.size());
-  for (const Value& value : values) items.push_back(encode(value));
+  for (const Value& value : values) items.push_back(encode(value, put));
   return items;
 }
 
@@ -45,19 +47,40 @@ void QueueObject::keep(std::vector<RingItem>& items, std::vector<Value> values) 
   for (std::size_t i = 0; i < values.size(); ++i) {
     bytes_ += values[i].footprint();
     items[i].number = ++outside_->last_number;
-    outside_->kept.emplace(items[i].number, std::move(values[i]));
+    outside_->kept.emplace(items[i].number, Kept{std::move(values[i])});
   }
 }
 
 std::vector<RingItem> QueueObject::to_ring(std::vector<Value> values) {
-  std::vector<RingItem> items = encode(values);
+  std::vector<RingItem> items = encode(values, false);
   keep(items, std::move(values));
   return items;
 }
 
-void QueueObject::drop_kept(std::uint64_t number) {
+void QueueObject::drop_kept(std::uint64_t number, Context& context) {
   const auto node = outside_->kept.extract(number);
-  if (!node.empty()) bytes_ -= node.mapped().footprint();
+  if (node.empty()) return;
+  const auto& [value, redeemer] = node.mapped();
+  bytes_ -= value.footprint();
+  if (!redeemer) return;
+  outside_->by_redeemer.erase({*redeemer, number});
+  context.disown(*redeemer);
+}
+
+// The session's end, of which the core knows: who has taken a stub out of the ring for good may not
+// have been able to say so.
+void QueueObject::look_for_stubs_of(SessionNumber session, Context& context) {
+  if (!outside_) return;
+  auto& all = outside_->by_redeemer;
+  const auto first = all.lower_bound({session, 0});
+  auto end = first;
+  Work look{.kind = Work::Kind::look};
+  for (; end != all.end() && end->first == session; ++end) {
+    outside_->kept.at(end->second).redeemer.reset();
+    look.items.push_back({.number = end->second});
+  }
+  all.erase(first, end);
+  if (!look.items.empty()) context.work(std::move(look));
 }
 
 // Who waits keeps its place: work is done in the order in which it is given out.
@@ -88,7 +111,7 @@ void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
       put_outside(id, Asked::put, to_ring(std::move(items)), context);
     } else if (const auto getter = getters_.extract(id)) {
       const auto [asked, max, time_ms] = getter.mapped();
-      outside_->calls.emplace(id, Waiting{.asked = asked, .time_ms = time_ms});
+      outside_->calls.emplace(id, Waiting{.asked = asked, .max = max, .time_ms = time_ms});
       context.work({.kind = Work::Kind::get, .park = id, .number = max});
     } else if (joiners_.erase(id) > 0) {
       outside_->calls.emplace(id, Waiting{Asked::join});
@@ -110,7 +133,7 @@ void QueueObject::put_outside(ParkId parked, Asked asked, std::vector<RingItem> 
 
 // It keeps the values last: there may be no memory to encode them, and no room for who waits.
 Outcome QueueObject::ask_put(Call& call, Asked asked, std::vector<Value> values) {
-  std::vector<RingItem> items = encode(values);
+  std::vector<RingItem> items = encode(values, true);
   const ParkId parked = call.park();
   keep(items, std::move(values));
   put_outside(parked, asked, std::move(items), call);
@@ -119,7 +142,7 @@ Outcome QueueObject::ask_put(Call& call, Asked asked, std::vector<Value> values)
 
 Outcome QueueObject::ask(Call& call, Asked asked, Work work) {
   work.park = call.park();
-  outside_->calls.emplace(work.park, Waiting{asked});
+  outside_->calls.emplace(work.park, Waiting{.asked = asked, .max = work.number});
   call.work(std::move(work));
   return kParked;
 }
@@ -141,7 +164,7 @@ Outcome QueueObject::ask_str(Call& call, TextLimit limit) {
 
 void QueueObject::work_done(ParkId parked, const WorkResult& result, Context& context) {
   if (!outside_) return;
-  for (const std::uint64_t number : result.let_go) drop_kept(number);
+  for (const std::uint64_t number : result.let_go) drop_kept(number, context);
   const auto node = outside_->calls.extract(parked);
   if (node.empty()) return;
   const Waiting& waiting = node.mapped();
@@ -177,9 +200,15 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
   Taken taken{parked};
   Value::List values;
   std::size_t bytes = 0;
+  bool redelivered = false;
   for (const WorkResult::Item& item : result.items) {
     const std::size_t stubs = taken.stubs.size();
-    Value value = from_ring(item, taken.stubs, context);
+    std::optional<Value> got = from_ring(item, taken.stubs, context);
+    if (!got) {
+      context.work({.kind = Work::Kind::discard, .park = parked, .number = values.size()});
+      continue;
+    }
+    Value value = *std::move(got);
     const bool stub = taken.stubs.size() > stubs;
     bytes += stub ? value.footprint() : item.bytes.size();
     if (!values.empty() && bytes > outside_->item_bytes) {
@@ -188,14 +217,22 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
       context.work({.kind = Work::Kind::give_back, .park = parked, .number = values.size()});
       break;
     }
+    if (values.empty()) redelivered = item.redelivered;
     values.push_back(std::move(value));
+  }
+  if (values.empty() && !result.items.empty()) {
+    // There was nothing behind all of these: it goes on as if they had not been there.
+    outside_->calls.emplace(parked, waiting);
+    const bool waits = waiting.asked != Asked::try_get;
+    const auto kind = waits ? Work::Kind::get : Work::Kind::try_get;
+    return context.work({.kind = kind, .park = parked, .number = waiting.max});
   }
   if (values.empty() && one) {
     return context.fail(parked, core::ErrorCode::bad_call, "the ring gave nothing");
   }
   const CallKey key = context.caller_of(parked);
   if (waiting.asked == Asked::reserve) {
-    return context.answer(parked, reserved(key, waiting.time_ms, result.items.front().redelivered,
+    return context.answer(parked, reserved(key, waiting.time_ms, redelivered,
                                            std::move(values.front()), std::move(taken), context));
   }
   if (!values.empty()) {
@@ -207,15 +244,17 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
 }
 
 // Any local process may have written this, and perhaps for a reader that makes sense of it.
-Value QueueObject::from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
-                             Context& context) const {
-  if (item.format == static_cast<std::uint32_t>(RingFormat::stub)) {
-    const std::uint64_t number = stub_number(item.bytes);
-    if (const auto kept = outside_->kept.find(number); kept != outside_->kept.end()) {
-      stubs.push_back(number);
-      return kept->second;
-    }
-  } else if (item.format == static_cast<std::uint32_t>(RingFormat::encoded)) {
+std::optional<Value> QueueObject::from_ring(const WorkResult::Item& item,
+                                            std::vector<std::uint64_t>& stubs,
+                                            Context& context) const {
+  const bool is_stub = item.format == static_cast<std::uint32_t>(RingFormat::stub);
+  if (const std::uint64_t number = is_stub ? stub_number(item.bytes) : 0; number != 0) {
+    const auto kept = outside_->kept.find(number);
+    if (kept == outside_->kept.end()) return std::nullopt;
+    stubs.push_back(number);
+    return kept->second.value;
+  }
+  if (item.format == static_cast<std::uint32_t>(RingFormat::encoded)) {
     try {
       return context.read_value(item.bytes);
     } catch (const BadCall&) {
@@ -225,17 +264,28 @@ Value QueueObject::from_ring(const WorkResult::Item& item, std::vector<std::uint
   return Value::of_bytes(item.bytes);
 }
 
-Value QueueObject::redeem(std::uint64_t number) const {
-  if (outside_) {
-    if (const auto kept = outside_->kept.find(number); kept != outside_->kept.end()) {
-      return kept->second;
-    }
+// A stub has one holder at a time: who asked before has given it back, or is dead.
+Value QueueObject::redeem(Call& call, std::uint64_t number) {
+  const auto found = outside_ ? outside_->kept.find(number) : decltype(outside_->kept.end())();
+  if (!outside_ || found == outside_->kept.end()) {
+    throw core::OutOfRange(fmt::format("no item is kept as number {}", number));
   }
-  throw core::OutOfRange(fmt::format("no item is kept as number {}", number));
+  auto& [value, redeemer] = found->second;
+  const SessionNumber session = call.key().session;
+  if (redeemer != session) {
+    if (redeemer) {
+      outside_->by_redeemer.erase({*redeemer, number});
+      call.disown(*redeemer);
+    }
+    outside_->by_redeemer.emplace(session, number);
+    redeemer = session;
+    call.own(session);
+  }
+  return value;
 }
 
-void QueueObject::redeemed(std::uint64_t number) {
-  if (outside_) drop_kept(number);
+void QueueObject::redeemed(Call& call, std::uint64_t number) {
+  if (outside_) drop_kept(number, call);
 }
 
 bool QueueObject::forget_outside(ParkId parked, Context& context) {
@@ -249,7 +299,7 @@ bool QueueObject::confirmed_outside(CallKey key, Context& context) {
   const auto node = outside_->taken.extract(key);
   if (node.empty()) return false;
   context.work({.kind = Work::Kind::confirm, .park = node.mapped().parked});
-  for (const std::uint64_t number : node.mapped().stubs) drop_kept(number);
+  for (const std::uint64_t number : node.mapped().stubs) drop_kept(number, context);
   return true;
 }
 
@@ -281,9 +331,11 @@ void QueueObject::save_outside(Saver& out) const {
   out.number(outside_->item_bytes);
   out.number(outside_->last_number);
   out.writer().array(outside_->kept.size());
-  for (const auto& [number, value] : outside_->kept) {
+  for (const auto& [number, kept] : outside_->kept) {
     out.number(number);
-    out.value(value);
+    out.value(kept.value);
+    out.writer().boolean(kept.redeemer.has_value());
+    if (kept.redeemer) out.number(static_cast<std::uint64_t>(*kept.redeemer));
   }
   out.writer().array(outside_->calls.size());
   for (const auto& [id, call] : outside_->calls) {
@@ -291,6 +343,7 @@ void QueueObject::save_outside(Saver& out) const {
     out.number(static_cast<std::uint64_t>(call.asked));
     out.writer().boolean(call.text_limit.has_value());
     if (call.text_limit) out.number(*call.text_limit);
+    out.number(call.max);
     out.writer().boolean(call.time_ms.has_value());
     if (call.time_ms) out.number(*call.time_ms);
   }

@@ -37,7 +37,7 @@ bool QueueObject::ack(Call& call, std::uint64_t number) {
   if (find_reserved(call, number) == nullptr) return false;
   const Reservation done = release_reserved(number, call);
   if (const auto* taken = std::get_if<Taken>(&done.what)) {
-    for (const std::uint64_t stub : taken->stubs) drop_kept(stub);
+    for (const std::uint64_t stub : taken->stubs) drop_kept(stub, call);
     call.work({.kind = Work::Kind::finish, .park = taken->parked});
     return true;
   }
@@ -114,10 +114,11 @@ bool QueueObject::returned_reserved(CallKey key, Context& context) {
 void QueueObject::session_ended(SessionNumber session, Ending, Context& context) {
   for (;;) {
     const auto first = reserved_.by_key.lower_bound({CallKey{session, 0}, 0});
-    if (first == reserved_.by_key.end() || first->first.session != session) return;
+    if (first == reserved_.by_key.end() || first->first.session != session) break;
     const std::uint64_t number = first->second;
     give_back(take_reserved(number, context), context);
   }
+  look_for_stubs_of(session, context);
 }
 
 void QueueObject::alarm(Context& context) {

@@ -44,6 +44,7 @@ inline std::string_view name_of(core::ErrorCode code) {
     case core::ErrorCode::closed: return "closed";
     case core::ErrorCode::not_owner: return "not_owner";
     case core::ErrorCode::poisoned: return "poisoned";
+    case core::ErrorCode::overloaded: return "overloaded";
     case core::ErrorCode::timed_out: return "timed_out";
     default: return "another error";
   }
@@ -67,6 +68,8 @@ std::string error_of(F&& body) {
     return text(core::ErrorCode::not_owner, error);
   } catch (const Poisoned& error) {
     return text(core::ErrorCode::poisoned, error);
+  } catch (const Overloaded& error) {
+    return text(core::ErrorCode::overloaded, error);
   }
 }
 

@@ -206,6 +206,43 @@ TEST_F(QueueOutside, ValuesWithHandlesStayHereBehindStubs) {
   EXPECT_EQ(queue.bytes(), 0U);
 }
 
+TEST_F(QueueOutside, WhatASessionThatEndsRedeemedAndDidNotConfirmIsLookedFor) {
+  map();
+  done(queue.call(kOne, "put_many", {list_of(handle(1), handle(2), handle(3))}), {});
+  queue.take_work();
+  for (const int number : {1, 2, 3}) queue.call(kTwo, "redeem", {number});
+  queue.call(kTwo, "redeem", {1});
+  queue.call(kTwo, "redeemed", {2});
+  EXPECT_EQ(queue.owned_by(2), 2U);
+  queue.end_session(2, Ending::died);
+  const Work look = work();
+  EXPECT_EQ(look.kind, Work::Kind::look);
+  ASSERT_EQ(look.items.size(), 2U);
+  EXPECT_EQ(look.items[0].number, 1U);
+  EXPECT_EQ(look.items[1].number, 3U);
+  queue.work_done(ParkId{}, {.let_go = {3}});
+  EXPECT_EQ(queue.ask("redeem", 1), handle(1)) << "its stub is still in the ring";
+  EXPECT_TRUE(queue.refusal("redeem", 3).starts_with("out_of_range"));
+  queue.ask("redeemed", 1);
+  EXPECT_EQ(queue.bytes(), 0U);
+  EXPECT_EQ(queue.owned_by(1), 0U);
+}
+
+TEST_F(QueueOutside, WhoAskedForAnItemLastAnswersForIt) {
+  map();
+  done(queue.call(kOne, "put", {handle(1)}), {});
+  queue.take_work();
+  queue.call(kTwo, "redeem", {1});
+  const std::string noted = queue.save();
+  queue.call(kOne, "redeem", {1});
+  EXPECT_NE(queue.save(), noted);
+  EXPECT_EQ(queue.owned_by(2), 0U);
+  queue.end_session(2, Ending::died);
+  EXPECT_TRUE(queue.take_work().empty());
+  queue.end_session(1, Ending::orderly);
+  EXPECT_EQ(work().kind, Work::Kind::look);
+}
+
 TEST_F(QueueOutside, WhatTheRingHasNoMemoryForStaysHereBehindAStub) {
   map();
   const Answer put = queue.call(kOne, "put_many", {list_of("a", "b", "c")});
@@ -275,6 +312,22 @@ TEST_F(QueueOutside, ValuesThatAreTooLongForTheRingStayHere) {
   EXPECT_EQ(moved.items[2].bytes, "");
 }
 
+TEST_F(QueueOutside, AValueThatNoAnswerCouldCarryIsRefused) {
+  queue.map(21);
+  work();
+  EXPECT_EQ(queue.call(kOne, "put", {"as long as it may be"}).error, "");
+  queue.take_work();
+  const std::string before = queue.save();
+  for (const Value& item : {Value("longer than it may be"), list_of(handle(1), handle(2))}) {
+    EXPECT_NE(queue.refusal("put", item).find("is more than the 21 that this queue takes"),
+              std::string::npos);
+    EXPECT_FALSE(queue.refusal("try_put", item).empty());
+    EXPECT_FALSE(queue.refusal("put_many", list_of("short", item)).empty());
+  }
+  EXPECT_EQ(queue.save(), before);
+  EXPECT_TRUE(queue.take_work().empty());
+}
+
 TEST_F(QueueOutside, WhatIsNoValueIsGotAsBytes) {
   map();
   const auto got = [&](std::string_view bytes, std::uint32_t format) {
@@ -285,9 +338,45 @@ TEST_F(QueueOutside, WhatIsNoValueIsGotAsBytes) {
   EXPECT_EQ(got("\xc1", 0), Value::of_bytes("\xc1"));
   EXPECT_EQ(got("", 0), Value::of_bytes(""));
   EXPECT_EQ(got("\x01\x01", 0), Value::of_bytes("\x01\x01"));
-  EXPECT_EQ(got(stub(5), 2), Value::of_bytes(stub(5)));
   EXPECT_EQ(got("short", 2), Value::of_bytes("short"));
   EXPECT_EQ(got("x", 77), Value::of_bytes("x"));
+}
+
+TEST_F(QueueOutside, AStubWithoutAnItemIsDiscardedAndTheCallGoesOn) {
+  map();
+  for (const char* method : {"get", "try_get", "get_many", "reserve"}) {
+    const bool many = method == std::string_view("get_many");
+    const bool has_argument = many || method == std::string_view("reserve");
+    const Answer call = queue.call(kOne, method, has_argument ? list_of(7).list() : Value::List{});
+    const Work first = work();
+    EXPECT_TRUE(done(call, {.items = {{stub(5), 2, true}}}).waits()) << method;
+    const std::vector<Work> all = queue.take_work();
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_EQ(all[0].kind, Work::Kind::discard);
+    EXPECT_EQ(all[0].park, *call.parked);
+    EXPECT_EQ(all[0].number, 0U);
+    EXPECT_EQ(all[1].kind, first.kind);
+    EXPECT_EQ(all[1].park, first.park);
+    EXPECT_EQ(all[1].number, first.number);
+    queue.check_waiting();
+    EXPECT_FALSE(done(call, {.items = {{core::encoded(Value(1)), 0}}}).waits());
+    queue.cancel(call);
+    queue.take_work();
+  }
+}
+
+TEST_F(QueueOutside, StubsWithoutAnItemAreLeftOutOfMany) {
+  map();
+  const Answer call = queue.call(kOne, "get_many", {7});
+  work();
+  const std::string one = core::encoded(Value(1));
+  const std::string two = core::encoded(Value(2));
+  EXPECT_EQ(done(call, {.items = {{stub(5), 2}, {one, 0}, {stub(6), 2}, {two, 0}}}).value,
+            list_of(1, 2));
+  const std::vector<Work> all = queue.take_work();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].number, 0U);
+  EXPECT_EQ(all[1].number, 1U) << "the first is gone already";
 }
 
 TEST_F(QueueOutside, ItsStateHasWhatIsKeptAndWhatWaits) {

@@ -32,6 +32,22 @@ class RingWithoutMemory : public RingTest {
     owner->get(queue, "redeemed", Value(number));
     return item;
   }
+  // A session takes the next stub, asks for its item, and ends without a word of that.
+  shm::Held ask_and_end(bool for_good) {
+    BareClient taker = client();
+    shm::Held held;
+    std::uint64_t number = 0;
+    const auto read = [&](const shm::Item& item) {
+      std::memcpy(&number, item.bytes.data(), sizeof number);
+      return false;
+    };
+    EXPECT_EQ(ring->get(read, kNow, held), RingOutcome::done);
+    taker.get(queue, "redeem", Value(number));
+    EXPECT_EQ(for_good && ring->consume(held), for_good);
+    taker.send(core::encode_bye());
+    taker.receive_kind(core::Envelope::bye);
+    return held;
+  }
   std::uint64_t kept() { return server->core().bytes_of_objects(); }
 
   std::optional<BareClient> owner;
@@ -111,6 +127,22 @@ TEST_F(RingWithoutMemory, WhatItKeepsIsReservedAndGivenBackAsAnyItem) {
   EXPECT_EQ(take(*ring), Value("b"));
   EXPECT_TRUE(ring->task_done());
   EXPECT_EQ(ring->join(kNow), RingOutcome::done);
+}
+
+TEST_F(RingWithoutMemory, WhatATakerHadForGoodIsNotKeptThoughItCouldNotSaySo) {
+  meet(0);
+  const std::uint64_t nothing = kept();
+  for (const char* name : {"a", "b", "c"}) owner->get(queue, "put", Value(large(name)));
+  const shm::Held back = ask_and_end(false);
+  const shm::Held reserved = ask_and_end(false);
+  ask_and_end(true);
+  EXPECT_TRUE(ring->nack(back));
+  EXPECT_EQ(redeem_next(), Value(large("a"))) << "given back";
+  const std::uint64_t one = kept();
+  EXPECT_TRUE(ring->nack(reserved));
+  EXPECT_EQ(redeem_next(), Value(large("b"))) << "held by this process, for others to come";
+  EXPECT_GT(one, nothing);
+  EXPECT_EQ(kept(), nothing);
 }
 
 TEST_F(RingWithoutMemory, TheLimitOfMemoryHoldsForWhatTheManagerKeeps) {

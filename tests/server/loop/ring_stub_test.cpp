@@ -143,6 +143,26 @@ TEST_F(RingStubs, BytesThatAreNoValueArriveAsBytes) {
                               Value::of_bytes("odd")}));
 }
 
+TEST_F(RingStubs, AStubWhoseItemSomebodyHasHadIsNoItem) {
+  put_list();
+  put(*ring, 1);
+  const auto look = [&](const shm::Item& item) {
+    std::uint64_t number = 0;
+    std::memcpy(&number, item.bytes.data(), sizeof number);
+    owner->get(queue, "redeemed", Value(number));
+    return false;
+  };
+  shm::Held held;
+  ASSERT_EQ(ring->get(look, kNow, held), RingOutcome::done);
+  ASSERT_TRUE(ring->nack(held));
+  EXPECT_EQ(owner->get(queue, "get"), Value(1));
+  EXPECT_EQ(owner->get(queue, "size").integer(), 0);
+  owner->first_incomplete = owner->next_seq;  // confirms
+  owner->get(queue, "task_done");
+  owner->get(queue, "join");
+  EXPECT_EQ(owner->call(queue, "task_done").code, core::ErrorCode::bad_call);
+}
+
 TEST_F(RingStubs, AScribbledRingIsAnErrorOfItsCallsOnly) {
   put(*ring, 1);
   const core::Seq waiting = owner->post(queue_of(*owner, 0), "get", arguments());
