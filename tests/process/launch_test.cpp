@@ -237,7 +237,7 @@ TEST_P(LaunchTest, TheChildGetsLimitAndNameOfTheProgram) {
 
 std::string dispositions() {
   std::string text;
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD, SIGUSR1}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ, SIGCHLD, SIGUSR1}) {
     struct sigaction action{};
     ::sigaction(number, nullptr, &action);
     text += action.sa_handler == SIG_DFL ? 'd' : action.sa_handler == SIG_IGN ? 'i' : 'h';
@@ -257,12 +257,20 @@ TEST_P(LaunchTest, TheChildStartsWithDefaultSignals) {
   struct sigaction handler{};
   handler.sa_handler = [](int) {};
   ::sigaction(SIGUSR1, &handler, &before);
-  EXPECT_EQ(launch_with(confirm_dispositions).confirmation(), "dddddd none blocked");
+  EXPECT_EQ(launch_with(confirm_dispositions).confirmation(), "dddddddd none blocked");
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-TEST_P(LaunchTest, AServerIgnoresInterruptsAndBrokenPipes) {
-  EXPECT_EQ(launch_server(GetParam(), confirm_dispositions).confirmation(), "iddidd none blocked");
+TEST_P(LaunchTest, TheChildOfOneThatIgnoresHangUpsDoesSoToo) {
+  ::signal(SIGHUP, SIG_IGN);
+  const std::string found = launch_with(confirm_dispositions).confirmation();
+  ::signal(SIGHUP, SIG_DFL);
+  EXPECT_EQ(found, "ddiddddd none blocked");
+}
+
+TEST_P(LaunchTest, AServerIgnoresWhatIsMeantForTheProgramAndBrokenPipes) {
+  EXPECT_EQ(launch_server(GetParam(), confirm_dispositions).confirmation(),
+            "idiiiidd none blocked");
 }
 
 TEST_P(LaunchTest, AServerReadsNothingFromTheStartersInput) {
