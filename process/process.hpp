@@ -116,7 +116,7 @@ class Process {
   void terminate();
   void kill();  // SIGKILL; the same
   // nullopt before start() and the end, negative for a signal, 1 after an exception. 255 also if
-  // its keeper (the fork server, say) was killed: nobody knows then.
+  // its keeper (the fork server, say) was killed or stands still: nobody knows then.
   std::optional<int> exitcode() const;
 
   const std::string& name() const;

@@ -389,6 +389,10 @@ TEST_P(InheritanceFromAServer, AKeeperThatMayNotTraceSeesAUserNamespaceAllTheSam
 
 TEST_P(InheritanceFromAServer, ALimitOfFilesBelowWhatTheKeeperHasOpenKeepsNothingFromProcesses) {
   const int code = test::in_fork([] {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = 80;
+    if (::setrlimit(RLIMIT_NOFILE, &files) != 0) return 2;
     have_a_keeper();
     const Pipe gate;
     std::vector<Process> waiting;
@@ -397,10 +401,6 @@ TEST_P(InheritanceFromAServer, ALimitOfFilesBelowWhatTheKeeperHasOpenKeepsNothin
       waiting.emplace_back(+[](const std::string& path) { test::hear(path); }, gate.reader());
       waiting.back().start();
     }
-    rlimit files{};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = 80;
-    if (::setrlimit(RLIMIT_NOFILE, &files) != 0) return 2;
     ::umask(077);
     if (::setgroups(0, nullptr) != 0) return 3;
     const int outcome = compare(standing(), standing_of_a_process());
