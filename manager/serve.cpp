@@ -29,6 +29,7 @@ void serve(Types, const ManagerOptions& options,
   shm::keep_standard_descriptors();
   const auto log = logger();
   const BlockedSignals termination({SIGTERM, SIGINT});
+  const BlockedSignals file_size({SIGXFSZ});  // `ulimit -f`: the call that writes fails as well
   const auto server =
       start_server(options, [log](std::string_view text) { log->warn("{}", text); });
   const std::string address = told_address(options, server->addresses());

@@ -31,7 +31,7 @@ shm::UniqueFd opened(const std::string& path, int flags) {
 
 void detach(int nowhere, int log, int keep) {
   ::setsid();
-  ::signal(SIGHUP, SIG_IGN);
+  for (const int number : {SIGHUP, SIGXFSZ}) ::signal(number, SIG_IGN);
   ::dup2(nowhere, STDIN_FILENO);
   ::dup2(nowhere, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);

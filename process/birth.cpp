@@ -28,18 +28,17 @@ namespace {
 void take_signals(const Birth& birth) {
   set_default_signals();
   if (birth.request.server) {
-    ::signal(SIGINT, SIG_IGN);
-    ::signal(SIGPIPE, SIG_IGN);
+    for (const int number : kIgnoredByServers) ::signal(number, SIG_IGN);
     return;
   }
+  if (birth.request.hang_up_ignored) ::signal(SIGHUP, SIG_IGN);
   // Nobody could tell its starter how it ends, if the keeper were gone. Stays with an execve().
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != birth.keeper) ::_exit(1);
 }
 
-// Descriptors 0 to 2 as the starter has them, and of all others only what the child needs.
-void take_descriptors(Birth& birth) {
-  IncomingRequest& request = birth.request;
+// Descriptors 0 to 2 as the starter has them.
+void take_standard_descriptors(IncomingRequest& request) {
   if (request.server) request.standard[0].reset();
   const shm::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   for (int fd = 0; fd < 3; ++fd) {
@@ -47,12 +46,18 @@ void take_descriptors(Birth& birth) {
     ::dup2(given ? given->get() : null.get(), fd);
     given.reset();
   }
+}
+
+// With the rights of the starter, and from where that has its root.
+void take_directory(IncomingRequest& request) {
   if (request.directory && ::fchdir(request.directory->get()) != 0) {
     // It stays at the root: the starter's directory may have become unreachable.
   }
   request.directory.reset();
 }
 
+// All but what the process needs. The keeper has three for each of its processes: more, perhaps,
+// than the process may have, and then it could not even look at its starter.
 void close_others(Birth& birth) {
   if (birth.method == StartMethod::fork) {
     // Has what the program had, and no use for the keeper.
@@ -62,6 +67,7 @@ void close_others(Birth& birth) {
   std::vector<int> keep{0, 1, 2, birth.request.channel.get(), birth.link.get(),
                         birth.starter_pidfd, birth.keeper_pidfd};
   if (birth.request.memory) keep.push_back(birth.request.memory.get());
+  if (birth.request.directory) keep.push_back(birth.request.directory->get());
   close_all_except(std::move(keep));
 }
 
@@ -161,11 +167,12 @@ void inherit_or_refuse(Birth& birth) {
 }  // namespace
 
 void live(Birth birth) noexcept {
+  take_standard_descriptors(birth.request);
+  close_others(birth);
   ::setrlimit(RLIMIT_NOFILE, &birth.origin.open_files);
   inherit_or_refuse(birth);
   take_signals(birth);  // what follows the parent's death is lost with other credentials
-  take_descriptors(birth);
-  close_others(birth);
+  take_directory(birth.request);
   unblock_signals();
   if (birth.method == StartMethod::spawn) execute_with_environment(birth);
   ::prctl(PR_SET_NAME, birth.origin.thread_name.data());

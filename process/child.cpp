@@ -23,8 +23,8 @@
 namespace steward::process {
 namespace {
 
-// How long a signal may take that the keeper was asked to send.
-constexpr std::chrono::seconds kKeepersTime{2};
+// How long a keeper may take to send a signal that it was asked to, or to tell how a process ended.
+constexpr std::chrono::seconds kKeepersTime{5};
 
 // The next message of the channel; nullopt at its end, which a dead keeper also means: some other
 // process may hold the channel open by accident.
@@ -86,18 +86,30 @@ struct Child::Impl {
     return Sent::through_keeper;
   }
 
-  // The process has ended; its keeper is about to tell how.
-  int collect() {
-    const std::lock_guard hold(mutex);
-    while (!exit_code) {
-      const std::optional<Status> status = next_status(channel.get(), *link);
-      if (!status) {
-        exit_code = kUnknownExitCode;
-      } else if (status->kind == StatusKind::ended) {
-        exit_code = status->value;
-      }
+  // The process has ended; its keeper is about to tell how, unless it stands still. Nullopt once the
+  // deadline has passed; without one it is unknown for good once the keeper has had its time.
+  std::optional<int> collect(core::Deadline deadline) {
+    const core::Deadline last = deadline ? deadline : core::deadline_after(kKeepersTime);
+    for (;;) {
+      const bool told = wait_readable({channel.get(), link->pidfd.get()}, last);
+      const std::lock_guard hold(mutex);
+      if (exit_code) return exit_code;
+      if (!told && deadline) return std::nullopt;
+      if (!told) return exit_code = kUnknownExitCode;
+      take_status();
     }
-    return *exit_code;
+  }
+
+ private:
+  // Under the mutex: another thread may have been faster.
+  void take_status() {
+    if (!wait_readable({channel.get(), link->pidfd.get()}, core::Time{})) return;
+    const std::optional<Status> status = receive_status(channel.get(), shm::Wait::none);
+    if (!status) {
+      exit_code = kUnknownExitCode;
+    } else if (status->kind == StatusKind::ended) {
+      exit_code = status->value;
+    }
   }
 };
 
@@ -112,15 +124,14 @@ const std::string& Child::confirmation() const { return impl_->confirmation; }
 
 bool Child::wait(core::Deadline deadline) const {
   if (!wait_readable({impl_->pidfd.get()}, deadline)) return false;
-  impl_->collect();
-  return true;
+  return impl_->collect(deadline).has_value();
 }
 
 bool Child::running() const { return !shm::has_ended(impl_->pidfd.get()); }
 
 std::optional<int> Child::exit_code() const {
   if (running()) return std::nullopt;
-  return impl_->collect();
+  return impl_->collect(std::nullopt);
 }
 
 bool Child::signal(int number) const { return impl_->send(number) != Impl::Sent::to_nobody; }

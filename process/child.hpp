@@ -26,8 +26,8 @@ std::string describe_ending(int exit_code);
 // Thread safety: any thread may call any function at any time, but for moving and destruction.
 class Child {
  public:
-  // What the exit status of a process is taken for if its keeper ended before it could tell: as in
-  // Python.
+  // What the exit status of a process is taken for if its keeper ended before it could tell, or has
+  // not told within 5 s: as in Python.
   static constexpr int kUnknownExitCode = 255;
 
   Child();  // stands for no process
@@ -42,7 +42,8 @@ class Child {
   // What the child gave to ChildContext::confirm.
   const std::string& confirmation() const;
 
-  // False once the deadline has passed. True: the process has ended, its pidfd is readable and its
+  // False once the deadline has passed, also if the keeper has not told the exit code by then. True:
+  // the process has ended, its pidfd is readable and its
   // exit code is known.
   bool wait(core::Deadline deadline = std::nullopt) const;
   bool running() const;

@@ -114,6 +114,26 @@ void taken_over(int result, const char* what) {
                     fmt::format("cannot take over {} from the process that starts it", what));
 }
 
+void check_proven(const Credentials& read, uid_t user, gid_t group) {
+  const Credentials::Capabilities& sets = read.capabilities;
+  constexpr std::uint64_t kAnyId = 1ULL << CAP_SETUID | 1ULL << CAP_SETGID;
+  // Whoever can become root can have all that the bounding set leaves.
+  if (user == 0 && (sets.bounding & kAnyId) == kAnyId) return;
+  const std::array<uid_t, 3> users{user, user, user};
+  const std::array<gid_t, 3> groups{group, group, group};
+  if (read.users != users || read.groups != groups) {
+    throw SystemError(EPERM, fmt::format(
+        "real, effective and saved ids of the process that starts it differ (users {}, groups {}), "
+        "which is taken over from root alone: use StartMethod::fork",
+        fmt::join(read.users, " "), fmt::join(read.groups, " ")));
+  }
+  // A file that gives capabilities takes the ambient ones away.
+  if (user == 0 || (sets.permitted & ~sets.ambient) == 0) return;
+  throw SystemError(EPERM, fmt::format(
+      "the process that starts it is of user {} and has capabilities, which are taken over only if "
+      "they are ambient: raise them (PR_CAP_AMBIENT), or use StartMethod::fork", user));
+}
+
 void use_all_rights(const Credentials& own) {
   if (own.capabilities.effective == own.capabilities.permitted) return;
   Credentials::Capabilities all = own.capabilities;

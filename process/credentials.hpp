@@ -56,6 +56,11 @@ struct Credentials {
 // Throws SystemError, from errno, unless the result of a system call is 0.
 void taken_over(int result, const char* what);
 
+// Throws SystemError unless a process of which the kernel confirmed that user and group certainly
+// had, then, what was read of it later: meanwhile it may have executed a program that has more
+// rights. `user`: root, if it could become that, otherwise its real one.
+void check_proven(const Credentials& read, uid_t user, gid_t group);
+
 // Every right that this process, which has the credentials `own`, may make use of.
 void use_all_rights(const Credentials& own);
 

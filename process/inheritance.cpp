@@ -7,24 +7,19 @@
 
 #include <cerrno>
 #include <fstream>
-#include <iterator>
-#include <optional>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
 #include <steward/process/credentials.hpp>
+#include <steward/process/namespaces.hpp>
 
 namespace steward::process {
 namespace {
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // The kernel hides the root directory of one whose rights differ, but not which mounts it sees.
 void take_root(const std::string& process) {
@@ -33,7 +28,7 @@ void take_root(const std::string& process) {
   struct stat wanted{};
   taken_over(::stat("/", &own), "its root directory");
   if (::stat((root + "/.").c_str(), &wanted) != 0) {
-    if (text_of(process + "/mountinfo") == text_of("/proc/self/mountinfo")) return;
+    if (same_text(process + "/mountinfo", "/proc/self/mountinfo")) return;
     errno = EPERM;
     taken_over(-1, "its root directory");
   }
@@ -54,7 +49,10 @@ void take_limits(const std::string& process) {
   constexpr std::size_t kNameColumns = 25;
   std::ifstream file(process + "/limits");
   std::string line;
-  std::getline(file, line);
+  if (!std::getline(file, line)) {
+    errno = EACCES;
+    taken_over(-1, "its resource limits");
+  }
   for (int resource = 0; std::getline(file, line) && line.size() > kNameColumns; ++resource) {
     std::istringstream values(line.substr(kNameColumns));
     rlimit wanted{};
@@ -104,33 +102,47 @@ void take_umask(const StatusFile& status) {
 }
 
 void check_user(const Starter& starter) {
-  if (starter.user == ::getuid() && starter.group == ::getgid()) return;
+  if (starter.user == ::getuid() && starter.group == ::getgid() && starter.acting == ::geteuid()) {
+    return;
+  }
   throw SystemError(EPERM, fmt::format("without /proc the credentials of user {}, group {} cannot "
-                                       "be taken over", starter.user, starter.group));
+                                       "be taken over", starter.acting, starter.group));
+}
+
+StatusFile status_in(const std::string& directory) {
+  if (auto status = StatusFile::of(directory + "/status")) return *std::move(status);
+  throw SystemError(EACCES, fmt::format("cannot look at the process that starts it: {}/status",
+                                        directory));
+}
+
+// One of the starter's own, or that of the process, if it is none of its threads: it does not get
+// away with that.
+std::pair<std::string, pid_t> thread_of(const Starter& starter) {
+  const std::string process = fmt::format("/proc/{}", starter.pid);
+  std::string thread = fmt::format("{}/task/{}", process, starter.thread);
+  struct stat there{};
+  if (::stat(thread.c_str(), &there) == 0) return {std::move(thread), starter.thread};
+  return {process, starter.pid};
 }
 
 }  // namespace
 
 void inherit(const Starter& starter, Then then) {
-  const std::string process = fmt::format("/proc/{}", starter.pid);
-  pid_t thread = starter.thread;
-  auto status = StatusFile::of(fmt::format("{}/task/{}/status", process, thread));
-  if (!status) {
-    // None of its threads: it does not get away with that.
-    thread = starter.pid;
-    status = StatusFile::of(process + "/status");
-  }
-  const auto own = StatusFile::of("/proc/self/status");
-  if (!status || !own) return check_user(starter);
-  const Credentials before(*own);
-  Credentials wanted(*status);
-  if (then == Then::execute) wanted = wanted.before_execution(before);
+  if (::access("/proc/self/status", F_OK) != 0 && errno == ENOENT) return check_user(starter);
+  const Credentials before(status_in("/proc/self"));
   use_all_rights(before);
-  take_limits(process);
+  const auto [directory, thread] = thread_of(starter);
+  const StatusFile status = status_in(directory);
+  Credentials wanted(status);
+  // After that look: nobody gets back out of a namespace that was entered before.
+  check_namespaces(directory, before);
+  check_proven(wanted, starter.user, starter.group);
+  if (then == Then::execute) wanted = wanted.before_execution(before);
+  take_limits(directory);
   take_niceness(thread);
   take_affinity(thread);
-  take_umask(*status);
-  take_root(process);
+  take_umask(status);
+  take_root(directory);
   take_over(wanted, before);  // last, for the rest needs rights
 }
 

@@ -12,14 +12,16 @@ namespace steward::process {
 struct Starter {
   pid_t pid = 0;
   pid_t thread = 0;
-  uid_t user = 0;
-  gid_t group = 0;
+  uid_t user = 0;    // root, if it can become that, otherwise the real one
+  gid_t group = 0;   // the real one
+  uid_t acting = 0;  // its effective user, by its own word
 };
 
 // In a process that a keeper has just made, of one thread: takes over root directory, resource
-// limits, niceness, CPU affinity, umask and credentials of the starter. Where the starter cannot be
-// looked at (there is no /proc) it must have the user and group of this process, and the rest stays
-// as it is. Throws SystemError if the keeper has not the right to give something of it.
+// limits, niceness, CPU affinity, umask and credentials of the starter. Where there is no /proc it
+// must have the user and group of this process, and the rest stays as it is. Throws SystemError if
+// something of it cannot be looked at, the keeper has not the right to give it, the starter has
+// entered another namespace, or nothing proves that it had such rights when it asked.
 enum class Then { run, execute };  // what the process does next
 void inherit(const Starter& starter, Then then);
 

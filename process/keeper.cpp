@@ -199,11 +199,12 @@ class Keeper {
     }
   }
 
-  static void tell(const Member& member, StatusKind kind, int value, std::optional<int> fd) {
+  static void tell(Member& member, StatusKind kind, int value, std::optional<int> fd) {
     try {
-      send_status(member.channel.get(), kind, value, {}, fd);
+      send_status(member.channel.get(), kind, value, {}, fd, shm::Wait::none);
     } catch (const std::system_error&) {
-      // The starter no longer listens.
+      // The starter no longer listens, or has filled the channel, which was its own to choose.
+      member.channel.reset();
     }
   }
 

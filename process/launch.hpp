@@ -26,7 +26,7 @@ struct Launch {
   std::string arguments;  // any size
   std::string name;       // as it stands in error texts
   bool daemon = false;
-  // A server ignores SIGINT and SIGPIPE, reads nothing (its descriptor 0 is /dev/null) and ends by
+  // A server ignores kIgnoredByServers, reads nothing (its descriptor 0 is /dev/null) and ends by
   // itself once ChildContext::owner_pidfd() is readable. Other processes are killed when their
   // starter has ended.
   bool server = false;
@@ -37,8 +37,8 @@ struct Launch {
 };
 
 // Starts a process and waits until it has confirmed. The child has this process's environment,
-// working directory, standard descriptors and all that inherit() takes over, default signals, and
-// no other descriptor but with StartMethod::fork.
+// working directory, standard descriptors and all that inherit() takes over, default signals but
+// for SIGHUP where this one ignores it, and no other descriptor but with StartMethod::fork.
 //
 // Throws what kept the child from coming up: the exception that left its entry (same type and text
 // if it is an Error of ours), WorkerDied (it ended, or its keeper is gone), SystemError.

@@ -146,17 +146,19 @@ Process::~Process() { finish(); }
 
 void Process::finish() noexcept {
   if (!impl_ || impl_->creator != ::getpid() || !impl_->child) return;
+  bool ends = true;
+  if (impl_->daemon) {
+    ends = process::end_or_tell(*impl_->child, impl_->name, kPatience);
+  } else if (std::uncaught_exceptions() > exceptions_) {
+    ends = process::end_in_unwinding(*impl_->child, impl_->name);
+  }
   try {
-    if (impl_->daemon) {
-      if (!process::end_or_tell(*impl_->child, impl_->name, kPatience)) return;
-    } else if (std::uncaught_exceptions() > exceptions_) {
-      process::end_in_unwinding(*impl_->child, impl_->name);
-      if (impl_->child->running()) return;
-    }
-    join_until(std::nullopt);
+    if (ends) join_until(std::nullopt);
   } catch (const std::exception&) {
     // Only a descriptor gone bad brings us here; there is nobody left to wait for.
   }
+  // One that cannot be ended is not awaited at the end of the program either.
+  process::State::get().remove(impl_->child.get());
 }
 
 Process::Impl& Process::own() const {

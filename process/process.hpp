@@ -50,9 +50,12 @@ struct ProcessOptions {
 // one, or use StartMethod::fork, which copies the program as it stands.
 //
 // The process has at start() this one's environment, working directory, standard descriptors, user,
-// groups, capabilities, umask, resource limits, niceness and CPU affinity; default signals and no
-// other descriptors (forked: also those of this process, but none of a pipe whose end it was not
-// given). Ctrl-C ends it: see docs/signals.md. std::exit() in it runs the handlers and destructors
+// groups, capabilities, umask, resource limits, niceness and CPU affinity; default signals (but
+// SIGHUP stays ignored if it is here: nohup) and no other descriptors (forked: also those of this
+// process, but none of a pipe whose end it was not given). start() is refused, but for
+// StartMethod::fork, if this process has entered another namespace than it was in at its first
+// Manager, Process or Pool, or if it is not root and has capabilities that are not ambient, or real,
+// effective and saved ids that differ. Ctrl-C ends it: see docs/signals.md. std::exit() in it runs the handlers and destructors
 // registered there, not those of the program it was forked from; of C streams only standard output
 // and error are flushed. Spawned it ends as any program does. It is killed if this process dies.
 //
@@ -94,7 +97,7 @@ class Process {
 
   // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall (a
   // second start, a daemon's child, an argument), WorkerDied, SystemError (fork failed; or there is
-  // not the right to give the process what this one has by now, its user for one).
+  // not the right to give the process what this one has by now, its user for one: see above).
   void start();
 
   // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
@@ -113,7 +116,7 @@ class Process {
   void terminate();
   void kill();  // SIGKILL; the same
   // nullopt before start() and the end, negative for a signal, 1 after an exception. 255 also if
-  // its keeper (the fork server, say) was killed: nobody knows then.
+  // its keeper (the fork server, say) was killed or stands still: nobody knows then.
   std::optional<int> exitcode() const;
 
   const std::string& name() const;

@@ -1,6 +1,7 @@
 #include <steward/process/request.hpp>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ enum Flag : std::uint32_t {
   kDirectory = 4,
   kStandard = 8,  // and the next two bits: descriptors 0, 1, 2
   kSignal = 64,
+  kHangUpIgnored = 128,
 };
 
 // How each message begins.
@@ -33,6 +35,7 @@ struct RequestHeader {
   std::uint32_t flags = 0;
   std::int32_t who = 0;     // the thread that asks; kSignal: the process that gets it
   std::int32_t signal = 0;  // kSignal: its number
+  uid_t acting = 0;         // the effective user of who asks
 };
 
 void encode_identity(core::Writer& out, const Identity& identity) {
@@ -81,10 +84,26 @@ std::string encode_head(const Request& request) {
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
+bool ignores_hang_up() {
+  struct sigaction action {};
+  return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+// What the kernel is to confirm instead of the real user: root, if this process can become that.
+std::optional<ucred> proof() {
+  uid_t real = 0;
+  uid_t effective = 0;
+  uid_t saved = 0;
+  ::getresuid(&real, &effective, &saved);
+  if (real == 0 || (effective != 0 && saved != 0)) return std::nullopt;
+  return ucred{::getpid(), 0, ::getgid()};
+}
+
 }  // namespace
 
 void send_request(int connection, const Request& request, int channel, Carriage carriage) {
-  RequestHeader header{request.server ? kServer : 0U, ::gettid(), 0};
+  RequestHeader header{request.server ? kServer : 0U, ::gettid(), 0, ::geteuid()};
+  if (ignores_hang_up()) header.flags |= kHangUpIgnored;
   std::vector<int> standard;
   // Before anything is opened here that could take the number of a closed one.
   for (int fd = 0; fd < 3; ++fd) {
@@ -112,11 +131,11 @@ void send_request(int connection, const Request& request, int channel, Carriage 
   }
   fds.insert(fds.end(), standard.begin(), standard.end());
   std::memcpy(message.data(), &header, sizeof header);
-  shm::send_with_fds(connection, message, fds);
+  shm::send_with_fds(connection, message, fds, shm::Wait::block, proof());
 }
 
 void send_request(int connection, const SignalRequest& request) {
-  const RequestHeader header{kSignal, request.pid, request.number};
+  const RequestHeader header{kSignal, request.pid, request.number, 0};
   shm::send_with_fds(connection, {reinterpret_cast<const char*>(&header), sizeof header});
 }
 
@@ -156,7 +175,7 @@ std::optional<IncomingRequest> receive_request(int connection) {
   std::memcpy(&header, message.bytes.data(), sizeof header);
   IncomingRequest request;
   const ucred& sender = *received.sender;
-  request.starter = {sender.pid, header.who, sender.uid, sender.gid};
+  request.starter = {sender.pid, header.who, sender.uid, sender.gid, header.acting};
   const std::uint32_t flags = header.flags;
   if ((flags & kSignal) != 0) {
     request.signal = {header.who, header.signal};
@@ -168,6 +187,7 @@ std::optional<IncomingRequest> receive_request(int connection) {
     return std::move(message.fds[next++]);
   };
   request.server = (flags & kServer) != 0;
+  request.hang_up_ignored = (flags & kHangUpIgnored) != 0;
   request.channel = take();
   if ((flags & kMemory) != 0) request.memory = take();
   if ((flags & kDirectory) != 0) request.directory = take();

@@ -41,6 +41,7 @@ struct SignalRequest {
 struct IncomingRequest {
   Starter starter;
   bool server = false;
+  bool hang_up_ignored = false;  // SIGHUP, by the starter
   std::optional<SignalRequest> signal;  // then there is nothing else
   std::string bytes;  // of the request, unless they are in `memory`
   shm::UniqueFd memory;

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <steward/core/clock.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/process/fork_server.hpp>
 #include <steward/process/spawn.hpp>
@@ -215,9 +216,12 @@ void State::settle() noexcept {
   for (const Started& each : started) {
     if (each.info.daemon()) signal_quietly(*each.child, SIGTERM);
   }
+  const core::Time end = std::chrono::steady_clock::now() + kPatience;
   for (const Started& each : started) {
     if (each.info.daemon()) {
-      end_or_tell(*each.child, each.info.name(), kPatience);
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+          end - std::chrono::steady_clock::now());
+      end_or_tell(*each.child, each.info.name(), std::max(left, std::chrono::milliseconds(0)));
     } else {
       await_or_tell(each);
     }

@@ -112,12 +112,12 @@ core::Standard standard_of(const Error& error) {
 }  // namespace
 
 void send_status(int channel, StatusKind kind, std::int32_t value, std::string_view text,
-                 std::optional<int> fd) {
+                 std::optional<int> fd, shm::Wait wait) {
   const StatusHeader header{kind, value};
   std::string bytes(sizeof header, '\0');
   std::memcpy(bytes.data(), &header, sizeof header);
   bytes += text;
-  shm::send_with_fds(channel, bytes, fd ? std::vector<int>{*fd} : std::vector<int>{});
+  shm::send_with_fds(channel, bytes, fd ? std::vector<int>{*fd} : std::vector<int>{}, wait);
 }
 
 std::optional<Status> receive_status(int channel, shm::Wait wait) {

@@ -29,12 +29,13 @@ struct Status {
   shm::UniqueFd fd;
 };
 
-// Three messages at most wait in a channel, so that sending never blocks the keeper.
+// Three messages at most wait in a channel that nothing else was put into.
 inline constexpr std::size_t kStatusTextBytes = 32U << 10U;
 
-// Throws SystemError (EPIPE: the starter no longer listens).
+// Throws SystemError (EPIPE: the starter no longer listens; EAGAIN with Wait::none: nor has it
+// left room).
 void send_status(int channel, StatusKind kind, std::int32_t value, std::string_view text = {},
-                 std::optional<int> fd = std::nullopt);
+                 std::optional<int> fd = std::nullopt, shm::Wait wait = shm::Wait::block);
 // nullopt at the end of the channel, or with Wait::none if nothing is there.
 std::optional<Status> receive_status(int channel, shm::Wait wait);
 

@@ -17,9 +17,10 @@ constexpr std::chrono::milliseconds kSameUnwinding{500};
 // When the last process was given up here; the beginning of time: never.
 thread_local core::Time given_up_at{};
 
-std::chrono::milliseconds patience_left() {
+UnwindingPatience patience_left() {
   const bool used_up = std::chrono::steady_clock::now() - given_up_at < kSameUnwinding;
-  return used_up ? std::chrono::milliseconds(0) : unwinding_patience().to_end;
+  constexpr std::chrono::milliseconds kNone{0};
+  return used_up ? UnwindingPatience{kNone, kNone} : unwinding_patience();
 }
 
 }  // namespace
@@ -31,16 +32,18 @@ UnwindingPatience& unwinding_patience() {
 
 void have_patience_again() { given_up_at = {}; }
 
-void end_in_unwinding(const Child& child, const std::string& name) noexcept {
+bool end_in_unwinding(const Child& child, const std::string& name) noexcept {
+  const UnwindingPatience patience = patience_left();
   try {
-    if (child.wait(core::deadline_after(patience_left()))) return;
+    if (child.wait(core::deadline_after(patience.to_end))) return true;
     write_error(fmt::format("{} is terminated: an exception unwinds past it, and it does not end\n",
                             name));
   } catch (const std::exception&) {
     // A descriptor gone bad: end_or_tell() says so.
   }
-  end_or_tell(child, name, unwinding_patience().to_terminate);
+  const bool ended = end_or_tell(child, name, patience.to_terminate);
   given_up_at = std::chrono::steady_clock::now();
+  return ended;
 }
 
 }  // namespace steward::process

@@ -18,8 +18,9 @@ UnwindingPatience& unwinding_patience();
 
 // Waits for the end of the process; if that takes too long, terminates it, then kills it, and says
 // so on standard error. Of several processes that one exception unwinds past, the first that does
-// not end in time uses up the patience for all.
-void end_in_unwinding(const Child& child, const std::string& name) noexcept;
+// not end in time uses up the patience for all: the others are killed at once. False: it cannot be
+// ended.
+bool end_in_unwinding(const Child& child, const std::string& name) noexcept;
 
 // This thread starts a process: what it has given up was in an earlier unwinding.
 void have_patience_again();

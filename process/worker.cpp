@@ -177,7 +177,8 @@ std::string pack_worker_order(const WorkerOrder& order) {
 }
 
 void run_worker(ChildContext& context, std::string_view arguments) {
-  ::signal(SIGINT, SIG_IGN);
+  // Meant for the program, which has the pool in hand.
+  for (const int number : {SIGINT, SIGHUP, SIGQUIT}) ::signal(number, SIG_IGN);
   MessageReader in(arguments);
   const auto seat = in.number<std::uint64_t>();
   const auto tasks_max = in.number<std::uint64_t>();

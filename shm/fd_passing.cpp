@@ -55,7 +55,8 @@ void check_whole(const FdMessage& message, const msghdr& header) {
 
 }  // namespace
 
-void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds) {
+void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds, Wait wait,
+                   const std::optional<ucred>& sender) {
   if (fds.size() > kMaxFdsPerMessage) {
     throw SystemError(EINVAL, "too many descriptors in one message");
   }
@@ -65,18 +66,20 @@ void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& f
   header.msg_iov = &data;
   header.msg_iovlen = 1;
   alignas(cmsghdr) Control control{};
-  if (!fds.empty()) {
-    const std::size_t size = sizeof(int) * fds.size();
-    header.msg_control = control.data();
-    header.msg_controllen = CMSG_SPACE(size);
-    cmsghdr* part = CMSG_FIRSTHDR(&header);
+  const auto put = [&](int type, const void* content, std::size_t size) {
+    auto* part = reinterpret_cast<cmsghdr*>(control.data() + header.msg_controllen);
     part->cmsg_level = SOL_SOCKET;
-    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_type = type;
     part->cmsg_len = CMSG_LEN(size);
-    std::memcpy(CMSG_DATA(part), fds.data(), size);
-  }
+    std::memcpy(CMSG_DATA(part), content, size);
+    header.msg_controllen += CMSG_SPACE(size);
+  };
+  if (!fds.empty()) put(SCM_RIGHTS, fds.data(), sizeof(int) * fds.size());
+  if (sender) put(SCM_CREDENTIALS, &*sender, sizeof *sender);
+  if (header.msg_controllen > 0) header.msg_control = control.data();
+  const int flags = MSG_NOSIGNAL | (wait == Wait::none ? MSG_DONTWAIT : 0);
   for (;;) {
-    if (::sendmsg(socket, &header, MSG_NOSIGNAL) >= 0) return;
+    if (::sendmsg(socket, &header, flags) >= 0) return;
     if (errno != EINTR) throw SystemError(errno, "cannot send a message with descriptors");
   }
 }

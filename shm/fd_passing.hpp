@@ -23,11 +23,14 @@ struct FdMessage {
   std::vector<UniqueFd> fds;  // close-on-exec
 };
 
-// Sends the bytes (at least one) and duplicates of the descriptors as one message. Throws
-// SystemError; a peer that is gone is EPIPE, never SIGPIPE.
-void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {});
-
 enum class Wait { block, none };
+
+// Sends the bytes (at least one) and duplicates of the descriptors as one message. Throws
+// SystemError; a peer that is gone is EPIPE, never SIGPIPE; with Wait::none no room is EAGAIN.
+// `sender`: what the kernel shall confirm to the receiver instead of the real ids; EPERM if that is
+// not so.
+void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {},
+                   Wait wait = Wait::block, const std::optional<ucred>& sender = std::nullopt);
 
 // The next message, of at most `max_bytes`; nullopt at the end of the stream (bytes of a real
 // message are never empty), or with Wait::none when nothing is there (would_block says which).

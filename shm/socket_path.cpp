@@ -27,6 +27,18 @@ bool same_file(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+// A cleaner of directories may have removed a file, and somebody else made another of that name.
+// While this one is open its number is nobody else's.
+void unlink_if(const struct stat& mine, const std::string& path) {
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) == 0 && same_file(mine, there)) ::unlink(path.c_str());
+}
+
+void unlink_lock(int lock, const std::string& path) {
+  struct stat mine {};
+  if (::fstat(lock, &mine) == 0) unlink_if(mine, lock_of(path));
+}
+
 // Held from before the socket is made until after it is gone.
 UniqueFd locked(const std::string& path) {
   const std::string name = lock_of(path);
@@ -83,15 +95,15 @@ SocketPath::SocketPath(const std::string& path, int type, int backlog)
   try {
     listen(type, backlog);
   } catch (...) {
-    ::unlink(lock_of(path_).c_str());
+    unlink_lock(lock_.get(), path_);
     throw;
   }
 }
 
 SocketPath::~SocketPath() {
   if (creator_ != ::getpid()) return;
-  ::unlink(path_.c_str());
-  ::unlink(lock_of(path_).c_str());
+  unlink_if(file_, path_);
+  unlink_lock(lock_.get(), path_);
 }
 
 void SocketPath::listen(int type, int backlog) {
@@ -105,10 +117,11 @@ void SocketPath::listen(int type, int backlog) {
     cannot_listen(path_);
   }
   const std::string pid = std::to_string(creator_) + '\n';
-  if (::listen(socket.get(), backlog) != 0 || ::ftruncate(lock_.get(), 0) != 0 ||
+  if (::lstat(path_.c_str(), &file_) != 0 || ::listen(socket.get(), backlog) != 0 ||
+      ::ftruncate(lock_.get(), 0) != 0 ||
       ::pwrite(lock_.get(), pid.data(), pid.size(), 0) < 0) {
     const int error = errno;
-    ::unlink(path_.c_str());
+    unlink_if(file_, path_);
     cannot_listen(path_, error);
   }
   socket_ = std::move(socket);

@@ -3,13 +3,15 @@
 
 #include <string>
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::shm {
 
-// A resource: the destructor removes the socket from the file system, in the process that made it.
+// A resource: the destructor removes the socket from the file system, in the process that made it;
+// what somebody else has put there meanwhile stays.
 // "<path>.lock" beside it is locked for as long as it lives: of two who find a dead one's socket
 // only one takes it over. Thread safety: none.
 class SocketPath {
@@ -33,6 +35,7 @@ class SocketPath {
   const std::string path_;
   const UniqueFd lock_;
   UniqueFd socket_;
+  struct stat file_ {};  // of the socket
   const pid_t creator_;
 };
 

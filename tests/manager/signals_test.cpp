@@ -1,9 +1,11 @@
 // Ctrl-C and SIGTERM: who ends and who goes on. The table of docs/signals.md.
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -93,12 +95,64 @@ int control_c_with_a_handler() {
   return checks.failed();
 }
 
+// Whether the thread whose `stat` this is waits for something.
+bool sleeps(const std::string& stat) {
+  std::ifstream file(stat);
+  std::string text;
+  std::getline(file, text);
+  const std::size_t name_ends = text.rfind(')');
+  return name_ends != std::string::npos && text.compare(name_ends, 3, ") S") == 0;
+}
+
+// As under nohup, when the terminal goes away.
+int hang_up_that_is_ignored() {
+  ::setsid();
+  ::signal(SIGHUP, SIG_IGN);
+  const Pipe gate;
+  const Pipe ready;
+  const Manager manager;
+  auto list = manager.list<int>({1});
+  Pool pool(1);
+  auto result = pool.apply_async(work, ready.writer(), gate.reader());
+  Process child(wait_for, gate.reader());
+  child.start();
+  ready.read(1);
+  ::kill(0, SIGHUP);
+  ::kill(manager.pid(), SIGQUIT);
+  Checks checks;
+  list.append(2);
+  checks.expect(list.size() == 2, "the manager goes on");
+  gate.write("xx");
+  checks.expect(result.get() > 0, "the task of a pool goes on");
+  child.join();
+  checks.expect(child.exitcode() == 0, "a process goes on");
+  return checks.failed();
+}
+
+int serve_within_a_limit_of_file_sizes(const std::string& path) {
+  ::signal(SIGXFSZ, SIG_DFL);
+  const rlimit none{0, 0};
+  if (::setrlimit(RLIMIT_FSIZE, &none) != 0) return 2;
+  try {
+    Manager::serve({.address = "ipc://" + path});
+  } catch (const std::exception&) {
+    return 0;
+  }
+  return 1;
+}
+
 int blocked_call() {
   ::setsid();
   handle(SIGINT);
   Manager manager;
   auto queue = manager.queue<int>();
-  std::thread other([queue] {
+  const std::string state = "/proc/self/task/" + std::to_string(::gettid()) + "/stat";
+  std::atomic<bool> slept = false;
+  std::thread other([&] {
+    sigset_t all;  // the signal is for the thread that waits
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    slept = test::eventually([&] { return sleeps(state); });
     press_ctrl_c();
     while (!asked) std::this_thread::yield();
     queue.close();
@@ -110,7 +164,7 @@ int blocked_call() {
     closed = true;
   }
   other.join();
-  return closed ? 0 : 1;
+  return closed && slept ? 0 : 1;
 }
 
 void await_end(const shm::UniqueFd& pidfd) {
@@ -157,6 +211,17 @@ INSTANTIATE_TEST_SUITE_P(By, EndOfAProgram, testing::Values(SIGINT, SIGTERM, SIG
 
 TEST(ControlC, OfAProgramWithAHandlerEndsOnlyProcessesThatDoNothingAboutIt) {
   EXPECT_EQ(test::in_fork(control_c_with_a_handler), 0);
+}
+
+TEST(HangUp, OfAProgramThatIgnoresItEndsNothing) {
+  EXPECT_EQ(test::in_fork(hang_up_that_is_ignored), 0);
+}
+
+TEST(FileSizes, LimitedToNothingAreAnErrorOfServeThatLeavesNothing) {
+  const std::string path = testing::TempDir() + "steward-limit-" + std::to_string(::getpid());
+  EXPECT_EQ(test::in_fork([&] { return serve_within_a_limit_of_file_sizes(path); }), 0);
+  EXPECT_NE(::access(path.c_str(), F_OK), 0);
+  EXPECT_NE(::access((path + ".lock").c_str(), F_OK), 0);
 }
 
 TEST(ControlC, LeavesABlockedCallBlockedUntilAnotherThreadClosesTheQueue) {

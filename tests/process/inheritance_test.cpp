@@ -2,6 +2,7 @@
 #include <steward/process/process.hpp>
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -9,22 +10,32 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iostream>
 #include <iterator>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/process/context.hpp>
 #include <steward/process/credentials.hpp>
+#include <steward/process/launch.hpp>
+#include <steward/process/module.hpp>
 #include <steward/process/pool.hpp>
+#include <steward/process/request.hpp>
+#include <steward/process/state.hpp>
+#include <steward/process/status.hpp>
 #include <steward/process/streams.hpp>
+#include <steward/shm/fd_passing.hpp>
 
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
@@ -306,6 +317,206 @@ TEST_P(Inheritance, ADaemonOfTheFormerUserDoesNotEndTheProgram) {
     const bool silent = GetParam() != StartMethod::fork;
     return compare(silent ? "" : "w goes on: cannot send a signal: Operation not permitted\n",
                    text);
+  });
+  EXPECT_EQ(code, 0);
+}
+
+std::string another(const std::string& kind) {
+  return "w: the process that starts it is in another " + kind +
+         " namespace than its keeper: use StartMethod::fork, or enter the namespace before the "
+         "first Manager, Process or Pool: Operation not permitted";
+}
+
+TEST_P(InheritanceFromAServer, CapabilitiesOfAUserNamespaceOfTheStartersOwnAreNotThoseOfItsKeeper) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    drop_user();
+    if (::unshare(CLONE_NEWUSER) != 0) return 2;
+    return compare(another("user"), refused_start(GetParam()));
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(InheritanceFromAServer, ANamespaceThatTheStarterHasEnteredRefusesTheStart) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    int failed = 0;
+    if (::unshare(CLONE_NEWUTS) != 0) return 2;
+    failed += compare(another("uts"), refused_start(GetParam()));
+    if (::unshare(CLONE_NEWNET) != 0) return 3;
+    failed += compare(another("net"), refused_start(GetParam()));
+    if (::unshare(CLONE_NEWNS) != 0) return 4;
+    return failed + compare(another("mnt"), refused_start(GetParam()));
+  });
+  EXPECT_EQ(code, 0);
+}
+
+// As in a container: nobody may look closely at a process whose rights differ.
+void drop_from_the_bounding_set(std::initializer_list<unsigned> capabilities) {
+  process::Credentials own(process::StatusFile::of("/proc/self/status").value());
+  process::Credentials less = own;
+  for (const unsigned each : capabilities) {
+    const std::uint64_t kept = ~(1ULL << each);
+    less.capabilities.permitted &= kept;
+    less.capabilities.effective &= kept;
+    less.capabilities.bounding &= kept;
+  }
+  process::take_over(less, own);
+}
+
+TEST_P(InheritanceFromAServer, AKeeperThatMayNotTraceTakesOverWhatNobodyCanHaveChanged) {
+  const int code = test::in_fork([] {
+    drop_from_the_bounding_set({CAP_SYS_PTRACE, CAP_SYS_ADMIN});
+    have_a_keeper();
+    drop_user();
+    return compare(standing(), standing_of_a_process());
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(InheritanceFromAServer, AKeeperThatMayNotTraceSeesAUserNamespaceAllTheSame) {
+  const int code = test::in_fork([] {
+    drop_from_the_bounding_set({CAP_SYS_PTRACE, CAP_SYS_ADMIN});
+    have_a_keeper();
+    drop_user();
+    if (::unshare(CLONE_NEWUSER) != 0) return 2;
+    const std::string refused = refused_start(GetParam());
+    return refused.find("may be in another user namespace") != std::string::npos
+               ? 0 : compare("...", refused);
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(InheritanceFromAServer, ALimitOfFilesBelowWhatTheKeeperHasOpenKeepsNothingFromProcesses) {
+  const int code = test::in_fork([] {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = 80;
+    if (::setrlimit(RLIMIT_NOFILE, &files) != 0) return 2;
+    have_a_keeper();
+    const Pipe gate;
+    std::vector<Process> waiting;
+    constexpr int kMany = 30;  // of which the keeper has 90 files open
+    for (int i = 0; i < kMany; ++i) {
+      waiting.emplace_back(+[](const std::string& path) { test::hear(path); }, gate.reader());
+      waiting.back().start();
+    }
+    ::umask(077);
+    if (::setgroups(0, nullptr) != 0) return 3;
+    const int outcome = compare(standing(), standing_of_a_process());
+    gate.write(std::string(kMany, 'x'));
+    return outcome;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+// The keeper is halted, a request is in its way, and before it goes on the starter has executed a
+// program that has more rights.
+class ExecutionAfterARequest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can make programs with rights";
+    ASSERT_NE(::mkdtemp(directory_.data()), nullptr);
+    ::chmod(directory_.c_str(), 0755);
+    std::filesystem::copy_file("/bin/cat", program());
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  std::string program() const { return directory_ + "/privileged"; }
+
+  // What the process, or what refused it, says.
+  std::string outcome(void (*give_up)(), const std::string& field, const std::string& awaited) {
+    const shm::SocketPair channel = shm::seqpacket_pair();
+    const Pipe pid;
+    const Pipe gate;  // that the privileged program reads
+    process::flush_streams();
+    const pid_t step = ::fork();
+    if (step == 0) ask_and_execute(channel.b.get(), pid, gate, give_up);
+    const auto keeper = static_cast<pid_t>(std::stol(pid.read_line()));
+    EXPECT_TRUE(test::eventually([&] { return test::status_field(step, field) == awaited; }));
+    ::kill(keeper, SIGCONT);
+    std::string told;
+    while (told.empty()) {
+      const auto status = process::receive_status(channel.a.get(), shm::Wait::block);
+      if (!status) break;
+      if (status->kind == process::StatusKind::confirmed) told = status->text;
+      if (status->kind != process::StatusKind::refused) continue;
+      try {
+        process::throw_failure(status->text);
+      } catch (const std::exception& error) {
+        told = error.what();
+      }
+    }
+    gate.write("x");
+    ::kill(step, SIGKILL);
+    ::waitpid(step, nullptr, 0);
+    return told;
+  }
+
+ private:
+  [[noreturn]] void ask_and_execute(int channel, const Pipe& pid, const Pipe& gate,
+                                    void (*give_up)()) const {
+    have_a_keeper();
+    const pid_t keeper = process::fork_server_pid();
+    ::kill(keeper, SIGSTOP);
+    give_up();
+    const auto link = process::State::get().fork_server();
+    process::Request request;
+    const process::Entry entry = [](process::ChildContext& context, std::string_view) {
+      context.confirm("started:\n" + standing());
+    };
+    request.entry = process::locate(reinterpret_cast<const void*>(entry));
+    request.identity = {"w", "1", false, ProcessInfo("main", ::getpid(), false)};
+    process::send_request(link->socket.get(), request, channel, process::Carriage::by_size);
+    pid.write(std::to_string(keeper) + "\n");
+    ::dup2(gate.reader_fd(), STDIN_FILENO);
+    ::execl(program().c_str(), "privileged", nullptr);
+    ::_exit(1);
+  }
+
+  std::string directory_ = testing::TempDir() + "steward-execute-XXXXXX";
+};
+
+TEST_F(ExecutionAfterARequest, GivesNoProcessTheUserOfASetuidProgram) {
+  ::chmod(program().c_str(), 04755);
+  EXPECT_EQ(outcome(drop_user, "Uid", "65534\t0\t0\t0"),
+            "w: real, effective and saved ids of the process that starts it differ (users 65534 0 "
+            "0, groups 65534 65534 65534), which is taken over from root alone: use "
+            "StartMethod::fork: Operation not permitted");
+}
+
+TEST_F(ExecutionAfterARequest, GivesNoProcessTheGroupOfASetgidProgram) {
+  ::chmod(program().c_str(), 02755);
+  EXPECT_EQ(outcome(drop_user, "Gid", "65534\t0\t0\t0"),
+            "w: real, effective and saved ids of the process that starts it differ (users 65534 "
+            "65534 65534, groups 65534 0 0), which is taken over from root alone: use "
+            "StartMethod::fork: Operation not permitted");
+}
+
+TEST_F(ExecutionAfterARequest, GivesNoProcessTheCapabilitiesOfAProgramsFile) {
+  vfs_cap_data given{};
+  given.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE;
+  given.data[0].permitted = 1U << CAP_NET_RAW;
+  if (::setxattr(program().c_str(), "security.capability", &given, sizeof given, 0) != 0) {
+    GTEST_SKIP() << "this file system keeps no capabilities";
+  }
+  EXPECT_EQ(outcome(drop_user, "CapPrm", "0000000000002000"),
+            "w: the process that starts it is of user 65534 and has capabilities, which are taken "
+            "over only if they are ambient: raise them (PR_CAP_AMBIENT), or use "
+            "StartMethod::fork: Operation not permitted");
+}
+
+TEST_P(InheritanceFromAServer, AmbientCapabilitiesOfAnotherUserThanRootAreTakenOver) {
+  const int code = test::in_fork([] {
+    have_a_keeper();
+    process::Credentials own(process::StatusFile::of("/proc/self/status").value());
+    process::Credentials less = own;
+    const std::uint64_t kept = 1ULL << CAP_NET_RAW;
+    less.capabilities = {kept, kept, kept, own.capabilities.bounding, kept};
+    less.users = {kNobody, kNobody, kNobody};
+    less.groups = {kNobody, kNobody, kNobody};
+    process::take_over(less, own);
+    return compare(standing(), standing_of_a_process());
   });
   EXPECT_EQ(code, 0);
 }

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,8 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/process/descriptors.hpp>
+#include <steward/process/module.hpp>
+#include <steward/process/request.hpp>
 #include <steward/process/state.hpp>
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
@@ -237,7 +240,7 @@ TEST_P(LaunchTest, TheChildGetsLimitAndNameOfTheProgram) {
 
 std::string dispositions() {
   std::string text;
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD, SIGUSR1}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ, SIGCHLD, SIGUSR1}) {
     struct sigaction action{};
     ::sigaction(number, nullptr, &action);
     text += action.sa_handler == SIG_DFL ? 'd' : action.sa_handler == SIG_IGN ? 'i' : 'h';
@@ -257,12 +260,20 @@ TEST_P(LaunchTest, TheChildStartsWithDefaultSignals) {
   struct sigaction handler{};
   handler.sa_handler = [](int) {};
   ::sigaction(SIGUSR1, &handler, &before);
-  EXPECT_EQ(launch_with(confirm_dispositions).confirmation(), "dddddd none blocked");
+  EXPECT_EQ(launch_with(confirm_dispositions).confirmation(), "dddddddd none blocked");
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-TEST_P(LaunchTest, AServerIgnoresInterruptsAndBrokenPipes) {
-  EXPECT_EQ(launch_server(GetParam(), confirm_dispositions).confirmation(), "iddidd none blocked");
+TEST_P(LaunchTest, TheChildOfOneThatIgnoresHangUpsDoesSoToo) {
+  ::signal(SIGHUP, SIG_IGN);
+  const std::string found = launch_with(confirm_dispositions).confirmation();
+  ::signal(SIGHUP, SIG_DFL);
+  EXPECT_EQ(found, "ddiddddd none blocked");
+}
+
+TEST_P(LaunchTest, AServerIgnoresWhatIsMeantForTheProgramAndBrokenPipes) {
+  EXPECT_EQ(launch_server(GetParam(), confirm_dispositions).confirmation(),
+            "idiiiidd none blocked");
 }
 
 TEST_P(LaunchTest, AServerReadsNothingFromTheStartersInput) {
@@ -377,6 +388,32 @@ TEST_P(ServerTest, StartsWhereStandardDescriptorsAreClosed) {
     });
     EXPECT_EQ(code, 0);
   }
+}
+
+TEST(ForkServer, IsNotHaltedByAStatusChannelThatIsFull) {
+  const Child before = launch_with(confirm_arguments);
+  const shm::SocketPair channel = shm::seqpacket_pair();
+  const std::string block(1000, 'x');
+  while (::send(channel.b.get(), block.data(), block.size(), MSG_DONTWAIT) > 0) {
+  }
+  Request request;
+  request.entry = locate(reinterpret_cast<const void*>(static_cast<Entry>(confirm_arguments)));
+  request.identity = {"w", "1", false, ProcessInfo("main", ::getpid(), false)};
+  send_request(State::get().fork_server()->socket.get(), request, channel.b.get(),
+               Carriage::by_size);
+  EXPECT_EQ(launch_with(confirm_arguments, "up").confirmation(), "up");
+}
+
+TEST_P(ServerTest, ThatStandsStillKeepsNoWaitBeyondItsDeadline) {
+  const Child child = launch_with(confirm_arguments);
+  const pid_t server = test::parent_of(child.pid());
+  ::kill(server, SIGSTOP);
+  ::kill(child.pid(), SIGKILL);
+  EXPECT_TRUE(wait_readable({child.pidfd()}, core::deadline_after(1min)));
+  EXPECT_FALSE(child.wait(core::deadline_after(1ms)));
+  ::kill(server, SIGCONT);
+  EXPECT_TRUE(child.wait(core::deadline_after(1min)));
+  EXPECT_EQ(child.exit_code(), -SIGKILL);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include <steward/process/process.hpp>
+#include <steward/process/state.hpp>
 
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
@@ -135,6 +136,44 @@ TEST_P(Unwinding, AProcessMadeAndAwaitedInADestructorThatUnwindingRunsIsJoined) 
             }),
             "");
   EXPECT_EQ(done.read(4), "done");
+}
+
+void wait_ready_and_deaf(const std::string& ready, const std::string& gate) {
+  ::signal(SIGTERM, SIG_IGN);
+  test::tell(ready, "x");
+  test::hear(gate);
+}
+
+TEST_P(Unwinding, OnceThePatienceIsUsedUpProcessesThatIgnoreTerminationAreKilledAtOnce) {
+  process::unwinding_patience() = {1ms, 1h};
+  const Pipe ready;
+  EXPECT_EQ(errors_of([&] {
+              Process deaf({.name = "deaf"}, wait_ready_and_deaf, ready.writer(), gate.reader());
+              Process plain({.name = "plain"}, wait_for, gate.reader());
+              deaf.start();
+              plain.start();
+              ready.read(1);
+              throw std::runtime_error("no");
+            }),
+            "plain" + line + "deaf" + line);
+}
+
+TEST(UnwindingOfAFormerUser, AProcessThatCannotBeEndedIsNotAwaitedAtTheEndOfTheProgram) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can change its user";
+  const int code = test::in_fork([] {
+    process::unwinding_patience() = {1ms, 1ms};
+    try {
+      Process child({.name = "w", .start_method = StartMethod::fork}, +[] { ::pause(); });
+      child.start();
+      constexpr uid_t kNobody = 65534;
+      if (::setuid(kNobody) != 0) return 2;
+      throw std::runtime_error("no");
+    } catch (const std::runtime_error&) {
+    }
+    process::State::get().settle();
+    return active_children().empty() ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
 }
 
 }  // namespace

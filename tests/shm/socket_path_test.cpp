@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <system_error>
 
@@ -121,6 +122,19 @@ TEST_F(SocketPathTest, AForkedCopyLeavesItAlone) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(fs::exists(path));
+}
+
+TEST_F(SocketPathTest, LeavesWhatSomebodyElseHasPutThereMeanwhile) {
+  auto first = std::make_unique<SocketPath>(path, SOCK_SEQPACKET, 8);
+  fs::remove(path);
+  fs::remove(path + ".lock");
+  {
+    const SocketPath second(path, SOCK_SEQPACKET, 8);
+    first.reset();
+    EXPECT_TRUE(fs::exists(path));
+    EXPECT_EQ(error(path), EADDRINUSE);
+  }
+  EXPECT_TRUE(fs::is_empty(base));
 }
 
 }  // namespace
