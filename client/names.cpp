@@ -18,21 +18,27 @@ constexpr std::string_view kSuffix = ".sock";
 constexpr std::size_t kNameBytes = 64;
 constexpr mode_t kPrivate = 0700;
 
-// False: there is no such directory. Throws AuthenticationError if others may have a hand in it.
-bool is_ours(const std::string& directory) {
+// Why names in this directory do not count; empty: it is this user's alone, or not there. Whoever
+// may write next to it may have put it there: then its names are not ours, and nothing else is lost.
+std::string objection_to(const std::string& directory) {
   struct stat status {};
-  if (::lstat(directory.c_str(), &status) != 0) return false;
-  std::string why;
-  if (!S_ISDIR(status.st_mode)) {
-    why = "is no directory";
-  } else if (status.st_uid != ::geteuid()) {
-    why = "belongs to user " + std::to_string(status.st_uid);
-  } else if ((status.st_mode & 0077) != 0) {
-    why = "is open to others";
+  if (::lstat(directory.c_str(), &status) != 0) return {};
+  if (!S_ISDIR(status.st_mode)) return "is no directory";
+  if (status.st_uid != ::geteuid()) return "belongs to user " + std::to_string(status.st_uid);
+  if ((status.st_mode & 0077) != 0) return "is open to others";
+  return {};
+}
+
+// For the text of an error; empty: none was passed over.
+std::string passed_over(const std::vector<std::string>& directories) {
+  std::string text;
+  for (const std::string& directory : directories) {
+    const std::string why = objection_to(directory);
+    if (why.empty()) continue;
+    text += text.empty() ? " (passed over: " : ", ";
+    text += directory + ' ' + why;
   }
-  if (why.empty()) return true;
-  throw AuthenticationError("managers cannot be found by name: " + directory + " " + why +
-                            ", and should be a directory of this user alone (mode 700)");
+  return text.empty() ? text : text + ')';
 }
 
 std::string path_of(const std::string& directory, std::string_view name) {
@@ -42,7 +48,7 @@ std::string path_of(const std::string& directory, std::string_view name) {
 // Empty: nobody has, or had, this name.
 std::string known_path(std::string_view name, const std::vector<std::string>& directories) {
   for (const std::string& directory : directories) {
-    if (!is_ours(directory)) continue;
+    if (!objection_to(directory).empty()) continue;
     std::string path = path_of(directory, name);
     struct stat status {};
     if (::lstat(path.c_str(), &status) == 0) return path;
@@ -55,20 +61,22 @@ std::string known_path(std::string_view name, const std::vector<std::string>& di
 bool is_manager_name(std::string_view text) {
   constexpr std::string_view kLetters =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  return !text.empty() && text.size() <= kNameBytes &&
+  return !text.empty() && text.size() <= kNameBytes && text.find_first_of("._-") != 0 &&
          text.find_first_not_of(kLetters) == std::string_view::npos;
 }
 
 std::vector<std::string> name_directories() {
   const std::string user = std::to_string(::geteuid());
-  return {"/run/user/" + user + "/steward", "/tmp/steward-" + user, "/var/tmp/steward-" + user,
+  // The end of a user's last session empties /run/user/<uid>, and may empty his part of /dev/shm.
+  return {"/tmp/steward-" + user, "/var/tmp/steward-" + user, "/run/user/" + user + "/steward",
           "/dev/shm/steward-" + user};
 }
 
 std::string address_of_name(std::string_view name, const std::vector<std::string>& directories) {
   const std::string path = known_path(name, directories);
   if (path.empty()) {
-    throw Disconnected("no manager named '" + std::string(name) + "' is running");
+    throw Disconnected("no manager named '" + std::string(name) + "' is running" +
+                       passed_over(directories));
   }
   return std::string(kScheme) + path;
 }
@@ -77,7 +85,7 @@ std::string new_address_of_name(std::string_view name,
                                 const std::vector<std::string>& directories) {
   if (!is_manager_name(name)) {
     throw BadCall("'" + std::string(name) + "' is no name for a manager: that is 1 to 64 letters, "
-                  "digits, '.', '_' and '-'");
+                  "digits, '.', '_' and '-', the first a letter or digit");
   }
   // Where the name was last used, so that no two managers have it.
   if (const std::string path = known_path(name, directories); !path.empty()) {
@@ -85,13 +93,17 @@ std::string new_address_of_name(std::string_view name,
   }
   std::string reasons;
   for (const std::string& directory : directories) {
-    const bool made = ::mkdir(directory.c_str(), kPrivate) == 0 || errno == EEXIST;
-    const int error = errno;
-    if (made && is_ours(directory) && ::access(directory.c_str(), W_OK) == 0) {
-      return std::string(kScheme) + path_of(directory, name);
+    const bool there = ::mkdir(directory.c_str(), kPrivate) == 0 || errno == EEXIST;
+    int error = errno;
+    const std::string objection = objection_to(directory);
+    if (there && objection.empty()) {
+      if (::access(directory.c_str(), W_OK) == 0) {
+        return std::string(kScheme) + path_of(directory, name);
+      }
+      error = errno;
     }
-    reasons += reasons.empty() ? "" : ", ";
-    reasons += directory + ": " + std::generic_category().message(made ? errno : error);
+    reasons += (reasons.empty() ? "" : ", ") + directory;
+    reasons += objection.empty() ? ": " + std::generic_category().message(error) : ' ' + objection;
   }
   throw core::Failure("no directory can hold the names of managers: " + reasons);
 }
@@ -100,7 +112,7 @@ std::vector<std::pair<std::string, std::string>> named_addresses(
     const std::vector<std::string>& directories) {
   std::vector<std::pair<std::string, std::string>> all;
   for (const std::string& directory : directories) {
-    if (!is_ours(directory)) continue;
+    if (!objection_to(directory).empty()) continue;
     std::error_code unreadable;
     for (const auto& entry : std::filesystem::directory_iterator(directory, unreadable)) {
       std::string name = entry.path().filename().string();

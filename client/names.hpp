@@ -10,19 +10,20 @@
 
 namespace steward::client {
 
-// One to 64 letters, digits, '.', '_' and '-'.
+// One to 64 letters, digits, '.', '_' and '-', the first a letter or digit.
 bool is_manager_name(std::string_view text);
 
-// Where those directories may be, the first that can be used first: of this user, mode 0700.
+// Where those directories may be, the first that can be used first: of this user, mode 0700. What
+// is there and is not this user's alone is passed over.
 std::vector<std::string> name_directories();
 
 // "ipc://<directory>/<name>.sock" of the manager of this name. Throws Disconnected if there is
-// none, AuthenticationError if such a directory is not this user's alone.
+// none, with the directories that were passed over.
 std::string address_of_name(std::string_view name,
                             const std::vector<std::string>& directories = name_directories());
 
 // The same for a manager that is to get this name; makes the directory. Throws BadCall if it is no
-// name, core::Failure if no directory can be made, and as above.
+// name, core::Failure if no directory can be made.
 std::string new_address_of_name(std::string_view name,
                                 const std::vector<std::string>& directories = name_directories());
 

@@ -7,15 +7,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include <steward/core/errors.hpp>
 
 namespace steward::shm {
 namespace {
+
+// Neither a link is followed nor a pipe waited for.
+constexpr int kCarefully = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 [[noreturn]] void cannot_listen(const std::string& path, int error = errno) {
   throw SystemError(error, "cannot listen at ipc://" + path);
@@ -39,18 +43,38 @@ void unlink_lock(int lock, const std::string& path) {
   if (::fstat(lock, &mine) == 0) unlink_if(mine, lock_of(path));
 }
 
+// A lock file counts if it is this user's alone: who may write into the directory of the path can
+// put there a link, a pipe, or a second name of a file that is dear to somebody.
+bool is_own_file(const struct stat& file) {
+  return S_ISREG(file.st_mode) && file.st_uid == ::geteuid() && file.st_nlink == 1;
+}
+
+void check_own_file(const struct stat& file, const std::string& path, const std::string& name) {
+  if (is_own_file(file)) return;
+  throw SystemError(EPERM, "cannot listen at ipc://" + path + ": " + name +
+                               (file.st_uid == ::geteuid()
+                                    ? " is no lock file"
+                                    : " belongs to user " + std::to_string(file.st_uid)));
+}
+
 // Held from before the socket is made until after it is gone.
 UniqueFd locked(const std::string& path) {
   const std::string name = lock_of(path);
   for (;;) {
-    UniqueFd lock(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!lock) cannot_listen(path);
+    UniqueFd lock(::open(name.c_str(), O_RDWR | O_CREAT | kCarefully, 0600));
+    const int error = errno;
+    struct stat mine {};
+    struct stat there {};
+    if (!lock) {
+      if (::lstat(name.c_str(), &there) == 0) check_own_file(there, path, name);
+      cannot_listen(path, error);
+    }
+    if (::fstat(lock.get(), &mine) != 0) cannot_listen(path);
+    // A removed one has no name any more, and is tried again below.
+    if (mine.st_nlink != 0) check_own_file(mine, path, name);
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
       cannot_listen(path, errno == EWOULDBLOCK ? EADDRINUSE : errno);
     }
-    struct stat mine {};
-    struct stat there {};
-    if (::fstat(lock.get(), &mine) != 0) cannot_listen(path);
     // Whoever had it may have removed the file meanwhile.
     if (::lstat(name.c_str(), &there) == 0 && same_file(mine, there)) return lock;
   }
@@ -128,9 +152,13 @@ void SocketPath::listen(int type, int backlog) {
 }
 
 pid_t SocketPath::owner(const std::string& path) {
-  std::ifstream file(lock_of(path));
+  const UniqueFd file(::open(lock_of(path).c_str(), O_RDONLY | kCarefully));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0 || !is_own_file(status)) return 0;
+  std::array<char, 16> text{};
+  const ssize_t size = ::pread(file.get(), text.data(), text.size(), 0);
   pid_t pid = 0;
-  file >> pid;
+  if (size > 0) std::from_chars(text.data(), text.data() + size, pid);
   return pid;
 }
 

@@ -106,6 +106,30 @@ TEST_F(SocketPathTest, AFileThatIsNoSocketStays) {
   EXPECT_FALSE(fs::exists(path + ".lock")) << "nothing else is left";
 }
 
+TEST_F(SocketPathTest, ALockFileThatIsNotThisUsersAloneIsRefusedAndStays) {
+  const std::string lock = path + ".lock";
+  const std::string dear = base + "/dear";
+  const auto refused = [&](const std::string& why) {
+    EXPECT_EQ(error(path), EPERM);
+    EXPECT_NE(text.find(lock + why), text.npos) << text;
+    EXPECT_EQ(SocketPath::owner(path), 0);
+    EXPECT_TRUE(fs::is_symlink(lock) || fs::exists(lock));
+    fs::remove(lock);
+  };
+  std::ofstream(dear) << "4711";
+  fs::create_symlink(dear, lock);
+  refused(" is no lock file");
+  fs::create_hard_link(dear, lock);
+  refused(" is no lock file");
+  ASSERT_EQ(::mkfifo(lock.c_str(), 0600), 0);
+  refused(" is no lock file");
+  EXPECT_EQ(fs::file_size(dear), 4U);
+  if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  std::ofstream(lock) << "4711";
+  ASSERT_EQ(::chown(lock.c_str(), 65534, 65534), 0);
+  refused(" belongs to user 65534");
+}
+
 TEST_F(SocketPathTest, APathThatNoSocketCanHaveIsRefused) {
   EXPECT_EQ(error(base + "/" + std::string(100, 'x')), ENAMETOOLONG);
   EXPECT_EQ(error("/nowhere/a.sock"), ENOENT);
