@@ -1,7 +1,6 @@
 #include <steward/manager/server/ring_host.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <new>
 #include <span>
@@ -23,15 +22,6 @@ constexpr std::size_t kGetBytes = 16U << 20U;
 // What an item takes in a message beside its bytes, and a message beside its items.
 constexpr std::size_t kItemBytes = 8;
 constexpr std::uint64_t kMessageBytes = 256;
-
-// What a call that found nothing waits for at the longest without a look.
-constexpr core::Duration kSlice = std::chrono::milliseconds(100);
-// Nothing orders the end of a block before the look at the flag of who waits for one.
-constexpr core::Duration kMemorySlice = std::chrono::milliseconds(10);
-// Rings whose dead are looked for at once: each costs system calls.
-constexpr std::size_t kRecoverAtOnce = 64;
-// The kernel may show the end of a process before it has let go of its locks.
-constexpr core::Duration kRecoverAgain = std::chrono::milliseconds(50);
 
 constexpr const char* kNoBlock = "the queue's shared memory has no room for another item";
 
@@ -188,7 +178,8 @@ void RingHost::start(Ring& ring, Work& work) {
   switch (work.kind) {
     case Work::Kind::move_in: return move_in(ring, work);
     case Work::Kind::put: {
-      Put& put = ring.puts.emplace_back();  // first: it may throw, and the items are still the work's
+      // First: where it throws, the items are still the work's.
+      Put& put = ring.puts.emplace_back();
       put.park = work.park;
       put.items = std::move(work.items);
       advance_items(ring);
@@ -554,57 +545,6 @@ std::size_t RingHost::waiting() const {
              ring.onlookers.size();
   }
   return count;
-}
-
-void RingHost::watch() {
-  std::vector<RingWatch::Word> words;
-  core::Duration slice = kSlice;
-  for (const core::ObjectId object : waiting_) {
-    const Ring& ring = rings_.at(object);
-    words.insert(words.end(), ring.words.begin(), ring.words.end());
-    if (ring.short_of_memory) slice = kMemorySlice;
-  }
-  watch_.watch(std::move(words), slice);
-}
-
-// ---- The dead ----
-
-void RingHost::process_died(core::Time now) {
-  if (rings_.empty()) return;
-  next_to_recover_ = rings_.begin()->first;
-  recover_again_ = now + kRecoverAgain;
-}
-
-core::Deadline RingHost::next_deadline() const {
-  if (next_to_recover_) return core::Time::min();
-  return recover_again_;
-}
-
-void RingHost::look_for_dead(bool slice, core::Time now, std::vector<core::ObjectId>& touched) {
-  const auto recover = [&](Ring& ring) {
-    try {
-      ring.queue->recover_dead();
-    } catch (const std::exception&) {
-      // Its memory is damaged, or there is none: who calls will be told.
-    }
-    touched.push_back(ring.object);
-  };
-  if (slice && now - last_slice_ >= kSlice && !next_to_recover_) {
-    // Only where somebody waits: others find out when they come.
-    last_slice_ = now;
-    for (const core::ObjectId object : waiting_) recover(rings_.at(object));
-  }
-  if (!next_to_recover_ && recover_again_ && *recover_again_ <= now) {
-    recover_again_.reset();
-    if (!rings_.empty()) next_to_recover_ = rings_.begin()->first;
-  }
-  if (!next_to_recover_) return;
-  auto place = rings_.lower_bound(*next_to_recover_);
-  for (std::size_t left = kRecoverAtOnce; left > 0 && place != rings_.end(); --left, ++place) {
-    recover(place->second);
-  }
-  next_to_recover_.reset();
-  if (place != rings_.end()) next_to_recover_ = place->first;
 }
 
 }  // namespace steward::server

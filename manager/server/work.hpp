@@ -97,8 +97,8 @@ struct WorkResult {
   std::uint64_t number = 0;
   std::vector<Item> items = {};  // that were got
   // Of items that were to be put: those that the core need not keep (any longer), since the ring
-  // carries their bytes, or they will never go in, or (look) are gone. Also beside an error, for calls that nobody
-  // waits for any more, and, with ParkId{}, for work that no call waits for.
+  // carries their bytes, or they will never go in, or (look) are gone. Also beside an error, for
+  // calls that nobody waits for any more, and, with ParkId{}, for work that no call waits for.
   std::vector<std::uint64_t> let_go = {};
 };
 
