@@ -86,8 +86,8 @@ struct Child::Impl {
     return Sent::through_keeper;
   }
 
-  // The process has ended; its keeper is about to tell how, unless it stands still. Nullopt once the
-  // deadline has passed; without one it is unknown for good once the keeper has had its time.
+  // The process has ended; its keeper is about to tell how, unless it stands still. Nullopt once
+  // the deadline has passed; without one it is unknown for good once the keeper has had its time.
   std::optional<int> collect(core::Deadline deadline) {
     const core::Deadline last = deadline ? deadline : core::deadline_after(kKeepersTime);
     for (;;) {

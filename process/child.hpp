@@ -42,9 +42,8 @@ class Child {
   // What the child gave to ChildContext::confirm.
   const std::string& confirmation() const;
 
-  // False once the deadline has passed, also if the keeper has not told the exit code by then. True:
-  // the process has ended, its pidfd is readable and its
-  // exit code is known.
+  // False once the deadline has passed, also if the keeper has not told the exit code by then.
+  // True: the process has ended, its pidfd is readable and its exit code is known.
   bool wait(core::Deadline deadline = std::nullopt) const;
   bool running() const;
   // nullopt while the process runs, negative for a signal.

@@ -54,10 +54,11 @@ struct ProcessOptions {
 // SIGHUP stays ignored if it is here: nohup) and no other descriptors (forked: also those of this
 // process, but none of a pipe whose end it was not given). start() is refused, but for
 // StartMethod::fork, if this process has entered another namespace than it was in at its first
-// Manager, Process or Pool, or if it is not root and has capabilities that are not ambient, or real,
-// effective and saved ids that differ. Ctrl-C ends it: see docs/signals.md. std::exit() in it runs the handlers and destructors
-// registered there, not those of the program it was forked from; of C streams only standard output
-// and error are flushed. Spawned it ends as any program does. It is killed if this process dies.
+// Manager, Process or Pool, or if it is not root and has capabilities that are not ambient, or
+// real, effective and saved ids that differ. Ctrl-C ends it: see docs/signals.md. std::exit() in it
+// runs the handlers and destructors registered there, not those of the program it was forked from;
+// of C streams only standard output and error are flushed. Spawned it ends as any program does. It
+// is killed if this process dies.
 //
 // A resource: only moves. The destructor waits for the process to end (a daemon is terminated
 // first); at exit the same is done for what no destructor reached. While an exception unwinds past

@@ -405,7 +405,10 @@ TEST(ForkServer, IsNotHaltedByAStatusChannelThatIsFull) {
 }
 
 TEST_P(ServerTest, ThatStandsStillKeepsNoWaitBeyondItsDeadline) {
-  const Child child = launch_with(confirm_arguments);
+  const Child child = launch_with([](ChildContext& context, std::string_view) {
+    context.confirm();
+    ::pause();
+  });
   const pid_t server = test::parent_of(child.pid());
   ::kill(server, SIGSTOP);
   ::kill(child.pid(), SIGKILL);
