@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <regex>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
@@ -73,6 +74,15 @@ template <class Std>
   throw RemoteThrown<std::future_error>(std::future_error(code), text, type_name);
 }
 
+constexpr std::string_view kRegexCategory = "regex";  // its codes have none in the standard
+
+[[noreturn]] void raise_regex_error(const std::string& text, const std::string& type_name,
+                                    const Standard& standard) {
+  if (standard.category != kRegexCategory) throw RemoteThrown<std::runtime_error>(text, type_name);
+  const auto code = static_cast<std::regex_constants::error_type>(standard.value);
+  throw RemoteThrown<std::regex_error>(std::regex_error(code), text, type_name);
+}
+
 // Its text ends with the code's, which it adds itself.
 [[noreturn]] void raise_system_error(const std::string& text, const std::string& type_name,
                                      const Standard& standard) {
@@ -106,6 +116,7 @@ constexpr std::array kTypes{
     Type{"std::range_error", is<std::range_error>, raise<std::range_error>},
     Type{"std::overflow_error", is<std::overflow_error>, raise<std::overflow_error>},
     Type{"std::underflow_error", is<std::underflow_error>, raise<std::underflow_error>},
+    Type{"std::regex_error", is<std::regex_error>, raise_regex_error},
     Type{"std::runtime_error", is<std::runtime_error>, raise<std::runtime_error>},
     Type{"std::bad_array_new_length", is<std::bad_array_new_length>,
          raise<std::bad_array_new_length>},
@@ -137,7 +148,10 @@ Standard standard_of(const std::exception& error) {
     standard.name = type.name;
     break;
   }
-  if (const auto code = code_of(error)) {
+  if (const auto* regex = dynamic_cast<const std::regex_error*>(&error)) {
+    standard.category = kRegexCategory;
+    standard.value = static_cast<int>(regex->code());
+  } else if (const auto code = code_of(error)) {
     standard.category = code->category().name();
     standard.value = code->value();
   }

@@ -21,7 +21,8 @@ Standard standard_of(const std::exception& error);
 
 // Throws a RemoteError that is of the standard type, with its code, or a SystemError if it was one.
 // What is not known here, name or category, becomes the next best: a std::runtime_error or
-// std::logic_error.
+// std::logic_error. So a std::system_error with a category of the program's own arrives without its
+// code: only the categories of the standard can be found by their names.
 [[noreturn]] void throw_remote(const std::string& text, const std::string& type_name,
                                const Standard& standard);
 

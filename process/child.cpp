@@ -37,8 +37,9 @@ std::optional<Status> next_status(int channel, const Link& link) {
   if (shm::has_ended(link.pidfd.get())) throw_keeper_ended(name, link);
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);  // the hard one is what the keeper has
-  throw SystemError(EMFILE, fmt::format("{}: {} could not take the request (ulimit -Hn is {})",
-                                        name, keeper_of(link), limit.rlim_max));
+  throw RequestNotTaken(
+      fmt::format("{}: {} could not take the request: it may have too many files open "
+                  "(ulimit -Hn is {})", name, keeper_of(link), limit.rlim_max));
 }
 
 }  // namespace

@@ -72,6 +72,12 @@ class EndedBeforeUp final : public WorkerDied {
   int exit_code_;
 };
 
+// The keeper let go of a request: it has no descriptors left, which may pass, or is about to end.
+class RequestNotTaken final : public WorkerDied {
+ public:
+  using WorkerDied::WorkerDied;
+};
+
 // For destructors and the end of a program: ends the process, or says on standard error why that
 // cannot be done. False: it goes on until its keeper ends, which is after this process at the
 // latest.
@@ -79,8 +85,8 @@ bool end_or_tell(const Child& child, const std::string& name,
                  std::chrono::milliseconds patience) noexcept;
 
 // Reads the status channel of a process that was asked for until it is up. Throws what kept it from
-// coming up: its own error, EndedBeforeUp, WorkerDied (there is no keeper any more), or SystemError:
-// fork failed, or the keeper did not take the request, for want of descriptors (EMFILE).
+// coming up: its own error, EndedBeforeUp, RequestNotTaken, WorkerDied (there is no keeper any
+// more), or SystemError (fork failed).
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name);
 
 }  // namespace steward::process

@@ -55,12 +55,15 @@ struct PoolOptions {
 // A task is one call, or a chunk of several: its calls are made one after the other, and it is what
 // a worker that dies takes along. The pool replaces that worker; the calls of its task fail with
 // WorkerDied, unless `retries` says that they are made again. An exception that a call throws is
-// rethrown here, as the same type if it is standard or one of ours, with its own text, else as a
-// RemoteError. A pool whose workers cannot come up is broken: all its calls fail with the reason.
-// It is so at once if the initializer threw or the fork server is gone; when nine workers in a row
-// crashed or exited before they were ready; and when workers have been killed (by the OOM killer,
-// say) or could not be started for 30 s and none is ready. Until then others take their places,
-// after a pause of 1 ms that doubles up to 1 s. Nobody waits longer for a worker that is not there.
+// rethrown here, as the same type if it is standard or one of ours, with its own text and code,
+// else as a RemoteError. A std::system_error with an error category of the program's own has no
+// code here: it is a std::runtime_error with its text. A pool whose workers cannot come up is
+// broken: all its calls fail with the reason. It is so at once if the initializer threw or the fork
+// server is gone; when nine workers in a row crashed or exited before they were ready, and none is
+// ready; and when workers have been killed (by the OOM killer, say) or could not be started for 30
+// s and none is ready. Until then others take their places, after a pause of 1 ms that doubles up
+// to 1 s where they had no task. Nobody waits longer for a worker that is not there. Results for
+// which this process has no memory fail with std::bad_alloc, their task alone.
 //
 // Workers are daemons: they have no processes of their own, ignore interrupts from the terminal,
 // and end with this process, however that ends.

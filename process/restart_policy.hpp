@@ -18,11 +18,11 @@ enum class EarlyEnd {
 // As Child tells the exit code: negative for a signal.
 EarlyEnd early_end_of(int exit_code);
 
-// A worker that has had a task is replaced at once, and ends the row. One that was ready and has had
-// none is replaced after a pause that grows. Of those that were not ready, defects are counted where
-// nobody is: a few in a row, and the pool is broken. Ends from outside may pass, and so may defects
-// while others are ready, who came up the same way: another worker comes after a pause, and the pool
-// is broken only if no worker has been ready for a long time. A value without a clock.
+// A worker that has had a task is replaced at once, and ends the row. One that was ready and has
+// had none is replaced after a pause that grows. Of those that were not ready, defects are counted
+// where nobody is: a few in a row, and the pool is broken. Ends from outside may pass, and so may
+// defects while others are ready, who came up the same way: another worker comes after a pause, and
+// the pool is broken only if no worker has been ready for a long time. A value without a clock.
 class RestartPolicy {
  public:
   struct Limits {

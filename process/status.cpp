@@ -103,6 +103,12 @@ std::string text_of(const std::exception& error, int depth = 0) {
   return text;
 }
 
+// A class of the program's may say nothing.
+std::string own_text_of(const Error& error) {
+  const char* own = error.what();
+  return own != nullptr ? own : "";
+}
+
 // Of what is a std::exception, too.
 core::Standard standard_of(const Error& error) {
   const auto* exception = dynamic_cast<const std::exception*>(&error);
@@ -135,9 +141,9 @@ Failure current_failure() {
   try {
     throw;
   } catch (const RemoteError& error) {
-    return {core::ErrorCode::remote, error.what(), error.type_name(), standard_of(error)};
+    return {core::ErrorCode::remote, own_text_of(error), error.type_name(), standard_of(error)};
   } catch (const Error& error) {
-    return {code_of(error), error.what(), current_type(), standard_of(error)};
+    return {code_of(error), own_text_of(error), current_type(), standard_of(error)};
   } catch (const std::exception& error) {
     core::Standard standard = core::standard_of(error);
     std::string type = current_type(standard);

@@ -215,6 +215,8 @@ void Workforce::start_again(std::size_t number) {
     start(number);
   } catch (const EndedBeforeUp& ended) {
     if (!start_later(number, early_end_of(ended.exit_code()))) give_up(too_many(ended.exit_code()));
+  } catch (const RequestNotTaken&) {
+    if (!start_later(number, EarlyEnd::outside)) give_up(std::current_exception());
   } catch (const std::system_error& error) {
     if (!is_want_of_resources(error.code()) || !start_later(number, EarlyEnd::outside)) {
       give_up(std::current_exception());

@@ -7,6 +7,7 @@
 #include <ios>
 #include <new>
 #include <optional>
+#include <regex>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -25,6 +26,10 @@ struct Odd : std::out_of_range {
   using std::out_of_range::out_of_range;
 };
 struct Silent : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+struct SilentBadCall : BadCall {
+  using BadCall::BadCall;
   const char* what() const noexcept override { return nullptr; }
 };
 struct OwnCategory : std::error_category {
@@ -135,7 +140,18 @@ TEST_F(Exceptions, OfOddKindsHaveAClearText) {
             "std::runtime_error|outer (from std::logic_error: inner)");
 }
 
+TEST_F(Exceptions, OfRegularExpressionsKeepTheirCode) {
+  try {
+    pool_.apply(+[](int) { return static_cast<int>(std::regex("(").mark_count()); }, 0);
+    FAIL() << "it returned";
+  } catch (const std::regex_error& error) {
+    EXPECT_EQ(error.code(), std::regex_constants::error_paren);
+    EXPECT_NE(dynamic_cast<const RemoteError*>(&error), nullptr);
+  }
+}
+
 TEST_F(Exceptions, OfTheLibraryAreThemselves) {
+  EXPECT_EQ(caught<BadCall>([] { throw SilentBadCall("never said"); }), "ours|");
   EXPECT_EQ(caught<Closed>([] { throw Closed("shut"); }), "ours|shut");
   EXPECT_EQ(caught<SystemError>([] { throw SystemError(EMFILE, "no"); },
                                 std::error_code(EMFILE, std::generic_category())),

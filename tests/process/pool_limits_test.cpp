@@ -155,11 +155,11 @@ TEST(PoolLimits, AnAllocationThatFailsInAWorkerIsTheCallersToCatch) {
 }
 
 // As a filter of system calls does.
-void refuse_memory_files() {
+void refuse(std::uint32_t system_call) {
   const auto number = static_cast<std::uint32_t>(offsetof(seccomp_data, nr));
   std::array<sock_filter, 4> filter{{
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, system_call, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   }};
@@ -172,11 +172,27 @@ void refuse_memory_files() {
 
 TEST(PoolLimits, ARefusedMemoryFileIsOneClearSentence) {
   EXPECT_EQ(in_fork([] {
-              refuse_memory_files();
+              refuse(SYS_memfd_create);
               const std::string text = thrown_by<std::exception>([] { Pool(1); });
               return expect(text == "no shared memory: memfd_create is refused here, by seccomp "
                                     "for instance: Operation not permitted",
                             text.c_str());
+            }),
+            0);
+}
+
+TEST(PoolLimits, APoolThatCannotBeMadeSaysWhatItsWorkerSaid) {
+  EXPECT_EQ(in_fork([] {
+              Pool(1).apply(cube, 1);  // its fork server has no such filter
+              refuse(SYS_acct);
+              const std::string worker = thrown_by<std::system_error>([] {
+                Process child([] {});
+                child.start();
+              });
+              const std::string pool = thrown_by<std::system_error>([] { Pool(1); });
+              return expect(worker.find("seccomp") != worker.npos, worker.c_str()) +
+                     expect(pool.find(worker.substr(worker.find(": "))) != pool.npos,
+                            pool.c_str());
             }),
             0);
 }
