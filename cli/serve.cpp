@@ -1,5 +1,6 @@
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <steward/cli/commands.hpp>
@@ -17,7 +18,7 @@ constexpr const char* kOpen =
 
 struct Serve {
   std::string address;
-  std::string name;
+  std::optional<std::string> name;
   std::string key_file;
   std::string log_file;
   bool background = false;
@@ -25,7 +26,7 @@ struct Serve {
   void run() const {
     ManagerOptions options;
     if (!key_file.empty()) options.key = read_key(key_file);
-    options.address = name.empty() ? unshielded(address) : name_to_address();
+    options.address = name ? name_to_address() : unshielded(address);
     if (background) return run_in_background(options);
     try {
       Manager::serve(options, [&](const std::string& where) {
@@ -39,7 +40,7 @@ struct Serve {
 
   std::string name_to_address() const {
     try {
-      return face::address_for_name(name);
+      return face::address_for_name(unshielded(*name));
     } catch (const BadCall& error) {
       throw UsageError(error.what());
     }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include <steward/client/names.hpp>
 #include <steward/client/unix_socket.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
@@ -23,6 +24,10 @@ shm::UniqueFd connect_to(const IpcAddress& address, core::Deadline deadline) {
   int error = 0;
   shm::UniqueFd socket = connect_unix(address.door, SOCK_SEQPACKET, deadline, error);
   if (socket) return socket;
+  // What a killed one has left there.
+  if (const std::string name = name_in(address.text); !name.empty() && error == ECONNREFUSED) {
+    throw Disconnected("no manager named '" + name + "' is running");
+  }
   throw Disconnected("no manager answers at " + address.text + ": " +
                      (error == EPROTOTYPE ? "the socket there is another program's"
                                           : std::generic_category().message(error)));

@@ -31,7 +31,8 @@ void serve(Types, const ManagerOptions& options,
   const BlockedSignals termination({SIGTERM, SIGINT});
   const BlockedSignals file_size({SIGXFSZ});  // `ulimit -f`: the call that writes fails as well
   const auto server =
-      start_server(options, [log](std::string_view text) { log->warn("{}", text); });
+      start_server(options, [log](std::string_view text) { log->warn("{}", text); },
+                   server::lasting_bases());
   const std::string address = told_address(options, server->addresses());
   server->end_with(termination.fd());
   log->info("serving at {}", address);

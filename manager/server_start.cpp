@@ -55,7 +55,8 @@ void check_options(const ManagerOptions& options) {
 }
 
 std::unique_ptr<server::Server> start_server(const ManagerOptions& options,
-                                             std::function<void(std::string_view)> note) {
+                                             std::function<void(std::string_view)> note,
+                                             const std::vector<server::Base>& bases) {
   server::ServerOptions with;
   with.entrance = entrance_of(options);
   with.door = door_of(options);
@@ -64,7 +65,8 @@ std::unique_ptr<server::Server> start_server(const ManagerOptions& options,
   const std::string door = with.door;
   try {
     core::check_threads_allowed();
-    return std::make_unique<server::Server>(server::builtin_classes(), std::move(with));
+    return std::make_unique<server::Server>(std::make_unique<server::Directory>(bases), nullptr,
+                                            server::builtin_classes(), std::move(with));
   } catch (const std::system_error& error) {
     if (!door.empty() && error.code() == std::errc::address_in_use) {
       throw core::Failure(taken(door));

@@ -132,6 +132,12 @@ std::vector<Base> usual_bases() {
   return bases;
 }
 
+std::vector<Base> lasting_bases() {
+  std::vector<Base> bases = usual_bases();
+  std::ranges::stable_partition(bases, [](const Base& base) { return !base.must_be_private; });
+  return bases;
+}
+
 Directory::Directory(std::string_view base) {
   sweep_dead_directories(base);
   if (const int error = stand_in(std::string(base)); error != 0) {

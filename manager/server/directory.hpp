@@ -20,6 +20,9 @@ struct Base {
 // In this order: $XDG_RUNTIME_DIR if that is this user's alone, $TMPDIR, /tmp, /var/tmp, /dev/shm,
 // /run/user/<uid>.
 std::vector<Base> usual_bases();
+// The same for a manager that outlives the login that started it: those that the end of the user's
+// last session removes come last.
+std::vector<Base> lasting_bases();
 
 // A resource: the destructor removes the directory. Thread safety: none.
 class Directory {

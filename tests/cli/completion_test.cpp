@@ -86,7 +86,7 @@ TEST_F(Completion, OffersAddressesOfThisHost) {
                            "/cli/completion/steward.bash; COMP_LINE='" +
                            program + " ls ipc:'; "
                            "COMP_POINT=${#COMP_LINE}; _steward; printf '%s' \"${COMPREPLY[*]}\""},
-                      {"XDG_RUNTIME_DIR=" + served.runtime()});
+                      {"TMPDIR=" + served.runtime()});
   // Other managers may run here too.
   EXPECT_THAT(" " + ran.out + " ", testing::HasSubstr(" " + socket + " "));
   EXPECT_EQ(steward({"ls", "ipc:" + socket}).code, 0);

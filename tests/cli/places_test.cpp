@@ -59,16 +59,16 @@ TEST_F(Places, TmpIsReadOnly) {
   expect_in("/dev/shm", served(kTmpReadOnly, {"TMPDIR=/dev/shm"}));
 }
 
-TEST_F(Places, TheRuntimeDirectoryIsReadOnly) {
+TEST_F(Places, TheChosenDirectoryIsReadOnly) {
   const std::string mounts =
       "mkdir -m 700 $D/run; mount --bind $D/run $D/run; mount -o remount,ro,bind $D/run\n";
-  expect_in("/tmp", served(mounts, {"XDG_RUNTIME_DIR=" + directory() + "/run"}));
+  expect_in("/tmp", served(mounts, {"TMPDIR=" + directory() + "/run"}));
 }
 
-TEST_F(Places, TheRuntimeDirectoryIsFull) {
+TEST_F(Places, TheChosenDirectoryIsFull) {
   const std::string mounts =
       "mkdir -m 700 $D/run; mount -t tmpfs -o size=4k,nr_inodes=1,mode=700 x $D/run\n";
-  expect_in("/tmp", served(mounts, {"XDG_RUNTIME_DIR=" + directory() + "/run"}));
+  expect_in("/tmp", served(mounts, {"TMPDIR=" + directory() + "/run"}));
 }
 
 TEST_F(Places, TheRootIsReadOnly) {
@@ -101,29 +101,29 @@ TEST_F(Places, ThereIsNone) {
   )sh";
   const Ran ran = served(mounts, {"XDG_RUNTIME_DIR=/nowhere", "TMPDIR=/nowhere/else"});
   EXPECT_EQ(ran.code, 1);
-  EXPECT_THAT(ran.err, HasSubstr("no directory can hold a manager's sockets (XDG_RUNTIME_DIR="
-                                 "/nowhere: No such file or directory, TMPDIR=/nowhere/else: No "
-                                 "such file or directory, /tmp: Read-only file system, /var/tmp: "
-                                 "Read-only file system, /dev/shm: Read-only file system, "));
+  EXPECT_THAT(ran.err, HasSubstr("no directory can hold a manager's sockets (TMPDIR=/nowhere"
+                                 "/else: No such file or directory, /tmp: Read-only file system, "
+                                 "/var/tmp: Read-only file system, /dev/shm: Read-only file "
+                                 "system, XDG_RUNTIME_DIR=/nowhere: No such file or directory, "));
   EXPECT_THAT(ran.err, HasSubstr("): set TMPDIR to one that this user can write to"));
 }
 
-// The names of managers stand in the next place, too, and what another user has put there is not
-// trusted.
+// The names of managers stand in the next place, too, and what another user has put there is passed
+// over.
 TEST_F(Places, NamesHaveAPlaceToo) {
-  const Ran moved = run({"/usr/bin/unshare", "-m", "--propagation", "private", "/bin/bash", "-c",
-                         std::string(kTmpReadOnly) +
-                             "mount -t tmpfs x /run; S=" STEWARD_PROGRAM
-                             "; $S serve --background --name places && $S stop places"});
-  EXPECT_EQ(moved.code, 0) << moved.err;
-  EXPECT_THAT(moved.out, testing::AnyOf("ipc:///var/tmp/steward-0/places.sock\n",
-                                        "ipc:///dev/shm/steward-0/places.sock\n"));
-  const Ran squatted = run({"/usr/bin/unshare", "-m", "--propagation", "private", "/bin/bash",
-                            "-c", "mount -t tmpfs x /run; mount -t tmpfs x /tmp; mkdir "
-                            "/tmp/steward-0; chown 65534 /tmp/steward-0; " STEWARD_PROGRAM
-                            " serve --name places"});
-  EXPECT_EQ(squatted.code, 1);
-  EXPECT_THAT(squatted.err, HasSubstr("/tmp/steward-0 belongs to user 65534"));
+  const std::string squat =
+      "mount -t tmpfs x /tmp; mkdir /tmp/steward-0; chown 65534 /tmp/steward-0\n";
+  for (const std::string& mounts : {std::string(kTmpReadOnly), squat}) {
+    const Ran moved = run({"/usr/bin/unshare", "-m", "--propagation", "private", "/bin/bash", "-c",
+                           mounts + "mount -t tmpfs x /var/tmp; S=" STEWARD_PROGRAM
+                           "; $S serve --background --name places && $S list | cut -f 5 | grep "
+                           "places && $S stop places; $S ls places"});
+    EXPECT_EQ(moved.out, "ipc:///var/tmp/steward-0/places.sock\nplaces\n") << moved.err;
+    EXPECT_EQ(moved.err, "steward: no manager named 'places' is running" +
+                             std::string(mounts == squat ? " (passed over: /tmp/steward-0 belongs "
+                                                           "to user 65534)\n"
+                                                         : "\n"));
+  }
 }
 
 // A container that shares the directory of the path and no other.
@@ -135,7 +135,7 @@ TEST_F(Places, APathWhoseManagerCannotBeSeenSaysSo) {
                        "S=" STEWARD_PROGRAM "; P=" + path + "; $S serve --background --address $P "
                        "|| exit; unshare -m bash -c \"mount -t tmpfs x '" + directory() +
                        "/run'; $S ls $P\"; $S stop $P"},
-                      {"XDG_RUNTIME_DIR=" + directory() + "/run"});
+                      {"TMPDIR=" + directory() + "/run"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.err, HasSubstr("the manager at " + path + " has its socket at ipc://" +
                                  directory() + "/run/steward-"));
@@ -146,7 +146,7 @@ TEST_F(Places, AnyCharacterMayBeInTheirNames) {
     fs::create_directory(directory() + "/" + name);
     ::chmod((directory() + "/" + name).c_str(), 0700);
     expect_in(directory() + "/" + name,
-              served("", {"XDG_RUNTIME_DIR=" + directory() + "/" + name}));
+              served("", {"TMPDIR=" + directory() + "/" + name}));
   }
 }
 

@@ -27,7 +27,7 @@ TEST_F(Serve, ServesUntilASignal) {
   for (const int signal : {SIGTERM, SIGINT}) {
     Served served(directory());
     ASSERT_THAT(served.address(), StartsWith("ipc://" + served.runtime() + "/steward-"));
-    const std::vector<std::string> runtime{"XDG_RUNTIME_DIR=" + served.runtime()};
+    const std::vector<std::string> runtime{"TMPDIR=" + served.runtime()};
     EXPECT_EQ(steward({"create", served.address(), "list", "--name", "l", "[1]"}, runtime).out,
               "l\n");
     EXPECT_EQ(steward({"call", served.address(), "l", "copy"}, runtime).out, "[1]\n");

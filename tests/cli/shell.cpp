@@ -87,7 +87,7 @@ Served::Served(const std::string& directory, std::vector<std::string> arguments)
   out_ = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (out_ < 0) throw_errno("no pipe");
   arguments.insert(arguments.begin(), {STEWARD_PROGRAM, "serve"});
-  pid_ = spawn(std::move(arguments), environment_with({"XDG_RUNTIME_DIR=" + runtime_}),
+  pid_ = spawn(std::move(arguments), environment_with({"TMPDIR=" + runtime_}),
                {"/dev/null", pipe, err_});
   ::fcntl(out_, F_SETFL, 0);
   std::array<char, 512> piece;

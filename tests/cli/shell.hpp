@@ -54,7 +54,7 @@ class ManagerShellTest : public ShellTest {
 // A `steward serve`, until it is told to end.
 class Served {
  public:
-  // `directory` is for its files, and its runtime directory.
+  // `directory` is for its files, and its manager's directory.
   Served(const std::string& directory, std::vector<std::string> arguments = {});
   Served(const Served&) = delete;
   Served& operator=(const Served&) = delete;

@@ -35,7 +35,7 @@ class Standing : public ShellTest {
   Standing() : runtime(directory() + "/run") {
     fs::create_directory(runtime);
     fs::permissions(runtime, fs::perms::owner_all);
-    variables = {"XDG_RUNTIME_DIR=" + runtime};
+    variables = {"TMPDIR=" + runtime};
   }
   ~Standing() override {
     for (const std::string& address : started) steward({"stop", address}, variables);
@@ -101,6 +101,20 @@ TEST_F(Standing, InTheBackgroundItSurvivesAHangUp) {
   EXPECT_EQ(manager.list<int>({1}).size(), 1U);
 }
 
+// Where a login ends, its runtime directory goes.
+TEST_F(Standing, ItOutlivesTheRuntimeDirectoryOfItsLogin) {
+  variables = {"XDG_RUNTIME_DIR=" + runtime, "TMPDIR"};
+  const std::string name = own_name("lasting");
+  const std::string addresses[] = {start(), start({"--name", name}),
+                                   start({"--address", "ipc://" + directory() + "/my.sock"})};
+  EXPECT_TRUE(fs::is_empty(runtime));
+  fs::remove_all(runtime);
+  for (const std::string& address : addresses) {
+    EXPECT_EQ(address.find("ipc:///run/"), address.npos) << address;
+    EXPECT_EQ(steward({"create", address, "list", "--name", "l"}).out, "l\n");
+  }
+}
+
 TEST_F(Standing, InTheBackgroundItLogsWhereItIsTold) {
   const std::string log = directory() + "/log";
   const std::string address = start({"--log-file", log});
@@ -121,6 +135,8 @@ TEST_F(Standing, AStartThatFailsSaysWhyAndLeavesNothing) {
   EXPECT_THAT(refusal(with({"--address", "carrier pigeon"}), 2), HasSubstr("carrier pigeon"));
   EXPECT_THAT(refusal(with({"--address", "tcp://0.0.0.0:0"}), 2), HasSubstr("without a key"));
   EXPECT_THAT(refusal(with({"--name", "a b"}), 2), HasSubstr("'a b' is no name for a manager"));
+  EXPECT_THAT(refusal(with({"--name", ""}), 2), HasSubstr("'' is no name for a manager"));
+  EXPECT_THAT(refusal(with({"--name", ".."}), 2), HasSubstr("the first a letter or digit"));
   EXPECT_THAT(refusal(with({"--name", "a", "--address", "tcp://127.0.0.1:0"}), 2),
               HasSubstr("excludes"));
   EXPECT_THAT(refusal({"serve", "--log-file", "x"}, 2), HasSubstr("requires --background"));
@@ -201,7 +217,7 @@ TEST_F(Standing, ADeadOnesNameIsTakenOver) {
   shm::poll_until(process.get(), POLLIN, std::nullopt);
   const std::string path = address.substr(6);
   ASSERT_TRUE(fs::exists(path));
-  EXPECT_THAT(refusal({"ls", name}), HasSubstr("no manager answers at " + address));
+  EXPECT_EQ(refusal({"ls", name}), "no manager named '" + name + "' is running\n");
   start({"--name", name});
   EXPECT_NE(Manager::connect(name).pid(), pid);
   EXPECT_EQ(steward({"stop", name}, variables).code, 0);
@@ -250,7 +266,7 @@ TEST_F(Standing, ListShowsTheManagersOfThisUser) {
   fs::create_directory(directory() + "/elsewhere");
   variables = {"XDG_RUNTIME_DIR", "TMPDIR=" + directory() + "/elsewhere"};
   const std::string elsewhere = start();
-  const Ran ran = steward({"list"}, {"XDG_RUNTIME_DIR=" + runtime});
+  const Ran ran = steward({"list"}, {"TMPDIR=" + runtime});
   EXPECT_EQ(ran.code, 0) << ran.err;
   const std::string since = "\t[0-9]+-[0-9]+-[0-9]+ [0-9]+:[0-9]+:[0-9]+\t";
   const auto line = [&](const std::string& address, pid_t pid, const std::string& rest) {

@@ -142,7 +142,11 @@ TEST_F(DirectoryTest, TriesTheVariablesFirst) {
   ::setenv("TMPDIR", "/tmp", 1);
   std::string order;
   for (const Base& one : usual_bases()) order += one.path + " ";
-  EXPECT_EQ(order, "/one /tmp /var/tmp /dev/shm /run/user/" + std::to_string(::geteuid()) + " ");
+  const std::string of_user = "/run/user/" + std::to_string(::geteuid()) + " ";
+  EXPECT_EQ(order, "/one /tmp /var/tmp /dev/shm " + of_user);
+  order.clear();
+  for (const Base& one : lasting_bases()) order += one.path + " ";
+  EXPECT_EQ(order, "/tmp /var/tmp /dev/shm /one " + of_user);
   ::unsetenv("XDG_RUNTIME_DIR");
   ::unsetenv("TMPDIR");
 }
