@@ -21,8 +21,8 @@
 
 #include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
-#include <steward/tests/sanitized.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/sanitized.hpp>
 
 namespace steward::test {
 namespace {
@@ -71,7 +71,7 @@ int fails_and_lets_go() {
 }
 
 TEST(PoolLimits, APoolThatCannotBeMadeLetsGoOfItsDescriptorsAndProcesses) {
-  if (test::kSanitized) GTEST_SKIP() << "a sanitizer needs address space and descriptors itself";
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs address space and descriptors itself";
   EXPECT_EQ(in_fork([] {
               limit(RLIMIT_NOFILE, 64);
               return fails_and_lets_go();
@@ -130,7 +130,7 @@ TEST(PoolLimits, EndsQuietlyInAProgramThatHasDroppedItsPrivileges) {
 }
 
 TEST(PoolLimits, WorksWithLittleAddressSpace) {
-  if (test::kSanitized) GTEST_SKIP() << "a sanitizer needs address space and descriptors itself";
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs address space and descriptors itself";
   for (const std::uint64_t megabytes_there : {2000U, 500U}) {
     EXPECT_EQ(in_fork([&] {
                 limit(RLIMIT_AS, megabytes_there << 20U);
@@ -147,7 +147,7 @@ TEST(PoolLimits, WorksWithLittleAddressSpace) {
 }
 
 TEST(PoolLimits, AnAllocationThatFailsInAWorkerIsTheCallersToCatch) {
-  if (test::kSanitized) GTEST_SKIP() << "a sanitizer needs address space and descriptors itself";
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs address space and descriptors itself";
   EXPECT_EQ(in_fork([] {
               limit(RLIMIT_AS, std::uint64_t{1000} << 20U);
               Pool pool(1);

@@ -18,6 +18,7 @@
 #include <steward/process/pool.hpp>
 #include <steward/process/pool_messages.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/sanitized.hpp>
 
 namespace steward::test {
 namespace {
@@ -45,6 +46,7 @@ const std::vector<int>& large_ones() {
 }
 
 TEST(PoolMemory, ResultsThatDoNotFitAreLostAndThePoolGoesOn) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs address space itself";
   EXPECT_EQ(in_fork([] {
               limit_memory(std::uint64_t{900} << 20U);
               Pool pool(1);
@@ -61,6 +63,7 @@ TEST(PoolMemory, ResultsThatDoNotFitAreLostAndThePoolGoesOn) {
 }
 
 TEST(PoolMemory, ResultsThatDoNotFitDoNotEndTheProgramWhereNobodyWaits) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs address space itself";
   EXPECT_EQ(in_fork([] {
               limit_memory(std::uint64_t{900} << 20U);
               Pool pool(1);
