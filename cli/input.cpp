@@ -6,8 +6,7 @@
 #include <cerrno>
 #include <stdexcept>
 #include <string_view>
-
-#include <steward/core/errors.hpp>
+#include <system_error>
 
 namespace steward::cli {
 
@@ -47,7 +46,9 @@ bool Input::fill() {
   do {
     size = ::read(STDIN_FILENO, block_.data(), block_.size());
   } while (size < 0 && errno == EINTR);
-  if (size < 0) throw SystemError(errno, "cannot read standard input");
+  if (size < 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot read standard input");
+  }
   next_ = 0;
   size_ = static_cast<std::size_t>(size);
   return size > 0;

@@ -5,18 +5,19 @@
 #include <cstddef>
 #include <string>
 
-#include <steward/core/limits.hpp>
+#include <steward/steward.hpp>
 
 namespace steward::cli {
 
 // As text a value takes up to a few times the bytes of a manager's message.
-inline constexpr std::size_t kInputBytes = 4 * core::Limits().message_bytes;
+inline constexpr std::size_t kInputBytes = 4 * decltype(ManagerOptions::limits)().message_bytes;
 
 // Thread safety: none.
 class Input {
  public:
   // The next line, without its end. False: there is none. One that is longer than kInputBytes is
-  // read to its end and comes out cut, and is_too_long(). Throws SystemError if it cannot be read.
+  // read to its end and comes out cut, and is_too_long(). Throws std::system_error if it cannot be
+  // read.
   bool line(std::string& line);
   bool is_too_long() const { return too_long_; }
 
