@@ -5,8 +5,10 @@
 #include <vector>
 
 #include <steward/cli/commands.hpp>
+#include <steward/cli/input.hpp>
 #include <steward/cli/json.hpp>
 #include <steward/cli/remote.hpp>
+#include <steward/cli/table.hpp>
 #include <steward/cli/usage.hpp>
 #include <steward/cli/values.hpp>
 #include <steward/cli/words.hpp>
@@ -42,17 +44,21 @@ struct Call {
   void run_lines(const Manager& manager, const ConnectOptions& options) const {
     std::size_t number = 0;
     std::size_t failed = 0;
-    for (std::string line; std::getline(std::cin, line);) {
+    Input input;
+    for (std::string line; input.line(line);) {
       const std::string where = "line " + std::to_string(++number) + ": ";
-      const std::vector<std::string> words = words_of(line);
-      if (words.empty()) continue;
       try {
+        if (input.is_too_long()) {
+          throw std::length_error("it has more than " + std::to_string(kInputBytes) + " bytes");
+        }
+        const std::vector<std::string> words = words_of(line);
+        if (words.empty()) continue;
         std::cout << run_line(manager, words, options) << std::endl;
       } catch (const Disconnected& error) {
         throw Disconnected(where + error.what());
       } catch (const std::exception& error) {
         ++failed;
-        std::cerr << "steward: " << where << error.what() << '\n';
+        std::cerr << "steward: " << where << visible(error.what()) << '\n';
       }
       if (!std::cout) return;  // nobody reads it; see main()
     }

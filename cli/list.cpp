@@ -26,7 +26,7 @@ void list() {
       table.add({one.address, std::to_string(one.pid), local_time(one.started),
                  std::to_string(one.objects), one.name});
     } else {
-      std::cerr << "steward: " << one.silence << '\n';
+      std::cerr << "steward: " << visible(one.silence) << '\n';
     }
   }
   Screen screen = standard_output();

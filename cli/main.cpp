@@ -8,6 +8,7 @@
 
 #include <steward/cli/commands.hpp>
 #include <steward/cli/remote.hpp>
+#include <steward/cli/table.hpp>
 #include <steward/cli/usage.hpp>
 
 namespace steward::cli {
@@ -17,7 +18,7 @@ namespace {
 int complain(const std::string& what, int code) {
   std::string line = what;
   std::ranges::replace(line, '\n', ' ');
-  std::cerr << "steward: " << line;
+  std::cerr << "steward: " << visible(line);
   if (code == kWrongArgument) std::cerr << "; --help shows how it is used";
   std::cerr << '\n';
   return code;

@@ -66,6 +66,10 @@ struct Serve {
     if (answer.code == kWrongArgument) throw UsageError(answer.text);
     if (answer.code != 0) throw std::runtime_error(answer.text);
     say_ready(options, answer.text);
+    if (std::cout) return;
+    // Nobody would know where it is.
+    Manager::connect(answer.text, ConnectOptions{.key = options.key}).shutdown();
+    throw std::runtime_error("cannot write the address, so the manager was ended again");
   }
 };
 

@@ -18,6 +18,14 @@ constexpr std::string_view kGap = "  ";
 
 bool begins_character(char byte) { return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80U; }
 
+// The bytes of the first character of UTF-8; 1, too, if a byte stands there that begins none.
+std::size_t character_size(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  const std::size_t size = first >= 0xf0U ? 4 : first >= 0xe0U ? 3 : first >= 0xc2U ? 2 : 1;
+  if (size > text.size() || first > 0xf4U) return 1;
+  return std::ranges::none_of(text.substr(1, size - 1), begins_character) ? size : 1;
+}
+
 // In characters. (Those that are wider than one column are counted as one.)
 std::size_t width(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(text, begins_character));
@@ -54,23 +62,24 @@ Screen standard_output() {
 std::string visible(std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
-    const bool long_control = byte == 0xc2U && next >= 0x80U && next < 0xa0U;
-    if (byte == '\t') {
+  while (!text.empty()) {
+    const std::size_t size = character_size(text);
+    const auto first = static_cast<unsigned char>(text[0]);
+    const auto last = static_cast<unsigned char>(text[size - 1]);
+    const bool control = first < 0x20U || first == 0x7fU || (first == 0xc2U && last < 0xa0U);
+    const bool no_character = size == 1 && first >= 0x80U;
+    if (first == '\t') {
       out += "\\t";
-    } else if (byte == '\n') {
+    } else if (first == '\n') {
       out += "\\n";
-    } else if (byte < 0x20U || byte == 0x7fU || long_control) {
-      const unsigned shown = long_control ? next : byte;
+    } else if (control || no_character) {
       out += "\\x";
-      out += kHex[shown >> 4U];
-      out += kHex[shown & 15U];
-      if (long_control) ++i;
+      out += kHex[last >> 4U];
+      out += kHex[last & 15U];
     } else {
-      out += text[i];
+      out += text.substr(0, size);
     }
+    text.remove_prefix(size);
   }
   return out;
 }

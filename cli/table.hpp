@@ -19,7 +19,8 @@ struct Screen {
 // Standard output. No colours if NO_COLOR is set, or on a dumb terminal.
 Screen standard_output();
 
-// Control characters as \t, \n, \x1b: nobody's name moves the cursor or ends a field.
+// Control characters, and bytes that are no UTF-8, as \t, \n, \x1b: nobody's words move the cursor
+// or end a field.
 std::string visible(std::string_view text);
 
 class Table {

@@ -1,10 +1,9 @@
 #include <steward/cli/values.hpp>
 
 #include <algorithm>
-#include <iostream>
-#include <iterator>
 #include <optional>
 
+#include <steward/cli/input.hpp>
 #include <steward/cli/json.hpp>
 #include <steward/cli/usage.hpp>
 
@@ -16,9 +15,7 @@ Value to_value(const std::string& text, std::size_t number, const ConnectOptions
 }
 
 Value from_standard_input(const ConnectOptions& options) {
-  const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-  if (std::cin.bad()) throw std::runtime_error("cannot read standard input");
-  return from_json(text, "standard input", options);
+  return from_json(Input().all(), "standard input", options);
 }
 
 }  // namespace

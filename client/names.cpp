@@ -19,7 +19,7 @@ constexpr std::size_t kNameBytes = 64;
 constexpr mode_t kPrivate = 0700;
 
 // Why names in this directory do not count; empty: it is this user's alone, or not there. Whoever
-// may write next to it may have put it there: then its names are not ours, and nothing else is lost.
+// may write next to it may have put it there: its names are not ours, and nothing else is lost.
 std::string objection_to(const std::string& directory) {
   struct stat status {};
   if (::lstat(directory.c_str(), &status) != 0) return {};

@@ -109,7 +109,8 @@ struct Visit {
       if (error.code().value() != EPIPE) throw;
     }
     if (!wait_readable(door.get(), deadline)) {
-      throw Disconnected("the manager at " + path + " does not answer");
+      throw Disconnected("the manager at " + path + " does not answer, pid " +
+                         std::to_string(peer.pid));
     }
     shm::Received received = shm::receive_with_fds(door.get(), kDoorMessageBytes);
     if (!received.message) throw Disconnected("the manager at " + path + " hung up");

@@ -15,8 +15,8 @@ namespace steward::face {
 // Throws BadCall for options that no server can meet, or should.
 void check_options(const ManagerOptions& options);
 
-// In this process, with its own directory in one of the bases. `note` is told what an operator should know. Throws core::Failure, in a sentence
-// for people, if the system does not allow it.
+// In this process, with its own directory in one of the bases. `note` is told what an operator
+// should know. Throws core::Failure, in a sentence for people, if the system does not allow it.
 std::unique_ptr<server::Server> start_server(
     const ManagerOptions& options, std::function<void(std::string_view)> note = {},
     const std::vector<server::Base>& bases = server::usual_bases());

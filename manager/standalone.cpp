@@ -2,7 +2,9 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <fstream>
 #include <map>
 #include <set>
@@ -25,6 +27,8 @@ namespace {
 // A manager that lives answers at once, unless it was stopped.
 constexpr std::chrono::seconds kAnswerTime{2};
 constexpr std::chrono::milliseconds kLookAgain{20};
+// What a clock of nanoseconds can say, whatever a manager claims.
+constexpr std::uint64_t kLatest = 9'000'000'000'000;
 
 // The kernel knows where all sockets are bound, whatever TMPDIR their managers were given.
 void add_bound(std::set<std::string>& directories) {
@@ -80,7 +84,7 @@ std::vector<LocalManager> local_managers() {
       const client::About about = ask(one.address);
       one.pid = about.pid;
       one.objects = about.objects;
-      one.started += std::chrono::milliseconds(about.started_unix_ms);
+      one.started += std::chrono::milliseconds(std::min(about.started_unix_ms, kLatest));
     } catch (const Error& error) {
       one.silence = error.what();
     }

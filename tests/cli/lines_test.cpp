@@ -91,6 +91,36 @@ TEST_F(Lines, AFailedLineIsNamedAndTheOthersFollow) {
   EXPECT_THAT(ran.err, HasSubstr("steward: 4 of 6 lines failed\n"));
 }
 
+TEST_F(Lines, WhatCannotBeReadIsAFailure) {
+  for (const std::string what : {"-", "numbers append -"}) {
+    const Ran ran = run({"/bin/sh", "-c", STEWARD_PROGRAM " call '" + address() + "' " + what +
+                                              " < /"});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.err, "steward: cannot read standard input: Is a directory\n");
+  }
+}
+
+TEST_F(Lines, AnEndlessLineOrValueIsRefused) {
+  const std::string call = STEWARD_PROGRAM " call '" + address() + "' ";
+  const Ran value = run({"/bin/sh", "-c", call + "numbers append - < /dev/zero"});
+  EXPECT_EQ(value.code, 1);
+  EXPECT_THAT(value.err, HasSubstr("standard input has more than 268435456 bytes"));
+  const Ran line = run({"/bin/sh", "-c", "{ head -c 300000000 /dev/zero; echo; echo numbers append "
+                                         "1; } | " + call + "-"});
+  EXPECT_EQ(line.code, 1);
+  EXPECT_THAT(line.err, HasSubstr("line 1: it has more than 268435456 bytes"));
+  EXPECT_EQ(list.size(), 1U);
+}
+
+TEST_F(Lines, WhatAManagerSaysMovesNoCursor) {
+  const Ran ran = fed("numbers \x1b[2J\x9b\xc2\x9b\x7f\n", {"call", address(), "-"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("\\x1b[2J\\x9b\\x9b\\x7f"));
+  EXPECT_EQ(ran.err.find('\x1b'), ran.err.npos);
+  const Ran one = steward({"call", address(), "numbers", "\x1b[2J"});
+  EXPECT_EQ(one.err.find('\x1b'), one.err.npos) << one.err;
+}
+
 TEST_F(Lines, AllGoOverOneConnection) {
   std::string text;
   for (int i = 0; i < 500; ++i) text += "numbers append " + std::to_string(i) + "\n";

@@ -94,6 +94,12 @@ TEST_F(Standing, InTheBackgroundItKeepsNothingOfItsStarter) {
   }
 }
 
+TEST_F(Standing, InTheBackgroundItEndsAgainIfItsAddressCannotBeTold) {
+  const Ran ran = run({"/bin/sh", "-c", STEWARD_PROGRAM " serve --background >&-"}, variables);
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, "steward: cannot write the address, so the manager was ended again\n");
+}
+
 TEST_F(Standing, InTheBackgroundItSurvivesAHangUp) {
   const std::string address = start();
   const Manager manager = Manager::connect(address);
@@ -178,7 +184,8 @@ TEST_F(Standing, StopSaysThatItCannot) {
   const std::string address = start();
   const pid_t pid = Manager::connect(address).pid();
   ::kill(pid, SIGSTOP);
-  EXPECT_THAT(refusal({"stop", address, "--timeout", "0.2"}), HasSubstr("does not answer"));
+  EXPECT_THAT(refusal({"stop", address, "--timeout", "0.2"}),
+              HasSubstr("does not answer, pid " + std::to_string(pid)));
   ::kill(pid, SIGCONT);
 }
 
@@ -292,7 +299,8 @@ TEST_F(Standing, WhatAnsweredLateIsSaidOnStandardError) {
   const Ran ran = steward({"list"}, variables);
   ::kill(pid, SIGCONT);
   EXPECT_EQ(ran.code, 0);
-  EXPECT_THAT(ran.err, HasSubstr(address.substr(0, address.find("?boot=")) + " does not answer"));
+  EXPECT_THAT(ran.err, HasSubstr(address.substr(0, address.find("?boot=")) +
+                                 " does not answer, pid " + std::to_string(pid)));
   EXPECT_THAT(ran.out, Not(HasSubstr("\t" + std::to_string(pid) + "\t")));
 }
 

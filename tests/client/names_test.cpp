@@ -54,8 +54,8 @@ TEST_F(Names, AreLettersDigitsAndThreeSigns) {
     EXPECT_TRUE(is_manager_name(good)) << good;
   }
   EXPECT_FALSE(is_manager_name(longest + "x"));
-  for (const std::string bad : {"", "a b", "a/b", "a:1", "tcp://h:1", "\xc3\xa4", "a\n", ".", "..", ".a", "-a",
-                              "_a"}) {
+  for (const std::string bad : {"", "a b", "a/b", "a:1", "tcp://h:1", "\xc3\xa4", "a\n", ".", "..",
+                                ".a", "-a", "_a"}) {
     EXPECT_FALSE(is_manager_name(bad)) << bad;
   }
 }
