@@ -163,7 +163,7 @@ class Builder final : public Json::json_sax_t {
     return *std::move(result_);
   }
 
-  bool null() override { return add(Value()); }
+  bool null() override { return add(); }
   bool boolean(bool value) override { return add(value); }
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
@@ -221,11 +221,13 @@ class Builder final : public Json::json_sax_t {
     levels_.pop_back();
     return level;
   }
-  bool add(Value value) {
+  // A Value that is made of this, where it stays.
+  template <class... From>
+  bool add(From&&... from) {
     if (levels_.empty()) {
-      result_ = std::move(value);
+      result_.emplace(std::forward<From>(from)...);
     } else {
-      levels_.back().items.push_back(std::move(value));
+      levels_.back().items.emplace_back(std::forward<From>(from)...);
     }
     return true;
   }

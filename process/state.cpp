@@ -94,7 +94,8 @@ std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
     throw BadCall(fmt::format(
         "the fork server cannot be started beside {} other thread{} of this program, whose locks "
         "would stay locked in every process: make the first Manager, Process or Pool before the "
-        "first thread, or call steward::child_entry(argc, argv) in the first line of main()",
+        "first thread, or call steward::child_entry(argc, argv) in the first line of main(), for "
+        "StartMethod::spawn",
         others, others == 1 ? "" : "s"));
   }
   std::shared_ptr<Link> made = start_fork_server();

@@ -82,6 +82,7 @@ TEST(ServerDeath, WhatAKilledServerKeptDoesNotStandInTheWay) {
       return false;
     }
   }));
+  EXPECT_THROW(queue.get_many(2), Disconnected) << "the other one that it kept, and no more";
   EXPECT_EQ(queue.get_many(2), std::vector<std::string>{"c"});
 }
 

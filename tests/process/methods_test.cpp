@@ -79,7 +79,7 @@ constexpr const char* kNoEntry =
 constexpr const char* kBesideThread =
     "the fork server cannot be started beside 1 other thread of this program, whose locks would "
     "stay locked in every process: make the first Manager, Process or Pool before the first "
-    "thread, or call steward::child_entry(argc, argv) in the first line of main() and use "
+    "thread, or call steward::child_entry(argc, argv) in the first line of main(), for "
     "StartMethod::spawn";
 
 std::string case_without_entry(std::string_view what) {
