@@ -5,12 +5,12 @@
 #include <thread>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/own_threads.hpp>
+#include <steward/core/signals_blocked.hpp>
 
 namespace steward::core {
 
 void check_threads_allowed() {
-  const OwnThreads scope("steward-try");
+  const SignalsBlocked blocked;
   std::latch tried(1);
   const auto wait = [&tried] { tried.wait(); };
   int error = 0;

@@ -109,7 +109,9 @@ std::vector<RingHost::Done> RingHost::perform(core::Time now) {
       start(found->second, one);
     } catch (...) {
       fail(found->second, one.park);
-      // A put that has not been queued never goes in.
+      // A put that has not been queued never goes in. Of what could not be looked for nothing is
+      // known: it stays.
+      if (one.kind != Work::Kind::put && one.kind != Work::Kind::try_put) continue;
       Put none{.park = one.park, .items = std::move(one.items)};
       let_go(found->second, none);
     }
