@@ -162,6 +162,9 @@ void Dispatcher::worker_ended(const std::string& name, pid_t pid, int exit_code,
   try {
     tasks_->recover_dead();
     results_->recover_dead();
+    // Without a task it is nobody's loss. Nor does anybody read in an idle pool: such ends would
+    // fill the ring.
+    if (at == Board::kIdle || at == Board::kReady || at == Board::kStarting) return;
     std::string body;
     append_bytes(body, WorkerEnd{at, pid, exit_code});
     body += name;

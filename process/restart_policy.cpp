@@ -24,6 +24,11 @@ void RestartPolicy::ended() {
   pause_ = limits_.first_pause;
 }
 
+core::Time RestartPolicy::ended_idle(core::Time now) {
+  somebody_is_ready();
+  return after_pause(now);
+}
+
 std::optional<core::Time> RestartPolicy::ended_early(EarlyEnd why, core::Time now) {
   if (why == EarlyEnd::defect) {
     if (++defects_ > limits_.defects) return std::nullopt;

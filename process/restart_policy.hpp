@@ -38,8 +38,9 @@ class RestartPolicy {
 
   // A worker that has had a task has ended.
   void ended();
-  // A worker that was ready and has had no task has ended. When to start another.
-  core::Time ended_idle(core::Time now) { return after_pause(now); }
+  // A worker that was ready and has had no task has ended. When to start another: what fails so goes
+  // on failing, but with ever longer pauses.
+  core::Time ended_idle(core::Time now);
   // Some worker is ready just now: the pool works, if with fewer.
   void somebody_is_ready() { defects_ = kills_ = 0; }
   // A worker has ended before it was ready. When to start another; nullopt: the pool is broken.

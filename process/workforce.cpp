@@ -170,7 +170,7 @@ void Workforce::look_after(std::size_t number) {
 void Workforce::replace(std::size_t number, Ticket at, int exit_code) {
   if (at == Board::kStarting) {
     if (!start_later(number, early_end_of(exit_code))) give_up(too_many(exit_code));
-  } else if (at == Board::kReady) {
+  } else if (at == Board::kReady || (at & Board::kNotBegun) != 0) {
     start_at(number, restarts_.ended_idle(std::chrono::steady_clock::now()));
   } else {
     restarts_.ended();

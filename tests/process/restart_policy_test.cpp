@@ -81,11 +81,12 @@ TEST(RestartPolicy, AWorkerWithoutATaskIsReplacedAfterAPauseThatGrows) {
   EXPECT_EQ(policy.ended_idle(now), now + milliseconds(1)) << "a task ends the row";
 }
 
-TEST(RestartPolicy, AWorkerWithoutATaskDoesNotEndTheRow) {
+TEST(RestartPolicy, AWorkerThatWasReadyEndsTheRowAndNotTheGrowthOfPauses) {
   RestartPolicy policy;
   for (int i = 0; i < 8; ++i) policy.ended_early(EarlyEnd::defect, kStart);
-  policy.ended_idle(kStart);
-  EXPECT_FALSE(policy.ended_early(EarlyEnd::defect, kStart));
+  EXPECT_EQ(policy.ended_idle(kStart), kStart + milliseconds(1));
+  EXPECT_TRUE(policy.ended_early(EarlyEnd::defect, kStart));
+  EXPECT_EQ(policy.ended_idle(kStart), kStart + milliseconds(2));
 }
 
 TEST(RestartPolicy, AWorkerThatHasHadATaskEndsTheRow) {
