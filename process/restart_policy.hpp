@@ -38,8 +38,8 @@ class RestartPolicy {
 
   // A worker that has had a task has ended.
   void ended();
-  // A worker that was ready and has had no task has ended. When to start another: what fails so goes
-  // on failing, but with ever longer pauses.
+  // A worker that was ready and has had no task has ended. When to start another: after a pause
+  // that grows each time.
   core::Time ended_idle(core::Time now);
   // Some worker is ready just now: the pool works, if with fewer.
   void somebody_is_ready() { defects_ = kills_ = 0; }
