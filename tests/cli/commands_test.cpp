@@ -153,7 +153,8 @@ TEST_F(Commands, AFailedCallSaysWhy) {
   EXPECT_EQ(complaint({"scores", "pop", "9"}),
             "steward: list#1.pop: pop index out of range\n");
   EXPECT_EQ(complaint({"scores", "fly"}), "steward: list#1.fly: a list has no such method\n");
-  EXPECT_EQ(complaint({"scores", "append"}), "steward: list#1.append: too few arguments: 0\n");
+  EXPECT_EQ(complaint({"scores", "append"}),
+            "steward: list#1.append: too few arguments: 0, expected 1\n");
 }
 
 TEST_F(Commands, AGetTakesOneItemAndWaitsNoLongerThanItIsTold) {
@@ -198,7 +199,9 @@ TEST_F(Commands, CreateMakesWhatOutlivesIt) {
   EXPECT_EQ(ran.err, "steward: manager.create: 'numbers' is a list, not a dict\n");
   ran = steward({"create", address(), "carrier-pigeon"});
   EXPECT_EQ(ran.code, 1);
-  EXPECT_EQ(ran.err, "steward: manager.create: there is no class 'carrier-pigeon'\n");
+  EXPECT_EQ(ran.err,
+            "steward: manager.create: there is no class 'carrier-pigeon': "
+            "there are list, dict, queue, lock, rlock\n");
 }
 
 TEST_F(Commands, RemoveTakesAName) {
