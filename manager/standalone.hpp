@@ -18,15 +18,17 @@ namespace steward::face {
 std::string address_for_name(std::string_view name);
 
 struct LocalManager {
-  std::string address;  // of this host
+  // What it was told to listen at; its private one if it was told nothing, or is silent.
+  std::string address;
   std::string name;     // empty: it has none
+  pid_t pid = 0;        // 0: it is silent, and this is not known either
   std::string silence;  // why it did not answer; empty: it did, and the following is known
-  pid_t pid = 0;
   std::chrono::system_clock::time_point started;
   std::size_t objects = 0;
 };
-// The managers of this user on this host, by address; asking begins no sessions. (Those in other
-// mount namespaces are not found, since nobody here can reach them.)
+// The managers of this user on this host, by address. All are asked at once, which takes two
+// seconds if one is silent, and begins no sessions. (Those in other mount namespaces are not found,
+// since nobody here can reach them.)
 std::vector<LocalManager> local_managers();
 
 // Tells the manager to end, and waits until it has: of this host its process, elsewhere its port.
