@@ -1,3 +1,4 @@
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -15,6 +16,9 @@ namespace {
 
 constexpr const char* kOpen =
     "steward: every user of this host may use this manager: --key-file keeps others out";
+
+// Far beyond what a start takes on a machine that is short of all.
+constexpr std::chrono::seconds kStartTime{60};
 
 struct Serve {
   std::string address;
@@ -52,7 +56,7 @@ struct Serve {
   }
 
   void run_in_background(const ManagerOptions& options) const {
-    const face::Answer answer = face::run_in_background(log_file, [&](const face::Tell& tell) {
+    const auto work = [&](const face::Tell& tell) {
       try {
         Manager::serve(options, [&](const std::string& where) {
           if (!tell({0, where})) throw std::runtime_error("nobody waits for the address");
@@ -62,7 +66,8 @@ struct Serve {
       } catch (const std::exception& error) {
         tell({kFailed, error.what()});
       }
-    });
+    };
+    const face::Answer answer = face::run_in_background(log_file, kStartTime, work);
     if (answer.code == kWrongArgument) throw UsageError(answer.text);
     if (answer.code != 0) throw std::runtime_error(answer.text);
     say_ready(options, answer.text);

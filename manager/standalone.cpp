@@ -110,9 +110,9 @@ bool stop(Manager& manager, core::Deadline deadline) {
   return true;
 }
 
-Answer run_in_background(const std::string& log_file,
+Answer run_in_background(const std::string& log_file, std::chrono::milliseconds patience,
                          const std::function<void(const Tell& tell)>& work) {
-  const std::string said = process::run_in_background(log_file, [&](const auto& say) {
+  const std::string said = process::run_in_background(log_file, patience, [&](const auto& say) {
     work([&](const Answer& answer) {
       return say(static_cast<char>('0' + answer.code) + answer.text);
     });

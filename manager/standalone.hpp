@@ -45,8 +45,9 @@ struct Answer {
 using Tell = std::function<bool(const Answer&)>;
 // Runs `work` in a process of a session of its own, without a terminal: standard input and output
 // are /dev/null, standard error is the log file, if there is one. Returns what it tells. Throws
-// core::Failure if it cannot be started, or ends without a word. Only while there is one thread.
-Answer run_in_background(const std::string& log_file,
+// core::Failure if it cannot be started, ends without a word, or has said none within `patience`:
+// then it is ended. Only while there is one thread.
+Answer run_in_background(const std::string& log_file, std::chrono::milliseconds patience,
                          const std::function<void(const Tell& tell)>& work);
 
 }  // namespace steward::face

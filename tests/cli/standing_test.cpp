@@ -148,6 +148,9 @@ TEST_F(Standing, AStartThatFailsSaysWhyAndLeavesNothing) {
   EXPECT_THAT(refusal({"serve", "--log-file", "x"}, 2), HasSubstr("requires --background"));
   EXPECT_THAT(refusal(with({"--log-file", "/nowhere/log"})),
               HasSubstr("cannot open /nowhere/log: No such file or directory"));
+  const std::string pipe = directory() + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(refusal(with({"--log-file", pipe})), HasSubstr("cannot open " + pipe));
   const std::string file = write("file", "precious");
   EXPECT_THAT(refusal(with({"--address", "ipc://" + file})),
               HasSubstr("cannot listen at ipc://" + file + ", which is no socket"));
