@@ -7,6 +7,7 @@
 
 #include <steward/cli/commands.hpp>
 #include <steward/cli/remote.hpp>
+#include <steward/cli/table.hpp>
 #include <steward/cli/values.hpp>
 
 namespace steward::cli {
@@ -42,7 +43,7 @@ struct Create {
     const Value::List values = read_values(arguments, remote.options());
     const std::string its_name = name ? unshielded(*name) : new_name(type);
     manager.create(type, named(its_name), values);
-    std::cout << its_name << '\n';
+    std::cout << visible(its_name) << '\n';
   }
 
   Remote remote;

@@ -8,6 +8,7 @@
 #include <steward/cli/key_file.hpp>
 #include <steward/cli/notify.hpp>
 #include <steward/cli/remote.hpp>
+#include <steward/cli/table.hpp>
 #include <steward/cli/usage.hpp>
 #include <steward/manager/standalone.hpp>
 
@@ -52,7 +53,8 @@ struct Serve {
 
   void say_ready(const ManagerOptions& options, const std::string& where) const {
     if (options.key.empty() && options.address.starts_with("tcp:")) std::cerr << kOpen << '\n';
-    std::cout << where << std::endl;
+    // Programs get it as it is.
+    std::cout << (standard_output().terminal ? visible(where) : where) << std::endl;
   }
 
   void run_in_background(const ManagerOptions& options) const {

@@ -204,6 +204,10 @@ TEST_F(Commands, CreateMakesWhatOutlivesIt) {
             "there are list, dict, queue, lock, rlock\n");
 }
 
+TEST_F(Commands, ANameThatWasMadeMovesNoCursor) {
+  EXPECT_EQ(steward({"create", address(), "list", "--name", "a\x1b[2J\n"}).out, "a\\x1b[2J\\n\n");
+}
+
 TEST_F(Commands, RemoveTakesAName) {
   EXPECT_EQ(steward({"remove", address(), "scores"}).code, 0);
   EXPECT_FALSE(manager.find("scores"));
