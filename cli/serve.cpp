@@ -75,8 +75,12 @@ struct Serve {
     say_ready(options, answer.text);
     if (std::cout) return;
     // Nobody would know where it is.
-    Manager::connect(answer.text, ConnectOptions{.key = options.key}).shutdown();
-    throw std::runtime_error("cannot write the address, so the manager was ended again");
+    const ConnectOptions again{.key = options.key};
+    Manager manager = Manager::connect(answer.text, again);
+    const bool ended = face::stop(manager, again.timeout);
+    throw std::runtime_error(
+        "cannot write the address, so the manager was " +
+        std::string(ended ? "ended again" : "told to end, and is still there"));
   }
 };
 

@@ -1,5 +1,4 @@
 #include <iostream>
-#include <memory>
 #include <string>
 
 #include <steward/cli/commands.hpp>
@@ -19,15 +18,15 @@ void add_rows(Table& table, const std::string& prefix, const Value& value) {
   }
 }
 
-struct Stat {
-  explicit Stat(CLI::App& command) : remote(command) {
+struct Stat : Remote {
+  explicit Stat(CLI::App& command) : Remote(command) {
     command.add_option("--format", format, "json, prometheus, or table for people")
         ->option_text("FORMAT")
         ->check(CLI::IsMember({"table", "json", "prometheus"}));
   }
 
-  void run() const {
-    const Value stat = remote.connect().stat();
+  void run(const Manager& manager) const {
+    const Value stat = manager.stat();
     if (format == "json") {
       std::cout << to_json(stat) << '\n';
     } else if (format == "prometheus") {
@@ -39,20 +38,16 @@ struct Stat {
     }
   }
 
-  Remote remote;
   std::string format = "table";
 };
 
 }  // namespace
 
 void add_stat(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("stat", "Show what a manager counts and uses");
-  auto stat = std::make_shared<Stat>(*command);
-  command->footer(
-      "docs/protocol.md says what each number is.\n\n"
-      "  steward stat \"$ADDRESS\"\n"
-      "  steward stat \"$ADDRESS\" --format prometheus > steward.prom");
-  command->callback([stat] { stat->run(); });
+  add_remote<Stat>(program, "stat", "Show what a manager counts and uses",
+                   "docs/protocol.md says what each number is.\n\n"
+                   "  steward stat \"$ADDRESS\"\n"
+                   "  steward stat \"$ADDRESS\" --format prometheus > steward.prom");
 }
 
 }  // namespace steward::cli

@@ -95,13 +95,16 @@ std::vector<LocalManager> local_managers() {
   return all;
 }
 
-bool stop(Manager& manager, core::Deadline deadline) {
-  if (manager.pid() != 0) {
-    const shm::UniqueFd process = shm::pidfd_of(manager.pid());
+bool stop(Manager& manager, std::chrono::milliseconds patience) {
+  const core::Deadline deadline = core::deadline_after(patience);
+  const shm::UniqueFd process = manager.pid() == 0 ? shm::UniqueFd() : shm::pidfd_of(manager.pid());
+  ManagerAccess::set_patience(manager, patience);
+  try {
     manager.shutdown();
-    return shm::poll_until(process.get(), POLLIN, deadline);
+  } catch (const TimeoutError&) {
+    return false;
   }
-  manager.shutdown();
+  if (process) return shm::poll_until(process.get(), POLLIN, deadline);
   const auto address = core::parse_tcp(manager.address());
   while (address && !client::is_refused(*address, deadline)) {
     if (std::chrono::steady_clock::now() >= *deadline) return false;

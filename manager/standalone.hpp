@@ -32,8 +32,8 @@ struct LocalManager {
 std::vector<LocalManager> local_managers();
 
 // Tells the manager to end, and waits until it has: of this host its process, elsewhere its port.
-// False: it has agreed and is still there at the deadline. Throws as Manager::shutdown().
-bool stop(Manager& manager, core::Deadline deadline);
+// False: it is still there after `patience`. Throws as Manager::shutdown().
+bool stop(Manager& manager, std::chrono::milliseconds patience);
 
 // What becomes of a process in the background: 0 and what it is to be known by, or an exit code and
 // why it has ended.

@@ -97,7 +97,7 @@ TEST_F(Commands, AnObjectThatIsNotThereIsAFailure) {
   };
   EXPECT_EQ(complaint("nobody"), "steward: there is no object named 'nobody'\n");
   EXPECT_EQ(complaint("dict#1"), "steward: there is no dict#1: that is list#1\n");
-  EXPECT_EQ(complaint("7"), "steward: manager.claim: object #7 no longer exists\n");
+  EXPECT_EQ(complaint("7"), "steward: there is no object 7\n");
   const std::string handle = manager.list().handle().str();
   open<List<>>(handle);  // claimed, and gone with this
   EXPECT_THAT(complaint(handle), HasSubstr("no longer exists"));

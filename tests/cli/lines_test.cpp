@@ -127,6 +127,18 @@ TEST_F(Lines, WhatAMessageHoldsIsNotRefused) {
   }
 }
 
+TEST_F(Lines, ALineThatNobodyAnswersEndsWithTheTimeout) {
+  const Ran ran = run({"/bin/bash", "-c",
+                       "coproc S { " STEWARD_PROGRAM " call '" + address() +
+                           "' - --timeout 1.5 2>&1; }\n"
+                           "exec 5<&\"${S[0]}\" 6>&\"${S[1]}\"; eval \"exec ${S[1]}>&-\"\n"
+                           "echo numbers size >&6; read -r -u 5 first; echo \"$first\"\n"
+                           "kill -STOP $PID; echo numbers size >&6; exec 6>&-; cat <&5\n"
+                           "kill -CONT $PID"},
+                      {"PID=" + std::to_string(manager.pid())});
+  EXPECT_THAT(ran.out, StartsWith("0\nsteward: line 2: manager.find: timed out\n")) << ran.err;
+}
+
 TEST_F(Lines, WhatAManagerSaysMovesNoCursor) {
   const Ran ran = fed("numbers \x1b[2J\x9b\xc2\x9b\x7f\n", {"call", address(), "-"});
   EXPECT_EQ(ran.code, 1);
