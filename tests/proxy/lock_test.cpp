@@ -157,6 +157,17 @@ TEST_F(LockProxy, OutlivesItsLastProxyHereLocked) {
   EXPECT_THROW(locks.at(0).unlock(), NotOwner);
 }
 
+TEST_F(LockProxy, HeldByThisThreadSinceAnEarlierProxyIsNeverWaitedFor) {
+  const auto locks = house.make<List<Lock>>();
+  locks.append(house.make<Lock>());
+  locks.at(0).lock();
+  const Lock patient = locks.at(0).with_timeout(1h);
+  EXPECT_GT(patient.token(), 0U);
+  EXPECT_THROW(std::scoped_lock(lock, patient), BadCall);
+  EXPECT_FALSE(lock.locked());
+  EXPECT_TRUE(patient.locked());
+}
+
 TEST_F(LockProxy, TakesItsPolicyAtCreation) {
   const Lock poisoned = house.make<Lock>(static_cast<int>(OwnerDeath::poison));
   poisoned.lock();
@@ -178,6 +189,14 @@ TEST_F(LockProxy, SeveralAreTakenAndGivenBackTogether) {
   other.lock();
   { const std::scoped_lock hold(std::adopt_lock, other, lock); }
   EXPECT_FALSE(lock.locked() || other.locked());
+}
+
+TEST_F(LockProxy, SeveralAreUnlockedAlsoIfOneOfThemIsNotHeld) {
+  const Lock later = house.make<Lock>();
+  lock.lock();
+  rlock.lock();
+  { const std::scoped_lock hold(std::adopt_lock, lock, rlock, later); }
+  EXPECT_FALSE(lock.locked() || rlock.locked());
 }
 
 TEST_F(LockProxy, SeveralAreTakenInOneOrderWhateverTheyAreGivenIn) {
