@@ -84,9 +84,8 @@ Dispatcher::Dispatcher(Plan plan, PoolRings rings)
   const std::vector<int> files{tasks_->fd(), results_->fd(), board_.fd()};
   Workforce::Owner& owner = *this;
   workforce_ = std::make_unique<Workforce>(plan_.workers, board_, files, owner);
-  const core::OwnThreads scope("steward-pool");
   const std::lock_guard hold(mutex_);
-  thread_ = std::thread([this] {
+  thread_ = core::start_own_thread("steward-pool", [this] {
     run();
     const auto last = std::move(until_thread_ends_);
   });
@@ -328,6 +327,7 @@ void Dispatcher::run_next(Lock& lock) {
   later_.pop_front();
   {
     const Unlocked unlocked(lock);
+    const core::ProgramsCode callback;
     next();
   }
   // A future may be ready by that, and somebody who leads may wait for it.
