@@ -1,5 +1,7 @@
 #include <steward/process/dispatcher.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <new>
 #include <span>
@@ -72,6 +74,20 @@ class Dispatcher::Leading {
   Dispatcher& pool_;
 };
 
+std::shared_ptr<Dispatcher> Dispatcher::make(Plan plan) {
+  return {new Dispatcher(std::move(plan)), destroy};
+}
+
+// Of a copy the threads are not here, and its rings are not mapped.
+void Dispatcher::destroy(Dispatcher* dispatcher) {
+  if (dispatcher->creator_ == ::getpid()) delete dispatcher;
+}
+
+void Dispatcher::require_process() const {
+  if (creator_ == ::getpid()) return;
+  throw BadCall(fmt::format("a Pool belongs to the process that created it (pid {})", creator_));
+}
+
 Dispatcher::Dispatcher(Plan plan) : Dispatcher(std::move(plan), make_rings()) {}
 
 Dispatcher::Dispatcher(Plan plan, PoolRings rings)
@@ -135,6 +151,7 @@ void Dispatcher::complete(const JobPtr& job, std::size_t total, Next next) {
 }
 
 bool Dispatcher::cancel(Job& job, const char* why) {
+  require_process();
   if (!job.cancel()) return false;
   board_.cancel(job.number);
   Losses losses;
@@ -244,6 +261,7 @@ std::optional<Dispatcher::Unit> Dispatcher::settle_ticket(Ticket ticket) {
 // ---- Waiting ----
 
 void Dispatcher::help(const std::function<bool()>& done, core::Deadline deadline) {
+  require_process();
   Lock lock(mutex_);
   const Helping helping(*this);
   const auto passed = [&] { return deadline && std::chrono::steady_clock::now() >= *deadline; };
@@ -435,6 +453,7 @@ void Dispatcher::terminate(const char* why) {
 }
 
 void Dispatcher::shut_down(const char* why) noexcept {
+  if (creator_ != ::getpid()) return;
   try {
     terminate(why);
     workforce_->join();
