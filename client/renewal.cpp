@@ -16,9 +16,8 @@ namespace steward::client {
 Renewal::Renewal(Tend tend)
     : tend_(std::move(tend)), end_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!end_) throw Overloaded("no descriptor is left for a remote session");
-  const core::OwnThreads scope("steward-renewal");
   try {
-    thread_ = std::thread([this] { run(); });
+    thread_ = core::start_own_thread("steward-renewal", [this] { run(); });
   } catch (const std::system_error&) {
     throw Overloaded("no thread is left for a remote session");
   }

@@ -80,6 +80,7 @@ core::ReferencePtr LiveSession::adopt(core::Token token) {
     auto self = std::static_pointer_cast<LiveSession>(shared_from_this());
     reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
     known = {reference, reference.get()};
+    holds_.proxy_made(known.reference->token().object);
   }
   ++reference->grants_;
   return reference;
@@ -103,7 +104,7 @@ void LiveSession::release(const ClientReference& reference) noexcept try {
   const auto known = references_.find(reference.token().object);
   if (known != references_.end() && known->second.reference == &reference) {
     references_.erase(known);
-    holds_.forget(reference.token().object);
+    holds_.last_proxy_gone(reference.token().object);
   }
   if (reference.grants_ > 0) drop({{reference.token().object, reference.grants_}});
 } catch (...) {

@@ -17,9 +17,11 @@ void check_threads_allowed() {
   {
     std::jthread first;
     std::jthread second;
+    std::jthread third;
     try {
       first = std::jthread(wait);
       second = std::jthread(wait);
+      third = std::jthread(wait);
     } catch (const std::system_error& refused) {
       error = refused.code().value();
     }

@@ -1,5 +1,7 @@
 #include <steward/process/dispatcher.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <new>
 #include <span>
@@ -72,6 +74,20 @@ class Dispatcher::Leading {
   Dispatcher& pool_;
 };
 
+std::shared_ptr<Dispatcher> Dispatcher::make(Plan plan) {
+  return {new Dispatcher(std::move(plan)), destroy};
+}
+
+// Of a copy the threads are not here, and its rings are not mapped.
+void Dispatcher::destroy(Dispatcher* dispatcher) {
+  if (dispatcher->creator_ == ::getpid()) delete dispatcher;
+}
+
+void Dispatcher::require_process() const {
+  if (creator_ == ::getpid()) return;
+  throw BadCall(fmt::format("a Pool belongs to the process that created it (pid {})", creator_));
+}
+
 Dispatcher::Dispatcher(Plan plan) : Dispatcher(std::move(plan), make_rings()) {}
 
 Dispatcher::Dispatcher(Plan plan, PoolRings rings)
@@ -84,9 +100,8 @@ Dispatcher::Dispatcher(Plan plan, PoolRings rings)
   const std::vector<int> files{tasks_->fd(), results_->fd(), board_.fd()};
   Workforce::Owner& owner = *this;
   workforce_ = std::make_unique<Workforce>(plan_.workers, board_, files, owner);
-  const core::OwnThreads scope("steward-pool");
   const std::lock_guard hold(mutex_);
-  thread_ = std::thread([this] {
+  thread_ = core::start_own_thread("steward-pool", [this] {
     run();
     const auto last = std::move(until_thread_ends_);
   });
@@ -136,6 +151,7 @@ void Dispatcher::complete(const JobPtr& job, std::size_t total, Next next) {
 }
 
 bool Dispatcher::cancel(Job& job, const char* why) {
+  require_process();
   if (!job.cancel()) return false;
   board_.cancel(job.number);
   Losses losses;
@@ -245,6 +261,7 @@ std::optional<Dispatcher::Unit> Dispatcher::settle_ticket(Ticket ticket) {
 // ---- Waiting ----
 
 void Dispatcher::help(const std::function<bool()>& done, core::Deadline deadline) {
+  require_process();
   Lock lock(mutex_);
   const Helping helping(*this);
   const auto passed = [&] { return deadline && std::chrono::steady_clock::now() >= *deadline; };
@@ -328,6 +345,7 @@ void Dispatcher::run_next(Lock& lock) {
   later_.pop_front();
   {
     const Unlocked unlocked(lock);
+    const core::ProgramsCode callback;
     next();
   }
   // A future may be ready by that, and somebody who leads may wait for it.
@@ -435,6 +453,7 @@ void Dispatcher::terminate(const char* why) {
 }
 
 void Dispatcher::shut_down(const char* why) noexcept {
+  if (creator_ != ::getpid()) return;
   try {
     terminate(why);
     workforce_->join();

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <steward/core/clock.hpp>
 #include <steward/core/future_state.hpp>
@@ -39,7 +40,9 @@
 
 namespace steward::process {
 
-// Thread safety: any thread may call any function. Owns the rings, the processes and a thread.
+// Thread safety: any thread may call any function. Owns the rings, the processes and a thread: in a
+// child of a plain fork() they are the parent's, help() and cancel() throw BadCall, and the last
+// user leaves the object as it is.
 class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
                          private Workforce::Owner {
  public:
@@ -53,9 +56,14 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
 
   // Throws what kept the workers from coming up.
   explicit Dispatcher(Plan plan);
+  // One that the last of its users destroys in this process only.
+  static std::shared_ptr<Dispatcher> make(Plan plan);
   ~Dispatcher();  // shut_down()
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // Throws BadCall in a process that has not made it.
+  void require_process() const;
 
   std::size_t workers() const { return plan_.workers.count; }
   std::vector<pid_t> pids() const { return workforce_->pids(); }
@@ -83,8 +91,9 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   void join();
   // Whatever has no result fails with Closed; the workers are ended.
   void terminate(const char* why);
-  // terminate(), and the end of all threads here. In a callback of its own, which runs on the
-  // pool's thread, that thread ends with the callback, and keeps this object until then.
+  // terminate(), and the end of all threads here; nothing in another process than its creator's. In
+  // a callback of its own, which runs on the pool's thread, that thread ends with the callback, and
+  // keeps this object until then.
   void shut_down(const char* why) noexcept;
 
  private:
@@ -102,6 +111,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   };
 
   Dispatcher(Plan plan, PoolRings rings);
+  static void destroy(Dispatcher* dispatcher);
 
   // What has to be done once mutex_ is free.
   struct Losses {
@@ -149,6 +159,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   void look_again() noexcept;
   void run();
 
+  const pid_t creator_ = ::getpid();
   const Plan plan_;
   Board board_;
   const std::unique_ptr<Queue> tasks_;
@@ -195,6 +206,7 @@ class JobPromiser final : public core::Promiser {
   }
   void run_later(std::function<void()> next) override { dispatcher_->run_later(std::move(next)); }
   bool cancel() override;
+  void require_process() const override { dispatcher_->require_process(); }
 
  private:
   std::shared_ptr<Dispatcher> dispatcher_;

@@ -15,8 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include <sys/types.h>
-
 #include <steward/core/future.hpp>
 #include <steward/process/collectors.hpp>
 #include <steward/process/dispatcher.hpp>
@@ -70,8 +68,8 @@ struct PoolOptions {
 //
 // A resource: only moves. The destructor terminates, as at the end of Python's `with`: what has no
 // result then fails with Closed. It may run in a callback of this pool (`then`, on_progress). In a
-// process that did not create the pool the destructor does nothing and every other function throws
-// BadCall.
+// process that did not create the pool (a child of a plain fork()) the destructor does nothing and
+// every other function throws BadCall; so does whoever waits there for results that have not come.
 //
 // Thread safety: any thread may call any function, but for moving and destruction.
 class Pool {
@@ -341,7 +339,6 @@ class Pool {
 
   std::shared_ptr<process::Dispatcher> dispatcher_;
   std::shared_ptr<Addresses> addresses_;
-  pid_t creator_;
 };
 
 }  // namespace steward

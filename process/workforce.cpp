@@ -66,8 +66,7 @@ Workforce::Workforce(WorkerPlan plan, Board& board, std::vector<int> files, Owne
   if (!bell_) throw SystemError(errno, "a pool's eventfd");
   try {
     for (std::size_t i = 0; i < seats_.size(); ++i) start_first(i);
-    const core::OwnThreads scope("steward-pool");
-    watcher_ = std::thread([this] { watch(); });
+    watcher_ = core::start_own_thread("steward-pool", [this] { watch(); });
   } catch (...) {
     kill();
     watch();

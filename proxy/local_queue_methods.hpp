@@ -526,8 +526,10 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return {own.get(), own};
       }
       const auto* place = reinterpret_cast<const T*>(ring.item(held).bytes.data());
-      return {place, std::shared_ptr<const void>(
-                         place, [queue = *this, &ring, held](const void*) { ring.consume(held); })};
+      const auto done = [queue = *this, &ring, held, home = client::HomeProcess()](const void*) {
+        queue.done_with(ring, held, home);
+      };
+      return {place, std::shared_ptr<const void>(place, done)};
     }
   }
 

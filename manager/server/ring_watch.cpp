@@ -68,8 +68,7 @@ void RingWatch::watch(std::vector<Word> words, core::Duration slice) {
   }
   shm::wake_all(kick_);
   if (thread_.joinable()) return;
-  const core::OwnThreads scope("steward-rings");
-  thread_ = std::thread([this] { run(); });
+  thread_ = core::start_own_thread("steward-rings", [this] { run(); });
 }
 
 void RingWatch::run() {
