@@ -68,7 +68,6 @@ class Holds {
     Session::Hold current;
     std::uint64_t lost = 0;  // how many unlocks of lost holds are still to come
   };
-  using Entries = std::map<std::pair<core::ObjectId, Thread>, Entry>;
 
   // Of one lock.
   template <class F>
@@ -79,7 +78,7 @@ class Holds {
     }
   }
 
-  Entries entries_;
+  std::map<std::pair<core::ObjectId, Thread>, Entry> entries_;
   std::deque<core::ObjectId> without_proxy_;  // locks that are held; the oldest first
 };
 

@@ -49,9 +49,9 @@ class SeveralLocks;
 
 // The methods of Lock and RLock under a call policy. The owner is a thread: of all processes, this
 // one, by whatever proxy, also one that was made after the proxy that locked is gone. Waiters are
-// served first come, first served. Locking throws Poisoned after the death of an
-// owner under OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the
-// lock was not taken.
+// served first come, first served. Locking throws Poisoned after the death of an owner under
+// OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the lock was not
+// taken.
 template <class Calls>
 class LockMethods : public Calls {
   friend class SeveralLocks;
