@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
-#include <ranges>
 #include <vector>
 
 #include <steward/core/clock.hpp>
@@ -25,12 +24,12 @@ constexpr core::Duration next_patience(core::Duration patience, core::Duration q
 }
 
 // Runs it for each, the last one first, also for those behind one that throws. The first error.
-template <std::ranges::bidirectional_range All, class F>
+template <class All, class F>
 std::exception_ptr each_from_the_last(const All& all, F&& run) noexcept {
   std::exception_ptr first;
-  for (const auto& one : all | std::views::reverse) {
+  for (auto one = all.rbegin(); one != all.rend(); ++one) {
     try {
-      run(one);
+      run(*one);
     } catch (...) {
       if (!first) first = std::current_exception();
     }

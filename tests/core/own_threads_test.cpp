@@ -7,6 +7,7 @@
 
 #include <array>
 #include <fstream>
+#include <latch>
 #include <stdexcept>
 #include <string>
 #include <thread>
