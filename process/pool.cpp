@@ -105,8 +105,11 @@ const std::shared_ptr<process::Dispatcher>& Pool::shared_dispatcher() const {
 process::Dispatcher& Pool::dispatcher() const { return *shared_dispatcher(); }
 
 std::size_t Pool::automatic_chunk(std::size_t count) const {
+  constexpr std::size_t kSteps = 100;  // of a bar that moves smoothly
   const std::size_t chunks = 4 * dispatcher().workers();
-  return std::max<std::size_t>((count + chunks - 1) / chunks, 1);
+  std::size_t chunk = (count + chunks - 1) / chunks;
+  if (dispatcher().tells_progress()) chunk = std::min(chunk, count / kSteps);
+  return std::max<std::size_t>(chunk, 1);
 }
 
 std::size_t Pool::task_bytes_max(const process::Job& job, std::size_t chunk_size) const {

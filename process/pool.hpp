@@ -97,9 +97,10 @@ class Pool {
   // ---- A call for each element ----
 
   // f(x) for each x of any input range, in chunks: of `chunk_size` calls, or (0) about four for
-  // each worker and not much more than a megabyte; of fewer where all would be too large for one
-  // task. The results in the order of the elements; nothing if f returns nothing. If calls throw,
-  // all others are made all the same; then the exception of the first in that order is thrown.
+  // each worker, at least a hundred if on_progress is set, and not much more than a megabyte; of
+  // fewer where all would be too large for one task. The results in the order of the elements;
+  // nothing if f returns nothing. If calls throw, all others are made all the same; then the
+  // exception of the first in that order is thrown.
   template <class F, std::ranges::input_range Range>
   auto map(F&& f, Range&& range, std::size_t chunk_size = 0) {
     return start_map<F>(Next::somebody_waits, f, range, chunk_size).get();
