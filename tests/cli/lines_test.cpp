@@ -149,9 +149,12 @@ TEST_F(Lines, WhatAManagerSaysMovesNoCursor) {
 }
 
 TEST_F(Lines, AllGoOverOneConnection) {
-  std::string text;
+  const Lock lock = manager.lock(named("guard"));  // a hold ends with its session
+  std::string text = "guard lock\n";
   for (int i = 0; i < 500; ++i) text += "numbers append " + std::to_string(i) + "\n";
-  EXPECT_EQ(fed(text, {"call", address(), "-"}).code, 0);
+  const Ran ran = fed(text + "guard locked\nguard unlock\n", {"call", address(), "-"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, testing::EndsWith("null\ntrue\nnull\n"));
   EXPECT_EQ(list.size(), 500U);
   EXPECT_EQ(list.at(-1), Value(499));
 }
