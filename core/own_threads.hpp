@@ -8,10 +8,12 @@
 #include <latch>
 #include <memory>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
 #include <steward/core/signals_blocked.hpp>
+#include <steward/core/threads_allowed.hpp>
 
 namespace steward::core {
 
@@ -22,9 +24,9 @@ inline constexpr std::string_view kOwnThread = "steward-";
 
 // Starts a thread that gets no signals, which are for the program's threads, and that has this name
 // once it runs `body`, and once this function returns. The name begins with kOwnThread and has 15
-// characters at most; it is of static storage. Throws std::system_error.
+// characters at most; it is of static storage. Throws SystemError.
 template <class F>
-std::thread start_own_thread(const char* name, F body) {
+std::thread start_own_thread(const char* name, F body) try {
   const SignalsBlocked blocked;
   const auto named = std::make_shared<std::latch>(1);
   std::thread thread([named, name, body = std::move(body)]() mutable {
@@ -34,6 +36,8 @@ std::thread start_own_thread(const char* name, F body) {
   });
   named->wait();
   return thread;
+} catch (const std::system_error& refused) {
+  throw no_thread(refused.code().value());
 }
 
 // Runs `body` on such a thread and waits for it. The threads that it starts have the name, and get

@@ -4,10 +4,14 @@
 #include <system_error>
 #include <thread>
 
-#include <steward/core/errors.hpp>
 #include <steward/core/signals_blocked.hpp>
 
 namespace steward::core {
+
+SystemError no_thread(int error) {
+  return {error, "cannot start a thread (look at `ulimit -u` and at filters of system calls, which "
+                 "must allow clone3 or answer ENOSYS)"};
+}
 
 void check_threads_allowed() {
   const SignalsBlocked blocked;
@@ -27,9 +31,7 @@ void check_threads_allowed() {
     }
     tried.count_down();
   }
-  if (error == 0) return;
-  throw SystemError(error, "cannot start a thread (look at `ulimit -u` and at filters of system "
-                           "calls, which must allow clone3 or answer ENOSYS)");
+  if (error != 0) throw no_thread(error);
 }
 
 }  // namespace steward::core
