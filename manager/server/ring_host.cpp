@@ -19,9 +19,10 @@ constexpr core::Time kNow = shm::SharedQueue::kNow;
 // So much one get_many takes at most: others wait for the loop.
 constexpr std::size_t kGetItems = 1U << 16U;
 constexpr std::size_t kGetBytes = 16U << 20U;
-// What an item takes in a message beside its bytes, and a message beside its items.
+// What an item takes in a message beside its bytes.
 constexpr std::size_t kItemBytes = 8;
-constexpr std::uint64_t kMessageBytes = 256;
+
+static_assert(kItemBytesMost <= shm::kMessageBytesMax);
 
 constexpr const char* kNoBlock = "the queue's shared memory has no room for another item";
 
@@ -57,8 +58,7 @@ void order(std::vector<Work>& work) {
 
 RingHost::RingHost(Poller& poller, const core::Limits& limits, std::size_t descriptors)
     : poller_(poller),
-      item_bytes_(std::clamp<std::uint64_t>(limits.message_bytes, kMessageBytes + kStubBytes,
-                                            shm::kMessageBytesMax) - kMessageBytes),
+      item_bytes_(server::item_bytes(limits)),
       descriptors_(descriptors) {
   poller_.add(watch_.fd(), [this] { woken_ = true; });
 }
