@@ -60,6 +60,23 @@ void LocalQueue::done_with(Ring& ring, const shm::Held& held,
   try {
     static_cast<void>(ring.consume(held));
   } catch (const std::exception&) {
+    // Its memory is damaged.
+  }
+}
+
+void LocalQueue::give_back(Ring& ring, const shm::Held& held) noexcept {
+  try {
+    static_cast<void>(ring.nack(held));
+  } catch (const std::exception&) {
+    // Its memory is damaged, or there is none.
+  }
+}
+
+bool LocalQueue::manager_is_gone(Ring& ring) noexcept {
+  try {
+    return ring.manager_is_gone();
+  } catch (const std::exception&) {
+    return false;
   }
 }
 

@@ -325,7 +325,7 @@ void Server::serve(const RingRequest& request) {
   const std::uint64_t maxsize = core_->ring_maxsize(request.object);
   const auto [fd, made] = rings_->open(request.object, maxsize);
   if (made) {
-    feed(input::QueueMapped{request.object, rings_->item_bytes()});
+    feed(input::QueueMapped{request.object});
     pass_gate();  // the items move in before anybody else is there
   }
   request.grant(maxsize, fd);
