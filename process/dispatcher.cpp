@@ -348,11 +348,21 @@ void Dispatcher::run_until_stopped(Lock& lock) {
 // ---- The end ----
 
 // Under mutex_: no task is left, none will come.
-void Dispatcher::leave_when_done() {
+void Dispatcher::leave_when_done() noexcept {
   if (!closed_ || tasks_closed_ || unsettled_ > 0) return;
-  tasks_closed_ = true;
   workforce_.retire();
-  tasks_->close();
+  close_tasks();
+}
+
+// Under mutex_. From a ring that one of them has damaged, by running wild, the workers may not hear
+// that they are to leave.
+void Dispatcher::close_tasks() noexcept {
+  tasks_closed_ = true;
+  try {
+    tasks_->close();
+  } catch (const std::exception&) {
+    workers_are_deaf_ = true;
+  }
 }
 
 void Dispatcher::close() {
@@ -368,11 +378,17 @@ bool Dispatcher::closed() const {
 
 void Dispatcher::join() {
   help([this] { return unsettled_ == 0; }, std::nullopt);
+  bool deaf = false;
+  {
+    const std::lock_guard hold(mutex_);
+    deaf = workers_are_deaf_;
+  }
+  if (deaf) workforce_.kill();
   workforce_.join();
 }
 
 // Under mutex_: the pool is broken, and nobody wants what the workers have. Whoever leads next
-// tells what is lost by that.
+// tells what is lost by that; who leads, or could, is woken for it.
 void Dispatcher::fail(const std::exception_ptr& why) noexcept {
   if (!broken_) broken_ = why;
   books_.lose_all(why);
@@ -380,6 +396,9 @@ void Dispatcher::fail(const std::exception_ptr& why) noexcept {
     if (task.job->cancel()) board_.cancel(task.job->number);
   }
   workforce_.retire();
+  changed_.notify_all();
+  background_.notify_one();
+  if (led_) look_again();
 }
 
 void Dispatcher::fail_all(const std::exception_ptr& why) noexcept {
@@ -393,9 +412,8 @@ void Dispatcher::terminate(const char* why) noexcept {
   {
     const std::lock_guard hold(mutex_);
     closed_ = true;
-    tasks_closed_ = true;
+    close_tasks();
   }
-  tasks_->close();
   workforce_.kill();
 }
 

@@ -116,7 +116,8 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   void check_open() const;
   void send_waiting();
   bool send_first();
-  void leave_when_done();
+  void leave_when_done() noexcept;
+  void close_tasks() noexcept;
   void lead(Lock& lock, core::Deadline deadline);
   void run_next(Lock& lock);
   void run_until_stopped(Lock& lock);
@@ -163,6 +164,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   std::deque<std::function<void()>> later_;
   bool closed_ = false;
   bool tasks_closed_ = false;
+  bool workers_are_deaf_ = false;
   bool stopping_ = false;
   bool stopped_ = false;
   std::exception_ptr broken_;
