@@ -280,27 +280,29 @@ void Dispatcher::receive(core::Deadline deadline) noexcept {
   }
 }
 
-void Dispatcher::run_later(std::function<void()> next) {
+void Dispatcher::run_later(core::LaterList next) noexcept {
+  if (next.empty()) return;
   {
     const std::lock_guard hold(mutex_);
     if (!stopped_) {
-      later_.push_back(std::move(next));
+      later_.splice(later_.end(), next);
       background_.notify_one();
       changed_.notify_all();
       if (pools_thread_leads_ && !on_pools_thread()) look_again();
       return;
     }
   }
-  next();
+  for (const core::Later& each : next) each.run();
 }
 
 void Dispatcher::run_next(Lock& lock) {
-  const auto next = std::move(later_.front());
-  later_.pop_front();
+  core::LaterList next;
+  next.splice(next.end(), later_, later_.begin());
   {
     const Unlocked unlocked(lock);
     const core::ProgramsCode callback;
-    next();
+    next.front().run();
+    next.clear();  // what it has kept may be anything
   }
   // A future may be ready by that, and somebody who leads may wait for it.
   changed_.notify_all();
