@@ -73,14 +73,17 @@ core::ReferencePtr LiveSession::adopt(core::Token token) {
   if (inherited()) return successor()->adopt(std::move(token));
   token.addresses = addresses_;
   token.nonce.reset();
+  const core::ObjectId object = token.object;
+  std::shared_ptr<const ClientReference> reference;  // let go after the lock
   const Lock lock(mutex_);
-  Known& known = references_[token.object];
-  std::shared_ptr<const ClientReference> reference = known.pointer.lock();
+  if (const auto known = references_.find(object); known != references_.end()) {
+    reference = known->second.pointer.lock();
+  }
   if (reference == nullptr) {
     auto self = std::static_pointer_cast<LiveSession>(shared_from_this());
     reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
-    known = {reference, reference.get()};
-    holds_.proxy_made(known.reference->token().object);
+    references_.insert_or_assign(object, Known{reference, reference.get()});
+    holds_.proxy_made(object);
   }
   ++reference->grants_;
   return reference;
