@@ -8,13 +8,11 @@
 #include <steward/cli/notify.hpp>
 #include <steward/cli/remote.hpp>
 #include <steward/cli/usage.hpp>
+#include <steward/manager/serve.hpp>
 #include <steward/manager/standalone.hpp>
 
 namespace steward::cli {
 namespace {
-
-constexpr const char* kOpen =
-    "steward: every user of this host may use this manager: --key-file keeps others out";
 
 struct Serve {
   std::string address;
@@ -30,7 +28,7 @@ struct Serve {
     if (background) return run_in_background(options);
     try {
       Manager::serve(options, [&](const std::string& where) {
-        say_ready(options, where);
+        std::cout << where << std::endl;
         notify_supervisor("READY=1");
       });
     } catch (const BadCall& error) {
@@ -44,11 +42,6 @@ struct Serve {
     } catch (const BadCall& error) {
       throw UsageError(error.what());
     }
-  }
-
-  void say_ready(const ManagerOptions& options, const std::string& where) const {
-    if (options.key.empty() && options.address.starts_with("tcp:")) std::cerr << kOpen << '\n';
-    std::cout << where << std::endl;
   }
 
   void run_in_background(const ManagerOptions& options) const {
@@ -65,7 +58,8 @@ struct Serve {
     });
     if (answer.code == kWrongArgument) throw UsageError(answer.text);
     if (answer.code != 0) throw std::runtime_error(answer.text);
-    say_ready(options, answer.text);
+    face::warn_if_open(options);  // that of the manager itself went into its log
+    std::cout << answer.text << std::endl;
     if (std::cout) return;
     // Nobody would know where it is.
     Manager::connect(answer.text, ConnectOptions{.key = options.key}).shutdown();

@@ -35,9 +35,9 @@ bool is_sanitizers(const std::filesystem::path& task) {
 bool is_sanitizers(const std::filesystem::path&) { return false; }
 #endif
 
-// Those that a connection has brought along (ZeroMQ's, the renewal of a remote session, the relay
-// of a Connection over tcp), and those of pools. Around a fork nothing of theirs is locked that the
-// child could need.
+// Those that a connection has brought along (ZeroMQ's, the renewal of a remote session), that of a
+// Listener over tcp, and those of pools. Around a fork nothing of theirs is locked that the child
+// could need.
 bool is_ours(const std::filesystem::path& task) {
   std::ifstream file(task / "comm");
   std::string name;
