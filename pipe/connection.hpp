@@ -41,7 +41,9 @@ struct ConnectionAccess;
 // it goes there: `Process child(work, std::move(far)); child.start();` closes it here once the
 // process has it, and no other process keeps the far side from seeing it closed. A copy of the
 // program as it stands (by fork(), or StartMethod::fork for a target with captures or a subclass)
-// has all its ends, too: each counts as closed when both have closed it.
+// has all its ends, too: each counts as closed when both have closed it. Over tcp with a key such
+// an end sends only in the process that sends first after the fork, and receives only in the one
+// that receives first; the other gets Closed.
 //
 // Thread safety: several threads may send and several may receive at once, and take turns. close(),
 // moves and destruction need the object for themselves.
@@ -67,7 +69,8 @@ class Connection {
   static Connection connect(const std::string& address);
   static Connection connect(const std::string& address, const ConnectOptions& options);
 
-  // Waits while the other side does not read and some hundred kilobytes are under way.
+  // Waits while the other side does not read and some hundred kilobytes are under way (over tcp as
+  // much as the kernels' windows hold, which may be some megabytes).
   void send(const T& value) {
     const int socket = fd();
     std::string message;
@@ -99,7 +102,8 @@ class Connection {
     return poll_until(core::deadline_after(timeout));
   }
 
-  // The other side receives what was sent, then Closed. May be called again.
+  // The other side receives what was sent, then Closed. Over tcp this may wait until its kernel has
+  // that, a second at most, as does the destructor. May be called again.
   void close() {
     if (closed_) return;
     static_cast<void>(fd());

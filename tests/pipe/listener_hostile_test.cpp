@@ -187,6 +187,41 @@ TEST_P(HostileListener, OneThatCannotBeWatchedIsLetGoAndNobodyElse) {
   expect_well(listener, key);
 }
 
+// ---- Forks ----
+
+TEST_P(HostileListener, AForkedCopyHearsThatNobodyGreetsAnyMore) {
+  test::Forked owner([this](int out) {
+    Listener own("tcp://127.0.0.1:0", {.key = key});
+    const test::Forked copy([&](int) {
+      try {
+        own.accept<int>();
+      } catch (const Closed&) {
+        ::dprintf(out, "closed\n");
+      }
+      return 0;
+    });
+    ::dprintf(out, "up\n");
+    ::poll(nullptr, 0, -1);
+    return 0;
+  });
+  ASSERT_EQ(owner.line(), "up");
+  owner.kill();
+  EXPECT_EQ(owner.line(), "closed");
+}
+
+TEST_P(HostileListener, AForkedCopyKeepsNoneOfThoseWhoAreGreeted) {
+  RawTcp greeted(listener.address());
+  greeted.says("stew");
+  auto near = Connection<int>::connect(listener.address(), {.key = key});  // it was taken in
+  const test::Forked copy([](int) {
+    ::poll(nullptr, 0, -1);
+    return 0;
+  });
+  greeted.says("x");
+  greeted.hears(kReplyBytes);
+  EXPECT_EQ(greeted.hears_all(), "") << "the copy has it, too";
+}
+
 // ---- Descriptors ----
 
 TEST(CrowdedListener, ALackOfDescriptorsEndsNeitherItNorItsConnections) {

@@ -233,6 +233,47 @@ TYPED_TEST(ListenerTest, NobodyThereIsDisconnected) {
   EXPECT_NE(text.find(address), std::string::npos) << text;
 }
 
+TYPED_TEST(ListenerTest, WhoHasConnectedCanBeAcceptedAtOnce) {
+  Listener listener = this->listen();
+  for (int i = 0; i < 50; ++i) {
+    auto near = this->template connect<int>(listener);
+    auto far = listener.try_accept<int>();
+    ASSERT_TRUE(far) << i;
+    far->send(i);
+    EXPECT_EQ(near.recv(), i);
+  }
+}
+
+TYPED_TEST(ListenerTest, AForkedCopyAcceptsToo) {
+  Listener listener = this->listen();
+  test::Forked child([&](int) {
+    Connection<int> far = listener.accept<int>();
+    far.send(far.recv() + 1);
+    return 0;
+  });
+  auto near = this->template connect<int>(listener);
+  near.send(4);
+  EXPECT_EQ(near.recv(), 5);
+  EXPECT_EQ(child.join(), 0);
+  auto [other, far] = this->template connected<int>(listener);
+  other.send(6);
+  EXPECT_EQ(far.recv(), 6);
+}
+
+TYPED_TEST(ListenerTest, ThePlaceIsFreeAgainAlthoughAForkedCopyLives) {
+  Listener listener = this->listen();
+  const std::string address = listener.address();
+  const test::Forked child([](int) {
+    ::poll(nullptr, 0, -1);
+    return 0;
+  });
+  listener.close();
+  listener = Listener(address, {.key = this->place_.key});
+  auto [near, far] = this->template connected<int>(listener);
+  near.send(4);
+  EXPECT_EQ(far.recv(), 4);
+}
+
 TYPED_TEST(ListenerTest, ThePlaceIsFreeAgainAfterTheClose) {
   Listener listener = this->listen();
   const std::string address = listener.address();
