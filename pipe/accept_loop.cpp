@@ -55,6 +55,9 @@ AcceptLoop::AcceptLoop(process::PassedFd listening, process::PassedFd handoff, s
   }
 }
 
+// A process that is just being forked may still have a copy of the port.
+AcceptLoop::~AcceptLoop() { ::shutdown(listening_.get(), SHUT_RDWR); }
+
 bool AcceptLoop::watch(int operation, int fd, std::uint64_t id, std::uint32_t events) noexcept {
   epoll_event event{};
   event.events = events;

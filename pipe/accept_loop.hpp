@@ -27,6 +27,7 @@ class AcceptLoop {
              Secret secret);
   AcceptLoop(const AcceptLoop&) = delete;
   AcceptLoop& operator=(const AcceptLoop&) = delete;
+  ~AcceptLoop();
 
   static constexpr std::string_view kAccepted = "a";
 

@@ -45,6 +45,9 @@ struct ConnectionAccess;
 // an end sends only in the process that sends first after the fork, and receives only in the one
 // that receives first; the other gets Closed.
 //
+// One whose process could not be started stays with its Process, for another start(); over tcp with
+// a key it cannot, since the process might have it all the same.
+//
 // Thread safety: several threads may send and several may receive at once, and take turns. close(),
 // moves and destruction need the object for themselves.
 template <class T = Value>
@@ -135,6 +138,7 @@ class Connection {
       throw BadCall("a Connection goes to another process between messages, and this one has begun "
                     "to receive one: call recv() first");
     }
+    end_.check_packing();
     const auto direction = static_cast<std::uint8_t>(stream_->direction());
     const std::uint64_t limit = stream_->message_bytes();
     std::string state = stream_->state();

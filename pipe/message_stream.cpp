@@ -185,7 +185,7 @@ bool MessageStream::between_messages() const {
   return ended_ || (head_size_ == 0 && (records_ == nullptr || records_->between()));
 }
 
-std::string MessageStream::state() const {
+std::string MessageStream::state() {
   if (!tcp_) return {};
   std::string state(1, kOverTcp);
   if (records_ == nullptr) return state;
@@ -250,8 +250,7 @@ void MessageStream::end_of(int socket, int error) {
   ended_ = true;
   if (error != EBUSY) left_ = true;
   if (error == EBUSY) {
-    why_ended_ = "Connection.recv: another process has received here since it was forked, and "
-                 "goes on";
+    why_ended_ = "Connection.recv: another process has this end, too, and goes on with it";
   } else if (error == EBADMSG) {
     why_ended_ = "Connection.recv: what came is not what the other side had sent: somebody meddles "
                  "with the connection, or it is another program's";

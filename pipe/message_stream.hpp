@@ -72,9 +72,9 @@ class MessageStream {
   // This end is over since what came was not the other side's, or another process has taken it.
   bool was_meddled_with() const { return why_ended_ != nullptr; }
 
-  // What it takes to go on elsewhere, beside direction and limit: kStateBytesMost at most. Of an
-  // encrypted one only one may.
-  std::string state() const;
+  // What it takes to go on elsewhere, beside direction and limit: kStateBytesMost at most. Then an
+  // encrypted stream does not go on here: its functions throw Closed, this one too.
+  std::string state();
   static constexpr std::size_t kStateBytesMost = 1 + core::StreamCipher::kStateBytes;
   // Throws BadCall if it is no state, Overloaded if there is no memory for it.
   static std::unique_ptr<MessageStream> from_state(Direction direction, std::string_view state);

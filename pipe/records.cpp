@@ -46,11 +46,21 @@ std::string_view Records::seal(std::string_view head, std::string_view body) {
   record_.reserve(kHeadBytes + length);
   record_ += static_cast<char>(length >> 8U & 0xffU);
   record_ += static_cast<char>(length & 0xffU);
-  if (!sealed_.next()) {
-    throw Closed("Connection.send: another process has sent here since it was forked, and goes on");
+  if (went_ || !sealed_.next()) {
+    throw Closed("Connection.send: another process has this end, too, and goes on with it");
   }
   cipher_.seal(plain, record_);
   return record_;
+}
+
+// Copies in forked processes are refused from now on, as this one is.
+std::string Records::state() {
+  if (went_ || !sealed_.next() || !received_.next()) {
+    throw Closed("a Connection over tcp with a key cannot be in two processes, and another one has "
+                 "this end, or was to be started with it and failed to");
+  }
+  went_ = true;
+  return cipher_.state();
 }
 
 ssize_t Records::receive(int socket, void* to, std::size_t room) {
@@ -65,7 +75,7 @@ ssize_t Records::receive(int socket, void* to, std::size_t room) {
 
 // As recv(2): takes what is there of one record, and opens it once it is whole.
 ssize_t Records::fill(int socket) {
-  if (head_size_ == 0 && !received_.is_ours()) {
+  if (went_ || (head_size_ == 0 && !received_.is_ours())) {
     errno = EBUSY;
     return -1;
   }

@@ -20,8 +20,9 @@
 namespace steward::detail::pipe {
 
 // Thread safety: one thread may seal while another receives; all else needs the object for itself.
-// After a fork the one of the two processes that sends (or receives) first goes on with that
-// direction, and the other is refused: it would encrypt two texts with one key.
+// Two processes must not go on with one cipher: they would encrypt two texts with one key. After a
+// fork the one that sends (or receives) first goes on with that direction, and the other is
+// refused; and after state() this object is.
 class Records {
  public:
   static constexpr std::size_t kBytesMost = 32U << 10U;  // of the stream, in one record
@@ -32,11 +33,11 @@ class Records {
   Records& operator=(const Records&) = delete;
 
   // The record of both parts together, good until the next one. Throws Closed if another process
-  // has sent since it was forked. REQUIRES: 1 to kBytesMost bytes in all.
+  // goes on. REQUIRES: 1 to kBytesMost bytes in all.
   std::string_view seal(std::string_view head, std::string_view body);
 
   // As recv(2) with MSG_DONTWAIT, of the stream. EBADMSG: what has come is not what the other side
-  // had sent here. EBUSY: another process has received since it was forked.
+  // had sent here. EBUSY: another process goes on.
   ssize_t receive(int socket, void* to, std::size_t room);
 
   // Whether receive() has given all of the record that was opened last.
@@ -44,8 +45,9 @@ class Records {
   // Whether it has given all that was taken from the socket.
   bool between() const { return head_size_ == 0 && given_all(); }
 
-  // To go on in another process: core::StreamCipher::state().
-  std::string state() const { return cipher_.state(); }
+  // To go on elsewhere, and no longer here: core::StreamCipher::state(). Throws Closed if another
+  // process goes on already.
+  std::string state();
 
  private:
   // How many records this process has sealed, and how many any that shares the socket by a fork.
@@ -76,6 +78,7 @@ class Records {
 
   core::StreamCipher cipher_;
   const std::unique_ptr<Shared, Unmap> shared_;
+  bool went_ = false;  // elsewhere
 
   // Of the thread that seals.
   Count sealed_;

@@ -31,8 +31,8 @@ class Visitor {
 
   // To one who is proven: kWelcome, or why he is not let in. Throws Closed if he is gone.
   void answer(std::string_view word) { stream_->send(fd(), word); }
-  // How another goes on with the stream.
-  std::string stream_state() const { return stream_->state(); }
+  // How another goes on with the stream, which is his then.
+  std::string stream_state() { return stream_->state(); }
 
  private:
   enum class Stage : std::uint8_t { hello, begin, proof };

@@ -73,10 +73,14 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
   return ends;
 }
 
-std::uint64_t PassedFd::pack_place() const {
-  Luggage& luggage = current_luggage();
+void PassedFd::check_packing() const {
+  static_cast<void>(current_luggage());
   if (!*this) throw BadCall("an open file is to be passed that was closed or passed already");
-  return luggage.add(*number_);
+}
+
+std::uint64_t PassedFd::pack_place() const {
+  check_packing();
+  return current_luggage().add(*number_);
 }
 
 void PassedFd::unpack_place(std::uint64_t place) {

@@ -50,6 +50,9 @@ class PassedFd {
   // SystemError.
   static std::pair<PassedFd, PassedFd> socket_pair(int type);
 
+  // Throws BadCall where it cannot be packed.
+  void check_packing() const;
+
   template <class Packer>
   void msgpack_pack(Packer& packer) const {
     packer.pack(pack_place());

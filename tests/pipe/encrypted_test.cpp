@@ -14,6 +14,7 @@
 #include <steward/pipe/greeting.hpp>
 #include <steward/pipe/listener.hpp>
 #include <steward/pipe/records.hpp>
+#include <steward/process/process.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/error_text.hpp>
 #include <steward/tests/pipe/meddler.hpp>
@@ -307,10 +308,9 @@ TEST_F(Encrypted, AfterAForkItBelongsToTheOneWhoUsesItFirst) {
   ASSERT_EQ(child.line(), "done");
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(text_of<Closed>([&] { near.send("from the parent"); }),
-              "Connection.send: another process has sent here since it was forked, and goes on");
+              "Connection.send: another process has this end, too, and goes on with it");
     EXPECT_EQ(text_of<Closed>([&] { near.recv(); }),
-              "Connection.recv: another process has received here since it was forked, and goes "
-              "on");
+              "Connection.recv: another process has this end, too, and goes on with it");
   }
   EXPECT_FALSE(far.poll()) << "nothing of the parent's has come";
 }
@@ -329,6 +329,51 @@ TEST_F(Encrypted, TheParentMayGoOnAndTheCopyIsRefused) {
   });
   near.send("go");
   EXPECT_EQ(child.join(), 0);
+}
+
+struct NeverRead {
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(1);
+  }
+  void msgpack_unpack(const msgpack::object&) { throw BadCall("never read"); }
+};
+void take_both(Connection<std::string>, NeverRead) {}
+
+TEST_F(Encrypted, AnEndGoesAlongWithOneProcessOnly) {
+  auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+  auto far = listener.accept<std::string>();
+  Process child(take_both, std::move(far), NeverRead{});
+  EXPECT_THROW(child.start(), BadCall);
+  EXPECT_EQ(text_of<Closed>([&] { child.start(); }),
+            "a Connection over tcp with a key cannot be in two processes, and another one has this "
+            "end, or was to be started with it and failed to");
+}
+
+TEST_F(Encrypted, WhatCannotBePackedGoesOnHere) {
+  auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+  auto far = listener.accept<std::string>();
+  std::string bytes;
+  EXPECT_THROW(core::pack(bytes, near), BadCall) << "not an argument";
+  near.send("still here");
+  EXPECT_EQ(far.recv(), "still here");
+}
+
+TEST_F(Encrypted, ACopyThatWasForkedBeforeItWentIsRefused) {
+  auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+  auto far = listener.accept<std::string>();
+  test::Forked copy([&](int) {
+    if (far.recv() != "go") return 1;
+    try {
+      near.send("from the copy");
+    } catch (const Closed&) {
+      return 0;
+    }
+    return 2;
+  });
+  Process child([](Connection<std::string> end) { end.send("go"); }, std::move(near));
+  child.start();
+  EXPECT_EQ(copy.join(), 0);
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST(ListenerAddress, AsManyAsItsBacklogMayWaitToBeAccepted) {
   const std::string address = listener.address();
   auto first = Connection<int>::connect(address);
   auto second = Connection<int>::connect(address);
-  EXPECT_EQ(text_of<Disconnected>([&] { Connection<int>::connect(address, {.timeout = 50ms}); }),
+  EXPECT_EQ(text_of<Disconnected>([&] { Connection<int>::connect(address, {.timeout = 300ms}); }),
             "no Listener answers at " + address + " in time: too many wait to be accepted");
   auto accepted = listener.accept<int>();
   auto third = Connection<int>::connect(address);

@@ -77,15 +77,15 @@ TEST(WrongPlace, AnotherVersionIsNamedAsOne) {
 
 TEST(WrongPlace, WhoSaysNothingIsWaitedForAsLongAsTheTimeout) {
   const Stranger silent("");
-  EXPECT_EQ(refusal_of(silent, {}, 30ms),
+  EXPECT_EQ(refusal_of(silent, {}, 300ms),
             "no Listener answers at " + silent.address() + " in time");
   const Stranger slow("steward lis");
-  EXPECT_EQ(refusal_of(slow, {}, 30ms), "no Listener answers at " + slow.address() + " in time");
+  EXPECT_EQ(refusal_of(slow, {}, 300ms), "no Listener answers at " + slow.address() + " in time");
 }
 
 TEST(WrongPlace, WhoHangsUpIsAskedAgainAsLongAsTheTimeout) {
   const Stranger brief("", false);
-  EXPECT_EQ(refusal_of(brief, {}, 30ms),
+  EXPECT_EQ(refusal_of(brief, {}, 300ms),
             "no Listener answers at " + brief.address() + " in time: the other side hangs up");
 }
 
