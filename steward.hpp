@@ -5,10 +5,10 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/future.hpp>
 #include <steward/core/value.hpp>
-#include <steward/manager/listener.hpp>
 #include <steward/manager/manager.hpp>
 #include <steward/manager/wait.hpp>
-#include <steward/process/pipe.hpp>
+#include <steward/pipe/listener.hpp>
+#include <steward/pipe/pipe.hpp>
 #include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/process/process_of.hpp>

@@ -10,13 +10,11 @@
 #include <steward/cli/remote.hpp>
 #include <steward/cli/table.hpp>
 #include <steward/cli/usage.hpp>
+#include <steward/manager/serve.hpp>
 #include <steward/manager/standalone.hpp>
 
 namespace steward::cli {
 namespace {
-
-constexpr const char* kOpen =
-    "steward: every user of this host may use this manager: --key-file keeps others out";
 
 // Far beyond what a start takes on a machine that is short of all.
 constexpr std::chrono::seconds kStartTime{60};
@@ -35,7 +33,7 @@ struct Serve {
     if (background) return run_in_background(options);
     try {
       Manager::serve(options, [&](const std::string& where) {
-        say_ready(options, where);
+        say_ready(where);
         notify_supervisor("READY=1");
       });
     } catch (const BadCall& error) {
@@ -51,8 +49,7 @@ struct Serve {
     }
   }
 
-  void say_ready(const ManagerOptions& options, const std::string& where) const {
-    if (options.key.empty() && options.address.starts_with("tcp:")) std::cerr << kOpen << '\n';
+  static void say_ready(const std::string& where) {
     // Programs get it as it is.
     std::cout << (standard_output().terminal ? visible(where) : where) << std::endl;
   }
@@ -72,7 +69,8 @@ struct Serve {
     const face::Answer answer = face::run_in_background(log_file, kStartTime, work);
     if (answer.code == kWrongArgument) throw UsageError(answer.text);
     if (answer.code != 0) throw std::runtime_error(answer.text);
-    say_ready(options, answer.text);
+    face::warn_if_open(options);  // that of the manager itself went into its log
+    say_ready(answer.text);
     if (std::cout) return;
     // Nobody would know where it is.
     const ConnectOptions again{.key = options.key};

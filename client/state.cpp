@@ -40,12 +40,10 @@ void State::before_fork() {
   State& state = current();
   state.mutex_.lock();
   for (LiveSession* session : state.enrolled_) session->mutex_.lock();
-  state.held_ends_.lock();
 }
 
 void State::after_fork_in_parent() {
   State& state = current();
-  state.held_ends_.unlock();
   for (LiveSession* session : state.enrolled_) session->mutex_.unlock();
   state.mutex_.unlock();
 }
@@ -53,8 +51,6 @@ void State::after_fork_in_parent() {
 void State::after_fork_in_child() {
   ++forks_so_far;
   State& state = current();
-  state.held_ends_.abandon();
-  state.held_ends_.unlock();
   for (LiveSession* session : state.enrolled_) {
     state.abandoned_.push_back(session->abandon());
     session->mutex_.unlock();
@@ -220,18 +216,9 @@ void State::register_exit_handler() {
   if (std::exchange(exit_handler_, true)) return;
   std::atexit([] {
     State& state = current();
-    state.relays_.finish(core::deadline_after(std::chrono::seconds(1)));
     state.end_all(std::chrono::seconds(1));
     state.at_exit_ = true;
   });
-}
-
-void State::start(std::unique_ptr<Relay> relay) {
-  {
-    const std::lock_guard lock(mutex_);
-    register_exit_handler();
-  }
-  relays_.start(std::move(relay));
 }
 
 void State::end_all(core::Duration wait) {

@@ -18,9 +18,7 @@
 #include <vector>
 
 #include <steward/client/client_reference.hpp>
-#include <steward/client/held_ends.hpp>
 #include <steward/client/live_session.hpp>
-#include <steward/client/relays.hpp>
 #include <steward/client/transport_zmq.hpp>
 
 namespace steward::client {
@@ -63,10 +61,6 @@ class State {
     return use(zmq_);
   }
 
-  // Runs it on a thread of its own; at exit the last words of its connections still leave.
-  void start(std::unique_ptr<Relay> relay);
-  HeldEnds& held_ends() { return held_ends_; }
-
   core::ThreadNumber next_thread_number() { return ++last_thread_; }
 
   // Says goodbye to all managers and waits for their answers, `wait` in all.
@@ -96,8 +90,6 @@ class State {
   [[maybe_unused]] State* const parent_;  // of a forked child: kept in sight, never touched
   std::atomic<core::ThreadNumber> last_thread_ = 0;
   std::atomic<bool> at_exit_ = false;
-  HeldEnds held_ends_;
-  Relays relays_;
 
   // Guarded by mutex_.
   std::mutex mutex_;

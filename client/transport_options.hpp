@@ -28,13 +28,4 @@ inline zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
   return zmq::buffer(key.data(), key.size());
 }
 
-// The kernel finds out which connections lead nowhere any more, within half a minute: for sockets
-// whose peer may be stopped, which ZeroMQ's own heartbeats would cut off.
-inline void keep_alive(zmq::socket_t& socket) {
-  socket.set(zmq::sockopt::tcp_keepalive, 1);
-  socket.set(zmq::sockopt::tcp_keepalive_idle, 15);
-  socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
-  socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
-}
-
 }  // namespace steward::client

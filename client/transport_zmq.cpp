@@ -105,12 +105,8 @@ class ZmqTransport final : public Transport {
   };
 
   void be_remote(const ZmqGoal& goal) {
-    if (goal.patient) {
-      keep_alive(dealer_);
-    } else {
-      dealer_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
-      dealer_.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
-    }
+    dealer_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
+    dealer_.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
     dealer_.set(zmq::sockopt::ipv6, goal.endpoint.starts_with("tcp://["));
     if (!goal.keys) return;
     dealer_.set(zmq::sockopt::curve_serverkey, bytes_of(goal.keys->server.public_key));

@@ -19,8 +19,6 @@ class ZmqContext;
 struct ZmqGoal {
   std::string endpoint;                // "ipc://path" or "tcp://host:port"
   std::optional<core::KeyPairs> keys;  // over CURVE, if given
-  // For what cannot be resumed: a peer that is merely stopped is not cut off.
-  bool patient = false;
 };
 
 // Starts to connect; that it has succeeded is said by Arrival::connected, and that it never will,

@@ -31,6 +31,15 @@ std::string random_bytes(std::size_t count) {
   return bytes;
 }
 
+void erase(void* bytes, std::size_t count) noexcept { sodium_memzero(bytes, count); }
+
+void erase(std::string& text) noexcept {
+  // Its whole memory: it may have been longer.
+  text.resize(text.capacity());
+  erase(text.data(), text.size());
+  text.clear();
+}
+
 std::string session_proof(Role role, std::string_view secret, const SessionId& session,
                           std::string_view challenge) {
   require_sodium();

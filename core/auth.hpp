@@ -3,6 +3,8 @@
 // Thread safety: all functions may be called from any thread.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,6 +23,20 @@ template <class Id>
 Id random_id() {
   return *Id::from(random_bytes(Id::kSize));
 }
+
+// Overwrites what nobody shall find in memory any more, whatever the compiler makes of it.
+void erase(void* bytes, std::size_t count) noexcept;
+// Likewise a text, which is empty afterwards.
+void erase(std::string& text) noexcept;
+
+// Bytes that are erased when they go.
+template <std::size_t kCount>
+struct SecretBytes : std::array<std::uint8_t, kCount> {
+  SecretBytes() : std::array<std::uint8_t, kCount>{} {}
+  SecretBytes(const SecretBytes&) = default;
+  SecretBytes& operator=(const SecretBytes&) = default;
+  ~SecretBytes() { erase(this->data(), kCount); }
+};
 
 inline constexpr std::size_t kSecretBytes = 32;     // of a session
 inline constexpr std::size_t kChallengeBytes = 16;  // nonces of both sides, and tickets

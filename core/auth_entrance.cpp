@@ -1,5 +1,8 @@
 #include <steward/core/auth_entrance.hpp>
 
+#include <unistd.h>
+
+#include <new>
 #include <string>
 
 #include <steward/core/auth.hpp>
@@ -33,6 +36,21 @@ void check_entrance(std::string_view who, const TcpAddress& address, std::string
     throw BadCall("the passphrase for " + address.text() + " has " + std::to_string(key.size()) +
                   " bytes, and needs " + std::to_string(kPassphraseBytes) +
                   ": who listens on the network may try many (`steward keygen` makes good keys)");
+  }
+}
+
+std::string open_port_warning(std::string_view may) {
+  return "steward: every user of this host may " + std::string(may) +
+         ": give it a key to keep others out";
+}
+
+void warn_of_open_port(std::string_view may) noexcept {
+  try {
+    const std::string line = open_port_warning(may) + '\n';
+    // In one piece, between the lines of other threads and processes.
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+  } catch (const std::bad_alloc&) {
+    // It has other worries.
   }
 }
 

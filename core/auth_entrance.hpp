@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,12 @@ namespace steward::core {
 // Throws BadCall if `who` ("a manager") must not listen at this address with this key: off this
 // host without one (empty), or with a passphrase that is too short.
 void check_entrance(std::string_view who, const TcpAddress& address, std::string_view key);
+
+// Says on standard error, in one line, what a tcp address without a key means: `may` as "use this
+// manager".
+void warn_of_open_port(std::string_view may) noexcept;
+// That line, without its end.
+std::string open_port_warning(std::string_view may);
 
 // ZeroMQ asks who may enter through a socket inside the process, and lets nobody in whom it gets no
 // answer for (its RFC 27, ZAP). A socket asks in this domain:

@@ -22,17 +22,18 @@ constexpr std::string_view kContext = "steward1";
 static_assert(kContext.size() == crypto_kdf_CONTEXTBYTES);
 enum class Part : std::uint64_t { server = 1, client = 2 };
 
-using Master = std::array<std::uint8_t, crypto_kdf_KEYBYTES>;
+using core::SecretBytes;
+using Master = SecretBytes<crypto_kdf_KEYBYTES>;
 
 const unsigned char* raw(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
 // nullopt: it does not begin as a key.
-std::optional<std::array<std::uint8_t, kKeyBytes>> decode(std::string_view key) {
+std::optional<SecretBytes<kKeyBytes>> decode(std::string_view key) {
   if (!key.starts_with(kPrefix)) return std::nullopt;
   key.remove_prefix(kPrefix.size());
-  std::array<std::uint8_t, kKeyBytes> bytes{};
+  SecretBytes<kKeyBytes> bytes;
   std::size_t size = 0;
   const char* end = nullptr;
   const bool whole = sodium_base642bin(bytes.data(), bytes.size(), key.data(), key.size(), nullptr,
@@ -44,7 +45,7 @@ std::optional<std::array<std::uint8_t, kKeyBytes>> decode(std::string_view key) 
 }
 
 Master master_of(std::string_view key) {
-  Master master{};
+  Master master;
   if (const auto bytes = decode(key)) {
     crypto_generichash(master.data(), master.size(), bytes->data(), bytes->size(), nullptr, 0);
     return master;
@@ -59,23 +60,25 @@ Master master_of(std::string_view key) {
 }
 
 core::KeyPair pair_of(const Master& master, Part part) {
-  std::array<std::uint8_t, crypto_box_SEEDBYTES> seed{};
+  SecretBytes<crypto_box_SEEDBYTES> seed;
   crypto_kdf_derive_from_key(seed.data(), seed.size(), static_cast<std::uint64_t>(part),
                              kContext.data(), master.data());
   core::KeyPair pair;
   crypto_box_seed_keypair(pair.public_key.data(), pair.secret_key.data(), seed.data());
-  sodium_memzero(seed.data(), seed.size());
   return pair;
 }
 
 }  // namespace
 
 std::string generate_key() {
-  const std::string bytes = core::random_bytes(kKeyBytes);
-  std::string text(sodium_base64_ENCODED_LEN(kKeyBytes, kAlphabet), '\0');
-  sodium_bin2base64(text.data(), text.size(), raw(bytes), bytes.size(), kAlphabet);
+  std::string bytes = core::random_bytes(kKeyBytes);
+  std::string text(kPrefix.size() + sodium_base64_ENCODED_LEN(kKeyBytes, kAlphabet), '\0');
+  kPrefix.copy(text.data(), kPrefix.size());
+  sodium_bin2base64(text.data() + kPrefix.size(), text.size() - kPrefix.size(), raw(bytes),
+                    bytes.size(), kAlphabet);
   text.pop_back();  // the final zero
-  return std::string(kPrefix) + text;
+  core::erase(bytes);
+  return text;
 }
 
 namespace core {
@@ -83,10 +86,8 @@ namespace core {
 KeyPairs derive_key_pairs(std::string_view key) {
   if (key.empty()) throw BadCall("the key is empty");
   require_sodium();
-  Master master = master_of(key);
-  const KeyPairs pairs{pair_of(master, Part::server), pair_of(master, Part::client)};
-  sodium_memzero(master.data(), master.size());
-  return pairs;
+  const Master master = master_of(key);
+  return {pair_of(master, Part::server), pair_of(master, Part::client)};
 }
 
 bool is_generated_key(std::string_view key) {

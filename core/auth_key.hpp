@@ -1,6 +1,6 @@
-// Keys: the secret that a manager and its remote clients share. Both CURVE key pairs of a
-// connection are derived from it, so that whoever holds it proves so by connecting, and nobody
-// else gets in or reads along. docs/protocol.md says how, byte for byte.
+// Keys: the secret that a manager and its remote clients share, or a Listener and who connects to
+// it. The key pairs of both sides are derived from it, so that whoever holds it proves so by
+// connecting, and nobody else gets in or reads along. docs/protocol.md says how, byte for byte.
 //
 // Thread safety: all functions may be called from any thread.
 #pragma once
@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include <steward/core/auth.hpp>
 
 namespace steward {
 
@@ -21,10 +23,10 @@ namespace core {
 // A passphrase for a manager that listens off this host has at least so many bytes.
 inline constexpr std::size_t kPassphraseBytes = 16;
 
-// Curve25519, as ZeroMQ's CURVE wants them.
+// Curve25519, as ZeroMQ's CURVE and libsodium's crypto_kx want them.
 struct KeyPair {
   std::array<std::uint8_t, 32> public_key{};
-  std::array<std::uint8_t, 32> secret_key{};
+  SecretBytes<32> secret_key;
 };
 struct KeyPairs {
   KeyPair server;

@@ -4,9 +4,11 @@
 
 #include <system_error>
 
+#include <steward/core/auth.hpp>
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/directory.hpp>
+#include <steward/manager/serve.hpp>
 #include <steward/manager/server_start.hpp>
 #include <steward/manager/signals.hpp>
 #include <steward/process/launch.hpp>
@@ -32,7 +34,11 @@ struct Orders {
 void serve_owner(process::ChildContext& context, std::string_view arguments) {
   // SIGINT is the owner's: a Ctrl-C must not take the objects from under it.
   const BlockedSignals termination({SIGTERM});
-  const auto server = start_server(core::unpack<Orders>(arguments).options());
+  auto orders = core::unpack<Orders>(arguments);
+  ManagerOptions options = orders.options();
+  const auto server = start_server(options);
+  core::erase(orders.key);
+  core::erase(options.key);
   server->end_with(termination.fd());
   server->end_with(context.owner_pidfd());
   context.confirm(core::packed(server->addresses()));
@@ -47,7 +53,10 @@ process::Child launch_server(const ManagerOptions& options) {
   order.name = "Manager";
   order.server = true;
   try {
-    return process::launch(order);
+    process::Child server = process::launch(order);
+    core::erase(order.arguments);
+    warn_if_open(options);
+    return server;
   } catch (const std::system_error& error) {
     throw core::Failure(std::string("the manager's server cannot be started: ") + error.what());
   } catch (const WorkerDied&) {

@@ -7,6 +7,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <steward/core/auth_entrance.hpp>
 #include <steward/manager/server_start.hpp>
 #include <steward/manager/signals.hpp>
 #include <steward/shm/standard_descriptors.hpp>
@@ -23,6 +24,12 @@ std::shared_ptr<spdlog::logger> logger() {
 
 }  // namespace
 
+void warn_if_open(const ManagerOptions& options) noexcept {
+  if (options.key.empty() && options.address.starts_with("tcp:")) {
+    core::warn_of_open_port("use this manager");
+  }
+}
+
 void serve(Types, const ManagerOptions& options,
            const std::function<void(const std::string& address)>& ready) {
   check_options(options);
@@ -36,6 +43,7 @@ void serve(Types, const ManagerOptions& options,
   const std::string address = told_address(options, server->addresses());
   server->end_with(termination.fd());
   log->info("serving at {}", address);
+  warn_if_open(options);
   if (ready) ready(address);
   server->run();
   log->info("ended");

@@ -13,4 +13,7 @@ namespace steward::face {
 void serve(Types types, const ManagerOptions& options,
            const std::function<void(const std::string& address)>& ready = {});
 
+// Says on standard error what it means, if others of this host may come in without a key.
+void warn_if_open(const ManagerOptions& options) noexcept;
+
 }  // namespace steward::face

@@ -238,7 +238,7 @@ class Wait {
       if ((entry.revents & POLLNVAL) != 0) {
         throw BadCall("wait: descriptor " + std::to_string(entry.fd) + " is not open");
       }
-      if (entry.revents != 0 && things_[described_[i]].look()) ready_.mark(described_[i]);
+      if (things_[described_[i]].look(entry.revents != 0)) ready_.mark(described_[i]);
     }
     rings_.look(ready_);
   }

@@ -11,8 +11,8 @@
 
 #include <steward/core/clock.hpp>
 #include <steward/core/token.hpp>
-#include <steward/manager/listener.hpp>
-#include <steward/process/connection.hpp>
+#include <steward/pipe/connection.hpp>
+#include <steward/pipe/listener.hpp>
 #include <steward/process/process.hpp>
 #include <steward/proxy/lock.hpp>
 #include <steward/proxy/queue.hpp>
@@ -49,8 +49,11 @@ class Waitable {
   Waitable(Descriptor descriptor) : descriptor_(descriptor) {}
   template <class T>
   Waitable(const Connection<T>& connection)
-      : descriptor_(connection.fileno()), connection_(&connection), look_([](const void* it) {
-          return process::ConnectionAccess::poll_now(*static_cast<const Connection<T>*>(it));
+      : descriptor_(connection.fileno()),
+        connection_(&connection),
+        look_([](const void* it, bool readable) {
+          return detail::pipe::ConnectionAccess::is_ready(*static_cast<const Connection<T>*>(it),
+                                                          readable);
         }) {}
   Waitable(const Listener& listener) : descriptor_(listener.fileno()) {}
   Waitable(const Process& process) : descriptor_(process.sentinel()) {}
@@ -64,15 +67,18 @@ class Waitable {
   const core::ReferencePtr& reference() const { return reference_; }
   std::string_view type() const { return type_; }  // empty: not a managed object
   int descriptor() const { return descriptor_; }
-  // Of one whose descriptor is readable: whether that is enough.
-  bool look() const { return look_ == nullptr || look_(connection_); }
+  // Whether it is ready, if its descriptor is readable or is not: of a Connection a part of a
+  // message is too little, and a message may be there that was taken from the descriptor already.
+  bool look(bool readable) const {
+    return look_ == nullptr ? readable : look_(connection_, readable);
+  }
 
  private:
   core::ReferencePtr reference_;
   std::string_view type_;
   int descriptor_ = -1;
   const void* connection_ = nullptr;
-  bool (*look_)(const void*) = nullptr;
+  bool (*look_)(const void*, bool) = nullptr;
 };
 
 namespace face {

@@ -15,7 +15,7 @@ namespace steward::process {
 PassedFd::PassedFd(shm::UniqueFd fd) {
   if (!fd) return;
   number_ = std::make_unique<std::atomic<int>>(fd.release());
-  State::get().with_held([this](HeldFiles& held) { held.insert(number_.get()); });
+  State::get().with_held([this](HeldFiles& held) { held.emplace(number_.get(), InCopies::stays); });
 }
 
 PassedFd& PassedFd::operator=(PassedFd&& other) noexcept {
@@ -34,6 +34,27 @@ void PassedFd::close() noexcept {
   number_.reset();
 }
 
+PassedFd PassedFd::opened(const std::function<int()>& open, InCopies copies) {
+  PassedFd file;
+  auto number = std::make_unique<std::atomic<int>>(-1);
+  State::get().with_held([&](HeldFiles& held) {
+    shm::UniqueFd opened(open());
+    if (!opened) return;
+    held.emplace(number.get(), copies);
+    *number = opened.release();
+    file.number_ = std::move(number);
+  });
+  return file;
+}
+
+PassedFd PassedFd::opened(const std::function<int()>& open) {
+  return opened(open, InCopies::stays);
+}
+
+PassedFd PassedFd::opened_here_alone(const std::function<int()>& open) {
+  return opened(open, InCopies::closed);
+}
+
 std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
   shm::keep_standard_descriptors();
   std::pair<PassedFd, PassedFd> ends;
@@ -46,16 +67,20 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
     shm::UniqueFd second(fds[1]);
     ends.first.number_ = std::make_unique<std::atomic<int>>(first.release());
     ends.second.number_ = std::make_unique<std::atomic<int>>(second.release());
-    held.insert(ends.first.number_.get());
-    held.insert(ends.second.number_.get());
+    held.emplace(ends.first.number_.get(), InCopies::stays);
+    held.emplace(ends.second.number_.get(), InCopies::stays);
   });
   return ends;
 }
 
-std::uint64_t PassedFd::pack_place() const {
-  Luggage& luggage = current_luggage();
+void PassedFd::check_packing() const {
+  static_cast<void>(current_luggage());
   if (!*this) throw BadCall("an open file is to be passed that was closed or passed already");
-  return luggage.add(*number_);
+}
+
+std::uint64_t PassedFd::pack_place() const {
+  check_packing();
+  return current_luggage().add(*number_);
 }
 
 void PassedFd::unpack_place(std::uint64_t place) {

@@ -3,12 +3,15 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::process {
+
+enum class InCopies;
 
 // An open file with one owner among the processes of a program: Process::start() hands it over. The
 // new process has it under a number of its own; here it is closed once the process is up. It packs
@@ -25,7 +28,7 @@ namespace steward::process {
 class PassedFd {
  public:
   PassedFd() = default;  // stands for no file
-  // A process that another thread forks just before this has a copy for good: see socket_pair().
+  // A process that another thread forks just before this has a copy for good: see opened().
   explicit PassedFd(shm::UniqueFd fd);
   PassedFd(PassedFd&& other) noexcept = default;
   PassedFd& operator=(PassedFd&& other) noexcept;
@@ -36,9 +39,19 @@ class PassedFd {
   explicit operator bool() const noexcept { return get() >= 0; }
   void close() noexcept;
 
+  // What `open` opens and gives the number of; no file, if that is negative. Nothing that is forked
+  // meanwhile has a copy that it does not know: `open` runs under the lock that fork takes.
+  static PassedFd opened(const std::function<int()>& open);
+  // Likewise a file of the library's own threads, which is never an argument: every forked copy of
+  // this process closes it, after a plain fork() too, since the thread that would is not there.
+  static PassedFd opened_here_alone(const std::function<int()>& open);
+
   // Connected Unix sockets, close-on-exec, of this type (SOCK_SEQPACKET, SOCK_STREAM). Throws
   // SystemError.
   static std::pair<PassedFd, PassedFd> socket_pair(int type);
+
+  // Throws BadCall where it cannot be packed.
+  void check_packing() const;
 
   template <class Packer>
   void msgpack_pack(Packer& packer) const {
@@ -51,6 +64,7 @@ class PassedFd {
   }
 
  private:
+  static PassedFd opened(const std::function<int()>& open, InCopies copies);
   std::uint64_t pack_place() const;
   void unpack_place(std::uint64_t place);
 

@@ -52,7 +52,13 @@ void State::after_fork_in_child() {
   own->identity_ = parents.identity_;
   own->program_ = parents.program_;
   own->default_method_ = parents.default_method_;
-  own->held_ = parents.held_;
+  for (const auto& [number, copies] : parents.held_) {
+    if (copies == InCopies::stays) {
+      own->held_.emplace(number, copies);
+    } else if (const int fd = number->exchange(-1); fd >= 0) {
+      ::close(fd);
+    }
+  }
   own->parent_ = &parents;
   for (const auto& link : {parents.fork_server_, parents.spawn_server_}) {
     if (!link) continue;
@@ -186,7 +192,7 @@ void State::close_held(std::atomic<int>& number) noexcept {
 }
 
 void State::lose_held_files() {
-  for (std::atomic<int>* number : HeldFiles(held_)) close_held(*number);
+  for (const auto& [number, copies] : HeldFiles(held_)) close_held(*number);
 }
 
 namespace {

@@ -10,7 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include <steward/process/child.hpp>
@@ -26,8 +26,10 @@ enum class Threads { none, any };
 // Throws BadCall if processes cannot be spawned from here.
 void check_spawn();
 
-// The numbers of the open files that PassedFds of this process stand for.
-using HeldFiles = std::unordered_set<std::atomic<int>*>;
+// The numbers of the open files that PassedFds of this process stand for, and what becomes of them
+// in a copy of this process that plain fork() made.
+enum class InCopies { stays, closed };
+using HeldFiles = std::unordered_map<std::atomic<int>*, InCopies>;
 
 class State {
  public:

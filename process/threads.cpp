@@ -47,8 +47,8 @@ std::string name_of(const std::filesystem::path& task) {
   return name;
 }
 
-// Those that a connection has brought along (ZeroMQ's, the renewal of a remote session, the relay
-// of a Connection over tcp), and those of pools. Around a fork nothing of theirs is locked that the
+// Those that a connection has brought along (ZeroMQ's, the renewal of a remote session), that of a
+// Listener over tcp, and those of pools. Around a fork nothing of theirs is locked that the
 // child could need.
 bool is_name_of_ours(std::string_view name) {
   return name.find("ZMQbg/") != std::string_view::npos || name.starts_with(core::kOwnThread);

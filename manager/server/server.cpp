@@ -97,6 +97,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
   connections_.emplace(*core_, door_ ? &*door_ : nullptr, *liveness_, *outbox_,
                        [this](const Input& input) { feed(input); }, options_.note);
   watch_listener();
+  core::erase(options_.entrance.key);  // what is needed of it was derived
   if (!options_.entrance.address.empty()) flood_guard_.emplace(options_.limits.message_bytes);
   end_with(stop_.get());
 }

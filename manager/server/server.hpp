@@ -107,7 +107,7 @@ class Server {
 
   // In an order that destroys users before what they use.
   const Registry classes_;
-  const ServerOptions options_;
+  ServerOptions options_;
   engine::Memory memory_;
   engine::Engine& engine_;
   std::unique_ptr<Directory> directory_;

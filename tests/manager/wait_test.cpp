@@ -66,6 +66,37 @@ TEST(Wait, ForConnectionsWithWholeMessages) {
   EXPECT_EQ(wait({other, near}), (Indexes{1})) << "the end is something, too";
 }
 
+TEST(Wait, SeesAMessageThatWasTakenFromTheDescriptorAlready) {
+  auto [near, far] = pipe<int>();
+  auto [other, unused] = pipe<int>();
+  far.send(4);
+  EXPECT_TRUE(near.poll());
+  EXPECT_EQ(wait({other, near}, 10s), (Indexes{1}));
+  EXPECT_EQ(near.try_recv(), 4);
+  EXPECT_EQ(wait({other, near}, 1ms), Indexes());
+}
+
+TEST(Wait, ForConnectionsOverTcpWithAKey) {
+  const std::string key = generate_key();
+  Listener listener("tcp://127.0.0.1:0", {.key = key});
+  auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+  auto far = listener.accept<std::string>();
+  auto [other, unused] = pipe<int>();
+  EXPECT_EQ(wait({other, near, far}, 1ms), Indexes());
+  const std::vector<std::string> words{"one", std::string(300'000, 'x'), "three"};
+  std::thread sender([&] {
+    for (const std::string& word : words) far.send(word);
+  });
+  for (const std::string& word : words) {
+    EXPECT_EQ(wait({other, near}), (Indexes{1}));
+    EXPECT_EQ(near.try_recv(), word);
+  }
+  sender.join();
+  EXPECT_EQ(wait({other, near}, 1ms), Indexes());
+  far.close();
+  EXPECT_EQ(wait({other, near}), (Indexes{1}));
+}
+
 TEST(Wait, HalfAMessageDoesNotKeepItBusy) {
   auto [near, far] = pipe<std::string>();
   ASSERT_EQ(::send(far.fileno(), "\0\0\0\4\xa3t", 6, 0), 6);

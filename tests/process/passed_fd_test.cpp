@@ -224,5 +224,29 @@ TEST(Luggage, AFileIsTakenOnceFromItsPlace) {
   EXPECT_THROW(luggage.take(0), BadCall);
 }
 
+// What a forked copy of this process has of an end that is opened so.
+bool stays_in_a_copy(PassedFd (*open)(const std::function<int()>&)) {
+  const shm::UniqueFd original(::dup(0));
+  const PassedFd file = open([&] { return ::fcntl(original.get(), F_DUPFD_CLOEXEC, 0); });
+  const int number = file.get();
+  EXPECT_TRUE(is_open(number));
+  const int status = test::in_fork([&] {
+    if (file.get() != (is_open(number) ? number : -1)) return 2;
+    return is_open(number) ? 1 : 0;
+  });
+  EXPECT_TRUE(is_open(number));
+  EXPECT_NE(status, 2) << "the object says something else";
+  return status == 1;
+}
+
+TEST(OpenedFile, StaysInAForkedCopyUnlessItIsForThisProcessAlone) {
+  EXPECT_TRUE(stays_in_a_copy(&PassedFd::opened));
+  EXPECT_FALSE(stays_in_a_copy(&PassedFd::opened_here_alone));
+}
+
+TEST(OpenedFile, StandsForNoneIfNoneCouldBeOpened) {
+  EXPECT_EQ(PassedFd::opened([] { return -1; }).get(), -1);
+}
+
 }  // namespace
 }  // namespace steward

@@ -1,0 +1,25 @@
+// TCP sockets by address: reaching one.
+#pragma once
+
+#include <netdb.h>
+
+#include <memory>
+
+#include <steward/core/clock.hpp>
+#include <steward/core/tcp_address.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::client {
+
+using HostAddresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+// Names stand for IPv4 addresses, as for ZeroMQ; IPv6 ones are in brackets. `flags` as AI_PASSIVE.
+// Throws Disconnected if the host is unknown.
+HostAddresses resolve(const core::TcpAddress& address, int flags = 0);
+
+// A non-blocking socket, connected to the first of the host's addresses where somebody answers, at
+// the latest at the deadline (and when the system's resolver has given up). Empty: `error` says why
+// not. Throws Disconnected if the host is unknown.
+shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadline, int& error);
+
+}  // namespace steward::client

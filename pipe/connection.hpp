@@ -1,0 +1,223 @@
+// Connection: one end of a channel between two processes, for values of one type.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <steward/core/auth.hpp>
+#include <steward/core/codec.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/pipe/message_stream.hpp>
+#include <steward/pipe/tcp_stream.hpp>
+#include <steward/process/passed_fd.hpp>
+
+namespace steward {
+
+struct ConnectOptions;
+
+namespace detail::pipe {
+struct ConnectionAccess;
+}
+
+// What one side sends, the other receives, in order and whole: from `pipe<T>()`, from a Listener or
+// from connect(). T is whatever can travel; proxies inside stand for their objects on the other
+// side too, who should receive them within a minute (core::Limits::claim_lease). Both sides must
+// mean the same T: a message that is none throws BadCall and is gone, the next one may be right.
+//
+// recv waits, try_recv does not, recv_for waits that long; the last two give nullopt where nothing
+// has come. What has come in part stays for the next call. When the other side has closed, or its
+// process has ended in whatever way, all that it had sent can be received; then everything throws
+// Closed. A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which
+// sends nothing of it then, and in recv(), for which the connection is over: the limit is for what
+// strangers say, both sides may raise it.
+//
+// A resource: only moves. The end has one owner; as an argument of a Process, or anywhere in one,
+// it goes there: `Process child(work, std::move(far)); child.start();` closes it here once the
+// process has it, and no other process keeps the far side from seeing it closed. A copy of the
+// program as it stands (by fork(), or StartMethod::fork for a target with captures or a subclass)
+// has all its ends, too: each counts as closed when both have closed it. Over tcp with a key such
+// an end sends only in the process that sends first after the fork, and receives only in the one
+// that receives first; the other gets Closed.
+//
+// One whose process could not be started stays with its Process, for another start(); over tcp with
+// a key it cannot, since the process might have it all the same.
+//
+// Thread safety: several threads may send and several may receive at once, and take turns. close(),
+// moves and destruction need the object for themselves.
+template <class T = Value>
+class Connection {
+ public:
+  // No connection: its functions throw BadCall, until another one is moved there.
+  Connection() = default;
+  Connection(Connection&&) noexcept = default;
+  Connection& operator=(Connection&& other) noexcept {
+    if (this == &other) return *this;
+    finish();
+    end_ = std::move(other.end_);
+    stream_ = std::move(other.stream_);
+    closed_ = other.closed_;
+    return *this;
+  }
+  ~Connection() { finish(); }
+
+  // To a Listener: "ipc://path" on this host, "tcp://host:port" elsewhere. Throws Disconnected if
+  // nobody answers there within options.timeout, AuthenticationError, BadCall for what is no
+  // address. Defined in <steward/pipe/listener.hpp>.
+  static Connection connect(const std::string& address);
+  static Connection connect(const std::string& address, const ConnectOptions& options);
+
+  // Waits while the other side does not read and some hundred kilobytes are under way (over tcp as
+  // much as the kernels' windows hold, which may be some megabytes).
+  void send(const T& value) {
+    const int socket = fd();
+    std::string message;
+    core::pack(message, value);
+    stream_->send(socket, message);
+  }
+
+  T recv() { return read(recv_bytes()); }
+  std::optional<T> try_recv() { return recv_until(now()); }
+  template <class Rep, class Period>
+  std::optional<T> recv_for(std::chrono::duration<Rep, Period> wait) {
+    return recv_until(core::deadline_after(wait));
+  }
+
+  // Likewise with bytes as they are, which may stand beside values if both sides know when.
+  void send_bytes(std::string_view bytes) {
+    const int socket = fd();
+    stream_->send(socket, bytes);
+  }
+  std::string recv_bytes() {
+    const int socket = fd();
+    return *stream_->receive(socket, std::nullopt);
+  }
+
+  // Whether recv() would not wait: a whole message is there, or the end.
+  bool poll() { return poll_until(now()); }
+  template <class Rep, class Period>
+  bool poll(std::chrono::duration<Rep, Period> timeout) {
+    return poll_until(core::deadline_after(timeout));
+  }
+
+  // The other side receives what was sent, then Closed. Over tcp this may wait until its kernel has
+  // that, a second at most, as does the destructor. May be called again.
+  void close() {
+    if (closed_) return;
+    static_cast<void>(fd());
+    finish();
+    end_.close();
+    stream_.reset();
+    closed_ = true;
+  }
+  bool closed() const { return closed_; }
+
+  // For poll(2): readable when bytes have come, or the end. Then call try_recv() until it gives
+  // nullopt: what poll(), wait() or try_recv() has seen of a message is not seen there any more.
+  int fileno() const { return fd(); }
+
+  // The longest message that may come or go, at most 2 GiB - 1 (else BadCall).
+  void set_message_limit(std::size_t bytes) {
+    static_cast<void>(fd());
+    if (bytes > detail::pipe::MessageStream::kBytesMost) {
+      throw BadCall("Connection.set_message_limit: at most 2147483647 bytes");
+    }
+    stream_->limit(bytes);
+  }
+
+  // As an argument of a Process; for anything else BadCall.
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    static_cast<void>(fd());
+    if (!stream_->between_messages()) {
+      throw BadCall("a Connection goes to another process between messages, and this one has begun "
+                    "to receive one: call recv() first");
+    }
+    end_.check_packing();
+    const auto direction = static_cast<std::uint8_t>(stream_->direction());
+    const std::uint64_t limit = stream_->message_bytes();
+    std::string state = stream_->state();
+    msgpack::type::make_define_array(direction, limit, state, end_).msgpack_pack(packer);
+    core::erase(state);
+  }
+  void msgpack_unpack(const msgpack::object& packed) {
+    std::uint8_t direction = 0;
+    std::uint64_t limit = 0;
+    std::string state;
+    msgpack::type::make_define_array(direction, limit, state, end_).msgpack_unpack(packed);
+    if (direction > static_cast<std::uint8_t>(detail::pipe::Direction::send)) {
+      throw BadCall("no Connection has such a direction");
+    }
+    stream_ = detail::pipe::MessageStream::from_state(
+        static_cast<detail::pipe::Direction>(direction), state);
+    core::erase(state);
+    set_message_limit(limit);
+  }
+
+ private:
+  friend struct detail::pipe::ConnectionAccess;
+
+  int fd() const {
+    if (const int number = end_.get(); number >= 0) return number;
+    if (closed_) throw Closed("this Connection was closed");
+    throw BadCall("this Connection is empty: it was moved, or never connected, or is an end that "
+                  "this process was not given");
+  }
+  void finish() noexcept {
+    if (const int number = end_.get(); number >= 0) detail::pipe::finish_sending(number);
+  }
+  static core::Deadline now() { return std::chrono::steady_clock::now(); }
+  std::optional<T> recv_until(core::Deadline deadline) {
+    const int socket = fd();
+    const std::optional<std::string> message = stream_->receive(socket, deadline);
+    if (!message) return std::nullopt;
+    return read(*message);
+  }
+  bool poll_until(core::Deadline deadline) const {
+    const int socket = fd();
+    return stream_->poll(socket, deadline);
+  }
+  static T read(const std::string& message) {
+    try {
+      return core::unpack<T>(message);
+    } catch (const BadCall& error) {
+      throw BadCall(std::string("Connection.recv: ") + error.what());
+    }
+  }
+
+  process::PassedFd end_;
+  std::unique_ptr<detail::pipe::MessageStream> stream_;  // whenever there is an end
+  bool closed_ = false;
+};
+
+namespace detail::pipe {
+
+// Makes Connections of what the rooms connect, and looks inside.
+struct ConnectionAccess {
+  template <class T>
+  static Connection<T> over(process::PassedFd end, std::unique_ptr<MessageStream> stream) {
+    Connection<T> connection;
+    connection.end_ = std::move(end);
+    connection.stream_ = std::move(stream);
+    return connection;
+  }
+  template <class T>
+  static Connection<T> over(process::PassedFd end, Direction direction = Direction::both) {
+    return over<T>(std::move(end), std::make_unique<MessageStream>(direction));
+  }
+  // As poll(), for one who merely looks on: `readable` says poll(2).
+  template <class T>
+  static bool is_ready(const Connection<T>& connection, bool readable) {
+    if (readable) return connection.poll_until(Connection<T>::now());
+    static_cast<void>(connection.fd());
+    return connection.stream_->holds_message();
+  }
+};
+
+}  // namespace detail::pipe
+}  // namespace steward

@@ -1,0 +1,83 @@
+#include <steward/pipe/listener.hpp>
+
+#include <poll.h>
+
+#include <string_view>
+
+#include <steward/client/unix_socket.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/tcp_address.hpp>
+#include <steward/pipe/acceptor.hpp>
+#include <steward/shm/poll.hpp>
+#include <steward/shm/standard_descriptors.hpp>
+
+namespace steward {
+namespace {
+
+constexpr std::string_view kIpc = "ipc://";
+
+[[noreturn]] void refuse(const std::string& address) {
+  throw BadCall("not an address of a Listener: \"" + address +
+                "\"; ipc://path and tcp://host:port are");
+}
+
+std::string path_of(const std::string& address) {
+  if (!address.starts_with(kIpc)) refuse(address);
+  std::string path = address.substr(kIpc.size());
+  // The abstract ones, which any user could take, included: those begin with a zero.
+  if (path.empty() || path.find('\0') != std::string::npos) refuse(address);
+  if (!client::unix_address(path)) {
+    throw BadCall("the path in \"" + address + "\" is longer than a socket's may be");
+  }
+  return path;
+}
+
+std::unique_ptr<detail::pipe::Acceptor> listen(const std::string& address,
+                                               const ListenerOptions& options) {
+  using detail::pipe::listen_at;
+  shm::keep_standard_descriptors();
+  if (options.backlog == 0) throw BadCall("a Listener's backlog must be one at least");
+  if (const auto remote = core::parse_tcp(address)) return listen_at(*remote, options);
+  return listen_at(path_of(address), options);
+}
+
+}  // namespace
+
+detail::pipe::End detail::pipe::connect_to_listener(const std::string& address,
+                                                    const ConnectOptions& options) {
+  if (const auto remote = core::parse_tcp(address)) return connect_to(*remote, options);
+  return connect_to(path_of(address), core::deadline_after(options.timeout));
+}
+
+Listener::Listener(const std::string& address, const ListenerOptions& options)
+    : acceptor_(listen(address, options)), address_(acceptor_->address()) {}
+
+Listener::Listener(Listener&& other) noexcept = default;
+Listener& Listener::operator=(Listener&& other) noexcept = default;
+Listener::~Listener() = default;
+
+detail::pipe::Acceptor& Listener::acceptor() const {
+  if (acceptor_ != nullptr) return *acceptor_;
+  if (address_.empty()) throw BadCall("this Listener was moved from");
+  throw Closed("the Listener at " + address_ + " was closed");
+}
+
+std::optional<detail::pipe::End> Listener::next(core::Deadline deadline) {
+  detail::pipe::Acceptor& door = acceptor();
+  for (;;) {
+    if (auto end = door.next()) return end;
+    // Another thread may be faster.
+    if (!shm::poll_until(door.fd(), POLLIN, deadline)) return std::nullopt;
+  }
+}
+
+const std::string& Listener::address() const { return address_; }
+
+int Listener::fileno() const { return acceptor().fd(); }
+
+void Listener::close() {
+  if (address_.empty()) acceptor();  // it was moved from, and says so
+  acceptor_.reset();
+}
+
+}  // namespace steward

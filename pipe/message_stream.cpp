@@ -1,0 +1,280 @@
+#include <steward/pipe/message_stream.hpp>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include <steward/core/errors.hpp>
+#include <steward/pipe/records.hpp>
+#include <steward/shm/poll.hpp>
+
+namespace steward::detail::pipe {
+namespace {
+
+// So much memory a message is given before its first byte is there.
+constexpr std::size_t kFirstPiece = 64U << 10U;
+
+// Before the state of a cipher, or alone.
+constexpr char kOverTcp = 't';
+
+std::array<char, 4> head_of(std::size_t length) {
+  return {static_cast<char>(length >> 24U & 0xffU), static_cast<char>(length >> 16U & 0xffU),
+          static_cast<char>(length >> 8U & 0xffU), static_cast<char>(length & 0xffU)};
+}
+
+std::string too_long(std::uint64_t length, std::size_t limit) {
+  return "a message of " + std::to_string(length) + " bytes, " + std::to_string(limit) +
+         " are allowed";
+}
+
+// 0, and errno, if nothing could be written.
+std::size_t write_some(int socket, std::string_view head, std::string_view body) {
+  std::array<iovec, 2> parts{{{const_cast<char*>(head.data()), head.size()},
+                              {const_cast<char*>(body.data()), body.size()}}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  const ssize_t count = ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+}  // namespace
+
+MessageStream::MessageStream(bool tcp, Direction direction, std::unique_ptr<Records> records)
+    : tcp_(tcp), direction_(direction), records_(std::move(records)) {}
+MessageStream::MessageStream(Direction direction) : MessageStream(false, direction, nullptr) {}
+MessageStream::~MessageStream() = default;
+
+std::unique_ptr<MessageStream> MessageStream::over_tcp(std::unique_ptr<Records> records) {
+  return std::unique_ptr<MessageStream>(
+      new MessageStream(true, Direction::both, std::move(records)));
+}
+
+// ---- Turns ----
+
+bool MessageStream::Turn::take(core::Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  const auto is_free = [&] { return !taken_; };
+  if (!deadline) {
+    given_.wait(lock, is_free);
+  } else if (!given_.wait_until(lock, *deadline, is_free)) {
+    return false;
+  }
+  return taken_ = true;
+}
+
+void MessageStream::Turn::give() {
+  const std::lock_guard lock(mutex_);
+  taken_ = false;
+  given_.notify_one();
+}
+
+class MessageStream::Hold {
+ public:
+  Hold(Turn& turn, core::Deadline deadline) : turn_(turn), mine_(turn.take(deadline)) {}
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+  ~Hold() {
+    if (mine_) turn_.give();
+  }
+  explicit operator bool() const { return mine_; }
+
+ private:
+  Turn& turn_;
+  bool mine_;
+};
+
+// ---- Sending ----
+
+void MessageStream::send(int socket, std::string_view message) {
+  if (direction_ == Direction::receive) throw BadCall("Connection.send: this end only receives");
+  if (message.size() > message_bytes_) {
+    throw Overloaded("Connection.send: " + too_long(message.size(), message_bytes_));
+  }
+  const std::array<char, 4> head = head_of(message.size());
+  const Hold turn(sending_, std::nullopt);
+  if (cut_ || has_left(socket)) fail_to_send();
+  if (records_ != nullptr) return write_sealed(socket, {head.data(), head.size()}, message);
+  cut_ = true;
+  write_all(socket, {head.data(), head.size()}, message);
+  cut_ = false;
+}
+
+// What is sealed has to be sent, and in order: after an error in between nothing can follow.
+void MessageStream::write_sealed(int socket, std::string_view head, std::string_view body) {
+  do {
+    const std::size_t size = std::min(body.size(), Records::kBytesMost - head.size());
+    const std::string_view record = records_->seal(head, body.substr(0, size));
+    cut_ = true;
+    write_all(socket, {}, record);
+    head = {};
+    body.remove_prefix(size);
+  } while (!body.empty());
+  cut_ = false;
+}
+
+void MessageStream::write_all(int socket, std::string_view head, std::string_view body) {
+  const std::size_t all = head.size() + body.size();
+  std::size_t sent = 0;
+  while (sent < all) {
+    const std::size_t of_head = std::min(sent, head.size());
+    const std::size_t count =
+        write_some(socket, head.substr(of_head), body.substr(sent - of_head));
+    if (count > 0) {
+      sent += count;
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      shm::poll_until(socket, POLLOUT, std::nullopt);
+    } else if (sent == 0 && records_ == nullptr && (errno == ENOBUFS || errno == ENOMEM)) {
+      cut_ = false;
+      throw Overloaded("Connection.send: the system has no memory for it");
+    } else if (errno != EINTR) {
+      fail_to_send();
+    }
+  }
+}
+
+// A Unix socket tells it by itself; a TCP socket takes what nobody will ever read.
+bool MessageStream::has_left(int socket) {
+  if (!tcp_) return false;
+  pollfd entry{socket, POLLRDHUP, 0};
+  if (left_ || ::poll(&entry, 1, 0) > 0) left_ = true;
+  return left_;
+}
+
+void MessageStream::fail_to_send() {
+  throw Closed("Connection.send: the other side has closed, or ended");
+}
+
+// ---- Receiving ----
+
+std::optional<std::string> MessageStream::receive(int socket,
+                                                  core::Deadline deadline) {
+  if (direction_ == Direction::send) throw BadCall("Connection.recv: this end only sends");
+  const Hold turn(receiving_, deadline);
+  if (!turn) return std::nullopt;
+  switch (await(socket, deadline)) {
+    case Found::nothing: return std::nullopt;
+    case Found::end: fail_at_end();
+    case Found::message: break;
+  }
+  std::string message = std::move(body_);
+  body_.clear();
+  head_size_ = length_ = body_size_ = 0;
+  whole_ = false;
+  return message;
+}
+
+bool MessageStream::poll(int socket, core::Deadline deadline) {
+  if (direction_ == Direction::send) throw BadCall("Connection.poll: this end only sends");
+  const Hold turn(receiving_, deadline);
+  return turn && await(socket, deadline) != Found::nothing;
+}
+
+bool MessageStream::holds_message() {
+  const Hold turn(receiving_, std::chrono::steady_clock::now());
+  return turn && (whole_ || ended_);
+}
+
+bool MessageStream::between_messages() const {
+  return ended_ || (head_size_ == 0 && (records_ == nullptr || records_->between()));
+}
+
+std::string MessageStream::state() {
+  if (!tcp_) return {};
+  std::string state(1, kOverTcp);
+  if (records_ == nullptr) return state;
+  std::string ciphers = records_->state();
+  state += ciphers;
+  core::erase(ciphers);
+  return state;
+}
+
+std::unique_ptr<MessageStream> MessageStream::from_state(Direction direction,
+                                                         std::string_view state) {
+  if (state.empty()) return std::make_unique<MessageStream>(direction);
+  if (state.size() == 1) return over_tcp(nullptr);
+  auto cipher = core::StreamCipher::from_state(state.substr(1));
+  if (!cipher) throw BadCall("no Connection is in such a state");
+  return over_tcp(std::make_unique<Records>(*std::move(cipher)));
+}
+
+MessageStream::Found MessageStream::await(int socket, core::Deadline deadline) {
+  for (;;) {
+    const Found found = look(socket);
+    if (found != Found::nothing) return found;
+    if (!shm::poll_until(socket, POLLIN, deadline)) return Found::nothing;
+  }
+}
+
+// Never reads beyond the message: what follows it stays where poll(2) sees it.
+MessageStream::Found MessageStream::look(int socket) {
+  while (!whole_ && !ended_) {
+    const bool in_head = head_size_ < head_.size();
+    if (!in_head && body_size_ == body_.size()) {
+      body_.resize(std::min(length_, std::max(kFirstPiece, 2 * body_size_)));
+    }
+    void* const to = in_head ? static_cast<void*>(head_.data() + head_size_)
+                             : static_cast<void*>(body_.data() + body_size_);
+    const std::size_t room = in_head ? head_.size() - head_size_ : body_.size() - body_size_;
+    const ssize_t count = read_some(socket, to, room);
+    if (count > 0) {
+      (in_head ? head_size_ : body_size_) += static_cast<std::size_t>(count);
+      if (in_head && head_size_ == head_.size()) read_length();
+      whole_ = !ended_ && head_size_ == head_.size() && body_size_ == length_;
+      if (whole_ && records_ != nullptr && !records_->given_all()) end_of(socket, EBADMSG);
+    } else if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      return Found::nothing;
+    } else if (count == 0 || errno != EINTR) {
+      end_of(socket, count == 0 ? 0 : errno);
+    }
+  }
+  return whole_ ? Found::message : Found::end;
+}
+
+ssize_t MessageStream::read_some(int socket, void* to, std::size_t room) {
+  if (records_ != nullptr) return records_->receive(socket, to, room);
+  return ::recv(socket, to, room, MSG_DONTWAIT);
+}
+
+void MessageStream::end_of(int socket, int error) {
+  // The other side has closed and not read all: the kernel says so once, and before what that side
+  // had said.
+  if (error == ECONNRESET && !std::exchange(reset_, true)) return;
+  whole_ = false;
+  ended_ = true;
+  if (error != EBUSY) left_ = true;
+  if (error == EBUSY) {
+    why_ended_ = "Connection.recv: another process has this end, too, and goes on with it";
+  } else if (error == EBADMSG) {
+    why_ended_ = "Connection.recv: what came is not what the other side had sent: somebody meddles "
+                 "with the connection, or it is another program's";
+    ::shutdown(socket, SHUT_RDWR);  // there is nothing that both could agree on any more
+  }
+}
+
+void MessageStream::read_length() {
+  length_ = 0;
+  for (const unsigned char byte : head_) length_ = length_ << 8U | byte;
+  if (length_ <= message_bytes_) return;
+  too_long_ = length_;
+  ended_ = true;
+}
+
+void MessageStream::fail_at_end() {
+  if (const auto length = std::exchange(too_long_, std::nullopt)) {
+    throw Overloaded("Connection.recv: the other side sends " +
+                     too_long(*length, message_bytes_));
+  }
+  if (why_ended_ != nullptr) throw Closed(why_ended_);
+  const bool begun = head_size_ > 0 || (records_ != nullptr && !records_->between());
+  throw Closed(begun ? "Connection.recv: the other side ended in the middle of a message"
+                     : "Connection.recv: the other side has closed, or ended");
+}
+
+}  // namespace steward::detail::pipe

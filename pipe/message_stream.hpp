@@ -1,0 +1,140 @@
+// MessageStream: whole messages over a connected stream socket.
+//
+// In the stream a message is its length, four bytes with the highest first, and then its bytes: as
+// Python's multiprocessing.connection writes it. Over tcp with a key the stream is encrypted
+// (Records), else it is what is on the socket. The other side may be anybody: a length is checked
+// before it is believed, and memory is taken as bytes arrive.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <sys/types.h>
+
+#include <steward/core/auth_stream.hpp>
+#include <steward/core/clock.hpp>
+#include <steward/core/limits.hpp>
+
+namespace steward::detail::pipe {
+
+class Records;
+
+// What an end may be used for.
+enum class Direction : std::uint8_t { both, receive, send };
+
+// The state of one end: what of a message has come, and whose turn it is. The socket is the
+// caller's, the same one at every call; errors name a Connection, whose inside this is.
+//
+// Thread safety: several threads may send and several may receive, and take turns: a message goes
+// and comes whole. limit() and destruction need the object for themselves.
+class MessageStream {
+ public:
+  // The longest message that can be written down.
+  static constexpr std::size_t kBytesMost = 0x7fffffff;
+
+  // On a Unix socket, or a pair of them.
+  explicit MessageStream(Direction direction = Direction::both);
+  // On a TCP socket, in both directions; encrypted, if there are records.
+  static std::unique_ptr<MessageStream> over_tcp(std::unique_ptr<Records> records);
+  MessageStream(const MessageStream&) = delete;
+  MessageStream& operator=(const MessageStream&) = delete;
+  ~MessageStream();
+
+  // Waits while the other side does not read. Throws Closed if it is gone, Overloaded for a message
+  // that is too long (nothing of it was sent), BadCall if this end only receives.
+  void send(int socket, std::string_view message);
+
+  // The next message; nullopt once the deadline has passed: what has come of one stays for the next
+  // try. Throws Closed when the other side is gone and all that it sent was received, or if what
+  // came is not what it had sent; Overloaded once if it sends too long a message, after which this
+  // end is at its end; BadCall if this end only sends.
+  std::optional<std::string> receive(int socket, core::Deadline deadline);
+
+  // Whether receive() would not wait: a whole message is there, or the end. False once the deadline
+  // has passed. Throws BadCall if this end only sends.
+  bool poll(int socket, core::Deadline deadline);
+
+  // Whether receive() would not wait whatever the socket says: what it would give was taken from
+  // there already. False, too, while another thread receives.
+  bool holds_message();
+
+  // Nothing of a message is kept here: another may go on with the socket, in another process with
+  // what state() gives.
+  bool between_messages() const;
+  // This end is over since what came was not the other side's, or another process has taken it.
+  bool was_meddled_with() const { return why_ended_ != nullptr; }
+
+  // What it takes to go on elsewhere, beside direction and limit: kStateBytesMost at most. Then an
+  // encrypted stream does not go on here: its functions throw Closed, this one too.
+  std::string state();
+  static constexpr std::size_t kStateBytesMost = 1 + core::StreamCipher::kStateBytes;
+  // Throws BadCall if it is no state, Overloaded if there is no memory for it.
+  static std::unique_ptr<MessageStream> from_state(Direction direction, std::string_view state);
+
+
+  Direction direction() const { return direction_; }
+  // Longer messages are refused. REQUIRES: at most kBytesMost.
+  void limit(std::size_t message_bytes) { message_bytes_ = message_bytes; }
+  std::size_t message_bytes() const { return message_bytes_; }
+
+ private:
+  // Which one of several threads may go on.
+  class Turn {
+   public:
+    bool take(core::Deadline deadline);
+    void give();
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable given_;
+    bool taken_ = false;
+  };
+  class Hold;
+
+  enum class Found : std::uint8_t { nothing, message, end };
+
+  Found look(int socket);
+  Found await(int socket, core::Deadline deadline);
+  ssize_t read_some(int socket, void* to, std::size_t room);
+  void read_length();
+  void end_of(int socket, int error);
+  void write_all(int socket, std::string_view head, std::string_view body);
+  void write_sealed(int socket, std::string_view head, std::string_view body);
+  [[noreturn]] void fail_at_end();
+  bool has_left(int socket);
+  [[noreturn]] static void fail_to_send();
+
+  MessageStream(bool tcp, Direction direction, std::unique_ptr<Records> records);
+
+  const bool tcp_;
+  const Direction direction_;
+  const std::unique_ptr<Records> records_;  // of an encrypted stream
+  std::size_t message_bytes_ = core::Limits().message_bytes;
+
+  Turn sending_;
+  bool cut_ = false;  // guarded by the turn: a message was sent in part, nothing can follow
+  std::atomic<bool> left_ = false;  // the other side was seen to be gone
+
+  // Guarded by the turn.
+  Turn receiving_;
+  std::array<unsigned char, 4> head_{};
+  std::size_t head_size_ = 0;
+  std::size_t length_ = 0;     // of the message, once its head is there
+  std::string body_;           // grows as bytes arrive
+  std::size_t body_size_ = 0;  // of it that has come
+  bool whole_ = false;
+  bool ended_ = false;
+  const char* why_ended_ = nullptr;        // other than that the other side has
+  bool reset_ = false;                     // the kernel has said that the other side was not read
+  std::optional<std::uint64_t> too_long_;  // not told yet
+};
+
+}  // namespace steward::detail::pipe
