@@ -13,7 +13,6 @@
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/tcp_address.hpp>
-#include <steward/core/threads_allowed.hpp>
 #include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::client {
@@ -34,24 +33,18 @@ std::string endpoint_of(const IpcAddress& address, const Introduction& told) {
   throw Disconnected("the manager at " + address.text + " does not say where its socket is");
 }
 
-auto dial(const ZmqGoal& goal) {
-  return State::current().with_zmq([&](ZmqContext*& context) {
-    if (context == nullptr) core::check_threads_allowed();
-    return dial_zmq(context, goal);
-  });
-}
-
 LiveSession::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
   LiveSession::Connection connection;
   connection.introduction = knock(address, deadline);
-  connection.transport = dial({endpoint_of(address, connection.introduction), {}});
+  connection.transport =
+      State::current().dial({endpoint_of(address, connection.introduction), {}});
   return connection;
 }
 
-LiveSession::Connection dial_remote(const ZmqGoal& goal) {
+LiveSession::Connection dial_remote(const Goal& goal) {
   LiveSession::Connection connection;
   connection.introduction.addresses = {goal.endpoint};
-  connection.transport = dial(goal);
+  connection.transport = State::current().dial(goal);
   return connection;
 }
 
@@ -65,7 +58,7 @@ LiveSessionPtr open_session(const LiveSession::Dial& dial, const ConnectOptions&
 
 LiveSessionPtr connect_remote(const core::TcpAddress& address, const ConnectOptions& options) {
   if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
-  ZmqGoal goal{address.text(), {}};
+  Goal goal{address.text(), {}};
   if (!options.key.empty()) goal.keys = core::derive_key_pairs(options.key);
   // Whoever comes with another key must not find a door that this one has opened.
   return State::current().connect(goal.endpoint + '\n' + options.key, [&] {

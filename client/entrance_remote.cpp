@@ -13,7 +13,7 @@
 #include <steward/client/relay.hpp>
 #include <steward/client/state.hpp>
 #include <steward/client/transport_router.hpp>
-#include <steward/client/transport_zmq.hpp>
+#include <steward/client/transport/dialer.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/auth_entrance.hpp>
 #include <steward/core/errors.hpp>
@@ -81,16 +81,22 @@ class RemoteEntrance final : public Entrance {
 // What a connection that stands has for a trunk: it ends when the transport breaks.
 class DialTrunk final : public Trunk {
  public:
-  explicit DialTrunk(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {}
+  explicit DialTrunk(std::unique_ptr<Transport> transport)
+      : transport_(std::move(transport)), all_ready_(transport_->poll_fds()) {
+    for (pollfd& entry : all_ready_) entry.revents = POLLIN;
+  }
 
   const std::vector<pollfd>& poll_fds() const override { return transport_->poll_fds(); }
-  bool readable() override { return transport_->readable(); }
+  bool readable() override { return !transport_->prepare_to_sleep(); }
 
   bool receive(TrunkEvent& event) override {
+    transport_->awake(all_ready_);
     for (;;) {
-      const Arrival arrival = gone_ ? Arrival::nothing : transport_->receive(event.frame);
+      std::string_view frame;
+      const Arrival arrival = gone_ ? Arrival::nothing : transport_->receive(frame);
       switch (arrival) {
         case Arrival::frame:
+          event.frame = frame;
           event.kind = TrunkEvent::Kind::frame;
           event.route.clear();
           return true;
@@ -114,6 +120,7 @@ class DialTrunk final : public Trunk {
 
  private:
   const std::unique_ptr<Transport> transport_;
+  std::vector<pollfd> all_ready_;  // the relay does not say which of them are
   bool broken_ = false;
   bool gone_ = false;
 };
@@ -123,7 +130,7 @@ void greet(Transport& transport, const std::string& where, core::Deadline deadli
   const std::string hello = encode_frame({FrameKind::hello, {}, 0});
   std::string refusal;
   core::Deadline again;
-  std::string bytes;
+  std::string_view bytes;
   std::vector<pollfd> fds = transport.poll_fds();
   for (;;) {
     switch (transport.receive(bytes)) {
@@ -145,11 +152,12 @@ void greet(Transport& transport, const std::string& where, core::Deadline deadli
         break;
       }
       case Arrival::nothing:
-        if (transport.readable()) break;
+        if (!transport.prepare_to_sleep()) break;
         if (has_passed(deadline)) {
           throw Disconnected("no Listener answers at " + where + " in time" + refusal);
         }
         shm::poll_until(fds, earliest(deadline, again));
+        transport.awake(fds);
         if (has_passed(again)) {
           again = std::nullopt;
           transport.send(hello);
@@ -167,7 +175,7 @@ std::unique_ptr<Entrance> listen_remote(const core::TcpAddress& address,
   const std::optional<core::KeyPairs> keys = pairs_of(options.key);
   State& state = State::current();
   RouterTrunk router =
-      state.with_zmq([&](ZmqContext*&) { return listen_zmq(address, keys); });
+      state.at_rest_in_forks([&] { return listen_zmq(address, keys); });
   HeldEnds::Pair handoff = state.held_ends().seqpacket_pair();
   state.start(Relay::of_listener(state.held_ends(), std::move(router.trunk),
                                  std::move(handoff.relay), options.backlog));
@@ -177,10 +185,9 @@ std::unique_ptr<Entrance> listen_remote(const core::TcpAddress& address,
 shm::UniqueFd connect_remote(const core::TcpAddress& address, const ConnectOptions& options) {
   if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
   const core::Deadline deadline = core::deadline_after(options.timeout);
-  ZmqGoal goal{address.text(), pairs_of(options.key), true};
+  const Goal goal{address.text(), pairs_of(options.key), true};
   State& state = State::current();
-  std::unique_ptr<Transport> transport =
-      state.with_zmq([&](ZmqContext*& context) { return dial_zmq(context, goal); });
+  std::unique_ptr<Transport> transport = state.dial(goal);
   greet(*transport, address.text(), deadline);
   HeldEnds::Pair pair = state.held_ends().stream_pair();
   state.start(Relay::of_connection(state.held_ends(),

@@ -25,6 +25,7 @@
 #include <steward/client/renewal.hpp>
 #include <steward/client/session.hpp>
 #include <steward/client/side_door.hpp>
+#include <steward/client/transport/transport.hpp>
 
 namespace steward::client {
 
@@ -234,7 +235,6 @@ class LiveSession final : public Session, private Crew::Duty {
   core::Deadline ending_until_;   // the manager hung up: what it said before may still arrive
   CallTable table_;
   std::deque<Outgoing> outbox_;
-  std::string inbox_;
   std::unique_ptr<Renewal> renewal_;  // of a session that lives by a lease
   std::chrono::milliseconds lease_{};
   std::size_t message_bytes_ = 0;

@@ -8,6 +8,7 @@
 
 #include <steward/client/options.hpp>
 #include <steward/client/session.hpp>
+#include <steward/client/transport/transport.hpp>
 #include <steward/core/token.hpp>
 
 namespace steward::client {

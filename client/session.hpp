@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <steward/client/options.hpp>
-#include <steward/client/transport.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/token.hpp>
 #include <steward/core/value.hpp>

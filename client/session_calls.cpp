@@ -56,9 +56,9 @@ std::optional<std::string> LiveSession::call(core::ObjectId object, std::string_
   PendingCall& call = number_call(label, args, false, options.deadline);
   call.effect = options.effect;
   call.waiter = &waiter;
-  submit(call);
   Late late = Late::answered;
   try {
+    submit(call);
     if (!crew_.wait(lock, waiter, deadline)) late = give_up(lock, call, waiter);
   } catch (...) {
     if (!waiter.done()) call.waiter = nullptr;
@@ -195,7 +195,7 @@ void LiveSession::send_control(std::string frame) {
 
 // Also a send that was refused may have swallowed it.
 void LiveSession::look_for_swallowed_edge() {
-  if (crew_.asleep() && transport_->readable()) crew_.wake();
+  if (crew_.asleep() && !transport_->prepare_to_sleep()) crew_.wake();
 }
 
 void LiveSession::post(core::ObjectId object, std::string_view method, std::string_view args) {
@@ -219,7 +219,7 @@ bool LiveSession::post_should_ask() const {
 // Many posts and nobody who waits: then their answers are looked at here, or they would pile up.
 void LiveSession::submit_post(PendingCall& call) {
   submit(call);
-  if (table_.posts() > kPostsUnproven && !crew_.led() && transport_->readable()) take_in(nullptr);
+  if (table_.posts() > kPostsUnproven && !crew_.led() && !transport_->prepare_to_sleep()) take_in(nullptr);
 }
 
 void LiveSession::throw_post_error() {

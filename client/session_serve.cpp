@@ -32,7 +32,7 @@ bool hung_up(int door) {
 }  // namespace
 
 void LiveSession::serve(Lock& lock, const Waiter& waiter) {
-  if (arrived_ || has_passed(calm_at_) || transport_->readable()) take_in(&waiter);
+  if (arrived_ || has_passed(calm_at_) || !transport_->prepare_to_sleep()) take_in(&waiter);
   if (phase_ == Phase::lost) begin_anew(lock);
   if (has_passed(alarm())) on_alarm();
 }
@@ -45,6 +45,7 @@ core::Deadline LiveSession::alarm() const {
 // The entries: our own bell, the transport's, then door and pidfd if they are watched.
 void LiveSession::polled(const std::vector<pollfd>& entries) {
   arrived_ = true;
+  transport_->awake(entries);
   bool ends = false;
   for (const pollfd& entry : entries) {
     if (entry.revents == 0) continue;
@@ -55,13 +56,14 @@ void LiveSession::polled(const std::vector<pollfd>& entries) {
 }
 
 void LiveSession::take_in(const Waiter* waiter) {
+  std::string_view frame;
   while (waiter == nullptr || !waiter->done()) {
-    switch (transport_->receive(inbox_)) {
+    switch (transport_->receive(frame)) {
       case Arrival::nothing:
         arrived_ = false;
-        if (!flush() || !transport_->readable()) return;
+        if (!flush() || transport_->prepare_to_sleep()) return;
         break;
-      case Arrival::frame: on_frame(inbox_); break;
+      case Arrival::frame: on_frame(frame); break;
       case Arrival::connected: on_connected(); break;
       case Arrival::disconnected: on_disconnected(); break;
       case Arrival::refused: refused(); break;

@@ -21,7 +21,7 @@
 #include <steward/client/held_ends.hpp>
 #include <steward/client/live_session.hpp>
 #include <steward/client/relays.hpp>
-#include <steward/client/transport_zmq.hpp>
+#include <steward/client/transport/dialer.hpp>
 
 namespace steward::client {
 
@@ -56,11 +56,15 @@ class State {
   void enroll(LiveSession& session);
   void strike(LiveSession& session);
 
-  // Runs `use(ZmqContext*&)` under the lock that fork takes.
+  // Runs it under the lock that fork takes.
   template <class F>
-  auto with_zmq(F&& use) {
+  auto at_rest_in_forks(F&& run) {
     const std::lock_guard lock(mutex_);
-    return use(zmq_);
+    return run();
+  }
+  // See Dialer.
+  std::unique_ptr<Transport> dial(const Goal& goal) {
+    return at_rest_in_forks([&] { return dialer_.dial(goal); });
   }
 
   // Runs it on a thread of its own; at exit the last words of its connections still leave.
@@ -107,7 +111,7 @@ class State {
   std::unordered_map<core::Incarnation, LiveSessionPtr> by_incarnation_;
   std::unordered_map<const core::Reference*, Binding> bindings_;
   std::vector<LiveSession*> enrolled_;
-  ZmqContext* zmq_ = nullptr;
+  Dialer dialer_;
   std::vector<LiveSession::Abandoned> abandoned_;  // by forked children; in their copies
   bool exit_handler_ = false;
 };

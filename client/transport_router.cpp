@@ -14,9 +14,10 @@
 #include <zmq_addon.hpp>
 
 #include <steward/client/channel.hpp>
-#include <steward/client/transport_options.hpp>
+#include <steward/client/transport/options.hpp>
 #include <steward/core/auth_entrance.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/signals_blocked.hpp>
 
 namespace steward::client {
 namespace {
@@ -205,6 +206,7 @@ class ZmqRouter final : public Trunk {
 }  // namespace
 
 RouterTrunk listen_zmq(const core::TcpAddress& address, const std::optional<core::KeyPairs>& keys) {
+  const core::SignalsBlocked undisturbed;
   try {
     auto router = std::make_unique<ZmqRouter>(address, keys);
     core::TcpAddress bound = *core::parse_tcp(router->endpoint());
