@@ -1,6 +1,7 @@
 #include <steward/client/grants.hpp>
 
 #include <algorithm>
+#include <exception>
 
 #include <steward/client/session.hpp>
 #include <steward/core/errors.hpp>
@@ -55,6 +56,13 @@ std::string drop_arguments(const Grants& grants) {
     writer.natural(count);
   }
   return arguments;
+}
+
+ArgumentScope::ArgumentScope(Session& session)
+    : session_(session), exceptions_(std::uncaught_exceptions()), scope_(session.travel()) {}
+
+ArgumentScope::~ArgumentScope() {
+  if (std::uncaught_exceptions() > exceptions_) session_.drop_arguments();
 }
 
 ResultScope::ResultScope(Session& session, std::string_view result)

@@ -17,8 +17,8 @@ struct RouterTrunk {
   core::TcpAddress address;  // with the port that was chosen
 };
 
-// Has a ZeroMQ context of its own. Call under the lock that fork takes (State::at_rest_in_forks). Throws
-// SystemError if the address cannot be listened at.
+// Has a ZeroMQ context of its own. Call under the lock that fork takes (State::at_rest_in_forks).
+// Throws SystemError if the address cannot be listened at.
 RouterTrunk listen_zmq(const core::TcpAddress& address, const std::optional<core::KeyPairs>& keys);
 
 }  // namespace steward::client

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include <steward/client/live_session.hpp>
+#include <steward/client/session/driver.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/state.hpp>
 #include <steward/client/transport/transport.hpp>
@@ -66,7 +66,7 @@ class InProcess {
     client::SessionPtr session = client::connect_over(
         std::make_unique<LocalTransport>(network_->connect()), {}, {"local:test"});
     // So that tokens find it: there is no address by which they could connect.
-    client::State::current().introduce(std::static_pointer_cast<client::LiveSession>(session));
+    client::State::current().introduce(std::static_pointer_cast<client::SessionDriver>(session));
     manager_ = std::make_unique<Manager>(face::ManagerAccess::over(std::move(session)));
   }
   ~InProcess() {

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +16,7 @@
 #include <steward/client/ring.hpp>
 #include <steward/steward.hpp>
 
+#include <steward/tests/client/storm.hpp>
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/general_road.hpp>
 #include <steward/tests/shm/block_hog.hpp>
@@ -119,6 +122,48 @@ TEST(ServerDeath, AKilledServerEndsEveryCallAtOnce) {
   EXPECT_THROW(list.size(), Disconnected);
   EXPECT_THROW(list.append(1), Disconnected);
   EXPECT_THROW(manager.list<int>(), Disconnected);
+}
+
+// Whatever each thread is doing, and though signals disturb it all the time.
+TEST(ServerDeath, AKilledServerEndsThreadsInTheMiddleOfEverything) {
+  const GeneralRoad through_the_manager;
+  const SignalStorm storm(0);
+  Manager manager;
+  const List<int> list = manager.list<int>({1});
+  const Queue<int> queue = manager.queue<int>(1);
+  const Lock lock = manager.lock();
+  const Lock taken = manager.lock();
+  taken.lock();
+  const std::vector<std::function<void()>> doings = {
+      [&] { std::scoped_lock hold(lock); },
+      [&] { list.append(list.size() > 0 ? 1 : 0); },
+      [&] { static_cast<void>(queue.get_for(1ms)); },
+      [&] { static_cast<void>(queue.put_for(1, 1ms)); },
+      [&] { static_cast<void>(taken.try_lock_for(1ms)); },
+      [&] {
+        static_cast<void>(wait({lock, queue}, 1ms));
+        static_cast<void>(lock.locked());
+      },
+      [&] { static_cast<void>(manager.list<int>({1, 2})); },
+  };
+  std::atomic<int> busy = 0;
+  std::vector<std::thread> threads;
+  for (const auto& doing : doings) {
+    threads.emplace_back([&] {
+      const SignalStorm::Thread disturbed;
+      EXPECT_THROW(
+          {
+            for (int i = 0;; ++i) {
+              doing();
+              if (i == 5) ++busy;
+            }
+          },
+          Disconnected);
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return busy == static_cast<int>(doings.size()); }));
+  ASSERT_EQ(::kill(manager.pid(), SIGKILL), 0);
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(ServerDeath, AKilledServerDoesNotStopItemsBetweenProcesses) {

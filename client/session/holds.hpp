@@ -4,8 +4,7 @@
 //
 // A hold, lost or not, is remembered until it is unlocked, or until the last proxy of the lock in
 // this process is gone: mostly the lock goes with it. Where it does not (it has a name, or others
-// have it) an unlock by a later proxy is a call like any other. Thread safety: none; guarded by the
-// session's mutex.
+// have it) an unlock by a later proxy is a call like any other. Thread safety: none.
 #pragma once
 
 #include <cstdint>
