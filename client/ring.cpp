@@ -26,8 +26,7 @@ bool told_to_use_zmq() {
 std::optional<IpcAddress> door_of(const Session& session) {
   if (session.server_pid() == 0) return std::nullopt;
   for (const std::string& text : session.addresses()) {
-    auto address = parse_ipc(text);
-    if (address && is_local(*address)) return address;
+    if (auto address = parse_ipc(text)) return address;
   }
   return std::nullopt;
 }
@@ -41,11 +40,10 @@ ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const 
   const core::Deadline patience = core::deadline_after(session_->options().timeout);
   const bool callers = deadline && (!patience || *deadline < *patience);
   try {
-    ring_ = shm::SharedQueue::open(
-        request_ring(*address, token_.object, callers ? deadline : patience));
+    shm::UniqueFd memory = request_ring(*address, token_.object, callers ? deadline : patience);
+    if (!memory) return Road::general;
+    ring_ = shm::SharedQueue::open(std::move(memory));
     return Road::ring;
-  } catch (const Overloaded&) {
-    return Road::general;  // the manager's word
   } catch (const Error&) {
     // No descriptor is left, or the manager is slow: that may pass. Until then the general road is
     // there, and will say so if the queue or the manager is gone.

@@ -93,9 +93,9 @@ SessionDriver::~SessionDriver() {
 }
 
 SessionDriver::Use::~Use() {
-  if (!driver_.core_.link().closed()) return;
+  if (driver_.forgotten_ || !driver_.core_.link().closed()) return;
   driver_.drop_connection();
-  if (driver_.leadership_.asleep() || driver_.forgotten_) return;
+  if (driver_.leadership_.asleep()) return;  // the leader comes here, too
   driver_.forgotten_ = true;
   lock.unlock();
   State::current().forget(driver_);

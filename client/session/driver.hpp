@@ -147,6 +147,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // --- driver_session.cpp
   template <class F>
   auto guarded(F&& what) const;
+  void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
+           const CallOptions& options);
   void end_call(Completion& completion) noexcept;
   CallRequest request(core::ObjectId object, std::string_view method, std::string_view args,
                       const CallOptions& options) const;

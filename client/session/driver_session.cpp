@@ -90,31 +90,40 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
                                                std::string_view args, const CallOptions& options) {
   if (inherited()) return successor()->call(object, method, args, options);
   const CallLabel label{options.object_type, object, method};
-  std::vector<core::ReferencePtr> held;  // let go after the mutex
   BlockingCall waiting(*this);
-  guarded([&] {
-    std::optional<std::stop_callback<BlockingCall::Stop>> stop;
-    if (options.stop.stop_possible()) stop.emplace(options.stop, BlockingCall::Stop{waiting});
-    CallRequest asked = request(object, method, args, options);
-    Use use(*this);
-    take_held(held);
-    if (waiting.stopped) throw Interrupted(label.text() + "interrupted");
-    core_.start(std::move(asked), label, waiting, now());
-    const BlockingCall::Ends ends{waiting};
-    submit(core_.link_deadline());
-    try {
-      while (!leadership_.wait(use.lock, waiting, Calls::deadline_of(waiting))) {
-        tick();
-        submit(core_.link_deadline());
-      }
-    } catch (const Interrupted&) {
-      throw Interrupted(label.text() + "interrupted");
-    }
-  });
+  try {
+    guarded([&] { run(waiting, label, args, options); });
+  } catch (const Interrupted&) {
+    throw Interrupted(label.text() + "interrupted");
+  } catch (const Error& error) {
+    // It was sent, and this thread cannot wait for its end.
+    const bool unknown = waiting.finished() && waiting.outcome.end == Outcome::End::given_up;
+    if (!unknown || options.effect == Effect::read) throw;
+    throw OutcomeUnknown(label.text() + error.what() + "; the call may have taken effect");
+  }
   const bool cut_off = waiting.outcome.end == Outcome::End::not_done ||
                        waiting.outcome.end == Outcome::End::given_up;
   if (waiting.stopped && cut_off) throw Interrupted(label.text() + "interrupted");
   return result(std::move(waiting.outcome), options.effect, label);
+}
+
+// Starts it, and waits until its end was told.
+void SessionDriver::run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
+                        const CallOptions& options) {
+  std::vector<core::ReferencePtr> held;  // let go after the mutex
+  std::optional<std::stop_callback<BlockingCall::Stop>> stop;
+  if (options.stop.stop_possible()) stop.emplace(options.stop, BlockingCall::Stop{waiting});
+  CallRequest asked = request(label.object, label.method, args, options);
+  Use use(*this);
+  take_held(held);
+  if (waiting.stopped) throw Interrupted("interrupted");
+  core_.start(std::move(asked), label, waiting, now());
+  const BlockingCall::Ends ends{waiting};
+  submit(core_.link_deadline());
+  while (!leadership_.wait(use.lock, waiting, Calls::deadline_of(waiting))) {
+    tick();
+    submit(core_.link_deadline());
+  }
 }
 
 std::optional<std::string> Session::result(Outcome outcome, Effect effect,

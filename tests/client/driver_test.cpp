@@ -101,6 +101,16 @@ TEST_F(DriverTest, WhateverATransportThrowsCallersGetAnErrorAndNothingIsLeftBehi
   EXPECT_EQ(add(0), 1);
 }
 
+TEST_F(DriverTest, AChangeThatWasSentAndCannotBeWaitedForHasAnUnknownOutcome) {
+  start_failing();
+  faults.set({}, [this] {
+    if (manager.runs("add") > 0) throw std::runtime_error("so");
+  });
+  EXPECT_THROW(add(1), OutcomeUnknown);
+  faults.set({}, {});
+  EXPECT_EQ(add(0), 1);
+}
+
 TEST_F(DriverTest, AnErrorOfTheLeadingThreadEndsNoOtherWait) {
   start_failing();
   auto other = park(Effect::change);

@@ -1,5 +1,6 @@
 // A server that stops or dies never makes a client hang.
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +66,20 @@ TEST(ServerDeath, AStoppedServerDoesNotHoldUpTheFirstCallOfAQueue) {
   queue.put(7);
   patient.join();
   EXPECT_EQ(queue.transport(), "shm") << "nothing was decided before the manager had answered";
+}
+
+// What could not be had for a moment is asked for again.
+TEST(ServerDeath, AQueueFindsItsRingOnceThereAreDescriptorsAgain) {
+  Manager manager;
+  const Queue<int> queue = manager.queue<int>();
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{3, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_EQ(queue.try_get(), std::nullopt);
+  EXPECT_EQ(queue.transport(), "zmq");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_TRUE(eventually([&] { return queue.transport() == "shm"; }));
 }
 
 TEST(ServerDeath, WhatAKilledServerKeptDoesNotStandInTheWay) {
