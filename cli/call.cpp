@@ -1,5 +1,4 @@
 #include <iostream>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -16,8 +15,8 @@
 namespace steward::cli {
 namespace {
 
-struct Call {
-  explicit Call(CLI::App& command) : remote(command) {
+struct Call : Remote {
+  explicit Call(CLI::App& command) : Remote(command) {
     add_object(command, object);
     command
         .add_option("METHOD", method, "Its name: docs/protocol.md lists those of each class")
@@ -25,23 +24,23 @@ struct Call {
     command
         .add_option("JSON", arguments, "Its arguments; -: the value on standard input")
         ->option_text("...");
+    command.parse_complete_callback([this] {
+      if (method.empty() && object != kStandardInput) throw UsageError("METHOD is required");
+    });
   }
 
-  void run() const {
-    if (method.empty() && object != kStandardInput) throw UsageError("METHOD is required");
-    const Manager manager = remote.connect();
-    const ConnectOptions options = remote.options();
-    if (method.empty()) return run_lines(manager, options);
-    std::cout << result(manager, object, method, read_values(arguments, options), options) << '\n';
+  void run(const Manager& manager) const {
+    if (method.empty()) return run_lines(manager);
+    std::cout << result(manager, object, method, read_values(arguments, options())) << '\n';
   }
 
   std::string result(const Manager& manager, const std::string& on, const std::string& name,
-                     const Value::List& values, const ConnectOptions& options) const {
-    return to_json(remote.hurried(find_object(manager, on, options)).apply(name, values));
+                     const Value::List& values) const {
+    return to_json(hurried(find_object(manager, on, options())).apply(name, values));
   }
 
   // Each line is a call. What fails is said, and the others follow; without the manager none can.
-  void run_lines(const Manager& manager, const ConnectOptions& options) const {
+  void run_lines(const Manager& manager) const {
     std::size_t number = 0;
     std::size_t failed = 0;
     Input input;
@@ -53,7 +52,7 @@ struct Call {
         }
         const std::vector<std::string> words = words_of(line);
         if (words.empty()) continue;
-        std::cout << run_line(manager, words, options) << std::endl;
+        std::cout << run_line(manager, words) << std::endl;
       } catch (const Disconnected& error) {
         throw Disconnected(where + error.what());
       } catch (const std::exception& error) {
@@ -68,17 +67,15 @@ struct Call {
     }
   }
 
-  std::string run_line(const Manager& manager, const std::vector<std::string>& words,
-                       const ConnectOptions& options) const {
+  std::string run_line(const Manager& manager, const std::vector<std::string>& words) const {
     if (words.size() < 2) throw UsageError("a call is OBJECT METHOD [JSON...]");
     // A name with blanks in it stands in quotes.
     std::string on = words[0];
-    if (on.starts_with('"')) on = from_json(on, "OBJECT", options).string();
+    if (on.starts_with('"')) on = from_json(on, "OBJECT", options()).string();
     const std::vector<std::string> rest(words.begin() + 2, words.end());
-    return result(manager, on, words[1], to_values(rest, options), options);
+    return result(manager, on, words[1], to_values(rest, options()));
   }
 
-  Remote remote;
   std::string object;
   std::string method;
   std::vector<std::string> arguments;
@@ -87,9 +84,8 @@ struct Call {
 }  // namespace
 
 void add_call(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("call", "Call a method of an object, or many");
-  auto call = std::make_shared<Call>(*command);
-  command->footer(
+  add_remote<Call>(
+      program, "call", "Call a method of an object, or many",
       "Prints the result; null is nothing, [] and [x] are none and one.\n"
       "What JSON has no word for: {\"$bytes\": \"aGVsbG8=\"}, {\"$real\": \"NaN\"},\n"
       "{\"$map\": [[1, \"one\"]]}, {\"$text\": base64 of a text that is no UTF-8}.\n"
@@ -102,7 +98,6 @@ void add_call(CLI::App& program) {
       "[JSON...], and each result a line. A line that fails prints its number and the reason to\n"
       "standard error and no result; the others follow, and the program exits with 1.\n\n"
       "  printf 'scores append %s\\n' 1 2 3 | steward call \"$ADDRESS\" -");
-  command->callback([call] { call->run(); });
 }
 
 }  // namespace steward::cli

@@ -1,12 +1,12 @@
 #include <array>
 #include <iostream>
-#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include <steward/cli/commands.hpp>
 #include <steward/cli/remote.hpp>
+#include <steward/cli/table.hpp>
 #include <steward/cli/values.hpp>
 
 namespace steward::cli {
@@ -23,8 +23,8 @@ std::string new_name(const std::string& type) {
   return name;
 }
 
-struct Create {
-  explicit Create(CLI::App& command) : remote(command) {
+struct Create : Remote {
+  explicit Create(CLI::App& command) : Remote(command) {
     command.add_option("TYPE", type, "list, dict, queue, lock, rlock")
         ->option_text(" ")
         ->required();
@@ -37,15 +37,13 @@ struct Create {
   }
 
   // Without a name the object would go with this process.
-  void run() const {
-    const Manager manager = remote.connect();
-    const Value::List values = read_values(arguments, remote.options());
+  void run(const Manager& manager) const {
+    const Value::List values = read_values(arguments, options());
     const std::string its_name = name ? unshielded(*name) : new_name(type);
     manager.create(type, named(its_name), values);
-    std::cout << its_name << '\n';
+    std::cout << visible(its_name) << '\n';
   }
 
-  Remote remote;
   std::string type;
   std::vector<std::string> arguments;
   std::optional<std::string> name;
@@ -54,15 +52,13 @@ struct Create {
 }  // namespace
 
 void add_create(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("create", "Create a named object and print its name");
-  auto create = std::make_shared<Create>(*command);
-  command->footer(
+  add_remote<Create>(
+      program, "create", "Create a named object and print its name",
       "If there is an object of that name and type already, it stays as it is. It lives until\n"
       "`steward remove`.\n\n"
       "  steward create \"$ADDRESS\" list --name scores '[1, 2]'\n"
       "  steward create \"$ADDRESS\" dict --name ages '{\"ada\": 36}'\n"
       "  jobs=$(steward create \"$ADDRESS\" queue)");
-  command->callback([create] { create->run(); });
 }
 
 }  // namespace steward::cli

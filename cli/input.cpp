@@ -33,7 +33,7 @@ std::string Input::all() {
   while (next_ < size_ || fill()) {
     if (size_ - next_ > kInputBytes - text.size()) {
       throw std::length_error("standard input has more than " + std::to_string(kInputBytes) +
-                              " bytes, the limit of a value");
+                              " bytes, eight times the limit of a message");
     }
     text.append(block_.data() + next_, size_ - next_);
     next_ = size_;

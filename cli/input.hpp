@@ -9,8 +9,10 @@
 
 namespace steward::cli {
 
-// As text a value takes up to a few times the bytes of a manager's message.
-inline constexpr std::size_t kInputBytes = 4 * decltype(ManagerOptions::limits)().message_bytes;
+// Whatever fits a manager's message is read. A byte of it is up to six characters of a text
+// (\u0000), and seven of a list ("false, "). (Only the smallest of what JSON has no word for take
+// more: {"$text": "/w=="} is two bytes.)
+inline constexpr std::size_t kInputBytes = 8 * decltype(ManagerOptions::limits)().message_bytes;
 
 // Thread safety: none.
 class Input {

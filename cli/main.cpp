@@ -14,14 +14,23 @@
 namespace steward::cli {
 namespace {
 
+// "usage: steward ls [OPTIONS] ADDRESS" of the command that was meant, as far as that is known.
+std::string usage(const CLI::App& program) {
+  const std::string help = program.help();
+  const std::size_t begin = help.find("Usage: ") + 1;
+  return "u" + help.substr(begin, help.find('\n', begin) - begin);
+}
+
 // One line, whatever it was.
 int complain(const std::string& what, int code) {
   std::string line = what;
   std::ranges::replace(line, '\n', ' ');
-  std::cerr << "steward: " << visible(line);
-  if (code == kWrongArgument) std::cerr << "; --help shows how it is used";
-  std::cerr << '\n';
+  std::cerr << "steward: " << visible(line) << '\n';
   return code;
+}
+
+int complain_of_usage(const CLI::App& program, const std::string& what) {
+  return complain(what + "; " + usage(program) + "; --help says more", kWrongArgument);
 }
 
 void add_commands(CLI::App& program) {
@@ -31,7 +40,8 @@ void add_commands(CLI::App& program) {
   program.set_version_flag("--version", "steward " STEWARD_VERSION);
   program.set_help_all_flag("--help-all", "Show the help of all commands and exit");
   program.footer(
-      "Values are JSON. A failed call exits with 1 and says why, a wrong argument with 2.\n"
+      "Values are JSON. The exit code is 0 if all is done; 1 if it failed, or a part of it, and\n"
+      "standard error says why; 2 if the arguments are wrong, and nothing was done.\n"
       "`steward COMMAND --help` shows examples.");
   add_serve(program);
   add_list(program);
@@ -60,16 +70,16 @@ int run(int argc, char** argv) {
   // CLI11 would say that a command is missing.
   const std::string first = argc > 1 ? argv[1] : "-";
   if (!first.starts_with('-') && !has_command(program, first)) {
-    return complain("there is no command '" + first + "'", kWrongArgument);
+    return complain_of_usage(program, "there is no command '" + first + "'");
   }
   try {
     program.parse(std::move(arguments));
   } catch (const CLI::Success& help) {
     return program.exit(help);
   } catch (const CLI::ParseError& error) {
-    return complain(error.what(), kWrongArgument);
+    return complain_of_usage(program, error.what());
   } catch (const UsageError& error) {
-    return complain(error.what(), kWrongArgument);
+    return complain_of_usage(program, error.what());
   } catch (const std::exception& error) {
     return complain(error.what(), kFailed);
   }

@@ -1,6 +1,7 @@
 #include <steward/cli/notify.hpp>
 
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,6 +21,9 @@ void notify_supervisor(std::string_view state) noexcept {
   if (path[0] == '@') address.sun_path[0] = '\0';  // an abstract one
   const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return;
+  // One that does not read must not keep the manager from its clients.
+  constexpr timeval kPatience{2, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   ::sendto(socket, state.data(), state.size(), MSG_NOSIGNAL,
            reinterpret_cast<const sockaddr*>(&address), size);

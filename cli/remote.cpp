@@ -71,18 +71,15 @@ Remote::Remote(CLI::App& command) {
       });
 }
 
-ConnectOptions Remote::options() const {
-  ConnectOptions options;
-  if (!key_file_.empty()) options.key = read_key(key_file_);
+Manager Remote::connect() {
+  if (!key_file_.empty()) options_.key = read_key(key_file_);
   if (seconds_) {
-    options.timeout = std::chrono::ceil<Milliseconds>(std::chrono::duration<double>(*seconds_));
+    options_.timeout = std::chrono::ceil<Milliseconds>(std::chrono::duration<double>(*seconds_));
   }
-  return options;
-}
-
-Manager Remote::connect() const {
   try {
-    return Manager::connect(address(), options());
+    Manager manager = Manager::connect(address(), options_);
+    if (seconds_) face::ManagerAccess::set_patience(manager, options_.timeout);
+    return manager;
   } catch (const BadCall& error) {
     throw UsageError(error.what());
   } catch (const AuthenticationError& error) {
@@ -115,7 +112,12 @@ Object find_object(const Manager& manager, const std::string& argument,
   if (auto named = manager.find(text)) return *std::move(named);
   const auto number = parse_number(text);
   if (!number) throw std::out_of_range("there is no object named '" + text + "'");
-  Object object = manager.object(number->id);
+  Object object;
+  try {
+    object = manager.object(number->id);
+  } catch (const StaleHandle&) {
+    throw std::out_of_range("there is no object " + text);
+  }
   if (!number->type.empty() && number->type != object.typeid_name()) {
     throw std::out_of_range("there is no " + text + ": that is " + short_name(object));
   }

@@ -1,6 +1,8 @@
 // What the subcommands have in common that speak to a manager.
 #pragma once
 
+#include <concepts>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,14 +19,19 @@ namespace steward::cli {
 std::string shielded(std::string argument);
 std::string unshielded(const std::string& argument);
 
-// ADDRESS, --key-file and --timeout.
+// A subcommand that speaks to a manager: ADDRESS, --key-file and --timeout. Each derives from this,
+// adds its own options in its constructor, and does its work in run(manager).
 class Remote {
  public:
   explicit Remote(CLI::App& command);
 
-  // Throws UsageError if the address or key file is wrong, Disconnected, AuthenticationError.
-  Manager connect() const;
-  ConnectOptions options() const;
+  // The manager, all of whose calls end with --timeout. Throws UsageError if the address or key
+  // file is wrong, Disconnected, AuthenticationError.
+  Manager connect();
+
+ protected:
+  // As the manager was connected to.
+  const ConnectOptions& options() const { return options_; }
   // As it was typed.
   std::string address() const { return unshielded(address_); }
   // The same object, whose calls end with --timeout.
@@ -34,7 +41,20 @@ class Remote {
   std::string address_;
   std::string key_file_;
   std::optional<double> seconds_;
+  ConnectOptions options_;
 };
+
+template <std::derived_from<Remote> Command>
+void add_remote(CLI::App& program, const std::string& name, const std::string& what,
+                const std::string& help) {
+  CLI::App* app = program.add_subcommand(name, what);
+  app->footer(help);
+  auto command = std::make_shared<Command>(*app);
+  app->callback([command] {
+    Manager manager = command->connect();
+    command->run(manager);
+  });
+}
 
 // --key-file, or the environment's STEWARD_KEY_FILE.
 void add_key_file(CLI::App& command, std::string& path);

@@ -1,4 +1,3 @@
-#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -8,30 +7,25 @@
 namespace steward::cli {
 namespace {
 
-struct Remove {
-  explicit Remove(CLI::App& command) : remote(command) {
+struct Remove : Remote {
+  explicit Remove(CLI::App& command) : Remote(command) {
     command.add_option("NAME", name, "An object's name")->option_text(" ")->required();
   }
 
-  void run() const {
-    Manager manager = remote.connect();
+  void run(Manager& manager) const {
     if (manager.remove(unshielded(name))) return;
     throw std::out_of_range("there is no object named '" + unshielded(name) + "'");
   }
 
-  Remote remote;
   std::string name;
 };
 
 }  // namespace
 
 void add_remove(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("remove", "Take away an object's name");
-  auto remove = std::make_shared<Remove>(*command);
-  command->footer(
-      "The object goes when nobody else uses it.\n\n"
-      "  steward remove \"$ADDRESS\" scores");
-  command->callback([remove] { remove->run(); });
+  add_remote<Remove>(program, "remove", "Take away an object's name",
+                     "The object goes when nobody else uses it.\n\n"
+                     "  steward remove \"$ADDRESS\" scores");
 }
 
 }  // namespace steward::cli

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <steward/cli/key_file.hpp>
 #include <steward/cli/notify.hpp>
 #include <steward/cli/remote.hpp>
+#include <steward/cli/table.hpp>
 #include <steward/cli/usage.hpp>
 #include <steward/manager/standalone.hpp>
 
@@ -15,6 +17,9 @@ namespace {
 
 constexpr const char* kOpen =
     "steward: every user of this host may use this manager: --key-file keeps others out";
+
+// Far beyond what a start takes on a machine that is short of all.
+constexpr std::chrono::seconds kStartTime{60};
 
 struct Serve {
   std::string address;
@@ -48,11 +53,12 @@ struct Serve {
 
   void say_ready(const ManagerOptions& options, const std::string& where) const {
     if (options.key.empty() && options.address.starts_with("tcp:")) std::cerr << kOpen << '\n';
-    std::cout << where << std::endl;
+    // Programs get it as it is.
+    std::cout << (standard_output().terminal ? visible(where) : where) << std::endl;
   }
 
   void run_in_background(const ManagerOptions& options) const {
-    const face::Answer answer = face::run_in_background(log_file, [&](const face::Tell& tell) {
+    const auto work = [&](const face::Tell& tell) {
       try {
         Manager::serve(options, [&](const std::string& where) {
           if (!tell({0, where})) throw std::runtime_error("nobody waits for the address");
@@ -62,14 +68,19 @@ struct Serve {
       } catch (const std::exception& error) {
         tell({kFailed, error.what()});
       }
-    });
+    };
+    const face::Answer answer = face::run_in_background(log_file, kStartTime, work);
     if (answer.code == kWrongArgument) throw UsageError(answer.text);
     if (answer.code != 0) throw std::runtime_error(answer.text);
     say_ready(options, answer.text);
     if (std::cout) return;
     // Nobody would know where it is.
-    Manager::connect(answer.text, ConnectOptions{.key = options.key}).shutdown();
-    throw std::runtime_error("cannot write the address, so the manager was ended again");
+    const ConnectOptions again{.key = options.key};
+    Manager manager = Manager::connect(answer.text, again);
+    const bool ended = face::stop(manager, again.timeout);
+    throw std::runtime_error(
+        "cannot write the address, so the manager was " +
+        std::string(ended ? "ended again" : "told to end, and is still there"));
   }
 };
 

@@ -1,5 +1,4 @@
 #include <iostream>
-#include <memory>
 #include <sstream>
 #include <string>
 
@@ -10,13 +9,11 @@
 namespace steward::cli {
 namespace {
 
-struct Show {
-  explicit Show(CLI::App& command) : remote(command) { add_object(command, text); }
+struct Show : Remote {
+  explicit Show(CLI::App& command) : Remote(command) { add_object(command, text); }
 
-  void run() const {
-    const Manager manager = remote.connect();
-    const Object object =
-        remote.hurried(find_object(manager, text, remote.options()));
+  void run(const Manager& manager) const {
+    const Object object = hurried(find_object(manager, text, options()));
     std::ostringstream contents;
     contents << object;
     Screen screen = standard_output();
@@ -31,20 +28,17 @@ struct Show {
     table.print(std::cout, screen);
   }
 
-  Remote remote;
   std::string text;
 };
 
 }  // namespace
 
 void add_show(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("show", "Show one object: number, name, contents");
-  auto show = std::make_shared<Show>(*command);
-  command->footer(
+  add_remote<Show>(
+      program, "show", "Show one object: number, name, contents",
       "The handle is for other programs; it keeps the object for a minute, until one opens it.\n\n"
       "  steward show \"$ADDRESS\" scores\n"
       "  steward show \"$ADDRESS\" list#3");
-  command->callback([show] { show->run(); });
 }
 
 }  // namespace steward::cli

@@ -17,7 +17,9 @@ std::optional<IpcAddress> parse_ipc(std::string_view address) {
 }
 
 bool is_local(const IpcAddress& address) {
-  return address.boot.empty() || address.boot == core::boot_id();
+  // Who cannot read it, for want of a descriptor or of /proc, hears from the door what is wrong.
+  const std::string here = core::boot_id();
+  return address.boot.empty() || here.empty() || address.boot == here;
 }
 
 }  // namespace steward::client

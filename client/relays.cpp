@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/own_threads.hpp>
+#include <steward/core/signals_blocked.hpp>
 
 namespace steward::client {
 
@@ -15,18 +15,21 @@ namespace steward::client {
 // a forked child.
 void Relays::start(std::unique_ptr<Relay> relay) {
   const std::lock_guard lock(mutex_);
-  running_.push_back({*this, std::move(relay)});
-  const core::OwnThreads scope("steward-relay");
+  Run& started = running_.emplace_back(*this, std::move(relay));
+  const core::SignalsBlocked blocked;
   pthread_t thread{};
-  if (::pthread_create(&thread, nullptr, run, &running_.back()) != 0) {
+  if (::pthread_create(&thread, nullptr, run, &started) != 0) {
     running_.pop_back();
     throw Overloaded("no thread is left for a connection over tcp");
   }
   ::pthread_detach(thread);
+  started.named.wait();  // which it outlives: to end, it needs the lock
 }
 
 void* Relays::run(void* it) noexcept {
-  const Run& run = *static_cast<const Run*>(it);
+  Run& run = *static_cast<Run*>(it);
+  ::pthread_setname_np(::pthread_self(), "steward-relay");
+  run.named.count_down();
   try {
     run.relay->run();
   } catch (const std::exception&) {

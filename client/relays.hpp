@@ -2,9 +2,11 @@
 #pragma once
 
 #include <condition_variable>
+#include <latch>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include <steward/client/relay.hpp>
 #include <steward/core/clock.hpp>
@@ -23,8 +25,10 @@ class Relays {
 
  private:
   struct Run {
+    Run(Relays& all, std::unique_ptr<Relay> relay) : all(all), relay(std::move(relay)) {}
     Relays& all;
     std::unique_ptr<Relay> relay;
+    std::latch named{1};  // the thread has its name
   };
 
   static void* run(void* it) noexcept;

@@ -114,8 +114,9 @@ class Session : public std::enable_shared_from_this<Session> {
   // Says goodbye and waits for the answer, at most `wait`. Later calls throw Disconnected.
   virtual void end(core::Duration wait) = 0;
 
-  // The locks that threads of this process hold through this session. A hold ends with its session:
-  // the next call of its thread throws Disconnected then, before it is sent; unlock() does not.
+  // The locks that threads of this process hold through this session, also while no proxy of the
+  // lock is here. A hold ends with its session: the next call of its thread throws Disconnected
+  // then, before it is sent; unlock() does not.
   struct Hold {
     std::uint64_t token = 0;
     bool previous_owner_died = false;

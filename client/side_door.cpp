@@ -26,11 +26,13 @@ shm::UniqueFd connect_to(const IpcAddress& address, core::Deadline deadline) {
   if (socket) return socket;
   // What a killed one has left there.
   if (const std::string name = name_in(address.text); !name.empty() && error == ECONNREFUSED) {
-    throw Disconnected("no manager named '" + name + "' is running");
+    throw NobodyThere("no manager named '" + name + "' is running");
   }
-  throw Disconnected("no manager answers at " + address.text + ": " +
-                     (error == EPROTOTYPE ? "the socket there is another program's"
-                                          : std::generic_category().message(error)));
+  const std::string text = "no manager answers at " + address.text + ": " +
+                           (error == EPROTOTYPE ? "the socket there is another program's"
+                                                : std::generic_category().message(error));
+  if (error == ENOENT || error == ECONNREFUSED) throw NobodyThere(text);
+  throw Disconnected(text);
 }
 
 ucred peer_behind(const shm::UniqueFd& socket) {
@@ -59,15 +61,17 @@ std::vector<std::string> read_addresses(core::Reader& reader) {
   return addresses;
 }
 
+[[noreturn]] void refused(const std::string& path, std::string_view reason) {
+  throw Disconnected("the manager at " + path + " refused: " + std::string(reason));
+}
+
 Introduction read_answer(std::string_view bytes, const std::string& path) {
   core::Reader reader(bytes);
   const std::size_t fields = reader.array();
   if (fields < 3 || reader.natural() != kDoorVersion) {
     throw Disconnected("the manager at " + path + " speaks another version of the side door");
   }
-  if (reader.nil_if_next()) {
-    throw Disconnected("the manager at " + path + " refused: " + std::string(reader.string()));
-  }
+  if (reader.nil_if_next()) refused(path, reader.string());
   Introduction answer;
   answer.ticket = reader.bytes();
   const auto incarnation = core::Incarnation::from(reader.bytes());
@@ -100,14 +104,16 @@ struct Visit {
                               std::to_string(peer.uid) + ", not to this one");
   }
 
-  shm::FdMessage ask(std::string_view question, const std::vector<int>& fds,
-                     core::Deadline deadline) {
+  void say(std::string_view question, const std::vector<int>& fds = {}) const {
     try {
       shm::send_with_fds(door.get(), question, fds);
     } catch (const std::system_error& error) {
       // Turned away before it was heard: the reason is there to be read.
       if (error.code().value() != EPIPE) throw;
     }
+  }
+
+  shm::FdMessage hear(core::Deadline deadline) const {
     if (!wait_readable(door.get(), deadline)) {
       throw Disconnected("the manager at " + path + " does not answer, pid " +
                          std::to_string(peer.pid));
@@ -115,6 +121,12 @@ struct Visit {
     shm::Received received = shm::receive_with_fds(door.get(), kDoorMessageBytes);
     if (!received.message) throw Disconnected("the manager at " + path + " hung up");
     return *std::move(received.message);
+  }
+
+  shm::FdMessage ask(std::string_view question, const std::vector<int>& fds,
+                     core::Deadline deadline) const {
+    say(question, fds);
+    return hear(deadline);
   }
 };
 
@@ -141,6 +153,21 @@ auto talking_to(const std::string& path, F talk) {
   }
 }
 
+About read_about(const Visit& visit, core::Deadline deadline) {
+  const shm::FdMessage message = visit.hear(deadline);
+  core::Reader reader(message.bytes);
+  const std::size_t fields = reader.array();
+  if (fields < 3 || reader.natural() != kDoorVersion) throw BadCall("another version");
+  if (reader.nil_if_next()) refused(visit.path, reader.string());
+  if (fields < 5 || reader.string() != kAboutWord) throw BadCall("another version");
+  About about;
+  about.pid = visit.peer.pid;
+  about.started_unix_ms = reader.natural();
+  about.objects = reader.natural();
+  about.addresses = read_addresses(reader);
+  return about;
+}
+
 }  // namespace
 
 Introduction knock(const IpcAddress& address, core::Deadline deadline) {
@@ -157,21 +184,33 @@ Introduction knock(const IpcAddress& address, core::Deadline deadline) {
   });
 }
 
-About inquire(const IpcAddress& address, core::Deadline deadline) {
-  Visit visit(address, deadline);
-  return talking_to(visit.path, [&] {
-    const auto [bytes, fds] = visit.ask(word_message(kAboutWord), {}, deadline);
-    core::Reader reader(bytes);
-    if (reader.array() != 5 || reader.natural() != kDoorVersion || reader.string() != kAboutWord) {
-      throw BadCall("another version");
+std::vector<std::optional<About>> inquire(const std::vector<IpcAddress>& addresses,
+                                          core::Duration patience) {
+  const core::Time start = now();
+  std::vector<std::optional<Visit>> visits(addresses.size());
+  std::vector<std::optional<About>> all(addresses.size());
+  const auto attempt = [&](std::size_t i, auto step) {
+    try {
+      talking_to(addresses[i].text, step);
+    } catch (const NobodyThere&) {
+      // as all[i] says
+    } catch (const Error& error) {
+      all[i].emplace().silence = error.what();
+      if (visits[i]) all[i]->pid = visits[i]->peer.pid;
     }
-    About about;
-    about.pid = visit.peer.pid;
-    about.started_unix_ms = reader.natural();
-    about.objects = reader.natural();
-    about.addresses = read_addresses(reader);
-    return about;
-  });
+  };
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    attempt(i, [&] {
+      // One where very many knock must not use up the time of all.
+      visits[i].emplace(addresses[i], start + patience / 2);
+      visits[i]->say(word_message(kAboutWord));
+    });
+  }
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    if (!visits[i] || all[i]) continue;
+    attempt(i, [&] { all[i] = read_about(*visits[i], start + patience); });
+  }
+  return all;
 }
 
 shm::UniqueFd request_ring(const IpcAddress& address, core::ObjectId object,

@@ -13,9 +13,12 @@
 //
 //   client -> manager   [1, "about"]
 //   manager -> client   [1, "about", start in unix milliseconds, objects, [address, ...]]
+//
+// where the address that the manager was told to listen at is the last one.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +27,7 @@
 
 #include <steward/client/address.hpp>
 #include <steward/core/clock.hpp>
+#include <steward/core/errors.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/shm/unique_fd.hpp>
 
@@ -50,13 +54,23 @@ struct Introduction {
 // deadline, or if the manager refuses; AuthenticationError if it stands under another user's name.
 Introduction knock(const IpcAddress& address, core::Deadline deadline);
 
+// No socket is there, or none that is listened at: a manager there has ended, or is about to, or is
+// not up yet.
+class NobodyThere final : public Disconnected {
+ public:
+  using Disconnected::Disconnected;
+};
+
 struct About {
-  pid_t pid = 0;
+  std::string silence;  // why there is no answer; empty: there is
+  pid_t pid = 0;        // of who is silent too, if it is known
   std::uint64_t started_unix_ms = 0;
   std::size_t objects = 0;
-  std::vector<std::string> addresses;
+  std::vector<std::string> addresses;  // the last is the one that it was told to listen at, if any
 };
-// Asks who is there. Throws as knock().
-About inquire(const IpcAddress& address, core::Deadline deadline);
+// Asks all of them at once, each once, who is there; returns after `patience` at the latest. The
+// answers are in the order of the addresses; nullopt: nobody is there.
+std::vector<std::optional<About>> inquire(const std::vector<IpcAddress>& addresses,
+                                          core::Duration patience);
 
 }  // namespace steward::client

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include <steward/client/home_process.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
@@ -57,6 +58,7 @@ void State::after_fork_in_parent() {
 }
 
 void State::after_fork_in_child() {
+  ++forks_so_far;
   State& state = current();
   state.held_ends_.abandon();
   state.held_ends_.unlock();
@@ -66,6 +68,10 @@ void State::after_fork_in_child() {
   }
   slot().store(new State(&state), std::memory_order_release);
   state.mutex_.unlock();
+}
+
+void HomeProcess::refuse(std::string_view what) {
+  throw BadCall(std::string(what) + ": it belongs to the process of which this one is a fork");
 }
 
 void State::enroll(SessionDriver& session) {

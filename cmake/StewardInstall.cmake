@@ -48,8 +48,12 @@ install(FILES ${PROJECT_BINARY_DIR}/steward.pc
   DESTINATION ${pkgconfig_dir}
   COMPONENT development)
 
-install(FILES LICENSE README.md CHANGELOG.md
+# With all that the README links to.
+install(FILES LICENSE README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR}
+  COMPONENT development)
+install(FILES bench/README.md
+  DESTINATION ${CMAKE_INSTALL_DOCDIR}/bench
   COMPONENT development)
 install(DIRECTORY docs examples
   DESTINATION ${CMAKE_INSTALL_DOCDIR}

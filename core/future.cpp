@@ -33,6 +33,13 @@ bool FutureState::cancel() {
   return by->cancel();
 }
 
+void FutureState::require_process() const {
+  std::unique_lock lock(mutex_);
+  const auto by = by_;
+  lock.unlock();
+  if (by) by->require_process();
+}
+
 void FutureState::call_back(std::function<void()> callback) {
   {
     const std::lock_guard hold(mutex_);
@@ -131,6 +138,7 @@ std::size_t wait_for_any(std::span<FutureState* const> states) {
   const auto place = [&](auto found) { return static_cast<std::size_t>(found - states.begin()); };
   if (const auto found = first_ready(); found != states.end()) return place(found);
 
+  for (const auto* state : states) state->require_process();
   const auto any = std::make_shared<AnyReady>();
   std::vector<std::uint64_t> numbers;
   numbers.reserve(states.size());

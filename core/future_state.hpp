@@ -29,6 +29,8 @@ class Promiser {
   virtual void run_later(std::function<void()> next) = 0;
   // Nobody wants the result any more: makes the future fail. False: it is ready already.
   virtual bool cancel() = 0;
+  // Throws BadCall where it cannot fulfil anything: in a copy that a plain fork() has made.
+  virtual void require_process() const {}
 };
 
 // The half without a type. Thread safety: any thread may call any function.
@@ -44,6 +46,8 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
   // Whether it is ready by then.
   bool wait(Deadline deadline);
   bool cancel();
+  // Throws BadCall if nobody in this process will ever make it ready.
+  void require_process() const;
 
   // Runs once there is a result, and before anybody gets it.
   void call_back(std::function<void()> callback);

@@ -4,10 +4,14 @@
 #include <system_error>
 #include <thread>
 
-#include <steward/core/errors.hpp>
 #include <steward/core/signals_blocked.hpp>
 
 namespace steward::core {
+
+SystemError no_thread(int error) {
+  return {error, "cannot start a thread (look at `ulimit -u` and at filters of system calls, which "
+                 "must allow clone3 or answer ENOSYS)"};
+}
 
 void check_threads_allowed() {
   const SignalsBlocked blocked;
@@ -17,17 +21,17 @@ void check_threads_allowed() {
   {
     std::jthread first;
     std::jthread second;
+    std::jthread third;
     try {
       first = std::jthread(wait);
       second = std::jthread(wait);
+      third = std::jthread(wait);
     } catch (const std::system_error& refused) {
       error = refused.code().value();
     }
     tried.count_down();
   }
-  if (error == 0) return;
-  throw SystemError(error, "cannot start a thread (look at `ulimit -u` and at filters of system "
-                           "calls, which must allow clone3 or answer ENOSYS)");
+  if (error != 0) throw no_thread(error);
 }
 
 }  // namespace steward::core

@@ -58,7 +58,16 @@ struct Manager::Impl {
   std::chrono::milliseconds shutdown_timeout{};
   client::SessionPtr session;
   pid_t creator = ::getpid();
+  std::optional<std::chrono::milliseconds> patience;  // of the manager's own calls
+
+  core::Deadline deadline() const {
+    return patience ? core::deadline_after(*patience) : std::nullopt;
+  }
 };
+
+void face::ManagerAccess::set_patience(Manager& manager, std::chrono::milliseconds patience) {
+  manager.impl().patience = patience;
+}
 
 void Manager::Impl::end_server() noexcept {
   const std::chrono::milliseconds part = shutdown_timeout / 3;
@@ -137,7 +146,7 @@ void Manager::shutdown() {
   if (impl().server && impl_->server->is_ours()) return impl_->end_server();
   const client::SessionPtr with = session();
   const auto remote = core::parse_tcp(impl_->address);
-  const core::Deadline last = core::deadline_after(kShutdownTime);
+  const core::Deadline last = core::deadline_after(impl_->patience.value_or(kShutdownTime));
   // Its agreement may be lost with its end: a DEALER with ZMQ_IMMEDIATE drops what it has not read
   // when the connection breaks.
   const auto is_gone = [&] {
@@ -146,7 +155,7 @@ void Manager::shutdown() {
   for (;;) {
     try {
       call_manager(*with, "shutdown", kNoArguments, client::Effect::change,
-                   remote ? core::deadline_after(kShutdownAskedAgain) : std::nullopt);
+                   remote ? core::deadline_after(kShutdownAskedAgain) : impl_->deadline());
       return;
     } catch (const TimeoutError&) {  // to ask again does no harm
       if (is_gone()) return;
@@ -167,7 +176,7 @@ client::SessionPtr Manager::session() const {
 Value Manager::call(std::string_view method, std::string_view arguments,
                     client::Effect effect) const {
   const client::SessionPtr with = session();
-  const std::string reply = call_manager(*with, method, arguments, effect);
+  const std::string reply = call_manager(*with, method, arguments, effect, impl_->deadline());
   client::ResultScope scope(*with, reply);
   Value result = core::unpack<Value>(reply);
   scope.done();
@@ -240,9 +249,9 @@ void Manager::begin_create(std::string& arguments, std::string_view type, const 
   }
 }
 
-core::ReferencePtr Manager::created(client::Session& session, std::string_view arguments) {
+core::ReferencePtr Manager::created(client::Session& session, std::string_view arguments) const {
   const std::string reply =
-      call_manager(session, "create", arguments, client::Effect::change);
+      call_manager(session, "create", arguments, client::Effect::change, impl().deadline());
   client::ResultScope scope(session, reply);
   core::ReferencePtr reference = core::unpack<Value>(reply).reference();
   scope.done();

@@ -30,7 +30,7 @@
 namespace steward {
 
 namespace face {
-struct ManagerAccess;  // builds a Manager over a session that exists already (tests)
+struct ManagerAccess;  // what tests and the program `steward` do beyond other programs
 }
 
 // A manager of shared objects: either one that this object has started and owns, in a process of
@@ -162,7 +162,7 @@ class Manager {
     return created(*with, arguments);
   }
   static void begin_create(std::string& arguments, std::string_view type, const Name* name);
-  static core::ReferencePtr created(client::Session& session, std::string_view arguments);
+  core::ReferencePtr created(client::Session& session, std::string_view arguments) const;
 
   // Throws BadCall if this Manager was moved from.
   Impl& impl() const;
@@ -181,6 +181,9 @@ struct ManagerAccess {
     return Manager(std::move(session), std::move(address));
   }
   static client::SessionPtr session_of(const Manager& manager) { return manager.session(); }
+  // From now on a call of the manager itself (names, create, shutdown, ...) that has no answer
+  // after this time ends with TimeoutError.
+  static void set_patience(Manager& manager, std::chrono::milliseconds patience);
 };
 
 }  // namespace face

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <fstream>
-#include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -20,6 +20,7 @@
 #include <steward/process/background.hpp>
 #include <steward/shm/pidfd.hpp>
 #include <steward/shm/poll.hpp>
+#include <steward/shm/socket_path.hpp>
 
 namespace steward::face {
 namespace {
@@ -45,21 +46,28 @@ std::string address_in(const std::string& directory) {
   return "ipc://" + directory + "/manager.sock";
 }
 
-client::About ask(const std::string& address) {
-  return client::inquire(*client::parse_ipc(address), core::deadline_after(kAnswerTime));
+// Of a silent manager, by the pid beside its socket; empty: it has none that can be told.
+std::string name_of(pid_t pid) {
+  for (const auto& [name, address] : client::named_addresses()) {
+    if (pid != 0 && shm::SocketPath::owner(client::parse_ipc(address)->door) == pid) return name;
+  }
+  return {};
 }
 
-// Names by the addresses that their managers have in their own directories.
-std::map<std::string, std::string> names() {
-  std::map<std::string, std::string> all;
-  for (const auto& [name, address] : client::named_addresses()) {
-    try {
-      all.emplace(address_in(server::directory_of(ask(address).addresses.at(0))), name);
-    } catch (const std::exception&) {
-      // A dead one's, or it does not answer: then it says so at its own address.
-    }
+LocalManager described(const client::About& about, const client::IpcAddress& at) {
+  LocalManager one;
+  one.address = at.text;
+  one.silence = about.silence;
+  one.pid = about.pid;
+  if (!one.silence.empty()) {
+    one.name = name_of(one.pid);
+    return one;
   }
-  return all;
+  if (about.addresses.size() > 1) one.address = about.addresses.back();
+  one.name = client::name_in(one.address);
+  one.objects = about.objects;
+  one.started += std::chrono::milliseconds(std::min(about.started_unix_ms, kLatest));
+  return one;
 }
 
 }  // namespace
@@ -74,32 +82,29 @@ std::vector<LocalManager> local_managers() {
     directories.insert(found.begin(), found.end());
   }
   add_bound(directories);
-  const std::map<std::string, std::string> named = names();
-  std::vector<LocalManager> all;
+  std::vector<client::IpcAddress> doors;
   for (const std::string& directory : directories) {
-    LocalManager one;
-    one.address = address_in(directory);
-    if (const auto name = named.find(one.address); name != named.end()) one.name = name->second;
-    try {
-      const client::About about = ask(one.address);
-      one.pid = about.pid;
-      one.objects = about.objects;
-      one.started += std::chrono::milliseconds(std::min(about.started_unix_ms, kLatest));
-    } catch (const Error& error) {
-      one.silence = error.what();
-    }
-    all.push_back(std::move(one));
+    doors.push_back(*client::parse_ipc(address_in(directory)));
   }
+  const std::vector<std::optional<client::About>> answers = client::inquire(doors, kAnswerTime);
+  std::vector<LocalManager> all;
+  for (std::size_t i = 0; i < doors.size(); ++i) {
+    if (answers[i]) all.push_back(described(*answers[i], doors[i]));
+  }
+  std::ranges::sort(all, {}, &LocalManager::address);
   return all;
 }
 
-bool stop(Manager& manager, core::Deadline deadline) {
-  if (manager.pid() != 0) {
-    const shm::UniqueFd process = shm::pidfd_of(manager.pid());
+bool stop(Manager& manager, std::chrono::milliseconds patience) {
+  const core::Deadline deadline = core::deadline_after(patience);
+  const shm::UniqueFd process = manager.pid() == 0 ? shm::UniqueFd() : shm::pidfd_of(manager.pid());
+  ManagerAccess::set_patience(manager, patience);
+  try {
     manager.shutdown();
-    return shm::poll_until(process.get(), POLLIN, deadline);
+  } catch (const TimeoutError&) {
+    return false;
   }
-  manager.shutdown();
+  if (process) return shm::poll_until(process.get(), POLLIN, deadline);
   const auto address = core::parse_tcp(manager.address());
   while (address && !client::is_refused(*address, deadline)) {
     if (std::chrono::steady_clock::now() >= *deadline) return false;
@@ -108,9 +113,9 @@ bool stop(Manager& manager, core::Deadline deadline) {
   return true;
 }
 
-Answer run_in_background(const std::string& log_file,
+Answer run_in_background(const std::string& log_file, std::chrono::milliseconds patience,
                          const std::function<void(const Tell& tell)>& work) {
-  const std::string said = process::run_in_background(log_file, [&](const auto& say) {
+  const std::string said = process::run_in_background(log_file, patience, [&](const auto& say) {
     work([&](const Answer& answer) {
       return say(static_cast<char>('0' + answer.code) + answer.text);
     });

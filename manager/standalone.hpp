@@ -18,20 +18,22 @@ namespace steward::face {
 std::string address_for_name(std::string_view name);
 
 struct LocalManager {
-  std::string address;  // of this host
+  // What it was told to listen at; its private one if it was told nothing, or is silent.
+  std::string address;
   std::string name;     // empty: it has none
+  pid_t pid = 0;        // 0: it is silent, and this is not known either
   std::string silence;  // why it did not answer; empty: it did, and the following is known
-  pid_t pid = 0;
   std::chrono::system_clock::time_point started;
   std::size_t objects = 0;
 };
-// The managers of this user on this host, by address; asking begins no sessions. (Those in other
-// mount namespaces are not found, since nobody here can reach them.)
+// The managers of this user on this host, by address. All are asked at once, which takes two
+// seconds if one is silent, and begins no sessions. (Those in other mount namespaces are not found,
+// since nobody here can reach them.)
 std::vector<LocalManager> local_managers();
 
 // Tells the manager to end, and waits until it has: of this host its process, elsewhere its port.
-// False: it has agreed and is still there at the deadline. Throws as Manager::shutdown().
-bool stop(Manager& manager, core::Deadline deadline);
+// False: it is still there after `patience`. Throws as Manager::shutdown().
+bool stop(Manager& manager, std::chrono::milliseconds patience);
 
 // What becomes of a process in the background: 0 and what it is to be known by, or an exit code and
 // why it has ended.
@@ -43,8 +45,9 @@ struct Answer {
 using Tell = std::function<bool(const Answer&)>;
 // Runs `work` in a process of a session of its own, without a terminal: standard input and output
 // are /dev/null, standard error is the log file, if there is one. Returns what it tells. Throws
-// core::Failure if it cannot be started, or ends without a word. Only while there is one thread.
-Answer run_in_background(const std::string& log_file,
+// core::Failure if it cannot be started, ends without a word, or has said none within `patience`:
+// then it is ended. Only while there is one thread.
+Answer run_in_background(const std::string& log_file, std::chrono::milliseconds patience,
                          const std::function<void(const Tell& tell)>& work);
 
 }  // namespace steward::face

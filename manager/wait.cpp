@@ -208,8 +208,7 @@ class Answers final : public Source {
 class Sleeper {
  public:
   Sleeper(Source& source, int bell, core::Deadline deadline) : source_(source) {
-    const core::OwnThreads scope("steward-wait");
-    thread_ = std::thread([&source, bell, deadline] {
+    thread_ = core::start_own_thread("steward-wait", [&source, bell, deadline] {
       try {
         source.sleep(deadline);
       } catch (const std::exception&) {

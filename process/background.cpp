@@ -1,6 +1,7 @@
 #include <steward/process/background.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <exception>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -17,15 +19,21 @@
 #include <steward/process/descriptors.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/shm/fd_passing.hpp>
+#include <steward/shm/poll.hpp>
 
 namespace steward::process {
 namespace {
 
 constexpr std::size_t kWordsBytes = 16U << 10U;
+constexpr std::string_view kWhat = "the process in the background";
+constexpr int kLookAgainMs = 2;
 
+// Not waiting for the reader of a pipe, or for a terminal's line. (What is written waits.)
 shm::UniqueFd opened(const std::string& path, int flags) {
-  shm::UniqueFd file(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, 0600));
-  if (!file) throw SystemError(errno, "cannot open " + path);
+  shm::UniqueFd file(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
+  if (!file || ::fcntl(file.get(), F_SETFL, flags & O_APPEND) != 0) {
+    throw SystemError(errno, "cannot open " + path);
+  }
   return lifted(std::move(file));
 }
 
@@ -60,9 +68,16 @@ void detach(int nowhere, int log, int keep) {
   std::exit(EXIT_SUCCESS);
 }
 
+// By SIGKILL: one that does not come up may not hear anything else.
+[[noreturn]] void kill_late(pid_t pid, std::chrono::milliseconds patience) {
+  ::kill(pid, SIGKILL);
+  throw core::Failure(std::string(kWhat) + " was not up after " + std::to_string(patience.count()) +
+                      " ms, and was killed, pid " + std::to_string(pid));
+}
+
 }  // namespace
 
-std::string run_in_background(const std::string& log_file,
+std::string run_in_background(const std::string& log_file, std::chrono::milliseconds patience,
                               const std::function<void(const Say& say)>& work) {
   const shm::UniqueFd nowhere = opened("/dev/null", O_RDWR);
   const shm::UniqueFd log =
@@ -78,13 +93,20 @@ std::string run_in_background(const std::string& log_file,
     work_detached(pair.b.get(), work);
   }
   pair.b.reset();
+  const core::Deadline deadline = core::deadline_after(patience);
+  if (!shm::poll_until(pair.a.get(), POLLIN, deadline)) kill_late(pid, patience);
   const auto heard = shm::receive_with_fds(pair.a.get(), kWordsBytes);
   if (heard.message) return heard.message->bytes;
+  // It closes that only with its end, which is near, and no descriptor tells of it if this program
+  // was told to ignore its children.
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  for (pid_t ended = 0; (ended = ::waitpid(pid, &status, WNOHANG)) == 0;) {
+    if (deadline && std::chrono::steady_clock::now() >= *deadline) kill_late(pid, patience);
+    ::poll(nullptr, 0, kLookAgainMs);
   }
   const int code = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
-  throw core::Failure("it ended before it was up (" + describe_ending(code) + ")");
+  throw core::Failure(std::string(kWhat) + " ended before it was up (" + describe_ending(code) +
+                      ")");
 }
 
 }  // namespace steward::process

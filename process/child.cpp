@@ -1,5 +1,6 @@
 #include <steward/process/child.hpp>
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -19,17 +20,17 @@
 #include <steward/process/status.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/shm/pidfd.hpp>
+#include <steward/shm/poll.hpp>
 
 namespace steward::process {
 namespace {
 
-// How long a keeper may take to send a signal that it was asked to, or to tell how a process ended.
-constexpr std::chrono::seconds kKeepersTime{5};
-
 // The next message of the channel; nullopt at its end, which a dead keeper also means: some other
 // process may hold the channel open by accident.
-std::optional<Status> next_status(int channel, const Link& link) {
-  wait_readable({channel, link.pidfd.get()}, std::nullopt);
+std::optional<Status> next_status(int channel, const Link& link, const std::string& name,
+                                  int give_up) {
+  wait_readable({channel, link.pidfd.get(), give_up}, std::nullopt);
+  if (wait_readable({give_up}, core::Time{})) throw Closed(name + ": nobody wants it any more");
   return receive_status(channel, shm::Wait::none);
 }
 
@@ -92,9 +93,10 @@ struct Child::Impl {
   std::optional<int> collect(core::Deadline deadline) {
     const core::Deadline last = deadline ? deadline : core::deadline_after(kKeepersTime);
     for (;;) {
+      if (const auto known = known_exit_code()) return known;
       const bool told = wait_readable({channel.get(), link->pidfd.get()}, last);
       const std::lock_guard hold(mutex);
-      if (exit_code) return exit_code;
+      if (exit_code) continue;
       if (!told && deadline) return std::nullopt;
       if (!told) return exit_code = kUnknownExitCode;
       take_status();
@@ -102,6 +104,11 @@ struct Child::Impl {
   }
 
  private:
+  std::optional<int> known_exit_code() {
+    const std::lock_guard hold(mutex);
+    return exit_code;
+  }
+
   // Under the mutex: another thread may have been faster.
   void take_status() {
     if (!wait_readable({channel.get(), link->pidfd.get()}, core::Time{})) return;
@@ -126,6 +133,10 @@ const std::string& Child::confirmation() const { return impl_->confirmation; }
 bool Child::wait(core::Deadline deadline) const {
   if (!wait_readable({impl_->pidfd.get()}, deadline)) return false;
   return impl_->collect(deadline).has_value();
+}
+
+bool Child::gone(core::Deadline deadline) const {
+  return shm::poll_until(impl_->pidfd.get(), POLLIN, deadline);
 }
 
 bool Child::running() const { return !shm::has_ended(impl_->pidfd.get()); }
@@ -159,12 +170,12 @@ bool end_or_tell(const Child& child, const std::string& name,
 }
 
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
-                  const std::string& name) {
+                  const std::string& name, int give_up) {
   Child child;
   child.impl_ = std::make_unique<Child::Impl>();
   bool confirmed = false;
   while (!confirmed || child.impl_->pid == 0) {
-    std::optional<Status> status = next_status(channel.get(), *link);
+    std::optional<Status> status = next_status(channel.get(), *link, name, give_up);
     if (!status) throw_lost(name, *link);
     switch (status->kind) {
       case StatusKind::started:

@@ -27,8 +27,10 @@ std::string describe_ending(int exit_code);
 class Child {
  public:
   // What the exit status of a process is taken for if its keeper ended before it could tell, or has
-  // not told within 5 s: as in Python.
+  // not told within kKeepersTime: as in Python.
   static constexpr int kUnknownExitCode = 255;
+  // How long a keeper may take to tell how a process ended, or to send a signal.
+  static constexpr std::chrono::seconds kKeepersTime{5};
 
   Child();  // stands for no process
   Child(Child&&) noexcept;
@@ -45,6 +47,8 @@ class Child {
   // False once the deadline has passed, also if the keeper has not told the exit code by then.
   // True: the process has ended, its pidfd is readable and its exit code is known.
   bool wait(core::Deadline deadline = std::nullopt) const;
+  // Whether it has ended by then; what its exit code is may not be known yet.
+  bool gone(core::Deadline deadline) const;
   bool running() const;
   // nullopt while the process runs, negative for a signal.
   std::optional<int> exit_code() const;
@@ -57,7 +61,7 @@ class Child {
 
  private:
   friend Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
-                           const std::string& name);
+                           const std::string& name, int give_up);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -86,7 +90,8 @@ bool end_or_tell(const Child& child, const std::string& name,
 
 // Reads the status channel of a process that was asked for until it is up. Throws what kept it from
 // coming up: its own error, EndedBeforeUp, RequestNotTaken, WorkerDied (there is no keeper any
-// more), or SystemError (fork failed).
-Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name);
+// more), SystemError (fork failed), or Closed: `give_up` became readable (-1 never is).
+Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name,
+                  int give_up);
 
 }  // namespace steward::process

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -27,7 +28,7 @@ namespace steward::process {
 std::exception_ptr unreadable_result(const char* why);
 
 // Reads `count` results one after the other: each goes to `got(place, result)` or `failed(place,
-// exception)`. What cannot be read, and all behind it, has failed.
+// exception)`. What cannot be read, and all behind it, has failed. Throws std::bad_alloc.
 template <class R, class Got, class Failed>
 void each_result(std::size_t first, std::size_t count, MessageReader& in, Got&& got,
                  Failed&& failed) {
@@ -38,6 +39,8 @@ void each_result(std::size_t first, std::size_t count, MessageReader& in, Got&& 
         else got(i, unpack_item<R>(in));
         continue;
       }
+    } catch (const std::bad_alloc&) {
+      throw;
     } catch (const std::exception& error) {
       const auto why = unreadable_result(error.what());
       for (; i < first + count; ++i) failed(i, why);
@@ -66,7 +69,9 @@ class One final : public Collector {
                      failed);
     }
   }
-  void lose(std::size_t, std::size_t, const std::exception_ptr& why) override { error_ = why; }
+  void lose(std::size_t, std::size_t, const std::exception_ptr& why) noexcept override {
+    error_ = why;
+  }
   void finish(std::size_t) override {
     if (error_) return future_->fail(error_);
     if constexpr (std::is_void_v<R>) future_->set();
@@ -102,7 +107,7 @@ class All final : public Collector {
       parts_.emplace(first, std::move(results));
     }
   }
-  void lose(std::size_t first, std::size_t, const std::exception_ptr& why) override {
+  void lose(std::size_t first, std::size_t, const std::exception_ptr& why) noexcept override {
     note(first, why);
   }
   void finish(std::size_t total) override {
@@ -151,24 +156,33 @@ class Stream {
 
   void add(std::size_t place, Outcome outcome) {
     const std::lock_guard hold(mutex_);
-    const std::size_t key = order_ == StreamOrder::as_called ? place : arrived_;
+    outcomes_.emplace(order_ == StreamOrder::as_called ? place : arrived_, std::move(outcome));
     ++arrived_;
-    outcomes_.emplace(key, std::move(outcome));
   }
-  void end() {
+  // Of calls whose outcome there is no memory for: once all have come to their end, this stands in
+  // the place of each.
+  void lack(const std::exception_ptr& why) noexcept {
     const std::lock_guard hold(mutex_);
-    ended_ = true;
+    lacking_ = why;
+  }
+  void end(std::size_t total) {
+    const std::lock_guard hold(mutex_);
+    total_ = total;
   }
 
   // Whether next() need not wait.
   bool ready() const {
     const std::lock_guard hold(mutex_);
-    return next_ready() || over();
+    return next_is_there() || total_;
   }
   // nullopt: that was all. REQUIRES: ready()
   std::optional<Outcome> next() {
     const std::lock_guard hold(mutex_);
-    if (!next_ready()) return std::nullopt;
+    if (!next_is_there()) {
+      if (given_ == total_) return std::nullopt;
+      ++given_;
+      return Outcome(std::in_place_index<1>, lacking_);
+    }
     const auto first = outcomes_.begin();
     Outcome outcome = std::move(first->second);
     outcomes_.erase(first);
@@ -177,15 +191,15 @@ class Stream {
   }
 
  private:
-  bool next_ready() const { return !outcomes_.empty() && outcomes_.begin()->first == given_; }
-  bool over() const { return ended_ && outcomes_.empty(); }
+  bool next_is_there() const { return !outcomes_.empty() && outcomes_.begin()->first == given_; }
 
   const StreamOrder order_;
   mutable std::mutex mutex_;
   std::map<std::size_t, Outcome> outcomes_;
   std::size_t arrived_ = 0;
   std::size_t given_ = 0;
-  bool ended_ = false;
+  std::exception_ptr lacking_;
+  std::optional<std::size_t> total_;  // all have come to their end
 };
 
 template <class R>
@@ -194,21 +208,36 @@ class Streaming final : public Collector {
   explicit Streaming(std::shared_ptr<Stream<R>> stream) : stream_(std::move(stream)) {}
 
   void take(std::size_t first, std::size_t count, MessageReader in) override {
-    each_result<R>(
-        first, count, in,
-        [&](std::size_t place, R result) {
-          stream_->add(place, Outcome(std::in_place_index<0>, std::move(result)));
-        },
-        [&](std::size_t place, std::exception_ptr why) {
-          stream_->add(place, Outcome(std::in_place_index<1>, std::move(why)));
-        });
-  }
-  void lose(std::size_t first, std::size_t count, const std::exception_ptr& why) override {
-    for (std::size_t i = first; i < first + count; ++i) {
-      stream_->add(i, Outcome(std::in_place_index<1>, why));
+    std::size_t next = first;
+    const auto add = [&](std::size_t place, Outcome outcome) {
+      stream_->add(place, std::move(outcome));
+      next = place + 1;
+    };
+    try {
+      each_result<R>(
+          first, count, in,
+          [&](std::size_t place, R result) {
+            add(place, Outcome(std::in_place_index<0>, std::move(result)));
+          },
+          [&](std::size_t place, std::exception_ptr why) {
+            add(place, Outcome(std::in_place_index<1>, std::move(why)));
+          });
+    } catch (...) {
+      // What is there already stays.
+      lose(next, first + count - next, std::current_exception());
     }
   }
-  void finish(std::size_t) override { stream_->end(); }
+  void lose(std::size_t first, std::size_t count,
+            const std::exception_ptr& why) noexcept override {
+    try {
+      for (std::size_t i = first; i < first + count; ++i) {
+        stream_->add(i, Outcome(std::in_place_index<1>, why));
+      }
+    } catch (...) {
+      stream_->lack(why);
+    }
+  }
+  void finish(std::size_t total) override { stream_->end(total); }
 
  private:
   using Outcome = typename Stream<R>::Outcome;

@@ -1,5 +1,7 @@
 #include <steward/process/dispatcher.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <new>
 #include <span>
@@ -23,6 +25,16 @@ constexpr std::size_t kWindowBytes = 64U << 20U;
 constexpr int kResultsAtOnce = 64;
 // How soon to look again for room in the ring of tasks where nothing comes back that would tell.
 constexpr std::chrono::milliseconds kLookForRoom{20};
+
+// Or that there is no memory for it.
+template <class Exception>
+std::exception_ptr reason_of(const char* text) noexcept {
+  try {
+    throw Exception(text);
+  } catch (...) {
+    return std::current_exception();
+  }
+}
 
 }  // namespace
 
@@ -72,6 +84,20 @@ class Dispatcher::Leading {
   Dispatcher& pool_;
 };
 
+std::shared_ptr<Dispatcher> Dispatcher::make(Plan plan) {
+  return {new Dispatcher(std::move(plan)), destroy};
+}
+
+// Of a copy the threads are not here, and its rings are not mapped; its mutex may be held for ever.
+void Dispatcher::destroy(Dispatcher* dispatcher) {
+  if (dispatcher->creator_ == ::getpid()) delete dispatcher;
+}
+
+void Dispatcher::require_process() const {
+  if (creator_ == ::getpid()) return;
+  throw BadCall(fmt::format("a Pool belongs to the process that created it (pid {})", creator_));
+}
+
 Dispatcher::Dispatcher(Plan plan) : Dispatcher(std::move(plan), make_rings()) {}
 
 Dispatcher::Dispatcher(Plan plan, PoolRings rings)
@@ -79,14 +105,11 @@ Dispatcher::Dispatcher(Plan plan, PoolRings rings)
       board_(Board::create()),
       tasks_(std::move(rings.tasks)),
       results_(std::move(rings.results)),
-      window_(std::min(kWindowPerWorker * plan_.workers.count, kWindowMax)) {
-  // Before any worker can end: whoever watches them tells this object.
-  const std::vector<int> files{tasks_->fd(), results_->fd(), board_.fd()};
-  Workforce::Owner& owner = *this;
-  workforce_ = std::make_unique<Workforce>(plan_.workers, board_, files, owner);
-  const core::OwnThreads scope("steward-pool");
+      window_(std::min(kWindowPerWorker * plan_.workers.count, kWindowMax)),
+      workforce_(plan_.workers, board_, {tasks_->fd(), results_->fd(), board_.fd()}, *this) {
+  workforce_.start();
   const std::lock_guard hold(mutex_);
-  thread_ = std::thread([this] {
+  thread_ = core::start_own_thread("steward-pool", [this] {
     run();
     const auto last = std::move(until_thread_ends_);
   });
@@ -115,17 +138,13 @@ std::size_t Dispatcher::task_bytes_max(const Job& job) const {
 }
 
 void Dispatcher::add(const JobPtr& job, TaskUnit unit) {
-  std::vector<Losses> losses;
-  {
-    Lock lock(mutex_);
-    const std::size_t bytes = unit.arguments.size();
-    pending_.push_back({job, std::move(unit), bytes});
-    ++unsettled_;
-    send_pending(losses);
-    // Nobody else looks at results while this thread makes tasks of a long range.
-    if (sent_.size() >= window_ && !led_) lead(lock, core::Time::min());
-  }
-  lose(losses);
+  Lock lock(mutex_);
+  books_.add(job, std::move(unit));
+  ++unsettled_;
+  send_waiting();
+  // Nobody else looks at results while this thread makes tasks of a long range.
+  if (books_.sent() >= window_ && !led_) lead(lock, core::Time::min());
+  tell_lost(lock);
 }
 
 void Dispatcher::complete(const JobPtr& job, std::size_t total, Next next) {
@@ -136,115 +155,74 @@ void Dispatcher::complete(const JobPtr& job, std::size_t total, Next next) {
 }
 
 bool Dispatcher::cancel(Job& job, const char* why) {
+  require_process();
+  const auto reason = reason_of<BadCall>(why);
   if (!job.cancel()) return false;
   board_.cancel(job.number);
-  Losses losses;
-  {
-    const std::lock_guard hold(mutex_);
-    losses = take_out([&](const Job& each) { return &each == &job; },
-                      std::make_exception_ptr(BadCall(why)));
-  }
-  lose_at_once(losses);
+  Lock lock(mutex_);
+  books_.lose_all(job, reason);
+  tell_lost(lock);
   return true;
 }
 
-// Nobody wants the results of these jobs any more. What the workers have stays in the books,
-// without its job, until they answer.
-Dispatcher::Losses Dispatcher::take_out(const std::function<bool(const Job&)>& wanted,
-                                        std::exception_ptr why) {
-  Losses losses{{}, std::move(why)};
-  losses.units.reserve(sent_.size() + pending_.size());  // nothing is taken out and then forgotten
-  const auto take = [&](Unit& unit) {
-    if (!unit.job || !wanted(*unit.job)) return;
-    losses.units.push_back({std::exchange(unit.job, nullptr), std::move(unit.unit)});
-  };
-  for (auto& [ticket, unit] : sent_) take(unit);
-  for (Unit& unit : pending_) take(unit);
-  std::erase_if(pending_, [](const Unit& unit) { return unit.job == nullptr; });
-  return losses;
-}
-
-void Dispatcher::lose_at_once(const Losses& losses) {
-  lose({losses});
+// The calls of tasks that are lost have come to their end.
+void Dispatcher::tell_lost(Lock& lock) noexcept {
+  if (!books_.somebody_is_lost()) return;
+  for (;;) {
+    PoolTasks lost = books_.take_lost();
+    if (lost.empty()) break;
+    const Unlocked unlocked(lock);
+    lose(lost.front(), lost.front().why);
+    lost.clear();  // what was kept for it may be anything
+  }
+  changed_.notify_all();
   // Whoever leads may have waited for this.
-  const std::lock_guard hold(mutex_);
   if (led_) look_again();
 }
 
 // ---- Sending ----
 
-void Dispatcher::send_pending(std::vector<Losses>& losses) {
-  while (!pending_.empty() && sent_.size() < window_ &&
-         (sent_bytes_ < kWindowBytes || sent_.empty())) {
-    Unit& unit = pending_.front();
+void Dispatcher::send_waiting() {
+  if (broken_) return books_.lose_all(broken_);  // it may be that nobody is left who would answer
+  while (books_.somebody_waits() && books_.sent() < window_ &&
+         (books_.sent_bytes() < kWindowBytes || books_.sent() == 0)) {
     try {
-      if (broken_) std::rethrow_exception(broken_);
-      if (!send(unit)) return;
+      if (!send_first()) return;
     } catch (...) {
-      if (!note_loss(losses, unit, std::current_exception())) return;
+      books_.lose_first(std::current_exception());
     }
-    pending_.pop_front();
-  }
-}
-
-// False: there is no memory for it. The unit stays where it is, and is tried again.
-bool Dispatcher::note_loss(std::vector<Losses>& losses, Unit& unit, std::exception_ptr why) {
-  try {
-    losses.push_back({{}, std::move(why)});
-    losses.back().units.push_back(std::move(unit));
-    return true;
-  } catch (const std::bad_alloc&) {
-    return false;
   }
 }
 
 // False: there is no room just now. Throws Closed, Overloaded, shm::NoMemory, std::bad_alloc; then
-// the unit is as it was.
-bool Dispatcher::send(Unit& unit) {
-  const std::size_t size = sizeof(TaskHeader) + unit.job->call.size() + unit.bytes;
+// the task is where it was.
+bool Dispatcher::send_first() {
+  const PoolTask& task = books_.first();
+  const std::size_t size = sizeof(TaskHeader) + task.job->call.size() + task.bytes;
   if (size > tasks_->shape().message_bytes) {
     throw Overloaded(fmt::format("Pool: call {} has {} bytes of arguments; the limit is {}",
-                                 unit.unit.first, size, tasks_->shape().message_bytes));
+                                 task.unit.first, size, tasks_->shape().message_bytes));
   }
   const Ticket ticket = ++tickets_;
-  const TaskHeader header{ticket, unit.job->number, unit.unit.count, unit.job->call.size()};
+  const TaskHeader header{ticket, task.job->number, task.unit.count, task.job->call.size()};
   std::string message;
   message.reserve(size);
   append_bytes(message, header);
-  message += unit.job->call;
-  message += unit.unit.arguments;
-  const auto entry = sent_.try_emplace(ticket).first;  // nothing may fail once it is put
-  try {
+  message += task.job->call;
+  message += task.unit.arguments;
+  return books_.send_first(ticket, [&] {
     const Queue::Outcome outcome = tasks_->put(shm::bytes_of(message), 0, Queue::kNow);
     if (outcome == Queue::Outcome::closed || outcome == Queue::Outcome::ended) {
       throw Closed("the pool has no more workers");
     }
-    if (outcome != Queue::Outcome::done) {
-      sent_.erase(entry);
-      return false;
-    }
-  } catch (...) {
-    sent_.erase(entry);
-    throw;
-  }
-  sent_bytes_ += unit.bytes;
-  entry->second = std::move(unit);
-  return true;
-}
-
-// Takes it out of the books; what was cancelled meanwhile has no job.
-std::optional<Dispatcher::Unit> Dispatcher::settle_ticket(Ticket ticket) {
-  const auto found = sent_.find(ticket);
-  if (found == sent_.end()) return std::nullopt;
-  Unit unit = std::move(found->second);
-  sent_.erase(found);
-  sent_bytes_ -= unit.bytes;
-  return unit;
+    return outcome == Queue::Outcome::done;
+  });
 }
 
 // ---- Waiting ----
 
 void Dispatcher::help(const std::function<bool()>& done, core::Deadline deadline) {
+  require_process();
   Lock lock(mutex_);
   const Helping helping(*this);
   const auto passed = [&] { return deadline && std::chrono::steady_clock::now() >= *deadline; };
@@ -262,25 +240,23 @@ void Dispatcher::help(const std::function<bool()>& done, core::Deadline deadline
 }
 
 void Dispatcher::lead(Lock& lock, core::Deadline deadline) {
-  if (!pending_.empty() && sent_.empty()) {
+  if (books_.somebody_is_lost()) return tell_lost(lock);
+  if (books_.somebody_waits() && books_.sent() == 0) {
     const auto soon = core::deadline_after(kLookForRoom);
     deadline = deadline ? std::min(deadline, soon) : soon;
   }
-  std::vector<Losses> losses;
   {
     const Leading leading(*this);
     {
       const Unlocked unlocked(lock);
       receive(deadline);
     }
-    send_pending(losses);
+    send_waiting();
   }
-  if (losses.empty()) return;
-  const Unlocked unlocked(lock);
-  lose(losses);
+  tell_lost(lock);
 }
 
-void Dispatcher::receive(core::Deadline deadline) {
+void Dispatcher::receive(core::Deadline deadline) noexcept {
   const auto read = [this](const shm::Item& item) {
     try {
       handle(static_cast<ResultKind>(item.format), shm::text_of(item.bytes));
@@ -297,16 +273,11 @@ void Dispatcher::receive(core::Deadline deadline) {
       until = Queue::kNow;
     }
   } catch (...) {
-    forget_workers(std::current_exception());
+    // What the workers still have to say cannot be read: the ring is damaged, say.
+    const std::lock_guard hold(mutex_);
+    fail(std::current_exception());
+    books_.forget_sent();
   }
-}
-
-// What they still have to say cannot be read: the ring is damaged, say.
-void Dispatcher::forget_workers(std::exception_ptr why) {
-  fail_all(std::move(why));
-  const std::lock_guard hold(mutex_);
-  sent_.clear();
-  sent_bytes_ = 0;
 }
 
 void Dispatcher::run_later(std::function<void()> next) {
@@ -328,6 +299,7 @@ void Dispatcher::run_next(Lock& lock) {
   later_.pop_front();
   {
     const Unlocked unlocked(lock);
+    const core::ProgramsCode callback;
     next();
   }
   // A future may be ready by that, and somebody who leads may wait for it.
@@ -345,25 +317,15 @@ void Dispatcher::look_again() noexcept {
   }
 }
 
-// The pool's thread: runs callbacks, and leads where nobody else does. Nothing leaves it: what
-// cannot even be noted breaks the pool.
+// The pool's thread: runs callbacks, and leads where nobody else does. Nothing leaves it.
 void Dispatcher::run() {
   Lock lock(mutex_);
   while (!stopped_) {
     try {
       run_until_stopped(lock);
     } catch (...) {
-      const Unlocked unlocked(lock);
-      break_by(std::current_exception());
+      fail(std::current_exception());
     }
-  }
-}
-
-void Dispatcher::break_by(std::exception_ptr why) noexcept {
-  try {
-    fail_all(std::move(why));
-  } catch (const std::exception&) {
-    // It is marked as broken, at least; what is in the books fails when it comes up next.
   }
 }
 
@@ -389,7 +351,7 @@ void Dispatcher::run_until_stopped(Lock& lock) {
 void Dispatcher::leave_when_done() {
   if (!closed_ || tasks_closed_ || unsettled_ > 0) return;
   tasks_closed_ = true;
-  workforce_->retire();
+  workforce_.retire();
   tasks_->close();
 }
 
@@ -406,42 +368,41 @@ bool Dispatcher::closed() const {
 
 void Dispatcher::join() {
   help([this] { return unsettled_ == 0; }, std::nullopt);
-  workforce_->join();
+  workforce_.join();
 }
 
-void Dispatcher::fail_all(std::exception_ptr why) {
-  Losses losses;
-  {
-    const std::lock_guard hold(mutex_);
-    if (!broken_) broken_ = why;
-    losses = take_out([](const Job&) { return true; }, std::move(why));
+// Under mutex_: the pool is broken, and nobody wants what the workers have. Whoever leads next
+// tells what is lost by that.
+void Dispatcher::fail(const std::exception_ptr& why) noexcept {
+  if (!broken_) broken_ = why;
+  books_.lose_all(why);
+  for (const PoolTask& task : books_.lost()) {
+    if (task.job->cancel()) board_.cancel(task.job->number);
   }
-  workforce_->retire();
-  for (const Unit& unit : losses.units) {
-    if (unit.job->cancel()) board_.cancel(unit.job->number);
-  }
-  lose_at_once(losses);
+  workforce_.retire();
 }
 
-void Dispatcher::terminate(const char* why) {
-  fail_all(std::make_exception_ptr(Closed(why)));
+void Dispatcher::fail_all(const std::exception_ptr& why) noexcept {
+  Lock lock(mutex_);
+  fail(why);
+  tell_lost(lock);
+}
+
+void Dispatcher::terminate(const char* why) noexcept {
+  fail_all(reason_of<Closed>(why));
   {
     const std::lock_guard hold(mutex_);
     closed_ = true;
     tasks_closed_ = true;
   }
   tasks_->close();
-  workforce_->kill();
+  workforce_.kill();
 }
 
 void Dispatcher::shut_down(const char* why) noexcept {
-  try {
-    terminate(why);
-    workforce_->join();
-  } catch (const std::exception&) {
-    // Only want of memory brings us here, or a descriptor gone bad. The workers end with this
-    // process.
-  }
+  if (creator_ != ::getpid()) return;
+  terminate(why);
+  workforce_.join();
   {
     const std::lock_guard hold(mutex_);
     stopping_ = true;
@@ -460,8 +421,8 @@ void Dispatcher::shut_down(const char* why) noexcept {
 void give_up(Dispatcher& dispatcher, Job& job) noexcept {
   try {
     dispatcher.cancel(job, "nobody waits for the results any more");
-  } catch (const std::exception&) {
-    // Out of memory: they are computed for nobody.
+  } catch (const BadCall&) {
+    // In a copy of the process, where they never were anybody's.
   }
 }
 

@@ -22,11 +22,11 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <steward/core/clock.hpp>
 #include <steward/core/future_state.hpp>
@@ -34,12 +34,15 @@
 #include <steward/process/job.hpp>
 #include <steward/process/pool_messages.hpp>
 #include <steward/process/pool_rings.hpp>
+#include <steward/process/task_books.hpp>
 #include <steward/process/workforce.hpp>
 #include <steward/shm/shared_queue.hpp>
 
 namespace steward::process {
 
-// Thread safety: any thread may call any function. Owns the rings, the processes and a thread.
+// Thread safety: any thread may call any function. Owns the rings, the processes and a thread: in a
+// child of a plain fork() they are the parent's, help() and cancel() throw BadCall, and the last
+// user leaves the object as it is.
 class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
                          private Workforce::Owner {
  public:
@@ -53,23 +56,31 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
 
   // Throws what kept the workers from coming up.
   explicit Dispatcher(Plan plan);
+  Dispatcher(Plan plan, PoolRings rings);  // through these rings, as make_rings() makes them
+  // One that the last of its users destroys in this process only.
+  static std::shared_ptr<Dispatcher> make(Plan plan);
   ~Dispatcher();  // shut_down()
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
+  // Throws BadCall in a process that has not made it.
+  void require_process() const;
+
   std::size_t workers() const { return plan_.workers.count; }
-  std::vector<pid_t> pids() const { return workforce_->pids(); }
+  bool tells_progress() const { return plan_.on_progress != nullptr; }
+  std::vector<pid_t> pids() const { return workforce_.pids(); }
 
   // Throws Closed, or what the pool is broken by.
   JobPtr open(std::string call, std::unique_ptr<Collector> collector, Job::Tells tells);
   // What the arguments of one task of this job may have.
   std::size_t task_bytes_max(const Job& job) const;
+  // Throws std::bad_alloc; then there is no such task.
   void add(const JobPtr& job, TaskUnit unit);
   // There is no more to add. Whoever waits for it next may say so, and spares the pool's thread.
   enum class Next { somebody_waits, nobody_waits };
   void complete(const JobPtr& job, std::size_t total, Next next);
   // Its calls that have no result have failed with a BadCall that says this. False: it was
-  // cancelled before.
+  // cancelled before. Costs what the job has.
   bool cancel(Job& job, const char* why);
 
   // As Promiser::help and run_later.
@@ -82,9 +93,10 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   // Until the last worker has left. REQUIRES: closed()
   void join();
   // Whatever has no result fails with Closed; the workers are ended.
-  void terminate(const char* why);
-  // terminate(), and the end of all threads here. In a callback of its own, which runs on the
-  // pool's thread, that thread ends with the callback, and keeps this object until then.
+  void terminate(const char* why) noexcept;
+  // terminate(), and the end of all threads here; nothing in another process than its creator's. In
+  // a callback of its own, which runs on the pool's thread, that thread ends with the callback, and
+  // keeps this object until then.
   void shut_down(const char* why) noexcept;
 
  private:
@@ -94,20 +106,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   class Helping;
   class Leading;
 
-  struct Unit {
-    JobPtr job;  // nullptr: nobody wants it any more
-    TaskUnit unit;
-    std::size_t bytes = 0;  // of its arguments
-    std::string results{};  // those that came in parts; the last is not here yet
-  };
-
-  Dispatcher(Plan plan, PoolRings rings);
-
-  // What has to be done once mutex_ is free.
-  struct Losses {
-    std::vector<Unit> units;
-    std::exception_ptr why;
-  };
+  static void destroy(Dispatcher* dispatcher);
 
   // ---- Of the watching thread ----
   void worker_ended(const std::string& name, pid_t pid, int exit_code, Ticket at) override;
@@ -115,40 +114,36 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
 
   // ---- Under mutex_ ----
   void check_open() const;
-  void send_pending(std::vector<Losses>& losses);
-  static bool note_loss(std::vector<Losses>& losses, Unit& unit, std::exception_ptr why);
-  bool send(Unit& unit);
-  std::optional<Unit> settle_ticket(Ticket ticket);
-  Losses take_out(const std::function<bool(const Job&)>& wanted, std::exception_ptr why);
+  void send_waiting();
+  bool send_first();
   void leave_when_done();
   void lead(Lock& lock, core::Deadline deadline);
   void run_next(Lock& lock);
   void run_until_stopped(Lock& lock);
-  // Something may come back from the workers.
-  bool busy() const { return unsettled_ > 0 || !sent_.empty(); }
+  void fail(const std::exception_ptr& why) noexcept;
+  void tell_lost(Lock& lock) noexcept;
+  // Something may come back from the workers, or somebody is to be told of a loss.
+  bool busy() const { return unsettled_ > 0 || books_.sent() > 0; }
   bool on_pools_thread() const { return std::this_thread::get_id() == pools_thread_; }
 
   // ---- Without ----
-  void receive(core::Deadline deadline);
-  void forget_workers(std::exception_ptr why);
+  void receive(core::Deadline deadline) noexcept;
   void handle(ResultKind kind, std::string_view message);
   void keep_part(Ticket ticket, std::string_view results);
   void lost_worker(MessageReader message);
   void tell_workers_end(ResultKind kind, std::string_view body);
-  void deliver(const Unit& unit, std::string_view results);
-  void lose(const std::vector<Losses>& losses);
-  void lose_at_once(const Losses& losses);
-  void lose(const Unit& unit, const std::exception_ptr& why);
-  template <class Tell>
-  void settle(Tell tell);
-  void settled(const JobPtr& job, bool last);
+  void deliver(const PoolTask& task, std::string_view results) noexcept;
+  void lose(const PoolTask& task, const std::exception_ptr& why) noexcept;
+  void settled(const JobPtr& job, bool last) noexcept;
+  void count_off();
+  void finish(const JobPtr& job) noexcept;
   bool tells(const Job& job) const;
-  void tell_progress(const JobPtr& job);
-  void fail_all(std::exception_ptr why);
-  void break_by(std::exception_ptr why) noexcept;
+  void tell_progress(const JobPtr& job) noexcept;
+  void fail_all(const std::exception_ptr& why) noexcept;
   void look_again() noexcept;
   void run();
 
+  const pid_t creator_ = ::getpid();
   const Plan plan_;
   Board board_;
   const std::unique_ptr<Queue> tasks_;
@@ -161,9 +156,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   bool led_ = false;
   bool pools_thread_leads_ = false;
   std::size_t helpers_ = 0;  // threads in help()
-  std::deque<Unit> pending_;
-  std::unordered_map<Ticket, Unit> sent_;
-  std::size_t sent_bytes_ = 0;
+  TaskBooks books_;
   std::size_t unsettled_ = 0;  // tasks whose results somebody waits for
   Ticket tickets_ = 0;
   JobNumber jobs_ = 0;
@@ -175,7 +168,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   std::exception_ptr broken_;
   std::thread::id pools_thread_;
 
-  std::unique_ptr<Workforce> workforce_;
+  Workforce workforce_;  // tells of its ends as soon as it is started, and uses all of the above
   std::thread thread_;
   std::shared_ptr<Dispatcher> until_thread_ends_;  // itself
 };
@@ -195,6 +188,7 @@ class JobPromiser final : public core::Promiser {
   }
   void run_later(std::function<void()> next) override { dispatcher_->run_later(std::move(next)); }
   bool cancel() override;
+  void require_process() const override { dispatcher_->require_process(); }
 
  private:
   std::shared_ptr<Dispatcher> dispatcher_;

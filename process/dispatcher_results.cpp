@@ -1,7 +1,8 @@
 // What comes back through the ring of results: results, and the ends of workers.
+#include <chrono>
 #include <exception>
+#include <mutex>
 #include <new>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,8 @@
 namespace steward::process {
 namespace {
 
+constexpr std::chrono::milliseconds kLookWhetherBroken{50};
+
 std::exception_ptr failure_in(std::string_view packed) {
   try {
     throw_failure(packed);
@@ -26,13 +29,19 @@ std::exception_ptr failure_in(std::string_view packed) {
   }
 }
 
-std::exception_ptr death_of(std::string_view worker, const WorkerEnd& end, const TaskUnit& at) {
+// Or that there is no memory for it.
+std::exception_ptr death_of(std::string_view worker, const WorkerEnd& end,
+                            const TaskUnit& at) noexcept {
   const std::size_t last = at.first + at.count - 1;
-  return std::make_exception_ptr(WorkerDied(
-      fmt::format("{} (pid {}) ended with {} while it ran {}", worker, end.pid,
-                  describe_ending(static_cast<int>(end.exit_code)),
-                  at.first == last ? fmt::format("task {}", at.first)
-                                   : fmt::format("tasks {} to {}", at.first, last))));
+  try {
+    throw WorkerDied(
+        fmt::format("{} (pid {}) ended with {} while it ran {}", worker, end.pid,
+                    describe_ending(static_cast<int>(end.exit_code)),
+                    at.first == last ? fmt::format("task {}", at.first)
+                                     : fmt::format("tasks {} to {}", at.first, last)));
+  } catch (...) {
+    return std::current_exception();
+  }
 }
 
 }  // namespace
@@ -51,89 +60,78 @@ void Dispatcher::handle(ResultKind kind, std::string_view message) {
     case ResultKind::failed:
     case ResultKind::not_begun: break;
   }
-  std::optional<Unit> unit;
-  try {
+  PoolTasks taken;
+  {
     const std::lock_guard hold(mutex_);
-    unit = settle_ticket(ticket);
-    if (!unit || !unit->job) return;
-    if (kind == ResultKind::not_begun) return pending_.push_front(std::move(*unit));
-    if (kind == ResultKind::done && !unit->results.empty()) unit->results += in.rest();
-  } catch (const std::exception&) {
-    return lose(*unit, std::current_exception());
+    if (kind == ResultKind::not_begun) return books_.send_again(ticket);
+    taken = books_.take(ticket);
   }
-  if (kind == ResultKind::failed) return lose(*unit, failure_in(in.rest()));
-  deliver(*unit, unit->results.empty() ? in.rest() : std::string_view(unit->results));
+  if (taken.empty()) return;
+  PoolTask& task = taken.front();
+  if (kind == ResultKind::failed) return lose(task, failure_in(in.rest()));
+  if (task.results.empty()) return deliver(task, in.rest());
+  try {
+    task.results += in.rest();
+  } catch (const std::exception&) {
+    return lose(task, std::current_exception());
+  }
+  deliver(task, task.results);
 }
 
 // Until the last part is here the task may still be lost, and be run again.
 void Dispatcher::keep_part(Ticket ticket, std::string_view results) {
-  std::optional<Unit> too_large;
-  std::exception_ptr why;
-  {
-    const std::lock_guard hold(mutex_);
-    const auto found = sent_.find(ticket);
-    if (found == sent_.end() || !found->second.job) return;
-    try {
-      found->second.results += results;
-      return;
-    } catch (const std::exception&) {
-      why = std::current_exception();
-      too_large = settle_ticket(ticket);
-    }
-  }
-  lose(*too_large, why);
-}
-
-void Dispatcher::deliver(const Unit& unit, std::string_view results) {
-  settle([&] { settled(unit.job, unit.job->deliver(unit.unit, results)); });
-}
-
-void Dispatcher::lose(const Unit& unit, const std::exception_ptr& why) {
-  settle([&] { settled(unit.job, unit.job->lose(unit.unit, why)); });
   const std::lock_guard hold(mutex_);
-  changed_.notify_all();
+  PoolTask* const task = books_.find(ticket);
+  if (task == nullptr) return;
+  try {
+    task->results += results;
+  } catch (const std::exception&) {
+    books_.lose(ticket, std::current_exception());
+  }
 }
 
-// A task has come to its end, even if there is no memory to tell so.
-template <class Tell>
-void Dispatcher::settle(Tell tell) {
-  const auto count_off = [this] {
-    const std::lock_guard hold(mutex_);
-    --unsettled_;
-    leave_when_done();
-  };
-  try {
-    tell();
-  } catch (...) {
-    count_off();
-    throw;
-  }
+void Dispatcher::deliver(const PoolTask& task, std::string_view results) noexcept {
+  settled(task.job, task.job->deliver(task.unit, results));
   count_off();
 }
 
-void Dispatcher::lose(const std::vector<Losses>& losses) {
-  for (const Losses& each : losses) {
-    for (const Unit& unit : each.units) lose(unit, each.why);
+void Dispatcher::lose(const PoolTask& task, const std::exception_ptr& why) noexcept {
+  settled(task.job, task.job->lose(task.unit, why));
+  count_off();
+}
+
+// A task has come to its end.
+void Dispatcher::count_off() {
+  const std::lock_guard hold(mutex_);
+  --unsettled_;
+  leave_when_done();
+}
+
+void Dispatcher::settled(const JobPtr& job, bool last) noexcept {
+  if (!last) return tell_progress(job);
+  if (!tells(*job)) return finish(job);
+  try {
+    run_later([this, job] {
+      const std::size_t total = job->progress().total.value_or(0);
+      if (total > 0) core::run_callback([&] { plan_.on_progress(total, total); });
+      finish(job);
+    });
+  } catch (const std::bad_alloc&) {
+    finish(job);  // without the news
   }
 }
 
-void Dispatcher::settled(const JobPtr& job, bool last) {
-  if (!last) return tell_progress(job);
-  const auto finish = [this, job] {
-    job->finish();
-    const std::lock_guard hold(mutex_);
-    changed_.notify_all();
-  };
-  if (!tells(*job)) return finish();
+// A job of which nobody can be told that it has come to its end breaks the pool.
+void Dispatcher::finish(const JobPtr& job) noexcept {
+  std::exception_ptr why;
   try {
-    run_later([this, job, finish] {
-      const std::size_t total = job->progress().total.value_or(0);
-      if (total > 0) core::run_callback([&] { plan_.on_progress(total, total); });
-      finish();
-    });
-  } catch (const std::bad_alloc&) {
-    finish();  // without the news
+    job->finish();
+  } catch (...) {
+    why = std::current_exception();
   }
+  const std::lock_guard hold(mutex_);
+  if (why) fail(why);
+  changed_.notify_all();
 }
 
 // Of what was cancelled there is no progress.
@@ -142,7 +140,7 @@ bool Dispatcher::tells(const Job& job) const {
 }
 
 // The latest news only: calls that the pool's thread has not come round to are left out.
-void Dispatcher::tell_progress(const JobPtr& job) {
+void Dispatcher::tell_progress(const JobPtr& job) noexcept {
   if (!tells(*job) || !job->tell_progress()) return;
   try {
     run_later([this, job] {
@@ -170,8 +168,7 @@ void Dispatcher::worker_ended(const std::string& name, pid_t pid, int exit_code,
     body += name;
     tell_workers_end(ResultKind::worker_ended, body);
   } catch (...) {
-    // No memory to tell that its task is lost. Before there are tasks nothing is.
-    if (workforce_) break_by(std::current_exception());
+    fail_all(std::current_exception());  // no memory to tell that its task is lost
   }
 }
 
@@ -185,36 +182,38 @@ void Dispatcher::no_more_workers(std::exception_ptr why) {
     }
     tell_workers_end(ResultKind::no_worker, failure);
   } catch (...) {
-    break_by(why);
+    fail_all(why);
   }
 }
 
-// Behind everything that workers which have ended put themselves.
+// Behind everything that workers which have ended put themselves. Of a broken pool all tasks are
+// lost already, and perhaps nobody reads what its ring is full of.
 void Dispatcher::tell_workers_end(ResultKind kind, std::string_view body) {
   std::string message;
   append_bytes(message, ResultHeader{});
   message += body;
-  results_->put(shm::bytes_of(message), static_cast<std::uint32_t>(kind), std::nullopt);
+  const auto broken = [this] {
+    const std::lock_guard hold(mutex_);
+    return broken_ != nullptr;
+  };
+  while (!broken()) {
+    const Queue::Outcome outcome =
+        results_->put(shm::bytes_of(message), static_cast<std::uint32_t>(kind),
+                      core::deadline_after(kLookWhetherBroken));
+    if (outcome != Queue::Outcome::timeout) return;
+  }
 }
 
 void Dispatcher::lost_worker(MessageReader message) {
   const auto end = message.number<WorkerEnd>();
   const bool begun = (end.at & Board::kNotBegun) == 0;
-  std::optional<Unit> unit;
-  std::exception_ptr why;
-  try {
-    const std::lock_guard hold(mutex_);
-    unit = settle_ticket(end.at & ~Board::kNotBegun);
-    if (!unit || !unit->job) return;
-    unit->results.clear();
-    if (!begun || unit->unit.deaths++ < plan_.retries) {
-      return pending_.push_front(std::move(*unit));
-    }
-    why = death_of(message.rest(), end, unit->unit);
-  } catch (const std::exception&) {
-    why = std::current_exception();
-  }
-  lose(*unit, why);
+  const Ticket ticket = end.at & ~Board::kNotBegun;
+  const std::lock_guard hold(mutex_);
+  PoolTask* const task = books_.find(ticket);
+  if (task == nullptr) return static_cast<void>(books_.take(ticket));  // nobody wants it
+  task->results.clear();
+  if (!begun || task->unit.deaths++ < plan_.retries) return books_.send_again(ticket);
+  books_.lose(ticket, death_of(message.rest(), end, task->unit));
 }
 
 }  // namespace steward::process

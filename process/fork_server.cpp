@@ -32,7 +32,11 @@ std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
       if (!keeps_files) State::get().lose_held_files();
       keep(std::move(keeping));
     }
-    if (step < 0) throw SystemError(errno, "cannot fork");
+    if (step < 0) {
+      throw SystemError(errno, errno == EAGAIN
+                                   ? "cannot fork (ulimit -u limits processes and threads)"
+                                   : "cannot fork");
+    }
   }
   keeping = {};
   return await_keeper(method, step, std::move(pair.a));

@@ -2,7 +2,7 @@
 
 namespace steward::process {
 
-bool Job::deliver(const TaskUnit& unit, std::string_view results) {
+bool Job::deliver(const TaskUnit& unit, std::string_view results) noexcept {
   try {
     collector_->take(unit.first, unit.count, MessageReader(results));
   } catch (...) {
@@ -11,7 +11,7 @@ bool Job::deliver(const TaskUnit& unit, std::string_view results) {
   return settled(unit.count);
 }
 
-bool Job::lose(const TaskUnit& unit, const std::exception_ptr& why) {
+bool Job::lose(const TaskUnit& unit, const std::exception_ptr& why) noexcept {
   collector_->lose(unit.first, unit.count, why);
   return settled(unit.count);
 }

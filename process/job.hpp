@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,8 +27,9 @@ class Collector {
   // The results of `count` calls, the first of which has this place, as RunCalls wrote them; what
   // cannot be read has failed.
   virtual void take(std::size_t first, std::size_t count, MessageReader results) = 0;
-  // These calls have no result, for this reason.
-  virtual void lose(std::size_t first, std::size_t count, const std::exception_ptr& why) = 0;
+  // These calls have no result, for this reason: it may be that there is no memory.
+  virtual void lose(std::size_t first, std::size_t count,
+                    const std::exception_ptr& why) noexcept = 0;
   // Every call has come to its end, of so many in all.
   virtual void finish(std::size_t total) = 0;
 };
@@ -41,7 +43,11 @@ struct TaskUnit {
   int deaths = 0;                    // of workers that were at it
 };
 
-// Thread safety: any thread. Shared by the pool's books and by whoever waits for the results.
+struct PoolTask;
+using PoolTasks = std::list<PoolTask>;
+
+// Thread safety: any thread, but for in_books. Shared by the pool's books and by whoever waits for
+// the results.
 class Job {
  public:
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
@@ -56,14 +62,18 @@ class Job {
   const std::string call;  // the address of a RunCalls, and what it is told to call
   const Tells tells;
 
+  // Those of its tasks that wait or that the workers have: TaskBooks keeps it.
+  std::list<PoolTasks::iterator> in_books;
+
   // ---- Each of these settles calls. True: those were the last of a job that is complete. ----
 
-  bool deliver(const TaskUnit& unit, std::string_view results);
-  bool lose(const TaskUnit& unit, const std::exception_ptr& why);
+  bool deliver(const TaskUnit& unit, std::string_view results) noexcept;
+  bool lose(const TaskUnit& unit, const std::exception_ptr& why) noexcept;
   // There will be no more calls than the `total` that there are.
   bool complete(std::size_t total);
 
-  // To be called once, when one of the above was true.
+  // To be called once, when one of the above was true. Throws if there is no memory even for the
+  // reason.
   void finish();
 
   // Whether nobody wants its results any more; the first to say so gets true.

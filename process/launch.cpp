@@ -69,7 +69,7 @@ Child launch(const Launch& order) {
     throw;
   }
   channel.b.reset();
-  return await_start(link, std::move(channel.a), order.name);
+  return await_start(link, std::move(channel.a), order.name, order.give_up);
 }
 
 StartMethod prepare(For what, std::optional<StartMethod> wish) {

@@ -33,6 +33,7 @@ struct Launch {
   std::string numbers{};  // Identity::numbers, of a Process
   std::vector<int> files{};  // open here until launch() returns; in the process: its luggage()
   std::optional<StartMethod> method{};  // empty: as prepare() finds
+  int give_up = -1;  // a descriptor: launch() throws Closed once it is readable
   bool keeps_files = false;  // with StartMethod::fork: of the PassedFds of this process, too
 };
 

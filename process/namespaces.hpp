@@ -7,7 +7,8 @@
 
 namespace steward::process {
 
-// Whether both files can be read, and have the same content.
+// Whether both files can be read, and have the same content. Of empty ones nobody can tell: the map
+// of ids of a new user namespace is empty, whichever it is.
 bool same_text(const std::string& one, const std::string& other);
 
 // Throws SystemError if the process or thread of this directory in /proc is in another user, mount,

@@ -1,7 +1,5 @@
 #include <steward/process/pool.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <mutex>
 #include <string>
@@ -59,7 +57,7 @@ std::string words_of(const std::system_error& error) {
 std::shared_ptr<process::Dispatcher> start(process::Dispatcher::Plan plan) {
   const std::size_t count = plan.workers.count;
   try {
-    return std::make_shared<process::Dispatcher>(std::move(plan));
+    return process::Dispatcher::make(std::move(plan));
   } catch (const std::system_error& error) {
     std::string words = fmt::format("a pool of {} processes cannot be started{}: {}", count,
                                     limit_behind(error.code()), words_of(error));
@@ -77,8 +75,7 @@ struct Pool::Addresses {
 
 Pool::Pool(PoolOptions options)
     : dispatcher_(start(plan_of(std::move(options)))),
-      addresses_(std::make_shared<Addresses>()),
-      creator_(::getpid()) {}
+      addresses_(std::make_shared<Addresses>()) {}
 
 Pool::Pool(std::size_t processes)
     : Pool(processes > 0 ? PoolOptions{.processes = processes}
@@ -89,7 +86,6 @@ Pool& Pool::operator=(Pool&& other) noexcept {
     finish();
     dispatcher_ = std::move(other.dispatcher_);
     addresses_ = std::move(other.addresses_);
-    creator_ = other.creator_;
   }
   return *this;
 }
@@ -97,28 +93,23 @@ Pool& Pool::operator=(Pool&& other) noexcept {
 Pool::~Pool() { finish(); }
 
 void Pool::finish() noexcept {
-  if (!dispatcher_) return;
-  if (creator_ == ::getpid()) {
-    dispatcher_->shut_down("the pool was destroyed");
-  } else {
-    // Its threads are not here, its processes are another's: never touched, but no leak either.
-    [[maybe_unused]] const auto* kept = new auto(std::move(dispatcher_));
-  }
+  if (dispatcher_) dispatcher_->shut_down("the pool was destroyed");
 }
 
 const std::shared_ptr<process::Dispatcher>& Pool::shared_dispatcher() const {
   if (!dispatcher_) throw BadCall("this Pool was moved from");
-  if (creator_ != ::getpid()) {
-    throw BadCall(fmt::format("a Pool belongs to the process that created it (pid {})", creator_));
-  }
+  dispatcher_->require_process();
   return dispatcher_;
 }
 
 process::Dispatcher& Pool::dispatcher() const { return *shared_dispatcher(); }
 
 std::size_t Pool::automatic_chunk(std::size_t count) const {
+  constexpr std::size_t kSteps = 100;  // of a bar that moves smoothly
   const std::size_t chunks = 4 * dispatcher().workers();
-  return std::max<std::size_t>((count + chunks - 1) / chunks, 1);
+  std::size_t chunk = (count + chunks - 1) / chunks;
+  if (dispatcher().tells_progress()) chunk = std::min(chunk, count / kSteps);
+  return std::max<std::size_t>(chunk, 1);
 }
 
 std::size_t Pool::task_bytes_max(const process::Job& job, std::size_t chunk_size) const {

@@ -15,8 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include <sys/types.h>
-
 #include <steward/core/future.hpp>
 #include <steward/process/collectors.hpp>
 #include <steward/process/dispatcher.hpp>
@@ -70,8 +68,8 @@ struct PoolOptions {
 //
 // A resource: only moves. The destructor terminates, as at the end of Python's `with`: what has no
 // result then fails with Closed. It may run in a callback of this pool (`then`, on_progress). In a
-// process that did not create the pool the destructor does nothing and every other function throws
-// BadCall.
+// process that did not create the pool (a child of a plain fork()) the destructor does nothing and
+// every other function throws BadCall; so does whoever waits there for results that have not come.
 //
 // Thread safety: any thread may call any function, but for moving and destruction.
 class Pool {
@@ -99,9 +97,10 @@ class Pool {
   // ---- A call for each element ----
 
   // f(x) for each x of any input range, in chunks: of `chunk_size` calls, or (0) about four for
-  // each worker and not much more than a megabyte; of fewer where all would be too large for one
-  // task. The results in the order of the elements; nothing if f returns nothing. If calls throw,
-  // all others are made all the same; then the exception of the first in that order is thrown.
+  // each worker, at least a hundred if on_progress is set, and not much more than a megabyte; of
+  // fewer where all would be too large for one task. The results in the order of the elements;
+  // nothing if f returns nothing. If calls throw, all others are made all the same; then the
+  // exception of the first in that order is thrown.
   template <class F, std::ranges::input_range Range>
   auto map(F&& f, Range&& range, std::size_t chunk_size = 0) {
     return start_map<F>(Next::somebody_waits, f, range, chunk_size).get();
@@ -341,7 +340,6 @@ class Pool {
 
   std::shared_ptr<process::Dispatcher> dispatcher_;
   std::shared_ptr<Addresses> addresses_;
-  pid_t creator_;
 };
 
 }  // namespace steward

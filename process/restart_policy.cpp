@@ -40,9 +40,10 @@ std::optional<core::Time> RestartPolicy::ended_early(EarlyEnd why, core::Time no
 }
 
 core::Time RestartPolicy::after_pause(core::Time now) {
-  const core::Duration pause = pause_;
+  if (now - due_ >= limits_.longest_pause) pause_ = limits_.first_pause;
+  due_ = now + pause_;
   pause_ = std::min(2 * pause_, limits_.longest_pause);
-  return now + pause;
+  return due_;
 }
 
 }  // namespace steward::process

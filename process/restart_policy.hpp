@@ -19,10 +19,12 @@ enum class EarlyEnd {
 EarlyEnd early_end_of(int exit_code);
 
 // A worker that has had a task is replaced at once, and ends the row. One that was ready and has
-// had none is replaced after a pause that grows. Of those that were not ready, defects are counted
-// where nobody is: a few in a row, and the pool is broken. Ends from outside may pass, and so may
-// defects while others are ready, who came up the same way: another worker comes after a pause, and
-// the pool is broken only if no worker has been ready for a long time. A value without a clock.
+// had none is replaced after a pause that grows, until for the longest of them no worker has ended:
+// pauses are there to start no more than one in such a time. Of those that were not ready, defects
+// are counted where nobody is: a few in a row, and the pool is broken. Ends from outside may pass,
+// and so may defects while others are ready, who came up the same way: another worker comes after a
+// pause, and the pool is broken only if no worker has been ready for a long time. A value without a
+// clock.
 class RestartPolicy {
  public:
   struct Limits {
@@ -57,6 +59,7 @@ class RestartPolicy {
   int kills_ = 0;
   core::Time first_kill_{};
   core::Duration pause_;
+  core::Time due_{};  // when the last pause is over
 };
 
 }  // namespace steward::process

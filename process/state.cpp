@@ -197,9 +197,18 @@ void signal_quietly(const Child& child, int number) noexcept {
   }
 }
 
+// False: not by then, or nobody can tell.
+bool gone_quietly(const Child& child, core::Time by) noexcept {
+  try {
+    return child.gone(by);
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 void await_or_tell(const State::Started& process) noexcept {
   try {
-    process.child->wait();
+    process.child->gone(std::nullopt);
   } catch (const std::exception& error) {
     write_error(fmt::format("{} cannot be awaited: {}\n", process.info.name(), error.what()));
   }
@@ -214,17 +223,21 @@ void State::settle() noexcept {
     const std::lock_guard hold(mutex_);
     started = std::exchange(started_, {});
   }
-  for (const Started& each : started) {
-    if (each.info.daemon()) signal_quietly(*each.child, SIGTERM);
+  // All together: how each has ended their keeper may tell too late, and nobody asks any more.
+  for (const int number : {SIGTERM, SIGKILL}) {
+    const core::Time end = std::chrono::steady_clock::now() + kPatience;
+    for (const Started& each : started) {
+      if (each.info.daemon()) signal_quietly(*each.child, number);
+    }
+    for (const Started& each : started) {
+      if (each.info.daemon()) gone_quietly(*each.child, end);
+    }
   }
-  const core::Time end = std::chrono::steady_clock::now() + kPatience;
   for (const Started& each : started) {
-    if (each.info.daemon()) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-          end - std::chrono::steady_clock::now());
-      end_or_tell(*each.child, each.info.name(), std::max(left, std::chrono::milliseconds(0)));
-    } else {
+    if (!each.info.daemon()) {
       await_or_tell(each);
+    } else if (!gone_quietly(*each.child, core::Time{})) {
+      end_or_tell(*each.child, each.info.name(), std::chrono::milliseconds(0));
     }
   }
 }

@@ -1,10 +1,14 @@
 #include <steward/process/threads.hpp>
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -38,18 +42,29 @@ bool is_sanitizers(const std::filesystem::path&) { return false; }
 // Those that a connection has brought along (ZeroMQ's, the renewal of a remote session, the relay
 // of a Connection over tcp), and those of pools. Around a fork nothing of theirs is locked that the
 // child could need.
+bool is_name_of_ours(std::string_view name) {
+  return name.find("ZMQbg/") != std::string_view::npos || name.starts_with(core::kOwnThread);
+}
+
 bool is_ours(const std::filesystem::path& task) {
   std::ifstream file(task / "comm");
   std::string name;
   std::getline(file, name);
-  return name.find("ZMQbg/") != std::string::npos || name.starts_with(core::kOwnThread);
+  return is_name_of_ours(name);
 }
 
-int all_threads() {
+bool is_this_one_ours() {
+  std::array<char, 16> name{};
+  ::pthread_getname_np(::pthread_self(), name.data(), name.size());
+  return is_name_of_ours(name.data());
+}
+
+// This one among them, if it is one.
+int programs_threads() {
   std::error_code error;
   const std::filesystem::directory_iterator tasks("/proc/self/task", error);
   // Without /proc nothing is known: the program is trusted.
-  if (error) return 1;
+  if (error) return is_this_one_ours() ? 0 : 1;
   return static_cast<int>(std::count_if(
       begin(tasks), end(tasks), [](const auto& task) {
         return !is_sanitizers(task.path()) && !is_ours(task.path());
@@ -62,7 +77,7 @@ int other_threads() {
   constexpr int kLooks = 50;
   int others = 0;
   for (int look = 0; look < kLooks; ++look) {
-    others = std::max(0, all_threads() - 1);
+    others = std::max(0, programs_threads() - (is_this_one_ours() ? 0 : 1));
     if (others == 0) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }

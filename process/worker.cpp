@@ -60,19 +60,21 @@ class Worker final : private Results {
 
  private:
   // The next task's message, in message_. What has come back from a worker that died is the pool's
-  // to judge: it knows whether that one had begun. False: there will be none any more.
+  // to judge: it knows whether that one had begun. A message for which there is no memory is gone
+  // all the same: the next worker would have none either. False: there will be none any more.
   bool take() {
     for (;;) {
       bool again = false;
       const Ticket before = seat_.load(std::memory_order_relaxed);
       shm::Held none;
       const auto read = [&](const shm::Item& item) {
-        message_.assign(shm::text_of(item.bytes));
-        ticket_ = MessageReader(message_).number<TaskHeader>().ticket;
+        const std::string_view message = shm::text_of(item.bytes);
+        ticket_ = MessageReader(message).number<TaskHeader>().ticket;
         again = item.redelivered;
         // Before the ring forgets the task: from here on this worker's death is the task's, or at
         // least tells the pool that nobody has it.
         seat_.store(again ? ticket_ | Board::kNotBegun : ticket_, std::memory_order_seq_cst);
+        if (!again) keep(message);
         return true;
       };
       if (tasks_->get(read, std::nullopt, none) != Queue::Outcome::done) return false;
@@ -83,10 +85,19 @@ class Worker final : private Results {
     }
   }
 
+  void keep(std::string_view message) {
+    try {
+      message_.assign(message);
+    } catch (...) {
+      unreadable_ = std::current_exception();
+    }
+  }
+
   void run() {
     begin_result();
     ResultKind kind = ResultKind::done;
     try {
+      if (unreadable_) std::rethrow_exception(std::exchange(unreadable_, nullptr));
       MessageReader in(message_);
       const auto header = in.number<TaskHeader>();
       const std::string_view call = in.bytes(header.call_bytes);
@@ -102,7 +113,7 @@ class Worker final : private Results {
 
   // The same function is mostly called again.
   void prepare(std::string_view call) {
-    if (call != call_) {
+    if (run_calls_ == nullptr || call != call_) {
       core::Reader in(call);
       run_calls_ = reinterpret_cast<RunCalls>(resolve(decode_address(in)));
       callable_at_ = in.position();
@@ -156,6 +167,7 @@ class Worker final : private Results {
 
   Ticket ticket_ = 0;
   std::string message_;
+  std::exception_ptr unreadable_;  // why it is not there
 
   std::string call_;
   std::size_t callable_at_ = 0;

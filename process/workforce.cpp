@@ -45,12 +45,32 @@ bool may_signal(const Child& child, int number) noexcept {
 }
 
 // False: not by then, or nobody can tell.
-bool has_ended_by(const Child& child, core::Deadline deadline) noexcept {
+bool has_ended_by(const Child& child, core::Time deadline) noexcept {
   try {
-    return child.wait(deadline);
+    return child.gone(deadline);
   } catch (const std::exception&) {
     return false;
   }
+}
+
+int exit_code_of(const Child& child, core::Time patience) noexcept {
+  try {
+    return child.wait(patience) ? child.exit_code().value_or(Child::kUnknownExitCode)
+                                : Child::kUnknownExitCode;
+  } catch (const std::exception&) {
+    return Child::kUnknownExitCode;
+  }
+}
+
+void ring(const shm::UniqueFd& bell) noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t size = ::write(bell.get(), &one, sizeof one);
+}
+
+shm::UniqueFd eventfd() {
+  shm::UniqueFd made(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!made) throw SystemError(errno, "a pool's eventfd");
+  return made;
 }
 
 }  // namespace
@@ -60,14 +80,16 @@ Workforce::Workforce(WorkerPlan plan, Board& board, std::vector<int> files, Owne
       board_(board),
       files_(std::move(files)),
       owner_(owner),
-      bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      bell_(eventfd()),
+      end_(eventfd()),
       restarts_(plan_.restarts),
-      seats_(plan_.count) {
-  if (!bell_) throw SystemError(errno, "a pool's eventfd");
+      entries_(plan_.count + 1),
+      seats_(plan_.count) {}
+
+void Workforce::start() {
   try {
     for (std::size_t i = 0; i < seats_.size(); ++i) start_first(i);
-    const core::OwnThreads scope("steward-pool");
-    watcher_ = std::thread([this] { watch(); });
+    watcher_ = core::start_own_thread("steward-pool", [this] { watch(); });
   } catch (...) {
     kill();
     watch();
@@ -90,6 +112,7 @@ void Workforce::start(std::size_t number) {
   order.daemon = true;
   order.method = plan_.method;
   order.files = files_;
+  order.give_up = end_.get();
   {
     // The pool keeps what the initializer's arguments refer to.
     HeldTravel held;
@@ -98,16 +121,19 @@ void Workforce::start(std::size_t number) {
         pack_worker_order({number, plan_.tasks_max, plan_.initializer.work()});
   }
   board_.seat(number).store(Board::kStarting);
-  auto child = std::make_shared<const Child>(launch(order));
-  state.add({ProcessInfo(order.name, child->pid(), true), child});
+  const auto child = std::make_shared<Child>();
+  std::string name = order.name;
+  *child = launch(order);
   bool late = false;
   {
+    // From here on it is watched, whatever fails.
     const std::lock_guard hold(mutex_);
-    seats_[number] = {order.name, child, std::nullopt};
-    late = retired_;
+    seats_[number] = {std::move(name), child, std::nullopt};
+    late = killed_.has_value();
   }
   // Whoever has just ended the others did not see this one.
-  if (late) may_signal(*child, SIGTERM);
+  if (late) may_signal(*child, SIGKILL);
+  state.add({ProcessInfo(order.name, child->pid(), true), child});
 }
 
 void Workforce::start_first(std::size_t number) {
@@ -119,51 +145,59 @@ void Workforce::start_first(std::size_t number) {
   }
 }
 
-void Workforce::watch() {
+// Nothing leaves it: without memory even for this the pool is broken, and its workers are ended.
+void Workforce::watch() noexcept {
+  try {
+    watch_until_over();
+  } catch (...) {
+    retire();
+    owner_.no_more_workers(std::current_exception());
+    kill();
+    for (std::size_t i = 0; i < seats_.size(); ++i) let_go(i);
+  }
+}
+
+void Workforce::watch_until_over() {
   while (!over()) {
-    for (const std::size_t seat : await_ends()) look_after(seat);
+    await_ends();
+    const core::Time until = patience();
+    for (std::size_t i = 0; i < seats_.size(); ++i) {
+      if (entries_[i].revents != 0) look_after(i, until);
+    }
     start_due();
   }
 }
 
-// The seats whose workers have ended. Maybe none: the bell rings, or somebody is to be started.
-std::vector<std::size_t> Workforce::await_ends() {
-  std::vector<pollfd> entries;
+// Which workers have ended, the entries say. Maybe none: the bell rings, or somebody is to be
+// started.
+void Workforce::await_ends() {
   core::Deadline next_start;
   {
     const std::lock_guard hold(mutex_);
-    for (const Seat& seat : seats_) {
-      entries.push_back({seat.child ? seat.child->pidfd() : -1, POLLIN, 0});
+    for (std::size_t i = 0; i < seats_.size(); ++i) {
+      const Seat& seat = seats_[i];
+      entries_[i] = {seat.child ? seat.child->pidfd() : -1, POLLIN, 0};
       if (seat.due) next_start = std::min(*seat.due, next_start.value_or(*seat.due));
     }
   }
-  entries.push_back({bell_.get(), POLLIN, 0});
-  shm::poll_until(entries, next_start);
+  entries_.back() = {bell_.get(), POLLIN, 0};
+  shm::poll_until(entries_, next_start);
   std::uint64_t count;
   [[maybe_unused]] const ssize_t size = ::read(bell_.get(), &count, sizeof count);
-  std::vector<std::size_t> ended;
-  for (std::size_t i = 0; i + 1 < entries.size(); ++i) {
-    if (entries[i].revents != 0) ended.push_back(i);
-  }
-  return ended;
 }
 
-void Workforce::look_after(std::size_t number) {
+void Workforce::look_after(std::size_t number, core::Time patience) {
   Seat seat;
   {
     const std::lock_guard hold(mutex_);
     seat = std::exchange(seats_[number], {});
   }
   if (!seat.child) return;  // kill() has let go of it
-  const int exit_code = seat.child->exit_code().value_or(Child::kUnknownExitCode);
+  const int exit_code = exit_code_of(*seat.child, patience);
   const Ticket at = board_.seat(number).load();
   State::get().remove(seat.child.get());
   owner_.worker_ended(seat.name, seat.child->pid(), exit_code, at);
-  {
-    const std::lock_guard hold(mutex_);
-    if (retired_) return;
-  }
-  replace(number, at, exit_code);
+  if (!retired()) replace(number, at, exit_code);
 }
 
 // A worker has ended at this.
@@ -207,10 +241,7 @@ void Workforce::start_due() {
 }
 
 void Workforce::start_again(std::size_t number) {
-  {
-    const std::lock_guard hold(mutex_);
-    if (retired_) return;
-  }
+  if (retired()) return;
   try {
     start(number);
   } catch (const EndedBeforeUp& ended) {
@@ -227,6 +258,7 @@ void Workforce::start_again(std::size_t number) {
 }
 
 void Workforce::give_up(std::exception_ptr why) {
+  if (retired()) return;
   retire();
   owner_.no_more_workers(std::move(why));
 }
@@ -267,44 +299,68 @@ void Workforce::retire() {
     const std::lock_guard hold(mutex_);
     retired_ = true;
   }
-  ring();
+  ring(bell_);
+}
+
+bool Workforce::retired() const {
+  const std::lock_guard hold(mutex_);
+  return retired_;
+}
+
+// With a keeper that stands still: one for all that have ended, and for all that were killed.
+core::Time Workforce::patience() const {
+  const std::lock_guard hold(mutex_);
+  return killed_.value_or(std::chrono::steady_clock::now() + Child::kKeepersTime);
 }
 
 void Workforce::kill() noexcept {
-  std::vector<std::shared_ptr<const Child>> children;  // by seat
   {
     const std::lock_guard hold(mutex_);
     retired_ = true;
-    for (const Seat& seat : seats_) children.push_back(seat.child);
+    if (!killed_) killed_ = std::chrono::steady_clock::now() + kPatience + Child::kKeepersTime;
   }
-  for (const auto& child : children) {
-    if (child) may_signal(*child, SIGTERM);
+  ring(end_);
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    if (const auto child = child_at(i)) may_signal(*child, SIGTERM);
   }
-  const auto deadline = core::deadline_after(kPatience);
-  for (std::size_t i = 0; i < children.size(); ++i) {
-    if (!children[i] || has_ended_by(*children[i], deadline)) continue;
-    if (!may_signal(*children[i], SIGKILL)) let_go(i, children[i]);
+  await_all(std::chrono::steady_clock::now() + kPatience);
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    const auto child = child_at(i);
+    if (child && !may_signal(*child, SIGKILL)) let_go(i);
   }
-  ring();
+  // At once, but where its keeper is to do it.
+  await_all(std::chrono::steady_clock::now() + Child::kKeepersTime);
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    const auto child = child_at(i);
+    if (child && !has_ended_by(*child, core::Time{})) let_go(i);
+  }
+  ring(bell_);
+}
+
+void Workforce::await_all(core::Time deadline) const noexcept {
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    if (const auto child = child_at(i)) has_ended_by(*child, deadline);
+  }
+}
+
+std::shared_ptr<const Child> Workforce::child_at(std::size_t number) const {
+  const std::lock_guard hold(mutex_);
+  return seats_[number].child;
 }
 
 // Nobody waits for it any more.
-void Workforce::let_go(std::size_t number, const std::shared_ptr<const Child>& child) {
+void Workforce::let_go(std::size_t number) {
+  Seat seat;
   {
     const std::lock_guard hold(mutex_);
-    if (seats_[number].child == child) seats_[number] = {};
+    seat = std::exchange(seats_[number], {});
   }
-  State::get().remove(child.get());
+  if (seat.child) State::get().remove(seat.child.get());
 }
 
 void Workforce::join() {
   const std::lock_guard hold(joining_);
   if (watcher_.joinable()) watcher_.join();
-}
-
-void Workforce::ring() const {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t size = ::write(bell_.get(), &one, sizeof one);
 }
 
 }  // namespace steward::process

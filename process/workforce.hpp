@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <steward/process/board.hpp>
@@ -46,18 +47,23 @@ class Workforce {
     ~Owner() = default;
   };
 
-  // The files are for the workers: see worker.hpp. Throws what kept a worker from coming up.
+  // The files are for the workers: see worker.hpp. Nobody works before start(), and the owner hears
+  // of nothing. Throws SystemError.
   Workforce(WorkerPlan plan, Board& board, std::vector<int> files, Owner& owner);
   Workforce(const Workforce&) = delete;
   Workforce& operator=(const Workforce&) = delete;
   ~Workforce();  // kills and joins
 
+  // Once. Throws what kept a worker from coming up; then all have ended.
+  void start();
+
   std::vector<pid_t> pids() const;
 
   // From now on nobody is put in the place of a worker that ends.
   void retire();
-  // Ends the workers, whatever they are at: SIGTERM, then SIGKILL. One that may not be sent signals
-  // any more, since the program has dropped its privileges, is let go: it ends with the program.
+  // Ends the workers, whatever they are at: SIGTERM, then SIGKILL. One that does not end by that is
+  // let go: it may not be sent signals any more, since the program has dropped its privileges, say.
+  // It ends with the program.
   void kill() noexcept;
   // Waits until all have ended. REQUIRES: retire() or kill() was called.
   void join();
@@ -72,9 +78,10 @@ class Workforce {
   // ---- Of the watching thread, but for the first start and where that has failed ----
   void start(std::size_t seat);
   void start_first(std::size_t seat);
-  void watch();
-  std::vector<std::size_t> await_ends();
-  void look_after(std::size_t seat);
+  void watch() noexcept;
+  void watch_until_over();
+  void await_ends();
+  void look_after(std::size_t seat, core::Time patience);
   void replace(std::size_t seat, Ticket at, int exit_code);
   bool start_later(std::size_t seat, EarlyEnd why);
   void start_at(std::size_t seat, core::Time due);
@@ -84,20 +91,26 @@ class Workforce {
   std::exception_ptr too_many(int exit_code) const;
   bool somebody_is_ready() const;
 
-  void let_go(std::size_t seat, const std::shared_ptr<const Child>& child);
+  std::shared_ptr<const Child> child_at(std::size_t seat) const;
+  void await_all(core::Time deadline) const noexcept;
+  void let_go(std::size_t seat);
   bool over() const;
-  void ring() const;
+  bool retired() const;
+  core::Time patience() const;
 
   const WorkerPlan plan_;
   Board& board_;
   const std::vector<int> files_;
   Owner& owner_;
   shm::UniqueFd bell_;  // an eventfd: the watching thread is to look at the rest again
-  RestartPolicy restarts_;  // of the watching thread
+  shm::UniqueFd end_;   // an eventfd: readable once kill() was called
+  RestartPolicy restarts_;       // of the watching thread
+  std::vector<pollfd> entries_;  // likewise: those of the seats, then the bell
 
   mutable std::mutex mutex_;
   std::vector<Seat> seats_;
   bool retired_ = false;
+  std::optional<core::Time> killed_;  // until then their ends are awaited
 
   std::mutex joining_;
   std::thread watcher_;

@@ -1,10 +1,16 @@
 // What a queue hands out for a while: an item to be acknowledged, an item to be looked at in place,
 // and room for an item to be written in place.
+//
+// Each belongs to the process that got it from the queue. In a child of a plain fork() its copy
+// does nothing when it is destroyed, and throws BadCall when it is used; the parent's is as it was.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <utility>
+
+#include <steward/client/home_process.hpp>
 
 namespace steward {
 
@@ -32,17 +38,19 @@ class Delivery {
   Delivery(Delivery&& other) noexcept
       : value_(std::move(other.value_)),
         redelivered_(other.redelivered_),
-        answers_(std::exchange(other.answers_, {})) {}
+        answers_(std::exchange(other.answers_, {})),
+        home_(other.home_) {}
   Delivery& operator=(Delivery&& other) noexcept {
     Delivery moved(std::move(other));
     std::swap(value_, moved.value_);
     std::swap(redelivered_, moved.redelivered_);
     std::swap(answers_, moved.answers_);
+    std::swap(home_, moved.home_);
     return *this;
   }
   // As nack(), without an error if that fails: the item's time ends anyway.
   ~Delivery() {
-    if (!answers_.drop) return;
+    if (!answers_.drop || !home_.is_this_one()) return;
     try {
       answers_.drop();
     } catch (...) {
@@ -54,14 +62,18 @@ class Delivery {
   bool redelivered() const { return redelivered_; }
 
   // Done: the item is gone for good. False: too late, or said already; it went to somebody else.
-  bool ack() { return say(&Answers::ack); }
+  bool ack() { return say("Delivery.ack", &Answers::ack); }
   // Not done: the next taker gets it.
-  bool nack() { return say(&Answers::nack); }
+  bool nack() { return say("Delivery.nack", &Answers::nack); }
   // Begins its time anew.
-  bool touch() { return answers_.touch && answers_.touch(); }
+  bool touch() {
+    home_.require("Delivery.touch");
+    return answers_.touch && answers_.touch();
+  }
 
  private:
-  bool say(std::function<bool()> Answers::* which) {
+  bool say(std::string_view what, std::function<bool()> Answers::* which) {
+    home_.require(what);
     const Answers answers = std::exchange(answers_, {});
     return answers.*which && (answers.*which)();
   }
@@ -69,6 +81,7 @@ class Delivery {
   T value_;
   bool redelivered_ = false;
   Answers answers_;  // empty once it is settled
+  client::HomeProcess home_;
 };
 
 namespace proxy {
@@ -89,22 +102,34 @@ class Loan {
 
   Loan(T* place, Ways ways) : place_(place), ways_(std::move(ways)) {}
   Loan(Loan&& other) noexcept
-      : place_(std::exchange(other.place_, nullptr)), ways_(std::exchange(other.ways_, {})) {}
+      : place_(std::exchange(other.place_, nullptr)),
+        ways_(std::exchange(other.ways_, {})),
+        home_(other.home_) {}
   Loan& operator=(Loan&& other) noexcept {
     Loan moved(std::move(other));
     std::swap(place_, moved.place_);
     std::swap(ways_, moved.ways_);
+    std::swap(home_, moved.home_);
     return *this;
   }
+  // Without an error if the room cannot be given back: the queue's memory is damaged then.
   ~Loan() {
-    if (ways_.give_back) ways_.give_back();
+    if (!ways_.give_back || !home_.is_this_one()) return;
+    try {
+      ways_.give_back();
+    } catch (...) {
+    }
   }
 
-  T& operator*() const { return *place_; }
-  T* operator->() const { return place_; }
+  T& operator*() const { return *operator->(); }
+  T* operator->() const {
+    home_.require("Loan");
+    return place_;
+  }
 
   // Puts it; waits while the queue is full. Throws as put(), and the loan is over all the same.
   void commit() {
+    home_.require("Loan.commit");
     const Ways ways = std::exchange(ways_, {});
     place_ = nullptr;
     if (ways.commit) ways.commit();
@@ -113,6 +138,7 @@ class Loan {
  private:
   T* place_;
   Ways ways_;  // empty once it is over
+  client::HomeProcess home_;
 };
 
 // An item taken from a queue and looked at where it lies: `auto frame = frames.take();`. It is gone
@@ -127,12 +153,16 @@ class View {
   View(View&&) noexcept = default;
   View& operator=(View&&) noexcept = default;
 
-  const T& operator*() const { return *place_; }
-  const T* operator->() const { return place_; }
+  const T& operator*() const { return *operator->(); }
+  const T* operator->() const {
+    home_.require("View");
+    return place_;
+  }
 
  private:
   const T* place_;
   std::shared_ptr<const void> keeper_;
+  client::HomeProcess home_;
 };
 
 }  // namespace proxy

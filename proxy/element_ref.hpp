@@ -56,6 +56,9 @@ concept EqualTo = requires(const T& a, U&& b) {
   { a == std::forward<U>(b) } -> std::convertible_to<bool>;
 };
 
+template <class A, class B>
+concept Summable = requires(A&& a, B&& b) { std::forward<A>(a) + std::forward<B>(b); };
+
 template <class Container, class Key, class T>
 class ElementRef;
 template <class U>
@@ -216,6 +219,25 @@ class ElementRef {
     requires Ordered<T, T>
   {
     return a.refused(), std::partial_ordering::unordered;
+  }
+
+  // Numbers add as they are converted; the operators of std::string and others are templates, which
+  // do not look for a conversion.
+  template <class U>
+    requires(std::is_class_v<T> && !std::same_as<U, ElementRef> && Summable<T, const U&>)
+  friend auto operator+(ElementRef&& element, const U& other) {
+    return std::move(element).get() + other;
+  }
+  template <class U>
+    requires(std::is_class_v<T> && !std::same_as<U, ElementRef> && Summable<const U&, T>)
+  friend auto operator+(const U& other, ElementRef&& element) {
+    return other + std::move(element).get();
+  }
+  friend auto operator+(ElementRef&& a, ElementRef&& b)
+    requires(std::is_class_v<T> && Summable<T, T>)
+  {
+    T first = std::move(a).get();
+    return std::move(first) + std::move(b).get();
   }
 
   // Prints the element: as it prints itself, else as JSON.

@@ -54,6 +54,32 @@ void LocalQueue::redeemed(std::uint64_t number) const noexcept {
   }
 }
 
+void LocalQueue::done_with(Ring& ring, const shm::Held& held,
+                           client::HomeProcess home) noexcept {
+  if (!home.is_this_one()) return;
+  try {
+    static_cast<void>(ring.consume(held));
+  } catch (const std::exception&) {
+    // Its memory is damaged.
+  }
+}
+
+void LocalQueue::give_back(Ring& ring, const shm::Held& held) noexcept {
+  try {
+    static_cast<void>(ring.nack(held));
+  } catch (const std::exception&) {
+    // Its memory is damaged, or there is none.
+  }
+}
+
+bool LocalQueue::manager_is_gone(Ring& ring) noexcept {
+  try {
+    return ring.manager_is_gone();
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 void LocalQueue::post(const Method& method, std::uint64_t number) const {
   std::string arguments;
   core::Writer writer(arguments);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <steward/client/home_process.hpp>
 #include <steward/core/token.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/proxy/blocking.hpp>
@@ -114,6 +115,14 @@ class LocalQueue : public Blocking {
   // The manager need not keep that item any more: the stub is gone from the ring. Throws nothing:
   // what it is not told, the manager finds out when this session ends.
   void redeemed(std::uint64_t number) const noexcept;
+  // It has been looked at in place, in the process `home`: to a copy that a fork has made of who
+  // looks nothing is left to be done. Throws nothing: from damaged memory nobody takes any more.
+  static void done_with(Ring& ring, const shm::Held& held, client::HomeProcess home) noexcept;
+  // Back into the ring, as far as that is possible: where it is not, the item comes back when this
+  // process ends. For who has something else to say.
+  static void give_back(Ring& ring, const shm::Held& held) noexcept;
+  // Where that cannot be found out it is not known to be gone.
+  static bool manager_is_gone(Ring& ring) noexcept;
   // Nobody here wants any more what was reserved under that number.
   void given_back(std::uint64_t number) const { post(changing("nack"), number); }
 

@@ -23,19 +23,10 @@
 #include <steward/proxy/items.hpp>
 #include <steward/proxy/local_queue.hpp>
 #include <steward/proxy/queue_methods.hpp>
+#include <steward/proxy/ring_item.hpp>
 
 namespace steward {
 namespace proxy {
-
-// Not members: a queue of a type that is not complete yet may be a member of that type.
-template <class T>
-inline constexpr bool kRawItem = core::TravelsRaw<T>;
-// The very bytes of an object are what travels.
-template <class T>
-inline constexpr bool kPlainItem = kRawItem<T> && std::has_unique_object_representations_v<T>;
-template <class T>
-inline constexpr auto kItemFormat =
-    static_cast<std::uint32_t>(kRawItem<T> ? ItemFormat::raw : ItemFormat::packed);
 
 // The same, blocking, by the shorter road: items go straight from process to process. All roads
 // lead to one queue, and an item's place is where it was put, whichever way it came. What the
@@ -148,8 +139,9 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     if constexpr (kRawItem<T> && alignof(T) <= 64) {
       if (ring != nullptr) return view_on(*ring, method);
     }
-    const auto own = std::make_shared<const T>(get());
-    return {own.get(), own};
+    const auto own = std::make_shared<std::optional<T>>();  // first: see view_on()
+    own->emplace(get());
+    return {&**own, own};
   }
 
   std::size_t size() const {
@@ -205,6 +197,21 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     std::optional<T> value = {};
     std::uint64_t number = 0;  // of a stub
     bool held = false;         // not taken for good yet
+  };
+  // What a View looks at: an item of the ring, which is gone with it, or a value of its own.
+  struct Viewed {
+    explicit Viewed(const LocalQueueMethods& queue, Ring& ring) : queue(queue), ring(ring) {}
+    Viewed(const Viewed&) = delete;
+    Viewed& operator=(const Viewed&) = delete;
+    ~Viewed() {
+      if (held) queue.done_with(ring, *held, home);
+    }
+
+    const LocalQueueMethods queue;  // keeps the ring
+    Ring& ring;
+    const client::HomeProcess home = {};
+    std::optional<T> value = {};
+    std::optional<shm::Held> held = {};
   };
   // An item of the ring that is this process's for a time.
   struct Lease {
@@ -283,32 +290,6 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return !travel.met_handles();
   }
 
-  // To be made where it stays: large items are not copied about.
-  struct Decoded {
-    const shm::Item& item;
-    operator T() const { return decode(item); }
-  };
-  static T decode(const shm::Item& item) {
-    if (item.format == static_cast<std::uint32_t>(ItemFormat::raw)) {
-      if constexpr (kRawItem<T>) {
-        if (item.bytes.size() != sizeof(T)) {
-          throw BadCall("an item of the queue has another size than its type");
-        }
-        T value;
-        std::memcpy(&value, item.bytes.data(), sizeof(T));
-        return value;
-      } else {
-        // Put by somebody with another type: as that would have come through the manager.
-        std::string packed;
-        core::Writer(packed).bytes(text_of(item.bytes));
-        return core::unpack<T>(packed);
-      }
-    }
-    RingTravel travel;
-    const core::TravelScope scope(travel);
-    return core::unpack<T>(text_of(item.bytes));
-  }
-
   std::optional<T> take_from(Ring& ring, const Method& method, const Limit& limit) const {
     for (;;) {
       std::optional<T> value;
@@ -319,7 +300,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
           number = this->stub_number(item.bytes);
           return false;
         }
-        value.emplace(Decoded{item});
+        value.emplace(DecodedItem<T>{item});
         return true;
       };
       const auto outcome =
@@ -340,12 +321,15 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     for (;;) {
       std::vector<Got> got;
       std::vector<shm::Held> held;
+      std::vector<T> all;
       const auto read = [&](const shm::Item& item) {
         Got& one = got.emplace_back();
+        // Here nothing is taken for good yet, should there be no memory.
+        if (all.capacity() < got.size()) all.reserve(got.capacity());
         if (item.format == static_cast<std::uint32_t>(ItemFormat::stub)) {
           one.number = this->stub_number(item.bytes);
         } else {
-          one.value.emplace(Decoded{item});
+          one.value.emplace(DecodedItem<T>{item});
         }
         // Behind a stub that is the first, nothing is taken for good before that is redeemed.
         one.held = !got.front().value || !one.value;
@@ -354,24 +338,25 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       const auto outcome =
           this->on_ring(method, [&] { return ring.get_many(max, read, limit.until, held); });
       this->concluded(method, outcome, limit.own);
-      std::vector<T> all = redeem_all(ring, method, got, held, limit);
+      redeem_all(ring, method, got, held, limit, all);
       if (!all.empty() || max == 0) return all;
     }
   }
 
   // The values, as far as that is possible: what has been taken is not to get lost because the
-  // manager does not answer. What is left goes back, so that the next call meets it first.
-  std::vector<T> redeem_all(Ring& ring, const Method& method, std::vector<Got>& got,
-                            const std::vector<shm::Held>& held, const Limit& limit) const {
-    std::vector<T> values;
-    values.reserve(got.size());
+  // manager does not answer. What is left goes back, so that the next call meets it first. There is
+  // room for all of them.
+  void redeem_all(Ring& ring, const Method& method, std::vector<Got>& got,
+                  const std::vector<shm::Held>& held, const Limit& limit,
+                  std::vector<T>& values) const {
     auto next = held.begin();
     try {
       for (Got& one : got) {
         if (one.held) {
           const shm::Held& item = *next++;
           if (one.value) {
-            ring.consume(item);
+            // False: it is or was somebody else's.
+            if (!ring.consume(item)) one.value.reset();
           } else {
             one.value = redeem(ring, method, {one.number, item}, limit, values.empty());
           }
@@ -379,13 +364,12 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         if (one.value) values.push_back(*std::exchange(one.value, std::nullopt));
       }
     } catch (...) {
-      for (; next != held.end(); ++next) ring.nack(*next);
+      for (; next != held.end(); ++next) this->give_back(ring, *next);
       if (values.empty()) throw;
       for (Got& one : got) {
         if (one.value && !one.held) values.push_back(*std::move(one.value));
       }
     }
-    return values;
   }
 
   template <class Rep, class Period>
@@ -403,7 +387,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         if (item.format == static_cast<std::uint32_t>(ItemFormat::stub)) {
           number = this->stub_number(item.bytes);
         } else {
-          value.emplace(Decoded{item});
+          value.emplace(DecodedItem<T>{item});
         }
         return true;
       };
@@ -414,7 +398,13 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       this->concluded(method, outcome, limit.own);
       const bool stub = !value;
       if (stub) value = fetch(ring, method, {number, lease.held}, limit);
-      if (value) return delivery(ring, time, *std::move(value), redelivered, lease, stub, number);
+      if (!value) continue;
+      try {
+        return delivery(ring, time, *std::move(value), redelivered, lease, stub, number);
+      } catch (...) {
+        this->give_back(ring, lease.held);
+        throw;
+      }
     }
   }
 
@@ -474,18 +464,17 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   }
 
   Loan<T> loan_on(Ring& ring, const Ring::Loan& room) const {
-    // As the type wants to begin: for most that is no work at all.
-    T* const place = ::new (room.bytes.data()) T;
     const auto commit = [queue = *this, &ring, room] {
-      if constexpr (!kPlainItem<T>) {
-        const auto* item = std::launder(reinterpret_cast<const T*>(room.bytes.data()));
-        const auto clean = core::clean_bytes(*item);
-        std::memcpy(room.bytes.data(), clean.data(), clean.size());
-      }
       const Method method = offering("commit");
-      const auto limit = queue.limit(method);
+      Limit limit;
       Ring::Outcome outcome{};
       try {
+        if constexpr (!kPlainItem<T>) {
+          const auto* item = std::launder(reinterpret_cast<const T*>(room.bytes.data()));
+          const auto clean = core::clean_bytes(*item);
+          std::memcpy(room.bytes.data(), clean.data(), clean.size());
+        }
+        limit = queue.limit(method);
         outcome = queue.on_ring(
             method, [&] { return ring.commit(room, kItemFormat<T>, limit.until); });
       } catch (...) {
@@ -495,15 +484,24 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       if (outcome != Ring::Outcome::done) ring.give_back(room);
       queue.concluded(method, outcome, limit.own);
     };
-    return {place, {commit, [queue = *this, &ring, room] { ring.give_back(room); }}};
+    try {
+      // As the type wants to begin: for most that is no work at all.
+      T* const place = ::new (room.bytes.data()) T;
+      return {place, {commit, [queue = *this, &ring, room] { ring.give_back(room); }}};
+    } catch (...) {
+      ring.give_back(room);
+      throw;
+    }
   }
 
   View<T> view_on(Ring& ring, const Method& method) const {
     const Limit limit = this->limit(method);
+    // All of it first: what has been taken must not get lost for want of memory.
+    const auto viewed = std::make_shared<Viewed>(*this, ring);
     for (;;) {
-      std::optional<T> value;
       std::optional<std::uint64_t> number;
       shm::Held held;
+      const T* place = nullptr;
       const auto read = [&](const shm::Item& item) {
         if (item.format == static_cast<std::uint32_t>(ItemFormat::stub)) {
           number = this->stub_number(item.bytes);
@@ -511,23 +509,26 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         }
         const bool in_place = item.format == kItemFormat<T> && item.bytes.size() == sizeof(T) &&
                               reinterpret_cast<std::uintptr_t>(item.bytes.data()) % alignof(T) == 0;
-        if (!in_place) value.emplace(Decoded{item});
+        if (in_place) {
+          place = reinterpret_cast<const T*>(item.bytes.data());
+        } else {
+          viewed->value.emplace(DecodedItem<T>{item});
+        }
         return !in_place;
       };
       const auto outcome =
           this->on_ring(method, [&] { return ring.get(read, limit.until, held); });
       this->concluded(method, outcome, limit.own);
       if (number) {
-        value = redeem(ring, method, {*number, held}, limit);
-        if (!value) continue;
+        viewed->value = redeem(ring, method, {*number, held}, limit);
+        if (!viewed->value) continue;
       }
-      if (value) {
-        const auto own = std::make_shared<const T>(*std::move(value));
-        return {own.get(), own};
+      if (place != nullptr) {
+        viewed->held = held;
+      } else {
+        place = &*viewed->value;
       }
-      const auto* place = reinterpret_cast<const T*>(ring.item(held).bytes.data());
-      return {place, std::shared_ptr<const void>(
-                         place, [queue = *this, &ring, held](const void*) { ring.consume(held); })};
+      return {place, viewed};
     }
   }
 
@@ -545,17 +546,20 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       });
     } catch (const std::out_of_range&) {
       if (answered) {  // that is of T
-        ring.nack(stub.held);
+        this->give_back(ring, stub.held);
         throw;
       }
       ring.ack(stub.held);
       return std::nullopt;
     } catch (const Disconnected&) {
-      const bool gone = heard && ring.manager_is_gone();
-      static_cast<void>(gone ? ring.ack(stub.held) : ring.nack(stub.held));
+      if (heard && this->manager_is_gone(ring)) {
+        ring.ack(stub.held);
+      } else {
+        this->give_back(ring, stub.held);
+      }
       throw;
     } catch (...) {
-      ring.nack(stub.held);
+      this->give_back(ring, stub.held);
       throw;
     }
   }

@@ -4,6 +4,9 @@
 #include <chrono>
 #include <cstddef>
 
+#include <steward/core/errors.hpp>
+#include <steward/proxy/take_several.hpp>
+
 namespace steward::proxy {
 namespace {
 
@@ -17,12 +20,10 @@ void note(const Reply& reply, std::string_view grant) {
 
 }  // namespace
 
-// Takes several locks, which stand in the order that all share. Only the first is waited for
-// without end; the others while the patience lasts, for somebody may have one of them who waits for
-// one of ours.
+// Several locks for TakeSeveral. The time of the copy with the shortest timeout holds for all, from
+// now on.
 class SeveralLocks {
  public:
-  // The time of the copy with the shortest timeout holds for all, from now on.
   explicit SeveralLocks(std::span<const AnyLock* const> locks) : locks_(locks) {
     for (const AnyLock* lock : locks) {
       const core::Deadline end = lock->deadline();
@@ -32,63 +33,41 @@ class SeveralLocks {
     }
   }
 
-  void take() const {
-    // What a round waits for in vain is at most what went before: it ends, however long the queues.
-    for (auto patience = kPatience;; patience *= 2) {
-      const AnyLock* busy = try_all(patience);
-      if (busy == nullptr) return;
-      // Waits its turn with empty hands.
-      take_by(*busy, end_);
-      give_back(*busy);
-    }
+  std::size_t size() const { return locks_.size(); }
+  static core::Time now() { return std::chrono::steady_clock::now(); }
+
+  void take(std::size_t i) const {
+    if (!try_until(*locks_[i], end_)) throw ends_first_->timed_out(kLocking);
   }
-
- private:
-  static constexpr Method kLocking = taking("lock");
-  static constexpr core::Duration kPatience = std::chrono::milliseconds{20};
-
-  // nullptr: all are taken. Else none is, and this one was busy for too long.
-  const AnyLock* try_all(core::Duration patience) const {
-    std::size_t taken = 0;
-    try {
-      take_by(*locks_.front(), end_);
-      for (taken = 1; taken < locks_.size(); ++taken) {
-        const core::Time enough = std::chrono::steady_clock::now() + patience;
-        if (end_ && *end_ <= enough) {
-          take_by(*locks_[taken], end_);
-        } else if (!try_until(*locks_[taken], enough)) {
-          break;
-        }
-      }
-    } catch (...) {
-      give_back(locks_.first(taken));
-      throw;
-    }
-    if (taken == locks_.size()) return nullptr;
-    give_back(locks_.first(taken));
-    return locks_[taken];
-  }
-
-  void take_by(const AnyLock& lock, core::Deadline end) const {
-    if (!try_until(lock, end)) throw ends_first_->timed_out(kLocking);
-  }
-
-  // One that this thread has already is never waited for: a Lock says that by BadCall.
-  static bool try_until(const AnyLock& lock, core::Deadline end) {
-    if (end && lock.hold(kLocking).depth == 0) return lock.try_lock_until(*end);
-    lock.lock();
+  bool take_until(std::size_t i, core::Time time) const {
+    if (!end_ || time < *end_) return try_until(*locks_[i], time);
+    take(i);
     return true;
   }
+  bool try_take(std::size_t i) const { return locks_[i]->try_lock(); }
 
   // Whoever has it next must hear of the death that this thread was told of.
-  static void give_back(const AnyLock& lock) {
+  void give_back(std::size_t i) const {
+    const AnyLock& lock = *locks_[i];
     if (!lock.previous_owner_died()) return lock.unlock();
     const client::SessionPtr session = lock.session(kLocking);
     session->post(lock.object(), "give_back", core::kNoArguments);
     session->note_unlock(lock.object());
   }
-  static void give_back(std::span<const AnyLock* const> locks) {
-    for (auto lock = locks.rbegin(); lock != locks.rend(); ++lock) give_back(**lock);
+
+ private:
+  static constexpr Method kLocking = taking("lock");
+
+  // One that this thread has already is never waited for, also not for the time of its timeout.
+  static bool try_until(const AnyLock& lock, core::Deadline end) {
+    if (lock.hold(kLocking).depth == 0) {
+      if (end) return lock.try_lock_until(*end);
+      lock.lock();
+    } else if (!lock.try_lock()) {
+      throw BadCall(lock.name(kLocking) +
+                    ": this thread holds the lock already, and would wait for itself");
+    }
+    return true;
   }
 
   const std::span<const AnyLock* const> locks_;
@@ -115,11 +94,12 @@ void lock_all(std::span<const AnyLock*> locks) {
   std::ranges::sort(locks, [](const AnyLock* a, const AnyLock* b) {
     return before(a->reference(), b->reference());
   });
-  SeveralLocks(locks).take();
+  SeveralLocks several(locks);
+  TakeSeveral(several).run();
 }
 
-void unlock_all(std::span<const AnyLock* const> locks) {
-  for (auto lock = locks.rbegin(); lock != locks.rend(); ++lock) (*lock)->unlock();
+void unlock_all(std::span<const AnyLock* const> locks) noexcept {
+  static_cast<void>(each_from_the_last(locks, [](const AnyLock* lock) { lock->unlock(); }));
 }
 
 }  // namespace steward::proxy

@@ -48,9 +48,10 @@ struct LockedIfFree {  // a list of none or one; false: none
 class SeveralLocks;
 
 // The methods of Lock and RLock under a call policy. The owner is a thread: of all processes, this
-// one. Waiters are served first come, first served. Locking throws Poisoned after the death of an
-// owner under OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the
-// lock was not taken.
+// one, by whatever proxy, also one that was made after the proxy that locked is gone. Waiters are
+// served first come, first served. Locking throws Poisoned after the death of an owner under
+// OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the lock was not
+// taken.
 template <class Calls>
 class LockMethods : public Calls {
   friend class SeveralLocks;
@@ -148,7 +149,9 @@ concept LockProxy = std::derived_from<std::remove_cv_t<T>, AnyLock>;
 // and holds none of them then; a Lock that is given twice, or that this thread has already, is
 // BadCall. Of copies with_timeout the shortest time holds for all together.
 void lock_all(std::span<const AnyLock*> locks);
-void unlock_all(std::span<const AnyLock* const> locks);  // those of lock_all
+// Those of lock_all(), each of them whatever becomes of the others. Only for one that this thread
+// does not hold there could be an error, and nobody to hear it.
+void unlock_all(std::span<const AnyLock* const> locks) noexcept;
 
 }  // namespace proxy
 }  // namespace steward
@@ -157,8 +160,9 @@ void unlock_all(std::span<const AnyLock* const> locks);  // those of lock_all
 // std::mutex has none. The general std::scoped_lock takes one, tries the next, and lets go of both
 // if that is busy: between processes, where a lock goes straight to the next in line, two that do
 // so in opposite orders may go on for ever. This one waits for one lock after the other, in an
-// order that all share. Who waits for a further one for more than a moment (20 ms, then twice that,
-// and so on) lets go of all, waits its turn for that one with empty hands, and begins again: so a
+// order that all share. Who waits for a further one for more than a moment (20 ms at first) lets go
+// of all, waits its turn for that one with empty hands, and takes the others if they are free just
+// then; if not it lets go of it and begins again, with more patience than that turn has taken. So a
 // lock may change hands some times before its scoped_lock is made. If there is another mutex among
 // them (std::mutex), std::scoped_lock is the general one.
 template <steward::proxy::LockProxy First, steward::proxy::LockProxy Second,
@@ -169,7 +173,7 @@ class std::scoped_lock<First, Second, Rest...> {
       : locks_{&first, &second, &rest...} {
     steward::proxy::lock_all(locks_);
   }
-  // This thread holds them already.
+  // This thread holds them already. (One that it does not hold stays as it is.)
   explicit scoped_lock(std::adopt_lock_t, First& first, Second& second, Rest&... rest)
       : locks_{&first, &second, &rest...} {}
   scoped_lock(const scoped_lock&) = delete;

@@ -16,7 +16,7 @@ Participant::Participant(QueueMemory& memory, unsigned first) : memory_(memory) 
   const auto path = fmt::format("/proc/self/fd/{}", memory_.segment().fd());
   locks_.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!locks_) {
-    throw NoMemory(fmt::format("a queue's shared memory cannot be opened again: {}",
+    throw NoMemory(fmt::format("shared memory cannot be opened again at {}: {}", path,
                                std::system_category().message(errno)));
   }
   take_number(first);

@@ -141,6 +141,16 @@ void QueueMemory::wake_all() const {
   for (auto& event : hot_->events) shm::wake_all(event.word);
 }
 
+bool QueueMemory::peek(std::uint32_t block, std::uint32_t format, std::span<std::byte> out) const {
+  const SizeClass& k = class_of(block);
+  BlockHeader& h = header(k, block);
+  if (std::atomic_ref(h.format).load(std::memory_order_relaxed) != format) return false;
+  if (std::atomic_ref(h.length).load(std::memory_order_relaxed) != out.size()) return false;
+  std::memcpy(out.data(), bytes_of(k, block), out.size());
+  std::atomic_thread_fence(std::memory_order_acquire);  // before the state is looked at again
+  return true;
+}
+
 void QueueMemory::make_payload_real(const SizeClass& k, std::uint32_t block, std::uint64_t bytes) {
   std::uint64_t& real = real_bytes(k, block);
   if (real >= bytes) return;

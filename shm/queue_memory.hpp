@@ -101,6 +101,9 @@ class QueueMemory {
     if (length > k.capacity) throw Damaged("the queue's shared memory has an impossible length");
     return {bytes_of(k, block), length};
   }
+  // False: the block has something else than an item of this format and length. Somebody may write
+  // there meanwhile: the caller looks at the block's state again.
+  bool peek(std::uint32_t block, std::uint32_t format, std::span<std::byte> out) const;
   std::uint32_t format(std::uint32_t block) const { return header(block).format; }
   void describe(std::uint32_t block, std::uint64_t bytes, std::uint32_t format) {
     BlockHeader& h = header(block);

@@ -145,13 +145,15 @@ class Ring {
   // true. False: that may have been so.
   template <class Also>
   bool nothing_unfinished(Also also);
-  // The blocks whose items are queued, or taken and not consumed.
+  // Whether the block has an item, and who has that. `read` looks at the item meanwhile: what it
+  // saw last was this one.
+  enum class Found { nothing, queued, in_hands };
+  template <class Read>
+  Found look_at(std::uint32_t block, Read read);
+  // Blocks from `from` on, until visit(block) says false or `left` of them, counted down, were
+  // visited. Where to go on; nullopt: there are no more.
   template <class Visit>
-  void each_message(Visit visit) {
-    each_block([&](std::uint32_t block) {
-      if (holds_message(block)) visit(block);
-    });
-  }
+  std::optional<std::uint32_t> each_block(std::uint32_t from, std::uint32_t& left, Visit visit);
 
   // ---- Recovery ----
 

@@ -2,6 +2,7 @@
 // states the Thread safety and the Invariants.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -95,6 +96,38 @@ bool Ring<Memory>::holds_message(std::uint32_t block) {
     if (state.holder() != Holder::claimed || published(block, state)) return true;
     if (memory_.state(block).load(std::memory_order_seq_cst) == seen) return false;
   }
+}
+
+template <class Memory>
+template <class Visit>
+std::optional<std::uint32_t> Ring<Memory>::each_block(std::uint32_t from, std::uint32_t& left,
+                                                      Visit visit) {
+  for (unsigned k = 0; k < memory_.size_classes(); ++k) {
+    const BlockRange range = memory_.block_range(k);
+    for (std::uint32_t b = std::max(from, range.first); b < range.first + range.ready; ++b) {
+      if (left == 0) return b;
+      --left;
+      if (!visit(b)) return b + 1;
+    }
+  }
+  return std::nullopt;
+}
+
+// Between two looks at the same state word nobody else has had the block: it never repeats.
+template <class Memory>
+template <class Read>
+typename Ring<Memory>::Found Ring<Memory>::look_at(std::uint32_t block, Read read) {
+  // Whoever changes it does something with its item: nobody does that so often in no time.
+  for (int tries = 1000; tries > 0; --tries) {
+    const Word seen = memory_.state(block).load(std::memory_order_acquire);
+    if (!holds_message(block)) return Found::nothing;
+    read();
+    if (memory_.state(block).load(std::memory_order_acquire) != seen) continue;
+    const Holder holder = State::of(seen).holder();
+    const bool in_hands = holder == Holder::inflight || holder == Holder::lease;
+    return in_hands ? Found::in_hands : Found::queued;
+  }
+  throw Damaged("a block of the queue's shared memory does not come to rest");
 }
 
 template <class Memory>

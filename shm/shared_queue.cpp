@@ -311,7 +311,13 @@ void SharedQueue::take_more(std::vector<Taken>& taken, std::size_t max) {
   bool all = false;
   while (taken.size() < max && !all) {
     // In place: a copy would wait for the words to arrive there.
-    all = ring_.take(taken.emplace_back()) != Take::done;
+    Taken& next = taken.emplace_back();
+    try {
+      all = ring_.take(next) != Take::done;
+    } catch (...) {
+      taken.pop_back();
+      throw;
+    }
     if (all) taken.pop_back();
   }
   caught_up_.store(all, std::memory_order_relaxed);

@@ -1,6 +1,7 @@
 // SharedQueue: a queue of byte strings between processes of one host, in shared memory.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -101,9 +102,11 @@ class SharedQueue {
     let_gather(until);
     const Outcome outcome = wait_and_take(taken[0], until);
     if (outcome != Outcome::done) return outcome;
-    take_more(taken, max);
-    std::vector<char> done(taken.size());  // not bool: nothing to be packed
+    std::vector<char> done;  // not bool: nothing to be packed
     try {
+      take_more(taken, max);
+      done.resize(taken.size());
+      kept.reserve(kept.size() + taken.size());
       for (std::size_t i = 0; i < taken.size(); ++i) done[i] = read(item(taken[i])) ? 1 : 0;
     } catch (...) {
       for (const Taken& one : taken) give_up(one);
@@ -153,12 +156,20 @@ class SharedQueue {
   void add_tasks(std::uint64_t count);
   // Who waits here or comes later gets Outcome::ended.
   void end();
-  // Shows all items that are queued or in somebody's hands, in no order. One that stays during the
-  // call is shown; of others perhaps what their block has become. Walks over all blocks.
+  // Shows the items of this format and of exactly one word that are queued or in somebody's hands,
+  // in no order: visit(bytes, in_hands), until it says false. Walks over `left` blocks at most,
+  // counted down, from `from` on (first: 0), and says where to go on; nullopt: that was all. An
+  // item that stays from the first of these calls to the last is shown. Passes over damaged blocks.
+  using OneWord = std::array<std::byte, sizeof(Word)>;
   template <class Visit>
-  void look_at_all(Visit&& visit) {
-    ring_.each_message([&](std::uint32_t block) {
-      visit(Item{memory_.payload(block), memory_.format(block), false});
+  std::optional<std::uint32_t> look_for(std::uint32_t format, std::uint32_t from,
+                                        std::uint32_t& left, Visit&& visit) {
+    return ring_.each_block(from, left, [&](std::uint32_t block) {
+      OneWord bytes;
+      bool shown = false;
+      const auto found = ring_.look_at(block, [&] { shown = memory_.peek(block, format, bytes); });
+      if (!shown || found == Ring<QueueMemory>::Found::nothing) return true;
+      return visit(bytes, found == Ring<QueueMemory>::Found::in_hands);
     });
   }
   // Takes back what dead participants held; waiters do so by themselves, a little later.

@@ -74,6 +74,7 @@ struct ProcessWide {
 };
 
 constexpr std::array kProcessWide{
+    ProcessWide{"client/home_process", 1, "by that a value knows that it is a fork's copy"},
     ProcessWide{"client", 1, "sessions by incarnation; leaked at exit"},
     ProcessWide{"process/luggage", 1, "the scope of this thread"},
     ProcessWide{"process/unwinding", 2, "how long it waits, and what this thread has given up"},

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include <steward/client/waiting.hpp>
@@ -15,9 +14,8 @@
 namespace steward::client {
 
 void run_in_background(const char* name, std::function<void()> run) {
-  const core::OwnThreads scope(name);
   try {
-    std::thread(std::move(run)).detach();
+    core::start_own_thread(name, std::move(run)).detach();
   } catch (const std::system_error&) {
     throw Overloaded("no thread is left for a session");
   }

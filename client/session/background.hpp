@@ -10,7 +10,7 @@
 
 namespace steward::client {
 
-// Runs it on a thread of this name (see core::OwnThreads). It must not throw. Throws Overloaded if
+// Runs it on a thread of this name (see core::start_own_thread). It must not throw. Throws Overloaded if
 // no thread is left.
 void run_in_background(const char* name, std::function<void()> run);
 

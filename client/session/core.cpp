@@ -320,8 +320,12 @@ void SessionCore::close(const std::string& reason, bool manager_is_dead) {
 
 // --- references and holds
 
+void SessionCore::granted(const core::ReferencePtr& reference) {
+  if (references_.granted(reference)) holds_.proxy_made(reference->token().object);
+}
+
 void SessionCore::released(const core::Reference& reference, core::Time now) {
-  if (references_.released(reference)) holds_.forget(reference.token().object);
+  if (references_.released(reference)) holds_.last_proxy_gone(reference.token().object);
   give_back({}, now);
 }
 

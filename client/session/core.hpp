@@ -87,6 +87,8 @@ class SessionCore {
 
   // --- inputs: references and holds
   References& references() { return references_; }
+  // The manager has granted its object once more.
+  void granted(const core::ReferencePtr& reference);
   void released(const core::Reference& reference, core::Time now);
   void give_back(const Grants& grants, core::Time now);
   Holds& holds() { return holds_; }

@@ -276,7 +276,7 @@ core::ReferencePtr SessionDriver::adopt(core::Token token) {
     auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
     reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
   }
-  core_.references().granted(reference);
+  core_.granted(reference);
   return reference;
 }
 

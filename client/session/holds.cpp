@@ -1,7 +1,5 @@
 #include <steward/client/session/holds.hpp>
 
-#include <algorithm>
-
 namespace steward::client {
 
 Session::Hold Holds::find(core::ObjectId lock, Thread thread) const {
@@ -25,10 +23,19 @@ Holds::Ended Holds::unlock(core::ObjectId lock, Thread thread) {
   return held ? Ended::held : Ended::lost;
 }
 
-void Holds::forget(core::ObjectId lock) {
-  const auto is_it = [lock](const auto& entry) { return entry.first.first == lock; };
-  const auto first = entries_.lower_bound({lock, Thread{}});
-  entries_.erase(first, std::find_if_not(first, entries_.end(), is_it));
+void Holds::last_proxy_gone(core::ObjectId lock) {
+  bool held = false;
+  erase_if(lock, [&held](Entry& hold) {
+    hold.lost = 0;
+    if (hold.current.depth == 0) return true;
+    held = true;
+    return false;
+  });
+  if (!held) return;
+  without_proxy_.push_back(lock);
+  if (without_proxy_.size() <= kWithoutProxyMax) return;
+  erase_if(without_proxy_.front(), [](const Entry&) { return true; });
+  without_proxy_.pop_front();
 }
 
 }  // namespace steward::client

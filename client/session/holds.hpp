@@ -2,12 +2,18 @@
 // possible that need not wait for an answer, and one that cannot fail: a hold that was lost with
 // its session is remembered, so that its unlock is told from that of a thread that never held it.
 //
-// A hold, lost or not, is remembered until it is unlocked, or until the last proxy of the lock in
-// this process is gone: mostly the lock goes with it. Where it does not (it has a name, or others
-// have it) an unlock by a later proxy is a call like any other. Thread safety: none.
+// A hold is remembered until it is unlocked or lost, with proxies of its lock or without: the lock
+// may have a name, or others may have it, and a later proxy is for the same hold. Mostly, though, a
+// lock goes with its last proxy, and nobody says so here: of the holds without a proxy only the
+// latest 1,000 are remembered. An unlock of an older one is a call like any other.
+// A hold that was lost is remembered until it is unlocked, or the last proxy of the lock in this
+// process is gone. Thread safety: none.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
@@ -40,6 +46,7 @@ class Holds {
   template <class F>
   std::map<Thread, core::ObjectId> lose(F usable) {
     std::map<Thread, core::ObjectId> losers;
+    without_proxy_.clear();
     for (auto entry = entries_.begin(); entry != entries_.end();) {
       const auto [lock, thread] = entry->first;
       Entry& hold = entry->second;
@@ -49,15 +56,30 @@ class Holds {
     }
     return losers;
   }
-  // No proxy of this lock is left.
-  void forget(core::ObjectId lock);
+  // No proxy of this lock is left: its lost holds are forgotten.
+  void last_proxy_gone(core::ObjectId lock);
+  // There is a proxy again.
+  void proxy_made(core::ObjectId lock) { std::erase(without_proxy_, lock); }
+
+  static constexpr std::size_t kWithoutProxyMax = 1000;
 
  private:
   struct Entry {
     Session::Hold current;
     std::uint64_t lost = 0;  // how many unlocks of lost holds are still to come
   };
+
+  // Of one lock.
+  template <class F>
+  void erase_if(core::ObjectId lock, F wanted) {
+    auto entry = entries_.lower_bound({lock, Thread{}});
+    while (entry != entries_.end() && entry->first.first == lock) {
+      entry = wanted(entry->second) ? entries_.erase(entry) : std::next(entry);
+    }
+  }
+
   std::map<std::pair<core::ObjectId, Thread>, Entry> entries_;
+  std::deque<core::ObjectId> without_proxy_;  // locks that are held; the oldest first
 };
 
 }  // namespace steward::client

@@ -9,7 +9,7 @@ core::ReferencePtr References::find(core::ObjectId object) const {
   return known == known_.end() ? nullptr : known->second.pointer.lock();
 }
 
-void References::granted(const core::ReferencePtr& reference) {
+bool References::granted(const core::ReferencePtr& reference) {
   Known& known = known_[reference->token().object];
   const bool same =
       !known.pointer.owner_before(reference) && !reference.owner_before(known.pointer);
@@ -19,6 +19,7 @@ void References::granted(const core::ReferencePtr& reference) {
     ++known.references;
   }
   ++known.grants;
+  return !same;
 }
 
 std::string_view References::type(core::ObjectId object) const {

@@ -22,8 +22,9 @@ class References {
   core::ReferencePtr find(core::ObjectId object) const;
   // Its type; empty: not known.
   std::string_view type(core::ObjectId object) const;
-  // The manager has granted the object once more; `reference` stands for it from now on.
-  void granted(const core::ReferencePtr& reference);
+  // The manager has granted the object once more; `reference` stands for it from now on. Returns
+  // whether it did not before.
+  bool granted(const core::ReferencePtr& reference);
   // A reference is dying. Nobody can find it any more, but a new one for the same object may have
   // taken its place. Returns whether it was the last one: then the object's grants are owed.
   bool released(const core::Reference& reference);

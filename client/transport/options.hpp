@@ -7,16 +7,20 @@
 #include <zmq.hpp>
 
 #include <steward/core/own_threads.hpp>
+#include <steward/core/threads_allowed.hpp>
 
 namespace steward::client {
 
 // A goodbye should still leave the process.
 inline constexpr int kLingerMs = 200;
 
-// A context starts its threads with its first socket.
+// A context starts its threads with its first socket. Where they cannot be started, ZeroMQ ends the
+// process: throws SystemError before.
 inline zmq::context_t& start_threads(zmq::context_t& context) {
-  const core::OwnThreads scope("steward-zmq");
-  zmq::socket_t(context, zmq::socket_type::pair);
+  core::check_threads_allowed();
+  core::run_on_own_thread("steward-zmq", [&context] {
+    zmq::socket_t(context, zmq::socket_type::pair);
+  });
   return context;
 }
 

@@ -11,7 +11,6 @@
 #include <steward/client/transport/options.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/signals_blocked.hpp>
-#include <steward/core/threads_allowed.hpp>
 
 namespace steward::client {
 
@@ -241,10 +240,7 @@ class ZmqTransport final : public Transport {
 std::unique_ptr<Transport> Dialer::dial(const Goal& goal) {
   const core::SignalsBlocked undisturbed;
   try {
-    if (zmq_ == nullptr) {
-      core::check_threads_allowed();
-      zmq_ = new ZmqContext;
-    }
+    if (zmq_ == nullptr) zmq_ = new ZmqContext;
     return std::make_unique<ZmqTransport>(*zmq_, goal);
   } catch (const zmq::error_t& error) {
     const std::string text = "cannot open a connection to " + goal.endpoint + ": " + error.what();

@@ -9,10 +9,17 @@ namespace steward::server {
 Arguments::Arguments(std::string_view encoded, core::Travel& travel)
     : reader_(encoded), travel_(&travel), count_(reader_.array()) {}
 
+void Arguments::too_few(const std::string& expected) const {
+  throw BadCall("too few arguments: " + std::to_string(count_) + ", expected " + expected);
+}
+
+void Arguments::require(std::size_t least, std::size_t most) const {
+  if (count_ >= least) return;
+  too_few(std::to_string(least) + (least == most ? "" : " to " + std::to_string(most)));
+}
+
 void Arguments::next() {
-  if (taken_ == count_) {
-    throw BadCall("too few arguments: " + std::to_string(count_));
-  }
+  if (taken_ == count_) too_few("at least " + std::to_string(taken_ + 1));
   ++taken_;
 }
 

@@ -29,6 +29,9 @@ class Arguments {
   std::size_t count() const { return count_; }
   bool more() const { return taken_ < count_; }
 
+  // Throws BadCall if there are fewer than `least`; `most` is for its text.
+  void require(std::size_t least, std::size_t most) const;
+
   // T: bool, an integer, double, std::string, std::string_view, Value, std::vector<Value>,
   // Value::Map (entries: a map, or a list of [key, value], where keys may come again), or
   // std::optional of one of these (nil or a missing trailing argument is nullopt).
@@ -45,6 +48,7 @@ class Arguments {
 
  private:
   void next();  // counts, or throws "too few"
+  [[noreturn]] void too_few(const std::string& expected) const;
   [[noreturn]] void explain(const BadCall& error) const;
   bool nil_or_missing();
   bool take_bool();

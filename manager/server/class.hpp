@@ -116,9 +116,19 @@ struct MemberFunction<R (C::*)(A...) const> {
   static constexpr bool kWithCall = false;
 };
 
+// How many arguments there must be: only what is optional may be missing, at the end.
+template <class... T>
+constexpr std::size_t least_arguments() {
+  std::size_t place = 0;
+  std::size_t last = 0;
+  ((++place, last = kOptional<T> ? last : place), ...);
+  return last;
+}
+
 // Braces evaluate left to right.
 template <class... T>
 std::tuple<T...> take_all(Arguments& arguments, std::type_identity<std::tuple<T...>>) {
+  arguments.require(least_arguments<T...>(), sizeof...(T));
   std::tuple<T...> taken{arguments.take<T>()...};
   arguments.finish();
   return taken;

@@ -68,7 +68,8 @@ std::optional<std::string> Core::secret_of(const core::SessionId& id) const {
 }
 
 Core::Impl::Impl(Identity who, const Registry& classes, core::Limits given)
-    : identity(std::move(who)), registry(classes), environment{identity.seed}, limits(given),
+    : identity(std::move(who)), registry(classes),
+      environment{identity.seed, item_bytes(given)}, limits(given),
       objects(identity.incarnation, identity.addresses) {}
 
 void Core::Impl::opened(const input::SessionOpened& input) {

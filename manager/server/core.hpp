@@ -56,10 +56,9 @@ struct Tick {};
 struct LimitsChanged {
   core::Limits limits;
 };
-// The queue has a ring in shared memory from now on, for items of at most so many bytes.
+// The queue has a ring in shared memory from now on.
 struct QueueMapped {
   core::ObjectId object{};
-  std::uint64_t item_bytes = 0;
 };
 // What has become of a Work for this parked call, or (ParkId{}) for one that no call waits for.
 struct WorkDone {

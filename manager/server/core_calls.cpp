@@ -368,7 +368,7 @@ void Core::Impl::mapped(const input::QueueMapped& input) {
   const ObjectTable::Entry* entry = objects.find(input.object);
   if (entry == nullptr || !entry->object->ring_maxsize() || entry->object->is_outside()) return;
   Serving context(*this, input.object, entry->type->name);
-  objects.change(input.object).mapped(input.item_bytes, context);
+  objects.change(input.object).mapped(context);
 }
 
 void Core::Impl::work_done(const input::WorkDone& input) {

@@ -47,9 +47,8 @@ struct Fields {
     out.natural(limits.memory);
   }
   void operator()(const input::QueueMapped& input) {
-    out.array(2);
+    out.array(1);
     out.natural(core::number(input.object));
-    out.natural(input.item_bytes);
   }
   void operator()(const input::WorkDone& input) {
     const WorkResult& result = input.result;

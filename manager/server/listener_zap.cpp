@@ -51,10 +51,11 @@ ZapGate::ZapGate(zmq::context_t& context, const std::array<std::uint8_t, 32>& cl
   questions.bind(kQuestions);
   end_.bind(kEnd);
   end.connect(kEnd);
-  const core::OwnThreads scope("steward-zap");
-  thread_ = std::thread([client, questions = std::move(questions), end = std::move(end)]() mutable {
-    serve(std::move(questions), std::move(end), client);
-  });
+  thread_ = core::start_own_thread(
+      "steward-zap",
+      [client, questions = std::move(questions), end = std::move(end)]() mutable {
+        serve(std::move(questions), std::move(end), client);
+      });
 }
 
 void ZapGate::stop() {

@@ -25,6 +25,14 @@ core::ReferencePtr existing(const Impl& core, core::ObjectId id) {
   throw StaleHandle(fmt::format("object #{} no longer exists", core::number(id)));
 }
 
+BadCall no_class(const Registry& registry, std::string_view name) {
+  std::string known;
+  for (const auto& type : registry.classes()) {
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", type->name);
+  }
+  return BadCall(fmt::format("there is no class '{}': there are {}", name, known));
+}
+
 // Opens the object of this name, or makes it.
 Value create(Impl& core, Session&, Arguments& arguments) {
   const auto type_name = arguments.take<std::string_view>();
@@ -43,7 +51,7 @@ Value create(Impl& core, Session&, Arguments& arguments) {
     }
   }
   const Class* type = core.registry.find(type_name);
-  if (type == nullptr) throw BadCall(fmt::format("there is no class '{}'", type_name));
+  if (type == nullptr) throw no_class(core.registry, type_name);
   if (core.objects.size() >= core.limits.objects) {
     throw Overloaded(fmt::format("{} objects exist, the limit", core.objects.size()));
   }

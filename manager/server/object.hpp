@@ -140,8 +140,8 @@ class Object {
   // For classes whose contents may move out of the core, into a ring in shared memory: how many
   // items it has to hold (0: unbounded). nullopt: not this class.
   virtual std::optional<std::uint64_t> ring_maxsize() const { return std::nullopt; }
-  // There is a ring from now on, for items of at most so many bytes. Said once.
-  virtual void mapped(std::uint64_t item_bytes, Context&) { static_cast<void>(item_bytes); }
+  // There is a ring from now on. Said once.
+  virtual void mapped(Context&) {}
   // What has become of the work for a parked call, which may have ended meanwhile.
   virtual void work_done(ParkId, const WorkResult&, Context&) {}
   // Whether the contents are outside: what else is a read has to wait for an answer then.
@@ -174,7 +174,8 @@ class Object {
 
 // What objects are made with: the same for all of a core.
 struct Environment {
-  core::HashSeed seed;  // for hash tables; never visible in results, order or save()
+  core::HashSeed seed = {};  // for hash tables; never visible in results, order or save()
+  std::uint64_t item_bytes = kItemBytesMost;  // the longest item of a queue, as an answer has it
 };
 
 }  // namespace steward::server

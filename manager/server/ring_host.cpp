@@ -1,6 +1,7 @@
 #include <steward/manager/server/ring_host.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <new>
 #include <span>
@@ -10,18 +11,20 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/descriptors.hpp>
-#include <steward/shm/bytes.hpp>
 
 namespace steward::server {
 namespace {
 
 constexpr core::Time kNow = shm::SharedQueue::kNow;
+// For want of memory: that passes, or nothing here matters any more.
+constexpr core::Duration kAgain = std::chrono::milliseconds(10);
 // So much one get_many takes at most: others wait for the loop.
 constexpr std::size_t kGetItems = 1U << 16U;
 constexpr std::size_t kGetBytes = 16U << 20U;
-// What an item takes in a message beside its bytes, and a message beside its items.
+// What an item takes in a message beside its bytes.
 constexpr std::size_t kItemBytes = 8;
-constexpr std::uint64_t kMessageBytes = 256;
+
+static_assert(kItemBytesMost <= shm::kMessageBytesMax);
 
 constexpr const char* kNoBlock = "the queue's shared memory has no room for another item";
 
@@ -33,9 +36,17 @@ std::string stub_of(std::uint64_t number) {
   return bytes;
 }
 
+// The code says enough where there is no memory for a text.
+void explain(std::string& text, const char* why) noexcept {
+  try {
+    text = why;
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 // Work that gives the same calls back in the order in which they were served: the core goes through
 // a session from the last call to the first.
-void order(std::vector<Work>& work) {
+void order(std::deque<Work>& work) {
   const auto gives_back = [](const Work& one) {
     return one.kind == Work::Kind::give_back || one.kind == Work::Kind::put_back;
   };
@@ -57,8 +68,7 @@ void order(std::vector<Work>& work) {
 
 RingHost::RingHost(Poller& poller, const core::Limits& limits, std::size_t descriptors)
     : poller_(poller),
-      item_bytes_(std::clamp<std::uint64_t>(limits.message_bytes, kMessageBytes + kStubBytes,
-                                            shm::kMessageBytesMax) - kMessageBytes),
+      item_bytes_(server::item_bytes(limits)),
       descriptors_(descriptors) {
   poller_.add(watch_.fd(), [this] { woken_ = true; });
 }
@@ -94,70 +104,98 @@ void RingHost::take(std::vector<Work>& work) {
 }
 
 std::vector<RingHost::Done> RingHost::perform(core::Time now) {
-  std::vector<core::ObjectId> touched;
-  std::vector<Work> work = std::exchange(work_, {});
-  order(work);
-  for (Work& one : work) {
-    const auto found = rings_.find(one.object);
-    if (found == rings_.end()) continue;
-    if (one.kind == Work::Kind::gone) {
-      drop(one.object);
-      continue;
+  again_.reset();
+  try {
+    do_work();
+    look_around(now);
+    for (; !touched_.empty(); touched_.erase(touched_.begin())) {
+      const auto ring = rings_.find(*touched_.begin());
+      if (ring != rings_.end()) settle(ring->second);
     }
-    touched.push_back(one.object);
-    try {
-      start(found->second, one);
-    } catch (...) {
-      fail(found->second, one.park);
-      // A put that has not been queued never goes in. Of what could not be looked for nothing is
-      // known: it stays.
-      if (one.kind != Work::Kind::put && one.kind != Work::Kind::try_put) continue;
-      Put none{.park = one.park, .items = std::move(one.items)};
-      let_go(found->second, none);
-    }
+    search(now);
+    if (changed_) watch();
+    changed_ = false;
+  } catch (const std::bad_alloc&) {
+    again_ = now + kAgain;
   }
-  const bool woken = std::exchange(woken_, false);
-  const bool slice = woken && watch_.take_news().slice;
-  if (slice || next_to_recover_ || recover_again_) look_for_dead(slice, now, touched);
-  if (woken) touched.insert(touched.end(), waiting_.begin(), waiting_.end());
-  std::ranges::sort(touched);
-  touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
-  for (const core::ObjectId object : touched) {
-    if (const auto ring = rings_.find(object); ring != rings_.end()) settle(ring->second);
-  }
-  if (woken || !touched.empty() || !work.empty()) watch();
   return std::exchange(done_, {});
 }
 
 // ---- Work ----
+
+void RingHost::do_work() {
+  order(work_);
+  while (!work_.empty()) {
+    Work& work = work_.front();
+    changed_ = true;
+    const auto found = rings_.find(work.object);
+    if (found == rings_.end() || work.kind == Work::Kind::gone) {
+      if (found != rings_.end()) drop(work.object);
+      work_.pop_front();
+      continue;
+    }
+    Ring& ring = found->second;
+    touched_.insert(ring.object);
+    bool goes_on = false;
+    try {
+      goes_on = start(ring, work);
+    } catch (const std::bad_alloc&) {
+      if (work.park == ParkId{}) throw;  // nobody could be told: it is tried again
+      refuse(ring, work);
+    } catch (...) {
+      refuse(ring, work);
+    }
+    work_.pop_front();
+    if (goes_on) advance_items(ring);
+  }
+}
+
+// For the exception that is being handled. A put that has not been queued never goes in.
+void RingHost::refuse(const Ring& ring, const Work& work) {
+  std::vector<std::uint64_t> numbers;
+  if (work.kind == Work::Kind::put || work.kind == Work::Kind::try_put) {
+    for (const RingItem& item : work.items) numbers.push_back(item.number);
+  }
+  fail(ring, work.park);
+  done_.back().let_go = std::move(numbers);
+}
+
+void RingHost::make_room(std::size_t done) {
+  const std::size_t wanted = done_.size() + done;
+  if (wanted > done_.capacity()) done_.reserve(2 * wanted);
+}
 
 void RingHost::answer(const Ring& ring, ParkId park, std::uint64_t number) {
   done_.push_back({.object = ring.object, .park = park, .number = number});
 }
 
 void RingHost::fail(const Ring& ring, ParkId park) {
-  Done done{.object = ring.object, .park = park, .code = core::ErrorCode::bad_call};
+  make_room(1);
+  Done& done = done_.emplace_back(
+      Done{.object = ring.object, .park = park, .code = core::ErrorCode::bad_call});
+  const auto say = [&](core::ErrorCode code, const char* text) {
+    done.code = code;
+    explain(done.text, text);
+  };
   try {
     throw;
   } catch (const Overloaded& error) {
-    done.code = core::ErrorCode::overloaded;
-    done.text = error.what();
+    say(core::ErrorCode::overloaded, error.what());
   } catch (const shm::NoMemory& error) {
-    done.code = core::ErrorCode::overloaded;
-    done.text = error.what();
+    say(core::ErrorCode::overloaded, error.what());
   } catch (const std::bad_alloc&) {
-    done.code = core::ErrorCode::overloaded;
-    done.text = "the manager has no memory";
+    say(core::ErrorCode::overloaded, "the manager has no memory");
   } catch (const std::exception& error) {
-    done.text = error.what();
+    say(core::ErrorCode::bad_call, error.what());
   }
-  done_.push_back(std::move(done));
 }
 
 void RingHost::fail(const Ring& ring, ParkId park, Outcome outcome) {
+  make_room(1);
   const bool closed = outcome == Outcome::closed;
-  done_.push_back({.object = ring.object, .park = park, .code = core::ErrorCode::closed,
-                   .text = closed ? kQueueClosed : "the manager is shutting down"});
+  Done& done = done_.emplace_back(
+      Done{.object = ring.object, .park = park, .code = core::ErrorCode::closed});
+  explain(done.text, closed ? kQueueClosed : "the manager is shutting down");
 }
 
 std::vector<std::uint64_t> RingHost::Put::let_go() {
@@ -175,82 +213,79 @@ void RingHost::let_go(const Ring& ring, Put& put) {
   done_.back().let_go = std::move(numbers);
 }
 
-void RingHost::start(Ring& ring, Work& work) {
+bool RingHost::start(Ring& ring, Work& work) {
   shm::SharedQueue& queue = *ring.queue;
+  make_room(2);
   switch (work.kind) {
-    case Work::Kind::move_in: return move_in(ring, work);
-    case Work::Kind::put: {
-      // First: where it throws, the items are still the work's.
-      Put& put = ring.puts.emplace_back();
-      put.park = work.park;
-      put.items = std::move(work.items);
-      advance_items(ring);
-      return;
-    }
-    case Work::Kind::try_put: return try_put(ring, work);
-    case Work::Kind::get:
-      ring.gets.push_back({work.park, work.number});
-      advance_items(ring);
-      return;
-    case Work::Kind::try_get: {
-      advance_items(ring);
-      if (!ring.gets.empty()) return answer(ring, work.park);
-      Done done{.object = ring.object, .park = work.park};
-      Outcome outcome = Outcome::timeout;
-      get(ring, {work.park, 1}, done, outcome);
-      if (outcome == Outcome::closed || outcome == Outcome::ended) {
-        return fail(ring, work.park, outcome);
-      }
-      done_.push_back(std::move(done));
-      return;
-    }
-    case Work::Kind::size: return answer(ring, work.park, queue.size());
-    case Work::Kind::full: return answer(ring, work.park, queue.full() ? 1 : 0);
-    case Work::Kind::ready: return answer(ring, work.park, queue.ready() ? 1 : 0);
-    case Work::Kind::wait_ready: ring.onlookers.push_back(work.park); return;
+    case Work::Kind::move_in:
+      // Nobody else is there yet: the items keep their order whatever is put first.
+      line_up(ring.puts, {}, work.items).close_after = work.closed;
+      queue.add_tasks(work.number);
+      return true;
+    case Work::Kind::put: line_up(ring.puts, work.park, work.items); return true;
+    case Work::Kind::put_back: line_up(ring.back, {}, work.items).tasks_done = true; return true;
+    case Work::Kind::get: ring.gets.push_back({work.park, work.number}); return true;
+    case Work::Kind::try_put: try_put(ring, work); break;
+    case Work::Kind::try_get: try_get(ring, work); break;
+    case Work::Kind::size: answer(ring, work.park, queue.size()); break;
+    case Work::Kind::full: answer(ring, work.park, queue.full() ? 1 : 0); break;
+    case Work::Kind::ready: answer(ring, work.park, queue.ready() ? 1 : 0); break;
+    case Work::Kind::wait_ready: ring.onlookers.push_back(work.park); break;
     case Work::Kind::task_done:
       if (!queue.task_done()) {
         throw BadCall("task_done was called more often than items were taken");
       }
-      return answer(ring, work.park);
-    case Work::Kind::join: ring.joins.push_back(work.park); return;
+      answer(ring, work.park);
+      break;
+    case Work::Kind::join: ring.joins.push_back(work.park); break;
     case Work::Kind::close:
       queue.close();
-      return answer(ring, work.park);
-    case Work::Kind::cancel: return cancel(ring, work.park);
-    case Work::Kind::confirm: return confirm(ring, work.park);
-    case Work::Kind::give_back: return give_back(ring, work.park, work.number);
-    case Work::Kind::discard: return discard(ring, work.park, work.number);
-    case Work::Kind::finish: return finish(ring, work.park);
-    case Work::Kind::put_back:
-      ring.back.push_back({.park = {}, .items = std::move(work.items), .tasks_done = true});
-      advance_items(ring);
-      return;
-    case Work::Kind::look: return look(ring, work.items);
-    case Work::Kind::gone: return;
+      answer(ring, work.park);
+      break;
+    case Work::Kind::cancel: cancel(ring, work.park); break;
+    case Work::Kind::confirm: confirm(ring, work.park); break;
+    case Work::Kind::give_back: give_back(ring, work.park, work.number); break;
+    case Work::Kind::discard: discard(ring, work.park, work.number); break;
+    case Work::Kind::finish: finish(ring, work.park); break;
+    case Work::Kind::look: look(ring, work.items); break;
+    case Work::Kind::gone: break;
   }
+  return false;
+}
+
+// Where it throws, the items are still the caller's.
+RingHost::Put& RingHost::line_up(std::deque<Put>& line, std::optional<ParkId> park,
+                                 std::vector<RingItem>& items) {
+  Put put{.park = park};
+  put.carried.reserve(items.size());
+  line.push_back(std::move(put));
+  line.back().items = std::move(items);
+  return line.back();
 }
 
 void RingHost::try_put(Ring& ring, Work& work) {
   // Behind those who wait: they know that there is no room.
   advance_items(ring);
-  Put put{.park = work.park, .items = std::move(work.items), .once = true};
+  make_room(2);
+  Put put{.park = work.park, .once = true};
+  put.carried.reserve(work.items.size());
+  put.items = std::move(work.items);
   const Step step = ring.puts.empty() ? put_next(ring, put) : Step::wait;
   if (step != Step::failed) answer(ring, work.park, put.done);
   let_go(ring, put);
 }
 
-// Nobody else is there yet: the items keep their order whatever is put first.
-void RingHost::move_in(Ring& ring, Work& work) {
-  ring.queue->add_tasks(work.number);
-  const auto fresh = std::stable_partition(work.items.begin(), work.items.end(),
-                                           [](const RingItem& item) { return item.redelivered; });
-  std::vector<RingItem> back(std::move_iterator(work.items.begin()), std::move_iterator(fresh));
-  work.items.erase(work.items.begin(), fresh);
-  if (!back.empty()) ring.back.push_back({.park = {}, .items = std::move(back)});
-  ring.puts.push_back(
-      {.park = {}, .items = std::move(work.items), .close_after = work.closed});
+void RingHost::try_get(Ring& ring, const Work& work) {
   advance_items(ring);
+  make_room(1);
+  if (!ring.gets.empty()) return answer(ring, work.park);
+  Done done{.object = ring.object, .park = work.park};
+  Outcome outcome = Outcome::timeout;
+  get(ring, {work.park, 1}, done, outcome);
+  if (outcome == Outcome::closed || outcome == Outcome::ended) {
+    return fail(ring, work.park, outcome);
+  }
+  done_.push_back(std::move(done));
 }
 
 void RingHost::close(Ring& ring) {
@@ -323,23 +358,13 @@ void RingHost::nack(Ring& ring, const shm::Held& held) {
   }
 }
 
-void RingHost::look(const Ring& ring, const std::vector<RingItem>& items) {
-  std::map<std::string, std::uint64_t, std::less<>> missing;
-  for (const RingItem& item : items) missing.emplace(stub_of(item.number), item.number);
-  ring.queue->look_at_all([&](const shm::Item& item) {
-    if (item.format != static_cast<std::uint32_t>(RingFormat::stub)) return;
-    const auto found = missing.find(shm::text_of(item.bytes));
-    if (found != missing.end()) missing.erase(found);
-  });
-  Done done{.object = ring.object};
-  for (const auto& [stub, number] : missing) done.let_go.push_back(number);
-  if (!done.let_go.empty()) done_.push_back(std::move(done));
-}
-
 void RingHost::drop(core::ObjectId object) {
   const auto ring = rings_.extract(object);
   ring.mapped().queue->end();
   waiting_.erase(object);
+  touched_.erase(object);
+  searched_.erase(object);
+  searched_later_.erase(object);
 }
 
 // ---- Waiting ----
@@ -387,6 +412,7 @@ bool RingHost::advance_items(Ring& ring) {
 
 bool RingHost::advance_first_put(Ring& ring, std::deque<Put>& puts) {
   if (puts.empty()) return false;
+  make_room(2);
   Put& put = puts.front();
   const std::size_t before = put.done;
   Step step = Step::done;
@@ -458,7 +484,8 @@ RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
 }
 
 void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
-  std::vector<shm::Held> held;
+  // Its place first: what has been taken must not get lost for want of memory.
+  std::vector<shm::Held>& held = ring.held[get.park];
   std::size_t bytes = 0;
   const auto read = [&](const shm::Item& item) {
     const auto* first = reinterpret_cast<const char*>(item.bytes.data());
@@ -470,6 +497,7 @@ void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
   const std::uint64_t most = std::min<std::uint64_t>(get.max, kGetItems);
   try {
     while (held.size() < most && bytes < std::min<std::uint64_t>(kGetBytes, item_bytes_)) {
+      if (held.size() == held.capacity()) held.reserve(2 * held.size() + 1);
       shm::Held one;
       outcome = ring.queue->get(read, kNow, one);
       if (outcome != Outcome::done) break;
@@ -482,16 +510,19 @@ void RingHost::get(Ring& ring, const Get& get, Done& done, Outcome& outcome) {
       held.push_back(one);
     }
   } catch (...) {
-    for (const shm::Held& one : held) nack(ring, one);
+    give_back(ring, get.park);
     throw;
   }
-  if (held.empty()) return;
-  outcome = Outcome::done;
-  ring.held.insert_or_assign(get.park, std::move(held));
+  if (held.empty()) {
+    ring.held.erase(get.park);
+  } else {
+    outcome = Outcome::done;
+  }
 }
 
 bool RingHost::advance_first_get(Ring& ring) {
   if (ring.gets.empty()) return false;
+  make_room(1);
   const Get first = ring.gets.front();
   Done done{.object = ring.object, .park = first.park};
   Outcome outcome = Outcome::timeout;
@@ -512,6 +543,7 @@ bool RingHost::advance_first_get(Ring& ring) {
 
 bool RingHost::advance_joins(Ring& ring) {
   if (ring.joins.empty()) return false;
+  make_room(ring.joins.size());
   try {
     const Outcome outcome = ring.queue->join(kNow);
     if (outcome == Outcome::timeout) return false;
@@ -529,6 +561,7 @@ bool RingHost::advance_joins(Ring& ring) {
 // more, to one who does (see RingWatch).
 bool RingHost::advance_onlookers(Ring& ring) {
   if (ring.onlookers.empty()) return false;
+  make_room(ring.onlookers.size());
   try {
     if (!ring.queue->ready()) return false;
     for (const ParkId park : ring.onlookers) answer(ring, park);

@@ -64,7 +64,7 @@ class RingHost {
 
   // Takes on what the core wants done, in order with what it has taken on before.
   void take(std::vector<Work>& work);
-  // Does what can be done now.
+  // Does what can be done now. What there is no memory for is done later.
   std::vector<Done> perform(core::Time now);
 
   // A process has died: what it held on any ring goes back soon.
@@ -80,19 +80,30 @@ class RingHost {
   using Outcome = shm::SharedQueue::Outcome;
   struct Put {
     std::optional<ParkId> park;  // nullopt: nobody waits for it
-    std::vector<RingItem> items;
+    std::vector<RingItem> items = {};
     std::size_t done = 0;
     bool once = false;  // now or never
     bool close_after = false;
     bool tasks_done = false;  // one open task less for each
     std::vector<std::uint64_t> carried = {};  // numbers of those that went in themselves
 
-    // What the core need not keep: what the ring carries, and what will never go in.
+    // What the core need not keep: what the ring carries, and what will never go in. There is
+    // memory for these numbers from the beginning.
     std::vector<std::uint64_t> let_go();
   };
   struct Get {
     ParkId park{};
     std::uint64_t max = 1;
+  };
+  // The numbers of stubs that are looked for (Work::Kind::look). One walk over the ring's blocks, a
+  // part of it in each pass, looks for all that were known when it began.
+  struct Search {
+    std::set<std::uint64_t> next;     // for the walk behind this one
+    std::set<std::uint64_t> missing;  // of this walk: not met yet; none: there is no walk
+    // Met while somebody had them in his hands, who may not say what becomes of them: these are
+    // looked for again. (Who takes a stub that is queued has its item by the core.)
+    std::set<std::uint64_t> later;
+    std::uint32_t block = 0;  // where this walk goes on
   };
   struct Ring {
     core::ObjectId object{};
@@ -105,6 +116,7 @@ class RingHost {
     std::map<ParkId, std::vector<shm::Held>> held;  // got by a call, and not yet anybody's
     std::vector<RingWatch::Word> words;             // to be watched: what waits, waits for these
     bool short_of_memory = false;                   // a put waits, though there is room
+    Search search;
 
     bool waits() const {
       return !back.empty() || !puts.empty() || !gets.empty() || !joins.empty() ||
@@ -113,9 +125,19 @@ class RingHost {
   };
   enum class Step { done, wait, failed };
 
-  void start(Ring& ring, Work& work);
+  // All of these change nothing before they have the memory that it takes: after std::bad_alloc
+  // what is left goes on as if nothing had been.
+  void do_work();
+  void look_around(core::Time now);
+  // True: the work waits in a line of the ring now, and may go on.
+  bool start(Ring& ring, Work& work);
+  void refuse(const Ring& ring, const Work& work);
+  static Put& line_up(std::deque<Put>& line, std::optional<ParkId> park,
+                      std::vector<RingItem>& items);
   void try_put(Ring& ring, Work& work);
-  void move_in(Ring& ring, Work& work);
+  void try_get(Ring& ring, const Work& work);
+  // So many more can be told without asking for memory.
+  void make_room(std::size_t done);
   void answer(const Ring& ring, ParkId park, std::uint64_t number = 0);
   void cancel(Ring& ring, ParkId park);
   void confirm(Ring& ring, ParkId park);
@@ -124,7 +146,9 @@ class RingHost {
   void give_back(Ring& ring, ParkId park, std::uint64_t but_for = 0);
   static void nack(Ring& ring, const shm::Held& held);
   static void close(Ring& ring);
-  void look(const Ring& ring, const std::vector<RingItem>& items);
+  void look(Ring& ring, const std::vector<RingItem>& items);
+  void search(core::Time now);
+  bool search(Ring& ring, std::uint32_t& left, core::Time now);
   void drop(core::ObjectId object);
   // For the exception that is being handled.
   void fail(const Ring& ring, ParkId park);
@@ -146,7 +170,7 @@ class RingHost {
   bool advance_onlookers(Ring& ring);
   void arm(Ring& ring);
   void get(Ring& ring, const Get& get, Done& done, Outcome& outcome);
-  void look_for_dead(bool slice, core::Time now, std::vector<core::ObjectId>& touched);
+  void look_for_dead(bool slice, core::Time now);
   void watch();
 
   Poller& poller_;
@@ -154,10 +178,18 @@ class RingHost {
   const std::size_t descriptors_;
   std::map<core::ObjectId, Ring> rings_;
   std::set<core::ObjectId> waiting_;  // those where some work waits
-  std::vector<Work> work_;
+  std::deque<Work> work_;
   std::vector<Done> done_;
+  std::set<core::ObjectId> touched_;  // those to be settled
+  bool changed_ = false;              // what has to be watched, perhaps
   bool woken_ = false;
+  core::Deadline again_;  // after a want of memory
   RingWatch watch_;
+
+  std::set<core::ObjectId> searched_;  // those with a walk to go on with, or to begin
+  std::set<core::ObjectId> searched_later_;
+  core::Deadline search_again_;     // when these are
+  core::ObjectId last_searched_{};  // one after the other
 
   std::optional<core::ObjectId> next_to_recover_;  // on the way through all rings
   core::Deadline recover_again_;

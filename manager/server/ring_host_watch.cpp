@@ -39,18 +39,34 @@ void RingHost::process_died(core::Time now) {
 }
 
 core::Deadline RingHost::next_deadline() const {
-  if (next_to_recover_) return core::Time::min();
-  return recover_again_;
+  if (next_to_recover_ || !searched_.empty()) return core::Time::min();
+  core::Deadline next = recover_again_;
+  for (const core::Deadline other : {search_again_, again_}) {
+    if (other && (!next || *other < *next)) next = other;
+  }
+  return next;
 }
 
-void RingHost::look_for_dead(bool slice, core::Time now, std::vector<core::ObjectId>& touched) {
+void RingHost::look_around(core::Time now) {
+  bool slice = false;
+  if (woken_) {
+    touched_.insert(waiting_.begin(), waiting_.end());
+    changed_ = true;
+    woken_ = false;
+    slice = watch_.take_news().slice;
+  }
+  if (slice || next_to_recover_ || recover_again_) look_for_dead(slice, now);
+}
+
+void RingHost::look_for_dead(bool slice, core::Time now) {
   const auto recover = [&](Ring& ring) {
+    touched_.insert(ring.object);
+    changed_ = true;
     try {
       ring.queue->recover_dead();
     } catch (const std::exception&) {
       // Its memory is damaged, or there is none: who calls will be told.
     }
-    touched.push_back(ring.object);
   };
   if (slice && now - last_slice_ >= kSlice && !next_to_recover_) {
     // Only where somebody waits: others find out when they come.

@@ -60,7 +60,8 @@ void RingWatch::tell(bool slice) {
 void RingWatch::watch(std::vector<Word> words, core::Duration slice) {
   {
     const std::lock_guard lock(mutex_);
-    if (!idle_ && words == words_ && (slice == slice_ || words.empty())) return;
+    const bool same = words.empty() || (slice == slice_ && thread_.joinable());
+    if (!idle_ && words == words_ && same) return;
     words_.swap(words);
     slice_ = slice;
     ++turn_;
@@ -68,8 +69,7 @@ void RingWatch::watch(std::vector<Word> words, core::Duration slice) {
   }
   shm::wake_all(kick_);
   if (thread_.joinable()) return;
-  const core::OwnThreads scope("steward-rings");
-  thread_ = std::thread([this] { run(); });
+  thread_ = core::start_own_thread("steward-rings", [this] { run(); });
 }
 
 void RingWatch::run() {

@@ -160,9 +160,7 @@ void Server::step(std::optional<core::Duration> longest) {
                       : "the manager has as many sessions as it may");
     door_->tick(now_);
     serve_ring_requests();
-    for (const Inquiry& inquiry : door_->take_inquiries()) {
-      inquiry.answer(core_->identity().started_unix_ms, core_->number_of_objects(), addresses_);
-    }
+    answer_inquiries();
   }
   pass_gate();
   if (std::exchange(listener_woke_, false)) outbox_->retry_soon();
@@ -327,10 +325,18 @@ void Server::serve(const RingRequest& request) {
   const std::uint64_t maxsize = core_->ring_maxsize(request.object);
   const auto [fd, made] = rings_->open(request.object, maxsize);
   if (made) {
-    feed(input::QueueMapped{request.object, rings_->item_bytes()});
+    feed(input::QueueMapped{request.object});
     pass_gate();  // the items move in before anybody else is there
   }
   request.grant(maxsize, fd);
+}
+
+void Server::answer_inquiries() {
+  for (const Inquiry& inquiry : door_->take_inquiries()) {
+    std::vector<std::string> addresses = addresses_;
+    if (door_path_) addresses.push_back("ipc://" + door_path_->path());
+    inquiry.answer(core_->identity().started_unix_ms, core_->number_of_objects(), addresses);
+  }
 }
 
 void Server::shut_down() {

@@ -99,6 +99,9 @@ class Server {
   // Gives those who have asked for rings what they get, behind the gate.
   void serve_ring_requests();
   void serve(const RingRequest& request);
+  // Tells those who have asked which manager this is; the last address is what it was told to
+  // listen at, if it was told.
+  void answer_inquiries();
   core::Deadline next_deadline() const;
   void shut_down();
 

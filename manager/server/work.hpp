@@ -3,6 +3,7 @@
 // needs no clock and no shared memory to know what a queue holds.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/core/ids.hpp>
+#include <steward/core/limits.hpp>
 
 namespace steward::server {
 
@@ -25,6 +27,15 @@ enum class RingFormat : std::uint32_t {
   stub = 2,     // 8 bytes, little-endian: the number under which the manager keeps the value
 };
 inline constexpr std::size_t kStubBytes = 8;
+
+// The longest item of a queue as an answer has it, with a ring and without: what a message takes
+// beside it is left for that. No ring has items of more than kItemBytesMost.
+inline constexpr std::uint64_t kItemBytesMost = std::uint64_t{1} << 30U;
+inline std::uint64_t item_bytes(const core::Limits& limits) {
+  constexpr std::uint64_t kBesides = 256;
+  return std::clamp<std::uint64_t>(limits.message_bytes, kBesides + kStubBytes,
+                                   kBesides + kItemBytesMost) - kBesides;
+}
 
 // What those who use a closed queue are told, with a ring and without.
 inline constexpr const char* kQueueClosed = "the queue is closed";

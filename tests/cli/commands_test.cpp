@@ -97,7 +97,7 @@ TEST_F(Commands, AnObjectThatIsNotThereIsAFailure) {
   };
   EXPECT_EQ(complaint("nobody"), "steward: there is no object named 'nobody'\n");
   EXPECT_EQ(complaint("dict#1"), "steward: there is no dict#1: that is list#1\n");
-  EXPECT_EQ(complaint("7"), "steward: manager.claim: object #7 no longer exists\n");
+  EXPECT_EQ(complaint("7"), "steward: there is no object 7\n");
   const std::string handle = manager.list().handle().str();
   open<List<>>(handle);  // claimed, and gone with this
   EXPECT_THAT(complaint(handle), HasSubstr("no longer exists"));
@@ -153,7 +153,8 @@ TEST_F(Commands, AFailedCallSaysWhy) {
   EXPECT_EQ(complaint({"scores", "pop", "9"}),
             "steward: list#1.pop: pop index out of range\n");
   EXPECT_EQ(complaint({"scores", "fly"}), "steward: list#1.fly: a list has no such method\n");
-  EXPECT_EQ(complaint({"scores", "append"}), "steward: list#1.append: too few arguments: 0\n");
+  EXPECT_EQ(complaint({"scores", "append"}),
+            "steward: list#1.append: too few arguments: 0, expected 1\n");
 }
 
 TEST_F(Commands, AGetTakesOneItemAndWaitsNoLongerThanItIsTold) {
@@ -198,7 +199,13 @@ TEST_F(Commands, CreateMakesWhatOutlivesIt) {
   EXPECT_EQ(ran.err, "steward: manager.create: 'numbers' is a list, not a dict\n");
   ran = steward({"create", address(), "carrier-pigeon"});
   EXPECT_EQ(ran.code, 1);
-  EXPECT_EQ(ran.err, "steward: manager.create: there is no class 'carrier-pigeon'\n");
+  EXPECT_EQ(ran.err,
+            "steward: manager.create: there is no class 'carrier-pigeon': "
+            "there are list, dict, queue, lock, rlock\n");
+}
+
+TEST_F(Commands, ANameThatWasMadeMovesNoCursor) {
+  EXPECT_EQ(steward({"create", address(), "list", "--name", "a\x1b[2J\n"}).out, "a\\x1b[2J\\n\n");
 }
 
 TEST_F(Commands, RemoveTakesAName) {

@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <steward/cli/input.hpp>
+#include <steward/cli/json.hpp>
+#include <steward/core/codec.hpp>
 #include <steward/tests/cli/shell.hpp>
 
 namespace steward::test {
@@ -104,12 +107,36 @@ TEST_F(Lines, AnEndlessLineOrValueIsRefused) {
   const std::string call = STEWARD_PROGRAM " call '" + address() + "' ";
   const Ran value = run({"/bin/sh", "-c", call + "numbers append - < /dev/zero"});
   EXPECT_EQ(value.code, 1);
-  EXPECT_THAT(value.err, HasSubstr("standard input has more than 268435456 bytes"));
-  const Ran line = run({"/bin/sh", "-c", "{ head -c 300000000 /dev/zero; echo; echo numbers append "
+  EXPECT_THAT(value.err, HasSubstr("standard input has more than 536870912 bytes"));
+  const Ran line = run({"/bin/sh", "-c", "{ head -c 600000000 /dev/zero; echo; echo numbers append "
                                          "1; } | " + call + "-"});
   EXPECT_EQ(line.code, 1);
-  EXPECT_THAT(line.err, HasSubstr("line 1: it has more than 268435456 bytes"));
+  EXPECT_THAT(line.err, HasSubstr("line 1: it has more than 536870912 bytes"));
   EXPECT_EQ(list.size(), 1U);
+}
+
+// As JSON it is longer than it was in its message.
+TEST_F(Lines, WhatAMessageHoldsIsNotRefused) {
+  constexpr std::size_t kMany = 10'000;
+  for (const Value& value : {Value(std::string(kMany, '\0')), Value(std::string(kMany, '"')),
+                             Value(Value::List(kMany, Value(false))),
+                             Value(Value::List(kMany, Value())), Value(Value::List(kMany, -1))}) {
+    const std::size_t messages = core::Limits().message_bytes / core::packed(value).size();
+    EXPECT_LE(messages * cli::to_json(value).size(), cli::kInputBytes)
+        << cli::to_json(value).substr(0, 20);
+  }
+}
+
+TEST_F(Lines, ALineThatNobodyAnswersEndsWithTheTimeout) {
+  const Ran ran = run({"/bin/bash", "-c",
+                       "coproc S { " STEWARD_PROGRAM " call '" + address() +
+                           "' - --timeout 1.5 2>&1; }\n"
+                           "exec 5<&\"${S[0]}\" 6>&\"${S[1]}\"; eval \"exec ${S[1]}>&-\"\n"
+                           "echo numbers size >&6; read -r -u 5 first; echo \"$first\"\n"
+                           "kill -STOP $PID; echo numbers size >&6; exec 6>&-; cat <&5\n"
+                           "kill -CONT $PID"},
+                      {"PID=" + std::to_string(manager.pid())});
+  EXPECT_THAT(ran.out, StartsWith("0\nsteward: line 2: manager.find: timed out\n")) << ran.err;
 }
 
 TEST_F(Lines, WhatAManagerSaysMovesNoCursor) {
@@ -122,9 +149,12 @@ TEST_F(Lines, WhatAManagerSaysMovesNoCursor) {
 }
 
 TEST_F(Lines, AllGoOverOneConnection) {
-  std::string text;
+  const Lock lock = manager.lock(named("guard"));  // a hold ends with its session
+  std::string text = "guard lock\n";
   for (int i = 0; i < 500; ++i) text += "numbers append " + std::to_string(i) + "\n";
-  EXPECT_EQ(fed(text, {"call", address(), "-"}).code, 0);
+  const Ran ran = fed(text + "guard locked\nguard unlock\n", {"call", address(), "-"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, testing::EndsWith("null\ntrue\nnull\n"));
   EXPECT_EQ(list.size(), 500U);
   EXPECT_EQ(list.at(-1), Value(499));
 }

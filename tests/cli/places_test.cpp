@@ -38,7 +38,7 @@ class Places : public ShellTest {
         env -i "$S" create "$address" list --name l '[1, 2]' >&2 || exit
         env -i "$S" call "$address" l copy
         "$S" stop "$address"
-        "$S" list
+        "$S" list || [ $? = 1 ]  # some other program's manager may be silent
       )sh";
     std::vector<std::string> all{"XDG_RUNTIME_DIR", "TMPDIR"};
     all.insert(all.end(), variables.begin(), variables.end());

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <steward/cli/json.hpp>
+#include <steward/cli/prometheus.hpp>
 #include <steward/tests/cli/shell.hpp>
 
 namespace steward::test {
@@ -96,6 +97,14 @@ TEST_F(StatTest, IsTextForPrometheus) {
   EXPECT_GT(samples.at("steward_resident_memory_bytes"), 1e6);
   EXPECT_GT(samples.at("steward_received_bytes_total"), 0);
   EXPECT_GT(samples.at("steward_uptime_seconds"), 0);
+}
+
+TEST(Prometheus, NothingInALabelEndsItsLineOrMovesACursor) {
+  std::ostringstream out;
+  cli::print_prometheus(out,
+                        Value::of_map({{"objects", Value::of_map({{"a\"\\\n\x1b[2J\xff", 1}})}}));
+  EXPECT_THAT(out.str(),
+              HasSubstr("\nsteward_objects{class=\"a\\\"\\\\\\\\n\\\\x1b[2J\\\\xff\"} 1\n"));
 }
 
 }  // namespace

@@ -42,17 +42,23 @@ TEST_F(Systemd, TheUnitIsUnderstood) {
   EXPECT_EQ(ran.err, "");
 }
 
-// Its command, under another name, with somebody who waits for the word.
+// A socket of this name, where somebody waits for the word.
+shm::UniqueFd supervisor(const std::string& name) {
+  shm::UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, name.data(), name.size());
+  if (name[0] == '@') address.sun_path[0] = '\0';
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  return socket;
+}
+
+// Its command, under another name.
 TEST_F(Systemd, TheManagerTellsThatItIsUp) {
   EXPECT_THAT(unit(), HasSubstr("\nType=notify\nExecStart=/usr/bin/steward serve --name work\n"));
   for (const std::string& name : {directory() + "/notify", "@steward-" + directory()}) {
-    const shm::UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, name.data(), name.size());
-    if (name[0] == '@') address.sun_path[0] = '\0';
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    const shm::UniqueFd socket = supervisor(name);
     ::setenv("NOTIFY_SOCKET", name.c_str(), 1);
     Served served(directory(), {"--name", "systemd-" + std::to_string(::getpid())});
     ::unsetenv("NOTIFY_SOCKET");
@@ -63,6 +69,21 @@ TEST_F(Systemd, TheManagerTellsThatItIsUp) {
     EXPECT_EQ(served.end(SIGTERM).code, 0);
     EXPECT_THAT(served.address(), HasSubstr("/systemd-"));
   }
+}
+
+TEST_F(Systemd, OneWhoDoesNotListenKeepsNoManagerFromItsClients) {
+  const std::string name = directory() + "/notify";
+  const shm::UniqueFd socket = supervisor(name);
+  const shm::UniqueFd other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  while (::sendto(other.get(), "x", 1, 0, reinterpret_cast<sockaddr*>(&address), size) == 1) {
+  }
+  ::setenv("NOTIFY_SOCKET", name.c_str(), 1);
+  Served served(directory());
+  ::unsetenv("NOTIFY_SOCKET");
+  EXPECT_EQ(steward({"ls", served.address()}).code, 0);
 }
 
 }  // namespace

@@ -22,11 +22,11 @@ using testing::StartsWith;
 
 const std::vector<std::string> kCommands{"serve", "list", "stop",   "keygen", "ls",
                                          "show",  "call", "create", "remove", "stat"};
-constexpr std::string_view kHint = "; --help shows how it is used\n";
+constexpr std::string_view kHint = "; --help says more\n";
 
 class Usage : public ManagerShellTest {
  protected:
-  // What it complains of, without the program's name and the hint.
+  // What it complains of, without the program's name, the usage and the hint.
   std::string complaint(std::vector<std::string> arguments,
                         const std::vector<std::string>& variables = {}) {
     const Ran ran = steward(std::move(arguments), variables);
@@ -35,9 +35,10 @@ class Usage : public ManagerShellTest {
     EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
     EXPECT_THAT(ran.err, StartsWith("steward: "));
     EXPECT_THAT(ran.err, EndsWith(std::string(kHint)));
-    const std::size_t begin = std::min(ran.err.size(), std::string("steward: ").size());
-    return ran.err.substr(begin, ran.err.size() - std::min(ran.err.size() - begin, kHint.size()) -
-                                     begin);
+    const std::size_t usage = ran.err.rfind("; usage: steward");
+    EXPECT_NE(usage, ran.err.npos) << ran.err;
+    const std::size_t begin = std::min(usage, std::string("steward: ").size());
+    return ran.err.substr(begin, usage - begin);
   }
 };
 
@@ -69,6 +70,22 @@ TEST_F(Usage, WrongArgumentsAreNamed) {
     EXPECT_THAT(complaint({"ls", address(), "--timeout", seconds}),
                 HasSubstr("'" + seconds + "' is no number of seconds above 0"));
   }
+}
+
+TEST_F(Usage, IsShownOfTheCommandThatWasMeant) {
+  EXPECT_EQ(steward({"show", address()}).err,
+            "steward: OBJECT is required; usage: steward show [OPTIONS] ADDRESS OBJECT" +
+                std::string(kHint));
+  EXPECT_THAT(steward({"call", address(), "x"}).err,
+              EndsWith("; usage: steward call [OPTIONS] ADDRESS OBJECT [METHOD] [JSON...]" +
+                       std::string(kHint)));
+  EXPECT_THAT(steward({"frobnicate"}).err,
+              EndsWith("; usage: steward [OPTIONS] SUBCOMMAND" + std::string(kHint)));
+}
+
+// Before anybody is asked.
+TEST_F(Usage, OfACallIsLookedAtFirst) {
+  EXPECT_EQ(complaint({"call", "ipc:///nowhere", "x"}), "METHOD is required");
 }
 
 TEST_F(Usage, TheVersionIsTold) {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,6 +162,26 @@ TEST_F(ConnectTest, AnAddressOfAnotherBootIsNotDialled) {
       thrown<Disconnected>([&] { client::connect(house.address() + "?boot=another"); });
   EXPECT_NE(text.find("it ran on another host"), text.npos) << text;
   EXPECT_EQ(house.manager().sessions(), 0U);
+}
+
+// Nor can it read which boot this is.
+TEST_F(ConnectTest, WithoutDescriptorsItIsSaidSo) {
+  FakeHouse house;
+  const std::string address = house.address() + "?boot=" + core::boot_id();
+  const int next = ::dup(0);
+  ::close(next);
+  rlimit usual{};
+  ::getrlimit(RLIMIT_NOFILE, &usual);
+  const rlimit full{static_cast<rlim_t>(next), usual.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &full);
+  std::string text = "connected";
+  try {
+    client::connect(address);
+  } catch (const std::exception& error) {
+    text = error.what();
+  }
+  ::setrlimit(RLIMIT_NOFILE, &usual);
+  EXPECT_NE(text.find("Too many open files"), text.npos) << text;
 }
 
 TEST_F(ConnectTest, ARefusalIsTold) {

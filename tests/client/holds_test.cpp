@@ -63,19 +63,42 @@ TEST(Holds, OfALockWithoutAProxyAreForgottenWithTheirSession) {
   EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
 }
 
-TEST(Holds, AreForgottenWithTheLastProxyWhetherTheyWereLostOrNot) {
+TEST(Holds, OutliveTheLastProxyUnlessTheyWereLost) {
   Holds holds;
   holds.granted(kLock, 1, 7, false);
   holds.granted(kOther, 1, 7, false);
   holds.lose(kAll);
-  holds.granted(kLock, 2, 9, false);
+  holds.granted(kLock, 2, 9, true);
   holds.granted(kOther, 2, 9, false);
-  holds.forget(kLock);
+  holds.last_proxy_gone(kLock);
   EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
-  EXPECT_EQ(holds.find(kLock, 2).depth, 0U);
+  EXPECT_EQ(holds.find(kLock, 2).token, 9U);
+  EXPECT_TRUE(holds.find(kLock, 2).previous_owner_died);
+  EXPECT_EQ(holds.unlock(kLock, 2), Holds::Ended::held);
   EXPECT_EQ(holds.unlock(kLock, 2), Holds::Ended::never);
   EXPECT_EQ(holds.unlock(kOther, 1), Holds::Ended::lost);
   EXPECT_EQ(holds.unlock(kOther, 2), Holds::Ended::held);
+}
+
+// Nobody says which of those locks there still are.
+TEST(Holds, WithoutAProxyDoNotGrowWithoutEnd) {
+  Holds holds;
+  const core::ObjectId kFound{1};
+  for (std::uint64_t i = 1; i <= Holds::kWithoutProxyMax; ++i) {
+    holds.granted(core::ObjectId{i}, 1, 7, false);
+    holds.last_proxy_gone(core::ObjectId{i});
+  }
+  EXPECT_EQ(holds.find(kFound, 1).depth, 1U);
+  holds.proxy_made(kFound);
+  for (std::uint64_t i = 1; i <= 2; ++i) {
+    const core::ObjectId more{Holds::kWithoutProxyMax + i};
+    holds.granted(more, 1, 7, false);
+    holds.last_proxy_gone(more);
+    EXPECT_EQ(holds.find(more, 1).depth, 1U);
+  }
+  EXPECT_EQ(holds.find(kFound, 1).depth, 1U);
+  EXPECT_EQ(holds.find(core::ObjectId{2}, 1).depth, 0U);
+  EXPECT_EQ(holds.find(core::ObjectId{3}, 1).depth, 1U);
 }
 
 }  // namespace

@@ -47,23 +47,31 @@ std::string target_of(int fd) {
 // 0 if all results are right and nothing of the library has the number of a closed descriptor.
 int use_everything(const std::vector<int>& closed) {
   for (const int fd : closed) ::close(fd);
-  auto [receiver, sender] = pipe<int>();
+  auto [near, far_end] = pipe<int>();  // the first that the library opens
+  near.send(1);
+  if (far_end.recv() != 1) return 7;
   Manager manager;
   auto in = manager.queue<int>();
   auto out = manager.queue<int>();
   print_everywhere();
-  Process child(work, in, out, std::move(sender));
-  child.start();
-  for (int i = 0; i < 20; ++i) in.put(i);
   int sum = 0;
-  for (int i = 0; i < 20; ++i) sum += out.get();
-  if (sum != 380 || receiver.recv() != 7) return 1;
-  child.join();
-  if (child.exitcode() != 0) return 2;
+  for (const StartMethod method : {StartMethod::fork_server, StartMethod::fork}) {
+    auto [receiver, sender] = pipe<int>();
+    Process child({.start_method = method}, work, in, out, std::move(sender));
+    child.start();
+    for (int i = 0; i < 20; ++i) in.put(i);
+    for (int i = 0; i < 20; ++i) sum += out.get();
+    if (receiver.recv() != 7) return 1;
+    child.join();
+    if (child.exitcode() != 0) return 2;
+  }
+  if (sum != 2 * 380) return 3;
   Pool pool(2);
-  if (pool.map(square, {1, 2, 3}) != std::vector<int>{1, 4, 9}) return 3;
+  if (pool.map(square, {1, 2, 3}) != std::vector<int>{1, 4, 9}) return 4;
   Manager other = Manager::connect(manager.address());
-  if (other.list<int>({1, 2}).size() != 2) return 4;
+  if (other.list<int>({1, 2}).size() != 2) return 5;
+  const Manager far(ManagerOptions{.address = "tcp://127.0.0.1:0"});
+  if (far.list<int>({1}).size() != 1) return 6;
   for (const int fd : closed) {
     if (target_of(fd) != "/dev/null") return 10 + fd;
   }

@@ -11,6 +11,10 @@ namespace {
 struct Opaque {
   std::string text;
 };
+struct Borrower {
+  int size;
+  const char* text;
+};
 
 class Secretive : public steward::ProcessOf<Secretive> {
  public:
@@ -23,6 +27,7 @@ void greet(const std::string&, int) {}
 [[maybe_unused]] void take_pointer(const char*) {}
 [[maybe_unused]] void count_up(int& x) { ++x; }
 [[maybe_unused]] void take_view(std::string_view) {}
+[[maybe_unused]] void take_borrower(Borrower) {}
 [[maybe_unused]] void take_file(steward::process::PassedFd) {}
 [[maybe_unused]] void take_vector(std::vector<int>) {}
 
@@ -69,5 +74,7 @@ void build() {
   steward::Process writing(count_up, counter);
 #elif CASE == 14
   steward::Process bound(std::bind(greet, "Ada", 3));
+#elif CASE == 15
+  steward::Process borrower(take_borrower, Borrower{4, "text"});
 #endif
 }

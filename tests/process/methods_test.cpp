@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -20,7 +21,9 @@
 #include <steward/core/errors.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/passed_fd.hpp>
+#include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
+#include <steward/process/threads.hpp>
 
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/programs.hpp>
@@ -54,6 +57,7 @@ namespace {
 using test::Pipe;
 
 void nothing() {}
+int twice(int x) { return 2 * x; }
 
 // A thread of this program, until the end of the scope.
 class OtherThread {
@@ -164,6 +168,28 @@ TEST(Threads, OfConnectionsDoNotCount) {
     mark() = 7;
     const OtherThread own("steward-renewal");
     return mark_in_process({}) == 7 ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+// The pool's thread has another name while it runs the program's code, for those that come of it.
+TEST(Threads, OfAPoolsCallbacksCount) {
+  const int code = test::in_fork([] {
+    const Pipe gate;
+    std::thread started;
+    int beside_callback = -1;
+    Pool pool({.processes = 1, .on_progress = [&](std::size_t done, std::size_t total) {
+      if (done < total) return;
+      beside_callback = process::other_threads();
+      started = std::thread([&] { gate.read(1); });
+    }});
+    pool.map(twice, {2});
+    const int beside_main = process::other_threads();
+    gate.write("x");
+    started.join();
+    if (process::other_threads() != 0) return 3;
+    if (beside_main != 1) return 2;
+    return beside_callback == 1 ? 0 : 1;
   });
   EXPECT_EQ(code, 0);
 }

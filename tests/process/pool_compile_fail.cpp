@@ -13,6 +13,10 @@ namespace {
 struct Opaque {
   std::string text;
 };
+struct Borrower {
+  int size;
+  const char* text;
+};
 
 int add(int a, int b) { return a + b; }
 int twice(int x) { return 2 * x; }
@@ -20,6 +24,8 @@ int twice(int x) { return 2 * x; }
 [[maybe_unused]] const char* give_pointer(int) { return "text"; }
 [[maybe_unused]] int count_up(int& x) { return ++x; }
 [[maybe_unused]] int take_view(std::string_view) { return 0; }
+[[maybe_unused]] int take_borrower(Borrower) { return 0; }
+[[maybe_unused]] Borrower give_borrower(int) { return {}; }
 
 }  // namespace
 
@@ -77,5 +83,9 @@ void build(steward::Pool& pool) {
 #elif CASE == 19
   const int by = 2;
   pool.starmap([by](int x, int y) { return by * x * y; }, std::vector<std::tuple<int, int>>{});
+#elif CASE == 20
+  const std::vector<int> sizes = pool.map(take_borrower, std::vector<Borrower>{});
+#elif CASE == 21
+  const std::vector<Borrower> texts = pool.map(give_borrower, std::vector<int>{1});
 #endif
 }

@@ -204,7 +204,7 @@ class Lost final : public process::Collector {
  public:
   explicit Lost(std::promise<void>& why) : why_(why) {}
   void take(std::size_t, std::size_t, process::MessageReader) override { why_.set_value(); }
-  void lose(std::size_t, std::size_t, const std::exception_ptr& why) override {
+  void lose(std::size_t, std::size_t, const std::exception_ptr& why) noexcept override {
     why_.set_exception(why);
   }
   void finish(std::size_t) override {}
@@ -234,6 +234,49 @@ TEST(PoolDeath, KillsThatGoOnForTooLongBreakThePool) {
                  "3 workers of a pool in a row ended before they were ready for a task, the last "
                  "with signal 9 (Killed)");
   }
+}
+
+// Tells how many calls have failed once all have come to their end.
+class AllLost final : public process::Collector {
+ public:
+  explicit AllLost(std::promise<std::size_t>& lost) : lost_(lost) {}
+  void take(std::size_t, std::size_t, process::MessageReader) override {}
+  void lose(std::size_t, std::size_t count, const std::exception_ptr&) noexcept override {
+    count_ += count;
+  }
+  void finish(std::size_t) override { lost_.set_value(count_); }
+
+ private:
+  std::promise<std::size_t>& lost_;
+  std::atomic<std::size_t> count_{0};
+};
+
+TEST(PoolDeath, WhatIsAddedToABrokenPoolFailsThoughNobodyAnswersForTheRest) {
+  Pipe pids;
+  Pipe gate;
+  process::Dispatcher::Plan plan;
+  plan.workers.initializer = Task(waits_to_be_ready, pids.writer(), gate.reader());
+  plan.workers.restarts =
+      process::RestartPolicy({.kills = 0, .patience = core::Duration::zero()});
+  process::Dispatcher dispatcher(std::move(plan));
+  std::promise<std::size_t> lost;
+  const auto job =
+      dispatcher.open("", std::make_unique<AllLost>(lost), process::Job::Tells::nothing);
+  // More than the workers are given at once.
+  for (int i = 0; i < 100; ++i) dispatcher.add(job, {0, 1, "", nullptr});
+  ASSERT_EQ(::kill(next_worker(pids), SIGKILL), 0);
+  EXPECT_TRUE(eventually([&] {
+    try {
+      dispatcher.open("", std::make_unique<AllLost>(lost), process::Job::Tells::nothing);
+      dispatcher.add(job, {0, 0, "", nullptr});  // reads what has come
+      return false;
+    } catch (const WorkerDied&) {
+      return true;
+    }
+  }));
+  for (int i = 0; i < 3; ++i) dispatcher.add(job, {0, 1, "", nullptr});
+  dispatcher.complete(job, 103, process::Dispatcher::Next::nobody_waits);
+  EXPECT_EQ(lost.get_future().get(), 103U);
 }
 
 TEST(PoolDeath, TheEndOfTheForkServerBreaksThePool) {

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <system_error>
@@ -107,6 +108,34 @@ TEST(PoolLimits, SaysWhichLimitIsOnProcesses) {
                      expect(Pool(1).apply(cube, 2) == 8, "a smaller pool works");
             }),
             0);
+}
+
+TEST(PoolLimits, SaysWhichLimitKeepsTheForkServerFromComingUp) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user without other processes";
+  EXPECT_EQ(in_fork([] {
+              if (::setgroups(0, nullptr) != 0 || ::setuid(kNobodyElse) != 0) std::abort();
+              limit(RLIMIT_NPROC, 1);
+              const std::string text = thrown_by<std::system_error>([] { Pool(1); });
+              return expect(text == "cannot fork (ulimit -u limits processes and threads): "
+                                    "Resource temporarily unavailable",
+                            text.c_str());
+            }),
+            0);
+}
+
+TEST(PoolLimits, SaysThatItNeedsProc) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to have another root directory";
+  const std::string root = testing::TempDir() + "steward-no-proc-" + std::to_string(::getpid());
+  std::filesystem::create_directory(root);
+  EXPECT_EQ(in_fork([&] {
+              if (::chroot(root.c_str()) != 0) std::abort();
+              const std::string text = thrown_by<std::exception>([] { Pool(1); });
+              constexpr const char* kStart =
+                  "shared memory cannot be opened again at /proc/self/fd/";
+              return expect(text.starts_with(kStart), text.c_str());
+            }),
+            0);
+  std::filesystem::remove(root);
 }
 
 // Its workers stay root's, and may not be sent signals any more.

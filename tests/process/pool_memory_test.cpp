@@ -1,14 +1,19 @@
 // Results for which this process has no memory are lost alone, whoever reads them.
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <future>
 #include <iostream>
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -89,7 +94,9 @@ class WithoutMemory final : public process::Collector {
   void take(std::size_t, std::size_t, process::MessageReader) override {
     if (where_ == Fails::take) throw std::bad_alloc();
   }
-  void lose(std::size_t, std::size_t, const std::exception_ptr& why) override { why_ = why; }
+  void lose(std::size_t, std::size_t, const std::exception_ptr& why) noexcept override {
+    why_ = why;
+  }
   void finish(std::size_t) override {
     if (!why_) throw std::bad_alloc();
     outcome_.set_exception(why_);
@@ -117,31 +124,102 @@ TEST(PoolMemory, AResultThatCannotBeKeptIsLostWithTheReason) {
 class WithoutAnyMemory final : public process::Collector {
  public:
   void take(std::size_t, std::size_t, process::MessageReader) override { throw std::bad_alloc(); }
-  void lose(std::size_t, std::size_t, const std::exception_ptr&) override {
-    throw std::bad_alloc();
-  }
-  void finish(std::size_t) override {}
+  void lose(std::size_t, std::size_t, const std::exception_ptr&) noexcept override {}
+  void finish(std::size_t) override { throw std::bad_alloc(); }
 };
 
+// Tells that all has come to its end, and how many calls were lost.
+class Counting final : public process::Collector {
+ public:
+  explicit Counting(std::promise<std::size_t>& lost) : lost_(lost) {}
+  void take(std::size_t, std::size_t, process::MessageReader) override {}
+  void lose(std::size_t, std::size_t count, const std::exception_ptr&) noexcept override {
+    count_ += count;
+  }
+  void finish(std::size_t) override { lost_.set_value(count_); }
+
+ private:
+  std::promise<std::size_t>& lost_;
+  std::atomic<std::size_t> count_{0};
+};
+
+using process::Dispatcher;
+
+Dispatcher::JobPtr open(Dispatcher& dispatcher, std::unique_ptr<process::Collector> collector) {
+  return dispatcher.open("", std::move(collector), process::Job::Tells::nothing);
+}
+// The worker can only say that it is no call.
+void add_one(Dispatcher& dispatcher, const Dispatcher::JobPtr& job) {
+  dispatcher.add(job, {0, 1, "", nullptr});
+}
+bool is_broken(Dispatcher& dispatcher) {
+  try {
+    open(dispatcher, std::make_unique<WithoutAnyMemory>());
+    return false;
+  } catch (const std::bad_alloc&) {
+    return true;
+  }
+}
+
 TEST(PoolMemory, WhatCannotEvenBeNotedBreaksThePoolAndEndsNothingElse) {
-  process::Dispatcher dispatcher({});
-  const auto open = [&] {
-    return dispatcher.open("", std::make_unique<WithoutAnyMemory>(),
-                           process::Job::Tells::nothing);
-  };
-  const auto job = open();
-  dispatcher.add(job, {0, 1, "", nullptr});  // the worker can only say that it is no call
-  dispatcher.complete(job, 1, process::Dispatcher::Next::nobody_waits);
-  EXPECT_TRUE(eventually([&] {
-    try {
-      open();
-      return false;
-    } catch (const std::bad_alloc&) {
-      return true;
-    }
-  }));
+  Dispatcher dispatcher({});
+  const auto job = open(dispatcher, std::make_unique<WithoutAnyMemory>());
+  add_one(dispatcher, job);
+  dispatcher.complete(job, 1, Dispatcher::Next::nobody_waits);
+  EXPECT_TRUE(eventually([&] { return is_broken(dispatcher); }));
   dispatcher.close();
   dispatcher.join();
+}
+
+TEST(PoolMemory, WhoAddsTasksMeanwhileHearsOfTheirEndAndOfNobodyElses) {
+  Dispatcher dispatcher({});
+  const auto other = open(dispatcher, std::make_unique<WithoutAnyMemory>());
+  add_one(dispatcher, other);
+  dispatcher.complete(other, 1, Dispatcher::Next::somebody_waits);
+  // Nobody looks at results but who adds, once there are many.
+  std::promise<std::size_t> lost;
+  const auto job = open(dispatcher, std::make_unique<Counting>(lost));
+  std::size_t added = 0;
+  for (; !is_broken(dispatcher); ++added) add_one(dispatcher, job);
+  for (int i = 0; i < 3; ++i, ++added) add_one(dispatcher, job);
+  dispatcher.complete(job, added, Dispatcher::Next::nobody_waits);
+  EXPECT_EQ(lost.get_future().get(), added) << "each has failed, one way or the other";
+}
+
+TEST(PoolMemory, ThoseBehindOneWhoCannotBeToldOfALossAreTold) {
+  Pipe gate;
+  Dispatcher::Plan plan;
+  plan.workers.initializer = Task(hear, gate.reader());
+  Dispatcher dispatcher(std::move(plan));
+  std::promise<std::size_t> lost;
+  for (int i = 0; i < 3; ++i) {
+    const auto job = open(dispatcher, std::make_unique<WithoutAnyMemory>());
+    add_one(dispatcher, job);
+    dispatcher.complete(job, 1, Dispatcher::Next::somebody_waits);
+  }
+  // The window is full: this one waits behind all others.
+  const auto job = open(dispatcher, std::make_unique<Counting>(lost));
+  for (int i = 0; i < 100; ++i) add_one(dispatcher, job);
+  dispatcher.complete(job, 100, Dispatcher::Next::somebody_waits);
+  dispatcher.terminate("enough");
+  EXPECT_EQ(lost.get_future().get(), 100U);
+  dispatcher.join();
+}
+
+// From now on there is hardly any address space.
+void takes_no_more_memory() {
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  limit_memory(pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) +
+               (std::uint64_t{16} << 20U));
+}
+std::size_t size_of(const std::string& text) { return text.size(); }
+
+TEST(PoolMemory, ATaskForWhichItsWorkerHasNoMemoryFails) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs address space itself";
+  Pool pool({.processes = 1, .initializer = Task(takes_no_more_memory)});
+  EXPECT_THROW(pool.apply(size_of, megabytes(50)), std::bad_alloc);
+  EXPECT_EQ(pool.apply(size_of, std::string("small")), 5U);
 }
 
 }  // namespace

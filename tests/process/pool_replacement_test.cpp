@@ -11,8 +11,11 @@
 
 #include <gtest/gtest.h>
 
+#include <steward/process/descriptors.hpp>
 #include <steward/process/dispatcher.hpp>
 #include <steward/process/pool.hpp>
+#include <steward/process/pool_rings.hpp>
+#include <steward/shm/shared_queue.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward::test {
@@ -41,6 +44,33 @@ TEST(PoolReplacement, WorkersThatFailAtTheirStartBreakNothingWhileAnotherIsReady
   gate.close_writer();
   EXPECT_EQ(gone.read(11), std::string(11, 'x'));
   EXPECT_EQ(pool.apply(cube, 3), 27);
+}
+
+// One has a message only where its worker had a task; else nobody would read them.
+TEST(PoolReplacement, WorkersThatFailWithoutATaskFillNoRing) {
+  Pipe token;
+  Pipe gone;
+  Pipe gate;
+  token.write("t");
+  gate.close_writer();
+  process::Dispatcher::Plan plan;
+  plan.workers.count = 2;
+  plan.workers.initializer =
+      Task(only_one_stays, token.reader(), gone.writer(), gate.reader());
+  plan.workers.restarts = process::RestartPolicy(
+      {.defects = 1'000'000,
+       .first_pause = core::Duration::zero(),
+       .longest_pause = core::Duration::zero()});
+  shm::QueueShape shape = process::ring_shape(0);
+  shape.maxsize = 8;
+  process::Dispatcher dispatcher(
+      std::move(plan), {shm::SharedQueue::create(shape), shm::SharedQueue::create(shape)});
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(process::wait_readable({gone.reader_fd()},
+                                       core::deadline_after(std::chrono::seconds(60))))
+        << "no worker came after " << i;
+    gone.read(1);
+  }
 }
 
 // In every process that is forked: the first that gets the token is killed before it is anything.

@@ -1,8 +1,13 @@
-// Pools and large arguments and results.
+// How large tasks are, and pools with large arguments and results.
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -27,6 +32,25 @@ TEST(PoolSize, ChunksThatThePoolChoosesAreBoundedByBytes) {
   Pool pool(2);
   const std::vector<std::size_t> sizes = pool.map(length, std::vector(30, megabytes(6)));
   EXPECT_EQ(sizes, std::vector(30, 6 * kMega));
+}
+
+pid_t who_for(int) { return ::getpid(); }
+
+// How many tasks the calls of a map are: each has a worker of its own.
+std::size_t tasks_of(PoolOptions options, std::size_t calls, std::size_t chunk_size) {
+  options.processes = 1;
+  options.max_tasks_per_child = 1;
+  Pool pool(std::move(options));
+  const auto pids = pool.map(who_for, std::vector<int>(calls), chunk_size);
+  return std::set<pid_t>(pids.begin(), pids.end()).size();
+}
+
+TEST(PoolSize, ChoosesSmallerChunksWhereProgressIsTold) {
+  const auto tell = [](std::size_t, std::size_t) {};
+  EXPECT_EQ(tasks_of({}, 80, 0), 4U);
+  EXPECT_EQ(tasks_of({.on_progress = tell}, 80, 0), 80U);
+  EXPECT_EQ(tasks_of({.on_progress = tell}, 500, 0), 100U);
+  EXPECT_EQ(tasks_of({.on_progress = tell}, 80, 40), 2U) << "as it was told";
 }
 
 TEST(PoolSize, ChunksOfTheCallerAreSplitWhereOneTaskWouldBeTooLarge) {

@@ -228,15 +228,21 @@ TEST(Pool, MapThrowsTheFirstExceptionAfterAllCallsWereMade) {
 TEST(Pool, LeavingAnImapCancelsTheRest) {
   Pool pool(1);
   Pipe pipe;
-  std::vector<std::pair<std::string, int>> calls;
-  for (int i = 0; i < 2000; ++i) calls.emplace_back(pipe.writer(), i);
-  const auto star = [](const std::pair<std::string, int>& call) {
-    tell(call.first, ".");
-    return call.second;
+  Pipe left;  // half-way the worker waits until the loop was left
+  std::vector<std::tuple<std::string, std::string, int>> calls;
+  for (int i = 0; i < 2000; ++i) {
+    calls.emplace_back(pipe.writer(), i == 1000 ? left.reader() : "", i);
+  }
+  const auto star = [](const std::tuple<std::string, std::string, int>& call) {
+    const auto& [writer, gate, x] = call;
+    tell(writer, ".");
+    if (!gate.empty()) hear(gate);
+    return x;
   };
   for (int x : pool.imap(star, calls)) {
     if (x == 3) break;
   }
+  left.close_writer();
   EXPECT_EQ(pool.apply(add, 1, 1), 2);
   // Behind the last of the others.
   pool.close();

@@ -17,6 +17,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/threads_allowed.hpp>
 #include <steward/process/descriptors.hpp>
+#include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/shm/pidfd.hpp>
 
@@ -81,6 +82,22 @@ TEST(RefusedCalls, WithoutThreadsTheTextSaysWhatToLookAt) {
       return std::string(error.what()).starts_with("cannot start a thread (look at ") ? 0 : 1;
     }
     return 2;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST(RefusedCalls, APoolWithoutThreadsSaysWhatToLookAt) {
+  const int code = test::in_fork([] {
+    const Pool pool(1);  // its fork server is not refused anything
+    refuse(SYS_clone3, EPERM);
+    try {
+      const Pool another(1);
+    } catch (const SystemError& error) {
+      const std::string text = error.what();
+      if (text.find("cannot start a thread (look at ") != text.npos) return 0;
+      std::cerr << text << '\n';
+    }
+    return 1;
   });
   EXPECT_EQ(code, 0);
 }

@@ -89,6 +89,17 @@ TEST(RestartPolicy, AWorkerThatWasReadyEndsTheRowAndNotTheGrowthOfPauses) {
   EXPECT_EQ(policy.ended_idle(kStart), kStart + milliseconds(2));
 }
 
+TEST(RestartPolicy, AWorkerThatWasIdleForLongIsReplacedAsSoonAsTheFirst) {
+  RestartPolicy policy;
+  core::Time now = kStart;
+  for (int i = 0; i < 13; ++i) now = policy.ended_idle(now);
+  now += milliseconds(999);
+  EXPECT_EQ(policy.ended_idle(now), now + seconds(1)) << "it did not live for the longest pause";
+  now += seconds(2);
+  EXPECT_EQ(policy.ended_idle(now), now + milliseconds(1));
+  EXPECT_EQ(policy.ended_idle(now), now + milliseconds(2)) << "and the row begins anew";
+}
+
 TEST(RestartPolicy, AWorkerThatHasHadATaskEndsTheRow) {
   RestartPolicy policy;
   for (int i = 0; i < 8; ++i) policy.ended_early(EarlyEnd::outside, kStart);

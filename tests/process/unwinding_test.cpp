@@ -26,8 +26,9 @@ using namespace std::chrono_literals;
 using test::Pipe;
 
 void wait_for(const std::string& gate) { test::hear(gate); }
-void wait_deaf(const std::string& gate) {
+void wait_ready_and_deaf(const std::string& ready, const std::string& gate) {
   ::signal(SIGTERM, SIG_IGN);
+  test::tell(ready, "x");
   test::hear(gate);
 }
 
@@ -62,12 +63,20 @@ TEST_P(Unwinding, AProcessThatWaitsForEverIsTerminatedAndNamed) {
 }
 
 TEST_P(Unwinding, AProcessThatIgnoresThatIsKilled) {
+  const Pipe ready;
   EXPECT_EQ(errors_of([&] {
-              Process child({.name = "w"}, wait_deaf, gate.reader());
+              Process child({.name = "w"}, wait_ready_and_deaf, ready.writer(), gate.reader());
               child.start();
+              ready.read(1);
               throw std::runtime_error("no");
             }),
             "w" + line);
+}
+
+// As documented: a program's work may need this long.
+TEST(UnwindingPatience, IsFiveSecondsAndOneMore) {
+  EXPECT_EQ(process::UnwindingPatience().to_end, 5s);
+  EXPECT_EQ(process::UnwindingPatience().to_terminate, 1s);
 }
 
 TEST_P(Unwinding, AProcessThatEndsInTimeIsLeftAlone) {
@@ -83,7 +92,7 @@ TEST_P(Unwinding, AProcessThatEndsInTimeIsLeftAlone) {
 
 TEST_P(Unwinding, AllProcessesOfAVectorAreEndedInTheTimeOfOne) {
   process::unwinding_patience() = {300ms, 300ms};
-  const auto before = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point thrown;
   std::vector<std::string> names;
   for (int i = 0; i < 64; ++i) names.push_back("n" + std::to_string(i));
   const std::string errors = errors_of([&] {
@@ -92,13 +101,15 @@ TEST_P(Unwinding, AllProcessesOfAVectorAreEndedInTheTimeOfOne) {
       children.emplace_back(ProcessOptions{.name = name}, wait_for, gate.reader());
     }
     for (Process& child : children) child.start();
+    thrown = std::chrono::steady_clock::now();
     throw std::runtime_error("no");
   });
+  const auto taken = std::chrono::steady_clock::now() - thrown;
   for (const std::string& name : names) {
     EXPECT_NE(errors.find(name + line), std::string::npos) << name;
   }
   // One of them uses up the patience; 64 would take 19 s.
-  EXPECT_LT(std::chrono::steady_clock::now() - before, 15s);
+  EXPECT_LT(taken, 15s);
 }
 
 // Has a process while another exception is under way, and gives it away.
@@ -136,12 +147,6 @@ TEST_P(Unwinding, AProcessMadeAndAwaitedInADestructorThatUnwindingRunsIsJoined) 
             }),
             "");
   EXPECT_EQ(done.read(4), "done");
-}
-
-void wait_ready_and_deaf(const std::string& ready, const std::string& gate) {
-  ::signal(SIGTERM, SIG_IGN);
-  test::tell(ready, "x");
-  test::hear(gate);
 }
 
 TEST_P(Unwinding, OnceThePatienceIsUsedUpProcessesThatIgnoreTerminationAreKilledAtOnce) {

@@ -94,6 +94,16 @@ TEST_F(Element, AddsToNumbersInOneStep) {
   EXPECT_THROW(any["n"] -= "text", BadCall);
 }
 
+TEST_F(Element, IsAPartOfASumOfTexts) {
+  const auto names = house.make<Dict<std::string, std::string>>();
+  names.set("a", "one");
+  names.set("b", "two");
+  EXPECT_EQ("x: " + names["a"], "x: one");
+  EXPECT_EQ(names["a"] + '!' + std::string("?"), "one!?");
+  EXPECT_EQ("<" + names["a"] + names["b"], "<onetwo");
+  EXPECT_EQ(names["a"] + names["b"], "onetwo");
+}
+
 TEST_F(Element, ComparesAsItsElement) {
   EXPECT_TRUE(list[0] == 10 && 10 == list[0] && list[0] == 10.0 && list[0] != 11);
   EXPECT_TRUE(list[0] < list[1] && list[1] > 10U && 20 <= list[1] && list[1] >= 19.5);

@@ -146,11 +146,26 @@ TEST_F(LockProxy, OutlivesItsLastProxyHereLocked) {
   locks.append(house.make<RLock>());
   locks.at(0).lock();
   locks.at(0).lock();
-  EXPECT_EQ(house.session().hold(locks.at(0).reference()->token().object).depth, 0U);
-  locks.at(0).unlock();
+  {
+    const RLock later = locks.at(0);
+    const House::Pause pause(house);
+    later.unlock();  // it is this thread's, and needs no answer
+  }
   EXPECT_TRUE(locks.at(0).locked());
   locks.at(0).unlock();
   EXPECT_FALSE(locks.at(0).locked());
+  EXPECT_THROW(locks.at(0).unlock(), NotOwner);
+}
+
+TEST_F(LockProxy, HeldByThisThreadSinceAnEarlierProxyIsNeverWaitedFor) {
+  const auto locks = house.make<List<Lock>>();
+  locks.append(house.make<Lock>());
+  locks.at(0).lock();
+  const Lock patient = locks.at(0).with_timeout(1h);
+  EXPECT_GT(patient.token(), 0U);
+  EXPECT_THROW(std::scoped_lock(lock, patient), BadCall);
+  EXPECT_FALSE(lock.locked());
+  EXPECT_TRUE(patient.locked());
 }
 
 TEST_F(LockProxy, TakesItsPolicyAtCreation) {
@@ -174,6 +189,14 @@ TEST_F(LockProxy, SeveralAreTakenAndGivenBackTogether) {
   other.lock();
   { const std::scoped_lock hold(std::adopt_lock, other, lock); }
   EXPECT_FALSE(lock.locked() || other.locked());
+}
+
+TEST_F(LockProxy, SeveralAreUnlockedAlsoIfOneOfThemIsNotHeld) {
+  const Lock later = house.make<Lock>();
+  lock.lock();
+  rlock.lock();
+  { const std::scoped_lock hold(std::adopt_lock, lock, rlock, later); }
+  EXPECT_FALSE(lock.locked() || rlock.locked());
 }
 
 TEST_F(LockProxy, SeveralAreTakenInOneOrderWhateverTheyAreGivenIn) {

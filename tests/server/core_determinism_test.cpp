@@ -105,7 +105,7 @@ class Inputs {
       object = types_.size() - back;
       if (types_[object - 1] == "queue") break;
     }
-    both(a, b, server::input::QueueMapped{core::ObjectId{object}, 8 + below(40)});
+    both(a, b, server::input::QueueMapped{core::ObjectId{object}});
   }
 
   // As a ring might: any of the work that is to be done, done or not, with any result.

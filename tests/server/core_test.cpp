@@ -38,7 +38,8 @@ TEST_F(CoreTest, NamesObjectMethodAndReasonInErrors) {
   EXPECT_EQ(driver.call(ann, object, "fail", arguments()).code, ErrorCode::closed);
   EXPECT_EQ(driver.call(ann, object, "nonsense", arguments()).text,
             "slot#1.nonsense: a slot has no such method");
-  EXPECT_EQ(driver.call(ann, object, "put", arguments()).text, "slot#1.put: too few arguments: 0");
+  EXPECT_EQ(driver.call(ann, object, "put", arguments()).text,
+            "slot#1.put: too few arguments: 0, expected 1");
   EXPECT_EQ(driver.call(ann, object, "put", arguments(1, 2)).text,
             "slot#1.put: too many arguments: 2, expected 1");
   EXPECT_EQ(driver.call(ann, core::ObjectId{99}, "put", arguments(1)).code,

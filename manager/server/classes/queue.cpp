@@ -1,26 +1,68 @@
 #include <steward/manager/server/classes/queue.hpp>
 
 #include <algorithm>
+#include <typeinfo>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <steward/core/errors.hpp>
+#include <steward/core/travel.hpp>
+#include <steward/core/writer.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::server {
 namespace {
 
-constexpr std::uint64_t kQueueSaveVersion = 6;
+constexpr std::uint64_t kQueueSaveVersion = 7;
+
+// Handles as an answer has them: only those of other managers have addresses.
+class Answering final : public core::Travel {
+ public:
+  core::Token outgoing(const core::Reference& reference) override {
+    core::Token token = reference.token();
+    if (typeid(reference) != typeid(core::Reference)) token.addresses.clear();
+    return token;
+  }
+  core::ReferencePtr incoming(core::Token) override { return nullptr; }
+};
+
+std::size_t bytes_in_answer(const Value& value) {
+  std::string bytes;
+  core::Writer writer(bytes);
+  Answering travel;
+  core::encode_value(writer, value, travel);
+  return bytes.size();
+}
 
 }  // namespace
 
-QueueObject::QueueObject(const Environment&, Arguments& arguments)
-    : maxsize_(arguments.take<std::optional<std::uint64_t>>().value_or(0)) {}
+QueueObject::QueueObject(const Environment& environment, Arguments& arguments)
+    : item_bytes_(environment.item_bytes),
+      maxsize_(arguments.take<std::optional<std::uint64_t>>().value_or(0)) {}
+
+std::size_t QueueObject::most_bytes(const Value& value) {
+  return value.has_proxies() ? bytes_in_answer(value) : value.footprint();
+}
+
+void QueueObject::require_short(const Value& item) const {
+  if (most_bytes(item) <= item_bytes_) return;
+  const std::size_t size = bytes_in_answer(item);
+  if (size <= item_bytes_) return;
+  throw Overloaded(fmt::format("an item of {} bytes is more than the {} that this queue takes",
+                               size, item_bytes_));
+}
+
+void QueueObject::require_short(const std::vector<Value>& items) const {
+  for (const Value& item : items) require_short(item);
+}
 
 void QueueObject::require_open() const {
   if (closed_) throw Closed(kQueueClosed);
 }
 
 Outcome QueueObject::put(Call& call, Value item) {
+  require_short(item);
   if (outside_) return ask_put(call, Asked::put, {std::move(item)});
   require_open();
   const std::size_t bytes = item.footprint();
@@ -36,6 +78,7 @@ Outcome QueueObject::put(Call& call, Value item) {
 }
 
 Outcome QueueObject::try_put(Call& call, Value item) {
+  require_short(item);
   if (outside_) return ask_put(call, Asked::try_put, {std::move(item)});
   require_open();
   if (full()) return Value(false);
@@ -46,6 +89,7 @@ Outcome QueueObject::try_put(Call& call, Value item) {
 }
 
 Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
+  require_short(items);
   if (outside_) return ask_put(call, Asked::put, std::move(items));
   require_open();
   if (items.empty() || maxsize_ == 0 || items.size() + items_.size() <= maxsize_) {

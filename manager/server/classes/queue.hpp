@@ -99,7 +99,7 @@ class QueueObject final : public Object {
   void session_ended(SessionNumber session, Ending ending, Context& context) override;
   void alarm(Context& context) override;
   std::optional<std::uint64_t> ring_maxsize() const override { return maxsize_; }
-  void mapped(std::uint64_t item_bytes, Context& context) override;
+  void mapped(Context& context) override;
   void work_done(ParkId parked, const WorkResult& result, Context& context) override;
   bool is_outside() const override { return outside_.has_value(); }
   void destroyed(Context& context) override;
@@ -140,7 +140,6 @@ class QueueObject final : public Object {
   };
   // All of it empty at first: the items are in the ring.
   struct Outside {
-    std::uint64_t item_bytes = 0;
     std::uint64_t last_number = 0;
     std::map<std::uint64_t, Kept> kept = {};
     std::set<std::pair<SessionNumber, std::uint64_t>> by_redeemer = {};
@@ -175,9 +174,8 @@ class QueueObject final : public Object {
   void save_reserved(Saver& out) const;
 
   // queue_outside.cpp
-  // What is put now, and longer than an answer carries, is refused (Overloaded).
-  RingItem encode(const Value& value, bool put) const;
-  std::vector<RingItem> encode(const std::vector<Value>& values, bool put) const;
+  static RingItem encode(const Value& value);
+  static std::vector<RingItem> encode(const std::vector<Value>& values);
   // Under the numbers that the items get.
   void keep(std::vector<RingItem>& items, std::vector<Value> values);
   std::vector<RingItem> to_ring(std::vector<Value> values);
@@ -198,6 +196,11 @@ class QueueObject final : public Object {
   void save_outside(Saver& out) const;
   static void save_taken(Saver& out, const Taken& taken);
 
+  // Encoded as an answer has it, the value is not longer than that.
+  static std::size_t most_bytes(const Value& value);
+  // Throws Overloaded for an item that no answer could carry: whoever took it would never get it.
+  void require_short(const Value& item) const;
+  void require_short(const std::vector<Value>& items) const;
   void require_open() const;
   Outcome take_or_park(Call& call, Getter getter);
   void enter(Value value);
@@ -213,6 +216,7 @@ class QueueObject final : public Object {
   bool serve_first(Context& context);
   static void save_item(Saver& out, const Item& item);
 
+  const std::uint64_t item_bytes_;
   std::size_t bytes_ = 0;
   std::uint64_t maxsize_ = 0;
   bool closed_ = false;

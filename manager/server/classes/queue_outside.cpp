@@ -23,23 +23,16 @@ std::uint64_t stub_number(std::string_view bytes) {
 
 }  // namespace
 
-RingItem QueueObject::encode(const Value& value, bool put) const {
+RingItem QueueObject::encode(const Value& value) {
   RingItem item;
-  Saver(item.bytes).value(value);  // with handles as an answer has them
-  const std::size_t size = item.bytes.size();
-  const bool too_long = size > outside_->item_bytes;
-  if (too_long && put) {
-    throw Overloaded(fmt::format("an item of {} bytes is more than the {} that this queue takes",
-                                 size, outside_->item_bytes));
-  }
-  if (too_long || value.has_proxies()) item.bytes = {};
+  if (!value.has_proxies()) Saver(item.bytes).value(value);
   return item;
 }
 
-std::vector<RingItem> QueueObject::encode(const std::vector<Value>& values, bool put) const {
+std::vector<RingItem> QueueObject::encode(const std::vector<Value>& values) {
   std::vector<RingItem> items;
   items.reserve(values.size());
-  for (const Value& value : values) items.push_back(encode(value, put));
+  for (const Value& value : values) items.push_back(encode(value));
   return items;
 }
 
@@ -52,7 +45,7 @@ void QueueObject::keep(std::vector<RingItem>& items, std::vector<Value> values) 
 }
 
 std::vector<RingItem> QueueObject::to_ring(std::vector<Value> values) {
-  std::vector<RingItem> items = encode(values, false);
+  std::vector<RingItem> items = encode(values);
   keep(items, std::move(values));
   return items;
 }
@@ -84,9 +77,9 @@ void QueueObject::look_for_stubs_of(SessionNumber session, Context& context) {
 }
 
 // Who waits keeps its place: work is done in the order in which it is given out.
-void QueueObject::mapped(std::uint64_t item_bytes, Context& context) {
+void QueueObject::mapped(Context& context) {
   const std::vector<ParkId> waiting_here = waiting();
-  outside_.emplace(Outside{.item_bytes = item_bytes});
+  outside_.emplace();
   Work move{.kind = Work::Kind::move_in};
   std::vector<Value> values;
   for (const Item& item : items_) {
@@ -133,7 +126,7 @@ void QueueObject::put_outside(ParkId parked, Asked asked, std::vector<RingItem> 
 
 // It keeps the values last: there may be no memory to encode them, and no room for who waits.
 Outcome QueueObject::ask_put(Call& call, Asked asked, std::vector<Value> values) {
-  std::vector<RingItem> items = encode(values, true);
+  std::vector<RingItem> items = encode(values);
   const ParkId parked = call.park();
   keep(items, std::move(values));
   put_outside(parked, asked, std::move(items), call);
@@ -210,8 +203,8 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
     }
     Value value = *std::move(got);
     const bool stub = taken.stubs.size() > stubs;
-    bytes += stub ? value.footprint() : item.bytes.size();
-    if (!values.empty() && bytes > outside_->item_bytes) {
+    bytes += stub ? most_bytes(value) : item.bytes.size();
+    if (!values.empty() && bytes > item_bytes_) {
       // One message would not carry them all, and the ring does not know how long this one is.
       if (stub) taken.stubs.pop_back();
       context.work({.kind = Work::Kind::give_back, .park = parked, .number = values.size()});
@@ -328,7 +321,6 @@ void QueueObject::destroyed(Context& context) {
 }
 
 void QueueObject::save_outside(Saver& out) const {
-  out.number(outside_->item_bytes);
   out.number(outside_->last_number);
   out.writer().array(outside_->kept.size());
   for (const auto& [number, kept] : outside_->kept) {

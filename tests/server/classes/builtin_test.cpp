@@ -49,11 +49,13 @@ TEST(BuiltinClasses, ReadsAreMarked) {
 
 TEST(BuiltinClasses, RefuseTooFewAndTooManyArguments) {
   Hosted list("list");
-  EXPECT_EQ(list.refusal("append"), "bad_call: too few arguments: 0");
+  EXPECT_EQ(list.refusal("append"), "bad_call: too few arguments: 0, expected 1");
   EXPECT_EQ(list.refusal("append", 1, 2), "bad_call: too many arguments: 2, expected 1");
   EXPECT_EQ(list.refusal("size", 1), "bad_call: too many arguments: 1, expected 0");
+  EXPECT_EQ(list.refusal("add", 0), "bad_call: too few arguments: 1, expected 2 to 4");
+  EXPECT_EQ(list.refusal("insert"), "bad_call: too few arguments: 0, expected 2");
   Hosted dict("dict");
-  EXPECT_EQ(dict.refusal("set", "key"), "bad_call: too few arguments: 1");
+  EXPECT_EQ(dict.refusal("set", "key"), "bad_call: too few arguments: 1, expected 2");
   Hosted lock("lock");
   EXPECT_EQ(lock.refusal("unlock", 1), "bad_call: too many arguments: 1, expected 0");
 }

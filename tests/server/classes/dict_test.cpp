@@ -158,8 +158,8 @@ TEST(Dict, SwapIfAlsoExpectsNothing) {
 // The same calls, whatever the seed of the tables: the same answers and the same state.
 TEST(Dict, ShowsNothingOfItsSeed) {
   Random random;
-  Hosted one("dict", {}, seed_of(1));
-  Hosted two("dict", {}, seed_of(2));
+  Hosted one("dict", {}, {seed_of(1)});
+  Hosted two("dict", {}, {seed_of(2)});
   for (int i = 0; i < 3000; ++i) {
     const std::int64_t key = random.between(0, 99);
     const bool erase = random.once_in(2);

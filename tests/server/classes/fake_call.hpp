@@ -101,11 +101,11 @@ inline core::HashSeed seed_of(std::uint8_t first_byte) {
 class Hosted {
  public:
   explicit Hosted(std::string_view type, const Value::List& arguments = {},
-                  core::HashSeed seed = {})
+                  const Environment& environment = {})
       : type_(registry_.find(type)) {
     const std::string bytes = encode_arguments(arguments);
     Arguments encoded(bytes, core::current_travel());
-    object_ = type_->create(Environment{seed}, encoded);
+    object_ = type_->create(environment, encoded);
   }
 
   // The caller of the calls that name none.
@@ -192,9 +192,9 @@ class Hosted {
   }
 
   // The ring, as an object has it to do with one: what it wants done, and what has become of it.
-  void map(std::uint64_t item_bytes = 1U << 20U) {
+  void map() {
     Serving context(*this);
-    object_->mapped(item_bytes, context);
+    object_->mapped(context);
   }
   std::vector<Work> take_work() { return std::exchange(work_, {}); }
   void work_done(ParkId parked, const WorkResult& result) {

@@ -15,8 +15,9 @@ using testing::list_of;
 constexpr Client kOne{1, 1};
 constexpr Client kTwo{2, 1};
 
-Value handle(std::uint64_t object) {
+Value handle(std::uint64_t object, const std::string& address = {}) {
   core::Token token;
+  if (!address.empty()) token.addresses = {address};
   token.object = core::ObjectId{object};
   token.type = "list";
   return Value::of_reference(std::make_shared<const core::Reference>(token));
@@ -28,6 +29,8 @@ std::string stub(unsigned number) {
 
 class QueueOutside : public ::testing::Test {
  protected:
+  explicit QueueOutside(const Environment& environment = {}) : queue("queue", {}, environment) {}
+
   // The only work that the object has given out since the last look.
   Work work() {
     std::vector<Work> all = queue.take_work();
@@ -44,7 +47,27 @@ class QueueOutside : public ::testing::Test {
     work();
   }
 
-  Hosted queue{"queue"};
+  Hosted queue;
+};
+
+class QueueOfShortItems : public QueueOutside {
+ protected:
+  QueueOfShortItems() : QueueOutside({.item_bytes = 1'000}) {}
+
+  void expect_refused(const Value& item) {
+    const std::string before = queue.save();
+    const std::string refusal = queue.refusal("put", item);
+    EXPECT_NE(refusal.find("is more than the 1000 that this queue takes"), std::string::npos)
+        << refusal;
+    EXPECT_EQ(queue.refusal("try_put", item), refusal);
+    EXPECT_EQ(queue.refusal("put_many", list_of("short", item)), refusal);
+    EXPECT_EQ(queue.save(), before);
+    EXPECT_TRUE(queue.take_work().empty());
+  }
+  const Value longest{std::string(997, 'x')};
+  const Value too_long{std::string(998, 'x')};
+  const Value too_many_handles{Value::List(100, handle(1))};
+  const Value too_many_foreign_handles{Value::List(20, handle(1, std::string(100, 'a')))};
 };
 
 TEST_F(QueueOutside, MovesItsItemsInTheirOrderWithTheirFlagsAndTasks) {
@@ -270,9 +293,8 @@ TEST_F(QueueOutside, AStubThatIsGotHereIsItsValueUntilConfirmed) {
   EXPECT_FALSE(queue.refusal("redeem", 1).empty());
 }
 
-TEST_F(QueueOutside, ManyItemsAreGivenAsFarAsOneMessageCarriesThem) {
-  queue.map(1'000);
-  work();
+TEST_F(QueueOfShortItems, ManyItemsAreGivenAsFarAsOneMessageCarriesThem) {
+  map();
   const Value large(std::string(500, 'x'));
   done(queue.call(kOne, "put_many", {list_of(large, large)}), {});
   queue.take_work();
@@ -301,31 +323,38 @@ TEST_F(QueueOutside, StubsThatNeverWentInAreDropped) {
   EXPECT_FALSE(queue.refusal("redeem", 2).empty());
 }
 
-TEST_F(QueueOutside, ValuesThatAreTooLongForTheRingStayHere) {
-  queue.ask("put", "short");
-  queue.ask("put", "as long as it may be");
-  queue.ask("put", "longer than it may be");
-  queue.map(21);
-  const Work moved = work();
-  EXPECT_EQ(moved.items[0].bytes, core::encoded(Value("short")));
-  EXPECT_EQ(moved.items[1].bytes, core::encoded(Value("as long as it may be")));
-  EXPECT_EQ(moved.items[2].bytes, "");
+TEST_F(QueueOfShortItems, ManyItemsWithHandlesAreCountedAsTheAnswerHasThem) {
+  map();
+  const Value many(Value::List(30, handle(1)));
+  ASSERT_LE(core::encoded(many).size(), 1'000U);
+  ASSERT_GT(2 * core::encoded(many).size(), 1'000U);
+  done(queue.call(kOne, "put_many", {list_of(many, many)}), {});
+  queue.take_work();
+  const Answer got = queue.call(kTwo, "get_many", {5});
+  work();
+  EXPECT_EQ(done(got, {.items = {{stub(1), 2}, {stub(2), 2}}}).value, list_of(many));
+  EXPECT_EQ(work().kind, Work::Kind::give_back);
 }
 
-TEST_F(QueueOutside, AValueThatNoAnswerCouldCarryIsRefused) {
-  queue.map(21);
-  work();
-  EXPECT_EQ(queue.call(kOne, "put", {"as long as it may be"}).error, "");
+// Whether it has a ring or gets one later: no taker could ever have it.
+TEST_F(QueueOfShortItems, AValueThatNoAnswerCouldCarryIsRefusedOnEachRoad) {
+  EXPECT_EQ(queue.call(kOne, "put", {longest}).error, "");
+  expect_refused(too_long);
+  expect_refused(too_many_handles);
+  expect_refused(too_many_foreign_handles);
+  queue.map();
+  EXPECT_EQ(work().items.at(0).bytes, core::encoded(longest));
+  EXPECT_EQ(queue.call(kOne, "put", {longest}).error, "");
   queue.take_work();
-  const std::string before = queue.save();
-  for (const Value& item : {Value("longer than it may be"), list_of(handle(1), handle(2))}) {
-    EXPECT_NE(queue.refusal("put", item).find("is more than the 21 that this queue takes"),
-              std::string::npos);
-    EXPECT_FALSE(queue.refusal("try_put", item).empty());
-    EXPECT_FALSE(queue.refusal("put_many", list_of("short", item)).empty());
-  }
-  EXPECT_EQ(queue.save(), before);
-  EXPECT_TRUE(queue.take_work().empty());
+  expect_refused(too_long);
+  expect_refused(too_many_handles);
+  expect_refused(too_many_foreign_handles);
+}
+
+TEST(QueueOfAnyItems, WhatTakesMuchMemoryAndFewBytesIsNotTooLong) {
+  Hosted queue("queue", {}, {.item_bytes = 1'000});
+  queue.ask("put", Value(Value::List(900, Value(1))));
+  EXPECT_FALSE(queue.refusal("put", Value(Value::List(1'000, Value(1)))).empty());
 }
 
 TEST_F(QueueOutside, WhatIsNoValueIsGotAsBytes) {

@@ -145,6 +145,37 @@ TEST_F(RingWithoutMemory, WhatATakerHadForGoodIsNotKeptThoughItCouldNotSaySo) {
   EXPECT_EQ(kept(), nothing);
 }
 
+// A process whose session has ended, and that has the stub in its hands all the same.
+TEST_F(RingWithoutMemory, WhatATakerHadForGoodAfterItsSessionIsNotKept) {
+  meet(0);
+  const std::uint64_t nothing = kept();
+  owner->get(queue, "put", Value(large("a")));
+  owner->get(queue, "put", Value(large("b")));
+  const shm::Held done = ask_and_end(false);
+  const shm::Held back = ask_and_end(false);
+  EXPECT_TRUE(ring->ack(done));
+  skipped += 10s;
+  const std::uint64_t one = kept();
+  EXPECT_TRUE(eventually([&] { return kept() < one; }));
+  EXPECT_GT(kept(), nothing) << "somebody has the other";
+  EXPECT_TRUE(ring->nack(back));
+  skipped += 10s;
+  step();
+  EXPECT_EQ(redeem_next(), Value(large("b"))) << "it is there for its next taker";
+  EXPECT_EQ(kept(), nothing);
+}
+
+TEST_F(RingWithoutMemory, ADamagedItemDoesNotHideWhatIsKeptForNobody) {
+  meet(0);
+  const std::uint64_t nothing = kept();
+  owner->get(queue, "put", Value(large("a")));
+  EXPECT_EQ(put(*ring, "damaged"), RingOutcome::done);
+  auto memory = shm::QueueMemory::open(shm::UniqueFd(::dup(ring->fd())));
+  memory.describe(shm::Cell::of(memory.cell(0, 1).load()).block(), 0xffff'ffff, 0);
+  ask_and_end(true);
+  EXPECT_EQ(kept(), nothing);
+}
+
 TEST_F(RingWithoutMemory, TheLimitOfMemoryHoldsForWhatTheManagerKeeps) {
   core::Limits limits;
   limits.memory = 100'000;

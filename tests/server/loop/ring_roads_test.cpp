@@ -118,6 +118,38 @@ TEST_F(RingRoads, AGetOfManyTakesNoMoreThanAMessageCarries) {
   EXPECT_THROW(put(*ring, large + "x"), Overloaded);
 }
 
+// So it is before the queue has a ring and after, and for who puts into that himself.
+TEST_F(RingRoads, AnItemThatNoAnswerCouldCarryIsRefusedOnEachRoad) {
+  server.reset();
+  core::Limits limits;
+  limits.message_bytes = 64U << 10U;
+  start(limits);
+  BareClient client = this->client();
+  const core::ObjectId queue = queue_of(client, 0);
+  const Value longest(std::string(server->rings().item_bytes() - 3, 'x'));
+  const Value too_long(longest.string() + "x");
+  const auto expect_refused = [&] {
+    for (const char* method : {"put", "try_put"}) {
+      const Answer answer = client.call(queue, method, too_long);
+      EXPECT_EQ(answer.code, core::ErrorCode::overloaded);
+      EXPECT_NE(answer.text.find("an item of 65281 bytes is more than the 65280 that this queue "
+                                 "takes"), std::string::npos) << answer.text;
+    }
+    EXPECT_EQ(client.call(queue, "put_many", Value(Value::List{too_long})).code,
+              core::ErrorCode::overloaded);
+  };
+  client.get(queue, "put", longest);
+  expect_refused();
+  const auto ring = this->ring(queue);
+  expect_refused();
+  EXPECT_THROW(put(*ring, too_long), Overloaded);
+  client.get(queue, "put", longest);
+  EXPECT_EQ(put(*ring, "behind them"), RingOutcome::done);
+  EXPECT_EQ(take(*ring), longest);
+  EXPECT_EQ(client.get(queue, "get"), longest);
+  EXPECT_EQ(take(*ring), Value("behind them"));
+}
+
 TEST_F(RingRoads, ALocalPutWakesAGetOfTheGeneralRoad) {
   BareClient client = this->client();
   const core::ObjectId queue = queue_of(client, 0);

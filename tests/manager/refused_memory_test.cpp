@@ -1,0 +1,87 @@
+// Managers and queues where the system refuses memory: under limits, as batch systems set them, and
+// filters of system calls.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <steward/steward.hpp>
+#include <steward/tests/sanitized.hpp>
+
+namespace steward::test {
+namespace {
+
+void limit(__rlimit_resource_t resource, rlim_t to) {
+  const rlimit both{to, to};
+  if (::setrlimit(resource, &both) != 0) std::abort();
+}
+
+int take(const Queue<std::string>& queue) { return static_cast<int>(queue.get().size()); }
+
+// In processes of their own: the limit cannot be raised again.
+class FileLimitDeathTest : public testing::TestWithParam<rlim_t> {};
+INSTANTIATE_TEST_SUITE_P(Of, FileLimitDeathTest,
+                         testing::Values(rlim_t{4'096'000'000}, rlim_t{100'000'000}, rlim_t{4096}));
+
+// Ends this process: with 7 if all is right.
+[[noreturn]] void use_a_queue() {
+  try {
+    const Manager manager;
+    const Queue<std::string> queue = manager.queue<std::string>();
+    queue.put(std::string(100, 'x'));
+    Process child([](const Queue<std::string>& to) { to.put(std::string(200, 'y')); }, queue);
+    const int first = take(queue);
+    child.start();
+    std::exit(first + take(queue) == 300 && manager.list<int>({1}).size() == 1 ? 7 : 8);
+  } catch (const std::exception& error) {
+    std::fputs(error.what(), stderr);
+    std::exit(9);
+  }
+}
+
+// The manager is not ended by SIGXFSZ: a queue whose ring is too large goes through it.
+TEST_P(FileLimitDeathTest, QueuesWork) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT((limit(RLIMIT_FSIZE, GetParam()), use_a_queue()), testing::ExitedWithCode(7), "");
+}
+
+// Where there is no room for a ring's mapping.
+TEST(AddressSpaceDeathTest, IsNotNeededByQueues) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs address space and descriptors itself";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT((limit(RLIMIT_AS, rlim_t{500'000'000}), use_a_queue()), testing::ExitedWithCode(7),
+              "");
+}
+
+// As a filter of system calls does.
+void refuse_memory_files() {
+  std::array<sock_filter, 4> filter{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program{filter.size(), filter.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    std::abort();
+  }
+}
+
+TEST(MemoryFilesDeathTest, AreNotNeededByQueues) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT((refuse_memory_files(), use_a_queue()), testing::ExitedWithCode(7), "");
+}
+
+}  // namespace
+}  // namespace steward::test

@@ -1,0 +1,155 @@
+// The processes of a pool alone: what their owner hears and when, and keepers that stand still.
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <future>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/process/launch.hpp>
+#include <steward/process/pool.hpp>
+#include <steward/process/pool_rings.hpp>
+#include <steward/process/process.hpp>
+#include <steward/process/state.hpp>
+#include <steward/process/workforce.hpp>
+#include <steward/tests/process/support.hpp>
+
+namespace steward::test {
+namespace {
+
+int cube(int x) { return x * x * x; }
+void exits_always() { std::_Exit(3); }
+
+class Owner final : public process::Workforce::Owner {
+ public:
+  void worker_ended(const std::string&, pid_t, int, process::Ticket) override {
+    if (workforce == nullptr) std::abort();
+  }
+  void no_more_workers(std::exception_ptr why) override {
+    workforce->retire();
+    told.set_exception(why);
+  }
+
+  process::Workforce* workforce = nullptr;
+  std::promise<void> told;
+};
+
+TEST(PoolWorkforce, TellsItsOwnerNothingBeforeItIsStarted) {
+  process::Board board = process::Board::create();
+  const process::PoolRings rings = process::make_rings();
+  process::WorkerPlan plan;
+  plan.initializer = Task(exits_always);
+  plan.restarts = process::RestartPolicy({.defects = 0});
+  Owner owner;
+  process::Workforce workforce(std::move(plan), board,
+                               {rings.tasks->fd(), rings.results->fd(), board.fd()}, owner);
+  EXPECT_TRUE(workforce.pids().empty());
+  owner.workforce = &workforce;
+  workforce.start();
+  EXPECT_THROW(owner.told.get_future().get(), WorkerDied);
+  workforce.join();
+}
+
+// While it lives, the fork server of this process is stopped.
+class Stopped {
+ public:
+  Stopped() : server_(process::fork_server_pid()) {
+    if (server_ <= 0 || ::kill(server_, SIGSTOP) != 0) std::abort();
+    if (!eventually([&] { return status_field(server_, "State").starts_with("T"); })) std::abort();
+  }
+  Stopped(const Stopped&) = delete;
+  Stopped& operator=(const Stopped&) = delete;
+  ~Stopped() { ::kill(server_, SIGCONT); }
+
+ private:
+  pid_t server_;
+};
+
+// One patience with the keeper, and not one for each process.
+template <class F>
+bool takes_no_more_than_one_patience(F&& call) {
+  const auto before = std::chrono::steady_clock::now();
+  call();
+  return std::chrono::steady_clock::now() - before < 3 * process::Child::kKeepersTime;
+}
+
+TEST(PoolWorkforce, IsEndedThoughItsKeeperStandsStill) {
+  EXPECT_EQ(in_fork([] {
+              Pool pool(6);
+              pool.apply(cube, 1);
+              const Stopped stopped;
+              return takes_no_more_than_one_patience([&] {
+                pool.terminate();
+                pool.join();
+              }) ? 0 : 1;
+            }),
+            0);
+}
+
+TEST(PoolWorkforce, WorkersThatAreGoneAreNotedTogetherThoughTheirKeeperStandsStill) {
+  EXPECT_EQ(in_fork([] {
+              Pool pool(6);
+              pool.apply(cube, 1);
+              const Stopped stopped;
+              return takes_no_more_than_one_patience([&] {
+                pool.close();
+                pool.join();
+              }) ? 0 : 1;
+            }),
+            0);
+}
+
+void pauses() {
+  for (;;) ::pause();
+}
+
+TEST(PoolWorkforce, ProcessesAreEndedWithTheProgramThoughTheirKeeperStandsStill) {
+  EXPECT_EQ(in_fork([] {
+              std::vector<Process> daemons;
+              for (int i = 0; i < 6; ++i) {
+                daemons.emplace_back(ProcessOptions{.daemon = true}, pauses);
+                daemons.back().start();
+              }
+              bool in_time = false;
+              {
+                const Stopped stopped;
+                in_time = takes_no_more_than_one_patience([] { process::State::get().settle(); });
+              }
+              for (Process& each : daemons) each.join();
+              return in_time ? 0 : 1;
+            }),
+            0);
+}
+
+void never_runs(process::ChildContext&, std::string_view) { std::abort(); }
+
+TEST(Launch, IsGivenUpThoughItsKeeperStandsStill) {
+  EXPECT_EQ(in_fork([] {
+              Pool(1).apply(cube, 1);
+              const shm::UniqueFd enough(::eventfd(1, EFD_CLOEXEC));
+              process::Launch order;
+              order.entry = never_runs;
+              order.name = "nobody";
+              order.give_up = enough.get();
+              const Stopped stopped;
+              try {
+                process::launch(order);
+              } catch (const Closed&) {
+                return 0;
+              }
+              return 1;
+            }),
+            0);
+}
+
+}  // namespace
+}  // namespace steward::test

@@ -1,0 +1,35 @@
+#include <steward/tests/shm/failing_new.hpp>
+
+#include <cstdlib>
+#include <new>
+
+namespace steward::test {
+namespace {
+
+thread_local std::size_t left = 0;  // 0: nothing fails
+thread_local bool failed = false;
+
+}  // namespace
+
+FailingNew::FailingNew(std::size_t n) {
+  failed = false;
+  left = n;
+}
+
+FailingNew::~FailingNew() { left = 0; }
+
+bool FailingNew::has_failed() const { return failed; }
+
+}  // namespace steward::test
+
+void* operator new(std::size_t bytes) {
+  using namespace steward::test;
+  if (left > 0 && --left == 0) {
+    failed = true;
+    throw std::bad_alloc();
+  }
+  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
