@@ -15,7 +15,7 @@ namespace steward::client {
 namespace {
 
 // A ring that was not to be had for now is asked for again after this time.
-constexpr std::chrono::seconds kAskAgain{1};
+constexpr std::chrono::seconds kRingAgain{1};
 
 bool told_to_use_zmq() {
   const char* transport = std::getenv("STEWARD_TRANSPORT");
@@ -47,7 +47,7 @@ ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const 
   } catch (const Error&) {
     // No descriptor is left, or the manager is slow: that may pass. Until then the general road is
     // there, and will say so if the queue or the manager is gone.
-    if (!callers || !has_passed(deadline)) ask_again_at_ = now() + kAskAgain;
+    if (!callers || !has_passed(deadline)) ask_again_at_ = now() + kRingAgain;
     return Road::unknown;
   }
 }

@@ -102,6 +102,10 @@ SessionDriver::Use::~Use() {
 }
 
 void SessionDriver::establish(core::Deadline deadline) {
+  guarded([&] { await_welcome(deadline); });
+}
+
+void SessionDriver::await_welcome(core::Deadline deadline) {
   Use use(*this);
   Waiter waiter;
   const struct Establishing {
@@ -355,7 +359,11 @@ core::Deadline SessionDriver::tend() {
 
 void SessionDriver::say_goodbye() {
   Use use(*this);
-  core_.leave();
+  try {
+    core_.leave();
+  } catch (const std::bad_alloc&) {
+    // Then it ends without a word.
+  }
   submit(core_.link_deadline());
 }
 

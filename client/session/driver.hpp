@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 
 #include <steward/client/session.hpp>
@@ -22,6 +23,7 @@
 #include <steward/client/session/leadership.hpp>
 #include <steward/client/side_door.hpp>
 #include <steward/client/transport/transport.hpp>
+#include <steward/core/errors.hpp>
 
 namespace steward::client {
 
@@ -116,6 +118,18 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
     SessionDriver& session_;
   };
 
+  // Runs what callers want, and throws a steward::Error whatever that throws.
+  template <class F>
+  auto guarded(F&& what) const try {
+    return what();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw Overloaded("no memory is left for the session with " + core_.where());
+  } catch (const std::exception& error) {
+    throw Disconnected("the session with " + core_.where() + " failed: " + error.what());
+  }
+
   // --- driver.cpp
   void handle(const Waiter& waiter) override;
   bool prepare_to_sleep() override;
@@ -132,6 +146,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void dial();
   void dialled(Dialled result);
   void install();
+  void await_welcome(core::Deadline deadline);
   void learn_addresses();
   void keep_alive();
   core::Deadline tend();
@@ -145,8 +160,6 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   std::shared_ptr<Session> successor() const;
 
   // --- driver_session.cpp
-  template <class F>
-  auto guarded(F&& what) const;
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
            const CallOptions& options);
   void end_call(Completion& completion) noexcept;

@@ -57,20 +57,6 @@ class SessionDriver::BlockingCall final : public Completion, public Waiter {
   SessionDriver& driver_;
 };
 
-// Nothing but a steward::Error leaves the session.
-template <class F>
-auto SessionDriver::guarded(F&& what) const {
-  try {
-    return what();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::bad_alloc&) {
-    throw Overloaded("no memory is left for the session with " + core_.where());
-  } catch (const std::exception& error) {
-    throw Disconnected("the session with " + core_.where() + " failed: " + error.what());
-  }
-}
-
 CallRequest SessionDriver::request(core::ObjectId object, std::string_view method,
                                    std::string_view args, const CallOptions& options) const {
   CallRequest request;
@@ -270,14 +256,16 @@ core::ReferencePtr SessionDriver::adopt(core::Token token) {
   token.addresses = addresses_;
   token.nonce.reset();
   core::ReferencePtr reference;  // if it has to go, then after the mutex
-  const Use use(*this);
-  reference = core_.references().find(token.object);
-  if (reference == nullptr) {
-    auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
-    reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
-  }
-  core_.granted(reference);
-  return reference;
+  return guarded([&] {
+    const Use use(*this);
+    reference = core_.references().find(token.object);
+    if (reference == nullptr) {
+      auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
+      reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
+    }
+    core_.granted(reference);
+    return reference;
+  });
 }
 
 core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline deadline) {
@@ -376,8 +364,10 @@ Session::Hold SessionDriver::hold(core::ObjectId lock) const {
 void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token,
                                bool previous_owner_died) {
   if (inherited()) return successor()->note_grant(lock, token, previous_owner_died);
-  const Lock guard(mutex_);
-  core_.holds().granted(lock, thread_number(), token, previous_owner_died);
+  guarded([&] {
+    const Lock guard(mutex_);
+    core_.holds().granted(lock, thread_number(), token, previous_owner_died);
+  });
 }
 
 void SessionDriver::note_unlock(core::ObjectId lock) {
@@ -388,10 +378,12 @@ void SessionDriver::note_unlock(core::ObjectId lock) {
 
 bool SessionDriver::unlock(core::ObjectId lock) {
   if (inherited()) return successor()->unlock(lock);
-  const Use use(*this);
-  const bool held = core_.unlock(lock, thread_number(), now());
-  submit(core_.link_deadline());
-  return held;
+  return guarded([&] {
+    const Use use(*this);
+    const bool held = core_.unlock(lock, thread_number(), now());
+    submit(core_.link_deadline());
+    return held;
+  });
 }
 
 // No other thread has holds here, or looks for any. Without the mutex, which need not be at rest
