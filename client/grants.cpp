@@ -79,9 +79,15 @@ core::Token ResultScope::outgoing(const core::Reference& reference) {
 core::ReferencePtr ResultScope::incoming(core::Token token) {
   const core::ObjectId object = token.object;
   const bool ours = token.incarnation == session_.incarnation();
-  core::ReferencePtr reference = inner_.incoming(std::move(token));
-  if (ours) add_grant(taken_, object);
-  return reference;
+  if (!ours) return inner_.incoming(std::move(token));
+  // First: what a reference has taken over and is not noted here would go back twice.
+  add_grant(taken_, object);
+  try {
+    return inner_.incoming(std::move(token));
+  } catch (...) {
+    --std::ranges::find(taken_, object, &Grants::value_type::first)->second;
+    throw;
+  }
 }
 
 }  // namespace steward::client

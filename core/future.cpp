@@ -43,7 +43,10 @@ void FutureState::require_process() const {
 void FutureState::call_back(std::function<void()> callback) {
   {
     const std::lock_guard hold(mutex_);
-    if (!ready_) return callbacks_.push_back(std::move(callback));
+    if (!ready_) {
+      if (callbacks_turn_.empty()) callbacks_turn_.emplace_back();
+      return callbacks_.push_back(std::move(callback));
+    }
   }
   callback();
 }
@@ -62,7 +65,7 @@ std::uint64_t FutureState::follow(std::function<void()> next) {
 
 void FutureState::forget(std::uint64_t number) {
   const std::lock_guard hold(mutex_);
-  std::erase_if(next_, [number](const Next& next) { return next.number == number; });
+  std::erase_if(next_, [number](const Later& next) { return next.number == number; });
 }
 
 void FutureState::fail(std::exception_ptr error) {
@@ -80,15 +83,25 @@ void FutureState::rethrow() const {
 
 void FutureState::finish(const std::function<void()>& store) {
   std::shared_ptr<Promiser> by;
+  LaterList turn;
   {
     const std::lock_guard hold(mutex_);
     if (settled_) return;
     store();
     settled_ = true;
-    if (!callbacks_.empty()) by = by_;
+    if (by_ && !callbacks_.empty()) {
+      by = by_;
+      itself_ = shared_from_this();
+      turn.splice(turn.end(), callbacks_turn_);
+    }
   }
   if (!by) return run_callbacks();
-  by->run_later([self = shared_from_this()] { self->run_callbacks(); });
+  // Small enough to need no memory.
+  turn.front().run = [this] {
+    const auto keep = std::exchange(itself_, nullptr);
+    run_callbacks();
+  };
+  by->run_later(std::move(turn));
 }
 
 void FutureState::run_callbacks() {
@@ -100,14 +113,13 @@ void FutureState::run_callbacks() {
     lock.lock();
   }
   const auto by = std::exchange(by_, nullptr);
-  const auto next = std::exchange(next_, {});
+  LaterList next = std::move(next_);
   ready_ = true;
   changed_.notify_all();
   lock.unlock();
   // In order, and nothing of ours locked: what follows may do anything, also with this future.
-  for (const Next& each : next) {
-    by ? by->run_later(each.run) : each.run();
-  }
+  if (by) return by->run_later(std::move(next));
+  for (const Later& each : next) each.run();
 }
 
 void throw_no_future() {
@@ -151,14 +163,9 @@ std::size_t wait_for_any(std::span<FutureState* const> states) {
   return place(first_ready());
 }
 
-void run_callback(const std::function<void()>& callback) noexcept {
-  try {
-    callback();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "steward: a callback threw: %s\n", error.what());
-  } catch (...) {
-    std::fputs("steward: a callback threw\n", stderr);
-  }
+void tell_thrown(const char* what) noexcept {
+  const bool known = what != nullptr;
+  std::fprintf(stderr, "steward: a callback threw%s%s\n", known ? ": " : "", known ? what : "");
 }
 
 }  // namespace steward::core

@@ -33,8 +33,20 @@ struct FuturePromise;
 // Waits until one is ready; its place.
 std::size_t wait_for_any(std::span<FutureState* const> states);
 
+// That a callback threw; nullptr: nobody knows what.
+void tell_thrown(const char* what) noexcept;
+
 // Runs what a user has given. What it throws is written to standard error: nobody else is there.
-void run_callback(const std::function<void()>& callback) noexcept;
+template <class F>
+void run_callback(F&& callback) noexcept {
+  try {
+    callback();
+  } catch (const std::exception& error) {
+    tell_thrown(error.what());
+  } catch (...) {
+    tell_thrown(nullptr);
+  }
+}
 
 template <class T>
 struct CallbackOf {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,13 @@ namespace steward::core {
 
 class FutureState;
 
+// What is to be run later, each of them once; a list, so that it changes hands without memory.
+struct Later {
+  std::uint64_t number = 0;  // the owner's
+  std::function<void()> run;
+};
+using LaterList = std::list<Later>;
+
 // Who fulfils futures, as far as those need to know. Outlives what it has promised.
 // Thread safety: any thread may call any function.
 class Promiser {
@@ -25,8 +33,9 @@ class Promiser {
   // Returns once `done()` is true or the deadline has passed; until then the calling thread may
   // do some of the work. `done` may be called often, and with locks of the promiser held.
   virtual void help(const std::function<bool()>& done, Deadline deadline) = 0;
-  // Runs `next` soon, without any lock: on one thread, in the order of these calls.
-  virtual void run_later(std::function<void()> next) = 0;
+  // Runs all of `next` soon, without any lock: on one thread, in the order of these calls. Needs no
+  // memory: whoever waits for the future would wait for ever.
+  virtual void run_later(LaterList next) noexcept = 0;
   // Nobody wants the result any more: makes the future fail. False: it is ready already.
   virtual bool cancel() = 0;
   // Throws BadCall where it cannot fulfil anything: in a copy that a plain fork() has made.
@@ -67,11 +76,6 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
   void finish(const std::function<void()>& store);
 
  private:
-  struct Next {
-    std::uint64_t number;
-    std::function<void()> run;
-  };
-
   // And makes it ready.
   void run_callbacks();
 
@@ -83,7 +87,9 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
   std::exception_ptr error_;
   std::uint64_t numbers_ = 0;
   std::vector<std::function<void()>> callbacks_;
-  std::vector<Next> next_;
+  LaterList callbacks_turn_;             // one that runs all of them, if there are any
+  std::shared_ptr<FutureState> itself_;  // until that runs
+  LaterList next_;
 };
 
 template <class T>

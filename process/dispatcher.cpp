@@ -280,27 +280,29 @@ void Dispatcher::receive(core::Deadline deadline) noexcept {
   }
 }
 
-void Dispatcher::run_later(std::function<void()> next) {
+void Dispatcher::run_later(core::LaterList next) noexcept {
+  if (next.empty()) return;
   {
     const std::lock_guard hold(mutex_);
     if (!stopped_) {
-      later_.push_back(std::move(next));
+      later_.splice(later_.end(), next);
       background_.notify_one();
       changed_.notify_all();
       if (pools_thread_leads_ && !on_pools_thread()) look_again();
       return;
     }
   }
-  next();
+  for (const core::Later& each : next) each.run();
 }
 
 void Dispatcher::run_next(Lock& lock) {
-  const auto next = std::move(later_.front());
-  later_.pop_front();
+  core::LaterList next;
+  next.splice(next.end(), later_, later_.begin());
   {
     const Unlocked unlocked(lock);
     const core::ProgramsCode callback;
-    next();
+    next.front().run();
+    next.clear();  // what it has kept may be anything
   }
   // A future may be ready by that, and somebody who leads may wait for it.
   changed_.notify_all();
@@ -348,11 +350,21 @@ void Dispatcher::run_until_stopped(Lock& lock) {
 // ---- The end ----
 
 // Under mutex_: no task is left, none will come.
-void Dispatcher::leave_when_done() {
+void Dispatcher::leave_when_done() noexcept {
   if (!closed_ || tasks_closed_ || unsettled_ > 0) return;
-  tasks_closed_ = true;
   workforce_.retire();
-  tasks_->close();
+  close_tasks();
+}
+
+// Under mutex_. From a ring that one of them has damaged, by running wild, the workers may not hear
+// that they are to leave.
+void Dispatcher::close_tasks() noexcept {
+  tasks_closed_ = true;
+  try {
+    tasks_->close();
+  } catch (const std::exception&) {
+    workers_are_deaf_ = true;
+  }
 }
 
 void Dispatcher::close() {
@@ -368,11 +380,17 @@ bool Dispatcher::closed() const {
 
 void Dispatcher::join() {
   help([this] { return unsettled_ == 0; }, std::nullopt);
+  bool deaf = false;
+  {
+    const std::lock_guard hold(mutex_);
+    deaf = workers_are_deaf_;
+  }
+  if (deaf) workforce_.kill();
   workforce_.join();
 }
 
 // Under mutex_: the pool is broken, and nobody wants what the workers have. Whoever leads next
-// tells what is lost by that.
+// tells what is lost by that; who leads, or could, is woken for it.
 void Dispatcher::fail(const std::exception_ptr& why) noexcept {
   if (!broken_) broken_ = why;
   books_.lose_all(why);
@@ -380,6 +398,9 @@ void Dispatcher::fail(const std::exception_ptr& why) noexcept {
     if (task.job->cancel()) board_.cancel(task.job->number);
   }
   workforce_.retire();
+  changed_.notify_all();
+  background_.notify_one();
+  if (led_) look_again();
 }
 
 void Dispatcher::fail_all(const std::exception_ptr& why) noexcept {
@@ -393,9 +414,8 @@ void Dispatcher::terminate(const char* why) noexcept {
   {
     const std::lock_guard hold(mutex_);
     closed_ = true;
-    tasks_closed_ = true;
+    close_tasks();
   }
-  tasks_->close();
   workforce_.kill();
 }
 

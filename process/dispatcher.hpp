@@ -13,7 +13,6 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -85,7 +84,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
 
   // As Promiser::help and run_later.
   void help(const std::function<bool()>& done, core::Deadline deadline);
-  void run_later(std::function<void()> next);
+  void run_later(core::LaterList next) noexcept;
 
   // No more jobs; the workers leave when there are no tasks.
   void close();
@@ -116,7 +115,8 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   void check_open() const;
   void send_waiting();
   bool send_first();
-  void leave_when_done();
+  void leave_when_done() noexcept;
+  void close_tasks() noexcept;
   void lead(Lock& lock, core::Deadline deadline);
   void run_next(Lock& lock);
   void run_until_stopped(Lock& lock);
@@ -160,9 +160,10 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   std::size_t unsettled_ = 0;  // tasks whose results somebody waits for
   Ticket tickets_ = 0;
   JobNumber jobs_ = 0;
-  std::deque<std::function<void()>> later_;
+  core::LaterList later_;
   bool closed_ = false;
   bool tasks_closed_ = false;
+  bool workers_are_deaf_ = false;
   bool stopping_ = false;
   bool stopped_ = false;
   std::exception_ptr broken_;
@@ -186,7 +187,9 @@ class JobPromiser final : public core::Promiser {
   void help(const std::function<bool()>& done, core::Deadline deadline) override {
     dispatcher_->help(done, deadline);
   }
-  void run_later(std::function<void()> next) override { dispatcher_->run_later(std::move(next)); }
+  void run_later(core::LaterList next) noexcept override {
+    dispatcher_->run_later(std::move(next));
+  }
   bool cancel() override;
   void require_process() const override { dispatcher_->require_process(); }
 

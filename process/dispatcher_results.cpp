@@ -111,11 +111,11 @@ void Dispatcher::settled(const JobPtr& job, bool last) noexcept {
   if (!last) return tell_progress(job);
   if (!tells(*job)) return finish(job);
   try {
-    run_later([this, job] {
+    run_later({core::Later{0, [this, job] {
       const std::size_t total = job->progress().total.value_or(0);
       if (total > 0) core::run_callback([&] { plan_.on_progress(total, total); });
       finish(job);
-    });
+    }}});
   } catch (const std::bad_alloc&) {
     finish(job);  // without the news
   }
@@ -143,12 +143,12 @@ bool Dispatcher::tells(const Job& job) const {
 void Dispatcher::tell_progress(const JobPtr& job) noexcept {
   if (!tells(*job) || !job->tell_progress()) return;
   try {
-    run_later([this, job] {
+    run_later({core::Later{0, [this, job] {
       job->told_progress();
       const Job::Settled now = job->progress();
       if (!now.total || now.calls == *now.total) return;  // the last is told by whoever finishes
       core::run_callback([&] { plan_.on_progress(now.calls, *now.total); });
-    });
+    }}});
   } catch (const std::bad_alloc&) {
     job->told_progress();
   }

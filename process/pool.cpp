@@ -59,8 +59,10 @@ std::shared_ptr<process::Dispatcher> start(process::Dispatcher::Plan plan) {
   try {
     return process::Dispatcher::make(std::move(plan));
   } catch (const std::system_error& error) {
-    std::string words = fmt::format("a pool of {} processes cannot be started{}: {}", count,
-                                    limit_behind(error.code()), words_of(error));
+    const std::string why = words_of(error);
+    const char* limit = why.find("ulimit") == why.npos ? limit_behind(error.code()) : "";
+    std::string words =
+        fmt::format("a pool of {} processes cannot be started{}: {}", count, limit, why);
     words.resize(words.size() - 2);  // SystemError goes on with a colon itself
     throw SystemError(error.code().value(), words);
   }

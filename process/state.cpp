@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
@@ -189,11 +191,13 @@ void State::lose_held_files() {
 
 namespace {
 
-// What keeps a signal from its process is said where that is awaited.
-void signal_quietly(const Child& child, int number) noexcept {
+// False: something keeps the signal from its process, which is said in the end.
+bool signal_quietly(const Child& child, int number) noexcept {
   try {
     child.signal(number);
+    return true;
   } catch (const std::exception&) {
+    return false;
   }
 }
 
@@ -214,30 +218,44 @@ void await_or_tell(const State::Started& process) noexcept {
   }
 }
 
+// One that nothing has helped against. If the reason is not heard, its keeper may have been asked.
+void tell_that_it_goes_on(const State::Started& process) noexcept {
+  try {
+    process.child->signal(SIGKILL);
+    throw SystemError(EPERM, fmt::format("the process {} cannot be ended", process.child->pid()));
+  } catch (const std::exception& error) {
+    write_error(fmt::format("{} goes on: {}\n", process.info.name(), error.what()));
+  }
+}
+
 }  // namespace
 
 void State::settle() noexcept {
-  constexpr std::chrono::seconds kPatience{2};
+  struct Step {
+    int signal;
+    std::chrono::seconds patience;
+  };
+  constexpr std::array kSteps{Step{SIGTERM, std::chrono::seconds{2}},
+                              Step{SIGKILL, Child::kKeepersTime}};
   std::vector<Started> started;
   {
     const std::lock_guard hold(mutex_);
     started = std::exchange(started_, {});
   }
   // All together: how each has ended their keeper may tell too late, and nobody asks any more.
-  for (const int number : {SIGTERM, SIGKILL}) {
-    const core::Time end = std::chrono::steady_clock::now() + kPatience;
-    for (const Started& each : started) {
-      if (each.info.daemon()) signal_quietly(*each.child, number);
-    }
-    for (const Started& each : started) {
-      if (each.info.daemon()) gone_quietly(*each.child, end);
-    }
+  for (const Step& step : kSteps) {
+    const core::Time end = std::chrono::steady_clock::now() + step.patience;
+    const auto signalled = std::partition(started.begin(), started.end(), [&](const auto& each) {
+      return each.info.daemon() && signal_quietly(*each.child, step.signal);
+    });
+    std::for_each(started.begin(), signalled,
+                  [&](const auto& each) { gone_quietly(*each.child, end); });
   }
   for (const Started& each : started) {
     if (!each.info.daemon()) {
       await_or_tell(each);
     } else if (!gone_quietly(*each.child, core::Time{})) {
-      end_or_tell(*each.child, each.info.name(), std::chrono::milliseconds(0));
+      tell_that_it_goes_on(each);
     }
   }
 }

@@ -1,6 +1,7 @@
 #include <steward/process/threads.hpp>
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -39,6 +40,13 @@ bool is_sanitizers(const std::filesystem::path& task) {
 bool is_sanitizers(const std::filesystem::path&) { return false; }
 #endif
 
+std::string name_of(const std::filesystem::path& task) {
+  std::ifstream file(task / "comm");
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
+
 // Those that a connection has brought along (ZeroMQ's, the renewal of a remote session, the relay
 // of a Connection over tcp), and those of pools. Around a fork nothing of theirs is locked that the
 // child could need.
@@ -46,14 +54,8 @@ bool is_name_of_ours(std::string_view name) {
   return name.find("ZMQbg/") != std::string_view::npos || name.starts_with(core::kOwnThread);
 }
 
-bool is_ours(const std::filesystem::path& task) {
-  std::ifstream file(task / "comm");
-  std::string name;
-  std::getline(file, name);
-  return is_name_of_ours(name);
-}
-
 bool is_this_one_ours() {
+  if (::gettid() == ::getpid()) return false;
   std::array<char, 16> name{};
   ::pthread_getname_np(::pthread_self(), name.data(), name.size());
   return is_name_of_ours(name.data());
@@ -61,14 +63,18 @@ bool is_this_one_ours() {
 
 // This one among them, if it is one.
 int programs_threads() {
+  const std::filesystem::path all("/proc/self/task");
   std::error_code error;
-  const std::filesystem::directory_iterator tasks("/proc/self/task", error);
+  const std::filesystem::directory_iterator tasks(all, error);
   // Without /proc nothing is known: the program is trusted.
   if (error) return is_this_one_ours() ? 0 : 1;
-  return static_cast<int>(std::count_if(
-      begin(tasks), end(tasks), [](const auto& task) {
-        return !is_sanitizers(task.path()) && !is_ours(task.path());
-      }));
+  // A program may be called as one of our threads is, and its threads with it.
+  const std::string programs = name_of(all / std::to_string(::getpid()));
+  return static_cast<int>(std::count_if(begin(tasks), end(tasks), [&](const auto& task) {
+    if (is_sanitizers(task.path())) return false;
+    const std::string name = name_of(task.path());
+    return name == programs || !is_name_of_ours(name);
+  }));
 }
 
 }  // namespace

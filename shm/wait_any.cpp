@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
-#include <vector>
 
 namespace steward::shm {
 namespace {
@@ -42,12 +42,12 @@ Slept sleep_on_any(std::span<const SeenWord> words, core::Time until) {
     return std::chrono::steady_clock::now() < until ? Slept::woken : Slept::timeout;
   }
   if (words.size() <= kWordsMax) {
-    std::vector<FutexWait> waits;
-    for (const SeenWord& each : words) {
-      waits.push_back({each.seen, reinterpret_cast<std::uintptr_t>(each.word), kFutex32, 0});
-    }
+    std::array<FutexWait, kWordsMax> waits;
+    std::ranges::transform(words, waits.begin(), [](const SeenWord& each) {
+      return FutexWait{each.seen, reinterpret_cast<std::uintptr_t>(each.word), kFutex32, 0};
+    });
     const timespec time = on_the_clock(until);
-    if (::syscall(kFutexWaitv, waits.data(), waits.size(), 0, &time, CLOCK_MONOTONIC) >= 0) {
+    if (::syscall(kFutexWaitv, waits.data(), words.size(), 0, &time, CLOCK_MONOTONIC) >= 0) {
       return Slept::woken;
     }
     if (errno == ETIMEDOUT) return Slept::timeout;

@@ -16,7 +16,7 @@ namespace steward::server {
 namespace {
 
 constexpr core::Time kNow = shm::SharedQueue::kNow;
-// For want of memory: that passes, or nothing here matters any more.
+// For want of memory, or of a thread: that passes, or nothing here matters any more.
 constexpr core::Duration kAgain = std::chrono::milliseconds(10);
 // So much one get_many takes at most: others wait for the loop.
 constexpr std::size_t kGetItems = 1U << 16U;
@@ -104,8 +104,8 @@ void RingHost::take(std::vector<Work>& work) {
 }
 
 std::vector<RingHost::Done> RingHost::perform(core::Time now) {
-  again_.reset();
   try {
+    if (std::exchange(again_, std::nullopt)) touched_.insert(waiting_.begin(), waiting_.end());
     do_work();
     look_around(now);
     for (; !touched_.empty(); touched_.erase(touched_.begin())) {
@@ -117,6 +117,8 @@ std::vector<RingHost::Done> RingHost::perform(core::Time now) {
     changed_ = false;
   } catch (const std::bad_alloc&) {
     again_ = now + kAgain;
+  } catch (const SystemError&) {
+    again_ = now + kAgain;  // there is no thread to watch for those who wait
   }
   return std::exchange(done_, {});
 }

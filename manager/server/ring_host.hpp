@@ -64,7 +64,8 @@ class RingHost {
 
   // Takes on what the core wants done, in order with what it has taken on before.
   void take(std::vector<Work>& work);
-  // Does what can be done now. What there is no memory for is done later.
+  // Does what can be done now. What there is no memory for is done later, and those who wait are
+  // looked at now and then where there is no thread that would tell of changes.
   std::vector<Done> perform(core::Time now);
 
   // A process has died: what it held on any ring goes back soon.
@@ -183,7 +184,7 @@ class RingHost {
   std::set<core::ObjectId> touched_;  // those to be settled
   bool changed_ = false;              // what has to be watched, perhaps
   bool woken_ = false;
-  core::Deadline again_;  // after a want of memory
+  core::Deadline again_;  // after a want of memory, or of a thread
   RingWatch watch_;
 
   std::set<core::ObjectId> searched_;  // those with a walk to go on with, or to begin

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include <steward/core/errors.hpp>
@@ -58,13 +60,20 @@ void RingWatch::tell(bool slice) {
 }
 
 void RingWatch::watch(std::vector<Word> words, core::Duration slice) {
+  const auto is_watched = [&] {
+    const std::lock_guard lock(mutex_);
+    const bool same = words.empty() || (slice == turn_->slice && thread_.joinable());
+    return !idle_ && words == turn_->words && same;
+  };
+  if (is_watched()) return;
+  const auto turn = std::make_shared<Turn>();
+  turn->seen.resize(1);
+  for (const Word& word : words) turn->seen.push_back({word.word, word.seen});
+  turn->words = std::move(words);
+  turn->slice = slice;
   {
     const std::lock_guard lock(mutex_);
-    const bool same = words.empty() || (slice == slice_ && thread_.joinable());
-    if (!idle_ && words == words_ && same) return;
-    words_.swap(words);
-    slice_ = slice;
-    ++turn_;
+    turn_ = turn;
     idle_ = false;
   }
   shm::wake_all(kick_);
@@ -72,35 +81,36 @@ void RingWatch::watch(std::vector<Word> words, core::Duration slice) {
   thread_ = core::start_own_thread("steward-rings", [this] { run(); });
 }
 
+// Needs no memory: nobody could be told that there is none.
 void RingWatch::run() {
-  std::vector<Word> words;
-  core::Duration slice{};
-  std::uint64_t turn = 0;
+  std::shared_ptr<Turn> turn;
   bool idle = true;
   for (;;) {
     // Before the look at what there is to do: what is handed over after it changes the word.
     const std::uint32_t kick = kick_.load(std::memory_order_seq_cst);
-    std::vector<Word> before;
+    std::shared_ptr<Turn> before;
     bool interrupted = false;
     {
       const std::lock_guard lock(mutex_);
       if (end_) break;
       if (turn != turn_) {
+        before = std::exchange(turn, turn_);
         // A wake may have come while the list was being changed: the loop has to look again.
-        interrupted = !idle && !words.empty();
-        before = std::exchange(words, words_);
-        slice = slice_;
-        turn = turn_;
+        interrupted = !idle && before && !before->words.empty();
         idle = false;
       } else if (idle) {
         idle_ = true;
       }
     }
-    pass_on(before, words);
+    if (before) pass_on(before->words, turn->words);
     if (interrupted) tell(false);
-    const bool nothing = idle || words.empty();
+    const bool nothing = idle || turn->words.empty();
+    // First, for it is slept on alone where the kernel cannot sleep on so many.
+    turn->seen.front() = {&kick_, kick};
+    const std::span<const shm::SeenWord> seen(turn->seen);
     const shm::Slept slept =
-        sleep(nothing ? std::vector<Word>() : words, kick, nothing ? kLong : slice);
+        shm::sleep_on_any(nothing ? seen.first(1) : seen,
+                          std::chrono::steady_clock::now() + (nothing ? kLong : turn->slice));
     if (nothing) continue;
     {
       const std::lock_guard lock(mutex_);
@@ -110,14 +120,6 @@ void RingWatch::run() {
     tell(slept == shm::Slept::timeout);
   }
   // Whoever sleeps elsewhere goes on by itself: the rings end with their server.
-}
-
-shm::Slept RingWatch::sleep(const std::vector<Word>& words, std::uint32_t kick,
-                            core::Duration slice) {
-  // First, for it is slept on alone where the kernel cannot sleep on so many.
-  std::vector<shm::SeenWord> seen{{&kick_, kick}};
-  for (const Word& word : words) seen.push_back({word.word, word.seen});
-  return shm::sleep_on_any(seen, std::chrono::steady_clock::now() + slice);
 }
 
 }  // namespace steward::server

@@ -46,13 +46,19 @@ class RingWatch {
   int fd() const { return event_.get(); }
   // Makes fd() unreadable again: look at every ring that is waited for, then call watch().
   News take_news();
-  // All words to watch from now on, each as it was before the last look at its ring.
+  // All words to watch from now on, each as it was before the last look at its ring. Throws
+  // SystemError if there is no thread for that: then nobody watches.
   void watch(std::vector<Word> words, core::Duration slice);
 
  private:
+  // What is to be watched. Shared: neither thread waits for the other to be done with it.
+  struct Turn {
+    std::vector<Word> words;
+    core::Duration slice{};
+    std::vector<shm::SeenWord> seen;  // the thread's: kick_ and the words, as they are slept on
+  };
+
   void run();
-  shm::Slept sleep(const std::vector<Word>& words, std::uint32_t kick,
-                   core::Duration slice);
   void tell(bool slice);
 
   const shm::UniqueFd event_;
@@ -60,10 +66,8 @@ class RingWatch {
   shm::FutexWord kick_{0};  // the thread sleeps on this one, too
 
   std::mutex mutex_;
-  std::vector<Word> words_;
-  core::Duration slice_{};
-  std::uint64_t turn_ = 0;  // of words_
-  bool idle_ = false;       // the thread has told what it knows, and waits for the next turn
+  std::shared_ptr<Turn> turn_ = std::make_shared<Turn>();
+  bool idle_ = false;  // the thread has told what it knows, and waits for the next turn
   bool end_ = false;
   std::thread thread_;
 };

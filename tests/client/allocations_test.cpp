@@ -1,48 +1,60 @@
-// How much memory a call asks for: whoever makes millions of them pays for each.
-#include <gtest/gtest.h>
+// Memory: how much a call asks for, since whoever makes millions of them pays for each, and what
+// becomes of a call for which it ends.
+#include <steward/tests/client/session_test.hpp>
 
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 
-#include <steward/client/reference.hpp>
 #include <steward/tests/client/fake_house.hpp>
-
-namespace {
-
-thread_local std::size_t allocations = 0;  // of this thread
-
-void* allocate(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size); }
-void* operator new[](std::size_t size) { return allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward::test {
 namespace {
+
+using client::Effect;
 
 TEST(Allocations, OfASmallCallAreOneAtMost) {
   FakeHouse house;
   const client::SessionPtr session = client::connect(house.address());
   const std::string args = arguments({encoded(std::int64_t{7})});
   client::CallOptions options;
-  options.effect = client::Effect::read;
+  options.effect = Effect::read;
   const auto call = [&] { session->call(core::ObjectId{3}, "echo", args, options); };
   for (int i = 0; i < 100; ++i) call();
   constexpr std::size_t kCalls = 1000;
-  const std::size_t before = allocations;
-  for (std::size_t i = 0; i < kCalls; ++i) call();
-  EXPECT_LE(allocations - before, kCalls);
+  {
+    const FailingNew more(kCalls + 1);
+    for (std::size_t i = 0; i < kCalls; ++i) call();
+    EXPECT_FALSE(more.has_failed());
+  }
   client::end_all_sessions(std::chrono::seconds(5));
+}
+
+using AllocationsTest = SessionTest;
+
+// Nobody answers the link's frames on this thread: they come from that of the manager.
+TEST_F(AllocationsTest, ThatFailFailTheCallAndNothingElse) {
+  FakeHouse house;
+  session = client::connect(house.address());
+  const std::string one = arguments({encoded(std::int64_t{1})});
+  std::int64_t done = 0;
+  at_each_allocation([&](std::size_t n) {
+    bool failed = false;
+    try {
+      const FailingNew failing(n);
+      session->call(kList, "add", one, {});
+      session->post(kList, "add", one);
+      failed = failing.has_failed();
+    } catch (const Error&) {
+      failed = true;
+    }
+    const std::string none = arguments({encoded(std::int64_t{0})});
+    const std::int64_t now = integer_of(session->call(kList, "add", none, {}).value());
+    EXPECT_GE(now, done);
+    EXPECT_LE(now, done + 2);
+    done = now;
+    return failed;
+  });
+  EXPECT_EQ(house.manager().sessions(), 1U);
 }
 
 }  // namespace

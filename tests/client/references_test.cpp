@@ -1,13 +1,17 @@
 // References: counted, shared, dropped, claimed again; and how handles travel.
 #include <steward/tests/client/session_test.hpp>
 
+#include <cstddef>
 #include <future>
+#include <new>
+#include <string>
 
 #include <steward/client/grants.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/core/codec.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward::test {
 namespace {
@@ -314,6 +318,25 @@ TEST_F(RenewalTest, ReferencesAreClaimedForTheNewSession) {
   EXPECT_EQ(grants(), (Grants{{7, 1}}));
   kept.reset();
   twice.reset();
+  EXPECT_EQ(grants(), Grants{});
+}
+
+TEST_F(RenewalTest, AReferenceForWhichThereWasNoMemoryIsNotClaimed) {
+  start();
+  at_each_allocation([&](std::size_t n) {
+    const std::string result = granted(10 + n);
+    bool failed = false;
+    try {
+      const FailingNew failing(n);
+      static_cast<void>(decoded(result));
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    } catch (const Overloaded&) {
+      failed = true;
+    }
+    return failed;
+  });
+  lose_session();
   EXPECT_EQ(grants(), Grants{});
 }
 

@@ -1,6 +1,7 @@
 // Futures without a pool: who fulfils them is the test.
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -8,11 +9,11 @@
 #include <thread>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <gtest/gtest.h>
 
 #include <steward/core/future.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward {
 namespace {
@@ -74,17 +75,17 @@ class Promiser : public core::Promiser {
   void help(const std::function<bool()>& done, core::Deadline deadline) override {
     while (!done() && !deadline) work();
   }
-  void run_later(std::function<void()> next) override { later.push_back(std::move(next)); }
+  void run_later(core::LaterList next) noexcept override { later.splice(later.end(), next); }
   bool cancel() override {
     ++cancelled;
     return true;
   }
   void run() {
-    for (const auto& next : std::exchange(later, {})) next();
+    for (; !later.empty(); later.pop_front()) later.front().run();
   }
 
   std::function<void()> work = [] {};
-  std::vector<std::function<void()>> later;
+  core::LaterList later;
   int cancelled = 0;
 };
 
@@ -124,6 +125,30 @@ TEST(Future, CallbacksRunOnThePromisersThreadBeforeItIsReady) {
   future.then([&](int x) { seen += "c" + std::to_string(x); });
   EXPECT_EQ(seen, "a1b1c1") << "at once";
   EXPECT_EQ(future.get(), 1);
+}
+
+// Who waits for it would wait for ever.
+TEST(Future, BecomesReadyAndCallsBackWithoutMemoryForThat) {
+  test::at_each_allocation([](std::size_t n) {
+    const auto by = std::make_shared<Promiser>();
+    const auto state = std::make_shared<core::FutureValue<int>>(by);
+    int seen = 0;
+    bool followed = false;
+    Future<int> future(state);
+    future.then([&](int x) { seen += x; }).then([&](int x) { seen += x; });
+    state->follow([&] { followed = true; });
+    bool failed = false;
+    {
+      const test::FailingNew failing(n);
+      state->set(4);
+      by->run();
+      failed = failing.has_failed();
+    }
+    EXPECT_TRUE(future.ready());
+    EXPECT_TRUE(followed);
+    EXPECT_EQ(seen, 8);
+    return failed;
+  });
 }
 
 TEST(Future, CallsBackThoughItWasDropped) {

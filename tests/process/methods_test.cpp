@@ -172,6 +172,16 @@ TEST(Threads, OfConnectionsDoNotCount) {
   EXPECT_EQ(code, 0);
 }
 
+TEST(Threads, OfAProgramThatIsCalledAsOneOfOursCount) {
+  const int code = test::in_fork([] {
+    ::pthread_setname_np(::pthread_self(), "steward-mine");
+    const OtherThread heir;
+    const OtherThread own("steward-renewal");
+    return process::other_threads() == 1 ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
+}
+
 // The pool's thread has another name while it runs the program's code, for those that come of it.
 TEST(Threads, OfAPoolsCallbacksCount) {
   const int code = test::in_fork([] {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -12,7 +13,9 @@
 #include <iostream>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -203,6 +206,50 @@ TEST(PoolMemory, ThoseBehindOneWhoCannotBeToldOfALossAreTold) {
   dispatcher.complete(job, 100, Dispatcher::Next::somebody_waits);
   dispatcher.terminate("enough");
   EXPECT_EQ(lost.get_future().get(), 100U);
+  dispatcher.join();
+}
+
+// As help(), from a thread of its own, until all calls of `ended` have come to their end.
+class Waiting {
+ public:
+  Waiting(Dispatcher& dispatcher, std::promise<std::size_t>& ended)
+      : ended_(ended.get_future().share()), thread_([this, &dispatcher] {
+          id_ = ::gettid();
+          dispatcher.help([this] { return is_over(); }, std::nullopt);
+        }) {}
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() { thread_.join(); }
+
+  bool sleeps() const { return id_ != 0 && status_field(id_, "State").starts_with("S"); }
+  bool is_over() const {
+    return ended_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }
+
+ private:
+  std::shared_future<std::size_t> ended_;
+  std::atomic<pid_t> id_{0};
+  std::thread thread_;
+};
+
+TEST(PoolMemory, WhoWaitsForAWorkerHearsAtOnceThatThePoolIsBroken) {
+  Pipe gate;
+  Dispatcher::Plan plan;
+  plan.workers.initializer = Task(hear, gate.reader());
+  Dispatcher dispatcher(std::move(plan));
+  std::promise<std::size_t> lost;
+  const auto job = open(dispatcher, std::make_unique<Counting>(lost));
+  add_one(dispatcher, job);
+  dispatcher.complete(job, 1, Dispatcher::Next::somebody_waits);
+  {
+    const Waiting waiting(dispatcher, lost);
+    EXPECT_TRUE(eventually([&] { return waiting.sleeps(); }));
+    const auto other = open(dispatcher, std::make_unique<WithoutAnyMemory>());
+    dispatcher.complete(other, 0, Dispatcher::Next::somebody_waits);
+    EXPECT_TRUE(eventually([&] { return waiting.is_over(); }));
+    gate.write("x");
+  }
+  dispatcher.terminate("enough");
   dispatcher.join();
 }
 

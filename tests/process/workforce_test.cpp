@@ -1,9 +1,16 @@
 // The processes of a pool alone: what their owner hears and when, and keepers that stand still.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
@@ -119,6 +126,40 @@ TEST(PoolWorkforce, ProcessesAreEndedWithTheProgramThoughTheirKeeperStandsStill)
                 daemons.emplace_back(ProcessOptions{.daemon = true}, pauses);
                 daemons.back().start();
               }
+              bool in_time = false;
+              {
+                const Stopped stopped;
+                in_time = takes_no_more_than_one_patience([] { process::State::get().settle(); });
+              }
+              for (Process& each : daemons) each.join();
+              return in_time ? 0 : 1;
+            }),
+            0);
+}
+
+// As a filter of system calls does: only a keeper may send signals then, by their numbers.
+void refuse_signals() {
+  std::array<sock_filter, 4> filter{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_send_signal, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program{filter.size(), filter.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    std::abort();
+  }
+}
+
+TEST(PoolWorkforce, ProcessesThatOnlyAKeeperMayEndAreAwaitedTogether) {
+  EXPECT_EQ(in_fork([] {
+              std::vector<Process> daemons;
+              for (int i = 0; i < 6; ++i) {
+                daemons.emplace_back(ProcessOptions{.daemon = true}, pauses);
+                daemons.back().start();
+              }
+              refuse_signals();
               bool in_time = false;
               {
                 const Stopped stopped;

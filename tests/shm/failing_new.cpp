@@ -1,5 +1,6 @@
 #include <steward/tests/shm/failing_new.hpp>
 
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
@@ -8,6 +9,8 @@ namespace {
 
 thread_local std::size_t left = 0;  // 0: nothing fails
 thread_local bool failed = false;
+thread_local bool spared = false;
+std::atomic<bool> elsewhere = false;
 
 }  // namespace
 
@@ -20,6 +23,16 @@ FailingNew::~FailingNew() { left = 0; }
 
 bool FailingNew::has_failed() const { return failed; }
 
+FailingNewElsewhere::FailingNewElsewhere() {
+  spared = true;
+  elsewhere = true;
+}
+
+FailingNewElsewhere::~FailingNewElsewhere() {
+  elsewhere = false;
+  spared = false;
+}
+
 }  // namespace steward::test
 
 void* operator new(std::size_t bytes) {
@@ -28,6 +41,7 @@ void* operator new(std::size_t bytes) {
     failed = true;
     throw std::bad_alloc();
   }
+  if (elsewhere && !spared) throw std::bad_alloc();
   if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
   throw std::bad_alloc();
 }

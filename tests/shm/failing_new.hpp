@@ -18,6 +18,15 @@ class FailingNew {
   bool has_failed() const;
 };
 
+// While it exists every allocation of all other threads throws. One at a time.
+class FailingNewElsewhere {
+ public:
+  FailingNewElsewhere();
+  FailingNewElsewhere(const FailingNewElsewhere&) = delete;
+  FailingNewElsewhere& operator=(const FailingNewElsewhere&) = delete;
+  ~FailingNewElsewhere();
+};
+
 // Runs body(n) for n = 1, 2, ... until it says that nothing failed: once for each place where
 // memory may end.
 template <class Body>

@@ -1,7 +1,15 @@
 // The manager's part in a ring, by itself: what it looks for, and what becomes of its work where
 // memory ends.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <limits>
 #include <map>
 #include <set>
@@ -264,6 +272,45 @@ TEST(RingHostMemory, ALookThatFailsIsDoneAgain) {
     EXPECT_EQ(host.let_go, std::set<std::uint64_t>{2});
     return failed;
   });
+}
+
+// ---- Without threads ----
+
+// From now on this process starts none.
+void refuse_threads() {
+  std::array<sock_filter, 4> filter{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program{filter.size(), filter.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    std::abort();
+  }
+}
+
+// Ends this process: with 7 if all is right.
+[[noreturn]] void wait_without_threads() {
+  refuse_threads();
+  Host host;
+  host.take([] {
+    std::vector<Work> work;
+    work.push_back({.kind = Work::Kind::get, .park = ParkId{1}, .number = 1});
+    return work;
+  }());
+  host.perform();
+  if (!host.host.next_deadline() || !host.answers.empty()) std::exit(8);
+  host.ring->put(shm::bytes_of("item"), 0, kNow);
+  host.perform();
+  std::exit(host.answers.contains(ParkId{1}) ? 7 : 9);
+}
+
+// Nobody sleeps in the loop's place then: it looks again and again.
+TEST(RingHostDeathTest, WhoWaitsIsServedWithoutAThreadThatWatches) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(wait_without_threads(), testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

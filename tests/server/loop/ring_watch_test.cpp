@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <steward/manager/server/ring_watch.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward::test {
 namespace {
@@ -100,6 +101,21 @@ TEST_F(Watching, WatchesMoreWordsThanTheKernelCanSleepOn) {
   shm::FutexWord one{0};
   watch.watch({armed(one)}, 1h);
   EXPECT_FALSE(is_told(50ms));
+}
+
+// What left its thread would end the manager.
+TEST_F(Watching, NeedsNoMemoryInItsThread) {
+  shm::FutexWord a{0};
+  shm::FutexWord b{0};
+  watch.watch({armed(a)}, 1h);
+  const FailingNewElsewhere failing;
+  for (int i = 0; i < 3; ++i) {
+    watch.watch({armed(a), armed(b)}, 1h);
+    shm::wake(b, 1);
+    ASSERT_TRUE(is_told(30s));
+    watch.take_news();
+    watch.watch({armed(a)}, 1h);
+  }
 }
 
 TEST_F(Watching, EndsWhileItSleeps) {
