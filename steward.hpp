@@ -1,6 +1,7 @@
 // Everything of Steward: share live objects between processes.
 #pragma once
 
+#include <steward/client/interrupt.hpp>
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/future.hpp>

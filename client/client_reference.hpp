@@ -1,30 +1,46 @@
-// ClientReference: a session's share in one object of its manager.
+// The references of this process. What all of them have in common is that another process's memory
+// may be where one was made: in a forked child they are claimed anew, at their first use.
 //
-// Thread safety: as core::Reference; the count is guarded by the session's mutex. Ownership: keeps
-// its session. There is at most one for each object in a session, shared by all proxies.
+// Thread safety: as core::Reference.
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <mutex>
 
-#include <steward/client/live_session.hpp>
+#include <steward/client/session/driver.hpp>
 #include <steward/core/token.hpp>
 #include <steward/shm/shared_queue.hpp>
 
 namespace steward::client {
 
-class ClientReference final : public core::Reference,
-                              public std::enable_shared_from_this<ClientReference> {
+// A reference whose object may have been claimed for this process by another one, which it keeps.
+class Claimable : public core::Reference, public std::enable_shared_from_this<Claimable> {
  public:
-  ClientReference(core::Token token, std::shared_ptr<LiveSession> session)
-      : Reference(std::move(token)), session_(std::move(session)) {}
+  using Reference::Reference;
+
+  // nullptr: of another kind.
+  static const Claimable* from(const core::Reference& reference) {
+    return dynamic_cast<const Claimable*>(&reference);
+  }
+
+ private:
+  friend class State;
+  mutable core::ReferencePtr claimed_;  // guarded by State's lock
+};
+
+// A session's share in one object of its manager. Ownership: keeps its session. There is at most
+// one for each object in a session, shared by all proxies.
+class ClientReference final : public Claimable {
+ public:
+  ClientReference(core::Token token, std::shared_ptr<SessionDriver> session)
+      : Claimable(std::move(token)), session_(std::move(session)) {}
   ~ClientReference() override;
 
   // nullptr: of another kind.
   static const ClientReference* from(const core::Reference& reference);
 
-  const std::shared_ptr<LiveSession>& session() const { return session_; }
+  const std::shared_ptr<SessionDriver>& session() const { return session_; }
   // Leaves a claim lease with the manager, so that the object outlives the trip.
   core::Token outgoing() const override;
   std::function<void()> recall(const core::Token& sent) const override;
@@ -35,16 +51,26 @@ class ClientReference final : public core::Reference,
   void abandon_ring() const;
 
  private:
-  friend class LiveSession;
   enum class Road : std::uint8_t { unknown, ring, general };
 
   Road find_ring(core::Deadline deadline) const;
 
-  const std::shared_ptr<LiveSession> session_;
+  const std::shared_ptr<SessionDriver> session_;
   mutable std::timed_mutex ring_mutex_;  // while the road is unknown
   mutable std::atomic<Road> road_ = Road::unknown;
+  mutable core::Deadline ask_again_at_;  // for the ring; guarded by ring_mutex_
   mutable std::unique_ptr<shm::SharedQueue> ring_;
-  mutable std::uint64_t grants_ = 0;  // handles that the manager counts for us
+};
+
+// A handle of some manager that stood in a result of another one. Whoever wrote it there says which
+// addresses that manager has, so that nothing is dialled before somebody uses it. Until then it
+// keeps nothing alive.
+class UnclaimedReference final : public Claimable {
+ public:
+  using Claimable::Claimable;
+  // As it came, until it was used; from then on as ClientReference.
+  core::Token outgoing() const override;
+  std::function<void()> recall(const core::Token& sent) const override;
 };
 
 }  // namespace steward::client

@@ -10,6 +10,7 @@
 #include <steward/client/reference.hpp>
 #include <steward/client/side_door.hpp>
 #include <steward/client/state.hpp>
+#include <steward/client/waiting.hpp>
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/tcp_address.hpp>
@@ -18,7 +19,7 @@
 namespace steward::client {
 namespace {
 
-using LiveSessionPtr = State::LiveSessionPtr;
+using SessionDriverPtr = State::SessionDriverPtr;
 
 // A manager whose door stands by itself says where its ZeroMQ socket is, as handles carry it.
 std::string endpoint_of(const IpcAddress& address, const Introduction& told) {
@@ -33,47 +34,46 @@ std::string endpoint_of(const IpcAddress& address, const Introduction& told) {
   throw Disconnected("the manager at " + address.text + " does not say where its socket is");
 }
 
-auto dial(const ZmqGoal& goal) {
-  return State::current().with_zmq([&](ZmqContext*& context) {
-    return dial_zmq(context, goal);
-  });
-}
-
-LiveSession::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
-  LiveSession::Connection connection;
+SessionDriver::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
+  SessionDriver::Connection connection;
   connection.introduction = knock(address, deadline);
-  connection.transport = dial({endpoint_of(address, connection.introduction), {}});
+  connection.transport =
+      State::current().dial({endpoint_of(address, connection.introduction), {}});
   return connection;
 }
 
-LiveSession::Connection dial_remote(const ZmqGoal& goal) {
-  LiveSession::Connection connection;
+SessionDriver::Connection dial_remote(const Goal& goal) {
+  SessionDriver::Connection connection;
   connection.introduction.addresses = {goal.endpoint};
-  connection.transport = dial(goal);
+  connection.transport = State::current().dial(goal);
   return connection;
 }
 
-LiveSessionPtr open_session(const LiveSession::Dial& dial, const ConnectOptions& options) {
+SessionDriverPtr open_session(const SessionDriver::Dial& dial, const ConnectOptions& options,
+                              core::Deadline deadline) {
   shm::keep_standard_descriptors();
-  const core::Deadline deadline = core::deadline_after(options.timeout);
-  auto session = std::make_shared<LiveSession>(dial(deadline), dial, options);
+  auto session = std::make_shared<SessionDriver>(dial(deadline), dial, options);
   session->establish(deadline);
   return session;
 }
 
-LiveSessionPtr connect_remote(const core::TcpAddress& address, const ConnectOptions& options) {
+SessionDriverPtr connect_remote(const core::TcpAddress& address, const ConnectOptions& options,
+                                core::Deadline deadline) {
   if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
-  ZmqGoal goal{address.text(), {}};
+  Goal goal{address.text(), {}};
   if (!options.key.empty()) goal.keys = core::derive_key_pairs(options.key);
   // Whoever comes with another key must not find a door that this one has opened.
-  return State::current().connect(goal.endpoint + '\n' + options.key, [&] {
-    check_reachable(address, core::deadline_after(options.timeout));
-    return open_session([goal](core::Deadline) { return dial_remote(goal); }, options);
+  return State::current().connect(goal.endpoint + '\n' + options.key, deadline, [&] {
+    check_reachable(address, deadline);
+    return open_session([goal](core::Deadline) { return dial_remote(goal); }, options, deadline);
   });
 }
 
-LiveSessionPtr connect_to(const std::string& text, const ConnectOptions& options) {
-  if (const auto remote = core::parse_tcp(text)) return connect_remote(*remote, options);
+// By the deadline, and in no more time than the options give.
+SessionDriverPtr connect_to(const std::string& text, const ConnectOptions& options,
+                            core::Deadline deadline) {
+  deadline = earliest(deadline, core::deadline_after(options.timeout));
+  if (const auto remote = core::parse_tcp(text)) return connect_remote(*remote, options, deadline);
   const auto address = parse_ipc(is_manager_name(text) ? address_of_name(text) : text);
   if (!address) {
     throw BadCall("not a manager's address: \"" + text +
@@ -83,21 +83,21 @@ LiveSessionPtr connect_to(const std::string& text, const ConnectOptions& options
     throw Disconnected("no manager answers at " + text +
                        ": it ran on another host, or before this one was started");
   }
-  return State::current().connect(address->text, [&] {
+  return State::current().connect(address->text, deadline, [&] {
     return open_session([at = *address](core::Deadline until) { return dial_local(at, until); },
-                        options);
+                        options, deadline);
   });
 }
 
 // Tries the addresses in turn, nearest first.
-LiveSessionPtr session_with(const core::Incarnation& incarnation,
+SessionDriverPtr session_with(const core::Incarnation& incarnation,
                             const std::vector<std::string>& addresses,
-                            const ConnectOptions& options) {
-  if (LiveSessionPtr known = State::current().find(incarnation)) return known;
+                            const ConnectOptions& options, core::Deadline deadline) {
+  if (SessionDriverPtr known = State::current().find(incarnation)) return known;
   std::string failures;
   for (const std::string& address : addresses) {
     try {
-      LiveSessionPtr session = connect_to(address, options);
+      SessionDriverPtr session = connect_to(address, options, deadline);
       if (session->incarnation() == incarnation) return session;
       failures += "; another manager is at " + address + " now";
     } catch (const Disconnected& error) {
@@ -112,10 +112,24 @@ LiveSessionPtr session_with(const core::Incarnation& incarnation,
   throw Disconnected("the manager of this handle cannot be reached" + failures);
 }
 
+// The reference by which this process uses one that was copied by a fork, or merely decoded.
+core::ReferencePtr claimed_here(const core::Reference& reference, core::Deadline deadline) {
+  const Claimable* claimable = Claimable::from(reference);
+  if (claimable == nullptr) {
+    throw BadCall(core::describe(reference.token()) + " is not a reference of this process");
+  }
+  State& state = State::current();
+  if (core::ReferencePtr known = state.claimed(*claimable)) return known;
+  const ClientReference* own = ClientReference::from(reference);
+  return state.note_claim(*claimable, own != nullptr
+                                          ? own->session()->claim(reference.token(), deadline)
+                                          : open_token(reference.token(), {}, deadline));
+}
+
 }  // namespace
 
 SessionPtr connect(const std::string& address, const ConnectOptions& options) {
-  return connect_to(address, options);
+  return connect_to(address, options, std::nullopt);
 }
 
 void leave(SessionPtr session) {
@@ -124,45 +138,44 @@ void leave(SessionPtr session) {
 
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
                         std::vector<std::string> addresses, const ConnectOptions& options) {
-  LiveSession::Connection connection;
+  SessionDriver::Connection connection;
   connection.transport = std::move(transport);
   connection.introduction.ticket = std::move(ticket);
   connection.introduction.addresses = std::move(addresses);
   auto session =
-      std::make_shared<LiveSession>(std::move(connection), LiveSession::Dial(), options);
+      std::make_shared<SessionDriver>(std::move(connection), SessionDriver::Dial(), options);
   session->establish(core::deadline_after(options.timeout));
   return session;
 }
 
 SessionPtr State::session_for(const core::Incarnation& incarnation,
                               const std::vector<std::string>& addresses,
-                              const ConnectOptions& options) {
-  return session_with(incarnation, addresses, options);
+                              const ConnectOptions& options, core::Deadline deadline) {
+  return session_with(incarnation, addresses, options, deadline);
 }
 
-core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options) {
-  return session_with(token.incarnation, token.addresses, options)->claim(token);
+core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options,
+                              core::Deadline deadline) {
+  return session_with(token.incarnation, token.addresses, options, deadline)
+      ->claim(token, deadline);
 }
 
-SessionPtr session_of(const core::ReferencePtr& reference) {
+core::ReferencePtr unclaimed(core::Token token) {
+  return std::make_shared<const UnclaimedReference>(std::move(token));
+}
+
+SessionPtr session_of(const core::ReferencePtr& reference, core::Deadline deadline) {
   if (reference == nullptr) throw StaleHandle("this proxy is empty: it stands for no object");
   const ClientReference* own = ClientReference::from(*reference);
   if (own != nullptr && !own->session()->inherited()) return own->session();
-  State& state = State::current();
-  core::ReferencePtr claimed = state.bound(reference);
-  if (claimed == nullptr) {
-    claimed = own != nullptr ? own->session()->claim(reference->token())
-                             : open_token(reference->token());
-    state.bind(reference, claimed);
-  }
-  return static_cast<const ClientReference&>(*claimed).session();
+  return session_of(claimed_here(*reference, deadline), deadline);
 }
 
 bool end_copied_hold(const core::ReferencePtr& lock) {
   const ClientReference* copied = lock == nullptr ? nullptr : ClientReference::from(*lock);
   if (copied == nullptr || !copied->session()->inherited()) return false;
   const core::ObjectId object = lock->token().object;
-  if (const core::ReferencePtr claimed = State::current().bound(lock)) {
+  if (const core::ReferencePtr claimed = State::current().claimed(*copied)) {
     const auto& own = static_cast<const ClientReference&>(*claimed).session();
     if (own->hold(object).depth > 0) return false;
   }
@@ -172,3 +185,7 @@ bool end_copied_hold(const core::ReferencePtr& lock) {
 void end_all_sessions(core::Duration wait) { State::current().end_all(wait); }
 
 }  // namespace steward::client
+
+void steward::set_interrupt_check(InterruptCheck check) {
+  client::State::current().set_interrupt_check(check);
+}

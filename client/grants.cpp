@@ -1,5 +1,6 @@
 #include <steward/client/grants.hpp>
 
+#include <exception>
 #include <utility>
 
 #include <steward/client/session.hpp>
@@ -46,6 +47,13 @@ std::string drop_arguments(const Grants& grants) {
     writer.natural(count);
   }
   return arguments;
+}
+
+ArgumentScope::ArgumentScope(Session& session)
+    : session_(session), exceptions_(std::uncaught_exceptions()), scope_(session.travel()) {}
+
+ArgumentScope::~ArgumentScope() {
+  if (std::uncaught_exceptions() > exceptions_) session_.drop_arguments();
 }
 
 ResultScope::ResultScope(Session& session, std::string_view result)

@@ -23,6 +23,21 @@ Grants grants_in(std::string_view encoded, const core::Incarnation& manager);
 // The arguments of the manager's `drop`.
 std::string drop_arguments(const Grants& grants);
 
+// Puts the session's travel() in charge while arguments of a call to it are packed. If that fails,
+// what was claimed for them is let go.
+class ArgumentScope {
+ public:
+  explicit ArgumentScope(Session& session);
+  ~ArgumentScope();
+  ArgumentScope(const ArgumentScope&) = delete;
+  ArgumentScope& operator=(const ArgumentScope&) = delete;
+
+ private:
+  Session& session_;
+  const int exceptions_;
+  core::TravelScope scope_;
+};
+
 // Puts the session's travel() in charge while one of its results is decoded. If that fails
 // half-way, the grants that no reference has taken over go back.
 //

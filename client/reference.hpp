@@ -8,15 +8,21 @@
 
 #include <steward/client/options.hpp>
 #include <steward/client/session.hpp>
+#include <steward/client/transport/transport.hpp>
 #include <steward/core/token.hpp>
 
 namespace steward::client {
 
 // The session that calls to this reference's object go through. Usually the one that made it; after
-// a fork, the child's own session, on which the object is claimed first. A plain core::Reference (a
-// token that was merely decoded) is claimed likewise, at its first use.
-// Throws StaleHandle if `reference` is null or the object is gone, Disconnected if its manager is.
-SessionPtr session_of(const core::ReferencePtr& reference);
+// a fork, the child's own session, on which the object is claimed first. A handle that was merely
+// decoded (see unclaimed()) is claimed likewise, at its first use.
+// Throws StaleHandle if `reference` is null or the object is gone, Disconnected if its manager is
+// gone or cannot be reached by the deadline, TimeoutError if it does not answer by then.
+SessionPtr session_of(const core::ReferencePtr& reference, core::Deadline deadline = {});
+
+// A reference for a token that somebody wrote: until it is used it keeps nothing alive, and nothing
+// is dialled.
+core::ReferencePtr unclaimed(core::Token token);
 
 // In a child of a plain fork(): ends one hold that the calling thread had of this lock at the fork.
 // It is the parent's, which goes on holding it, so that here there is nothing to unlock. False:
@@ -25,7 +31,8 @@ bool end_copied_hold(const core::ReferencePtr& lock);
 
 // A reference that this process owns for a token from anywhere: connects to its manager if there is
 // no session yet, and claims the object.
-core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options = {});
+core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options = {},
+                              core::Deadline deadline = {});
 
 // Connects to the manager at this address ("ipc://..." or "tcp://host:port"). Throws Disconnected,
 // AuthenticationError, BadCall.

@@ -14,6 +14,9 @@
 namespace steward::client {
 namespace {
 
+// A ring that was not to be had for now is asked for again after this time.
+constexpr std::chrono::seconds kRingAgain{1};
+
 bool told_to_use_zmq() {
   const char* transport = std::getenv("STEWARD_TRANSPORT");
   return transport != nullptr && std::string_view(transport) == "zmq";
@@ -23,8 +26,7 @@ bool told_to_use_zmq() {
 std::optional<IpcAddress> door_of(const Session& session) {
   if (session.server_pid() == 0) return std::nullopt;
   for (const std::string& text : session.addresses()) {
-    auto address = parse_ipc(text);
-    if (address && is_local(*address)) return address;
+    if (auto address = parse_ipc(text)) return address;
   }
   return std::nullopt;
 }
@@ -38,15 +40,15 @@ ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const 
   const core::Deadline patience = core::deadline_after(session_->options().timeout);
   const bool callers = deadline && (!patience || *deadline < *patience);
   try {
-    ring_ = shm::SharedQueue::open(
-        request_ring(*address, token_.object, callers ? deadline : patience));
+    shm::UniqueFd memory = request_ring(*address, token_.object, callers ? deadline : patience);
+    if (!memory) return Road::general;
+    ring_ = shm::SharedQueue::open(std::move(memory));
     return Road::ring;
   } catch (const Error&) {
-    // The call has no time left, and nothing is known of the ring.
-    if (callers && has_passed(deadline)) return Road::unknown;
-    // Whatever it is: the general road is there, and will say so if the queue or the manager is
-    // gone.
-    return Road::general;
+    // No descriptor is left, or the manager is slow: that may pass. Until then the general road is
+    // there, and will say so if the queue or the manager is gone.
+    if (!callers || !has_passed(deadline)) ask_again_at_ = now() + kRingAgain;
+    return Road::unknown;
   }
 }
 
@@ -60,7 +62,7 @@ shm::SharedQueue* ClientReference::ring(core::Deadline deadline) const {
       return nullptr;
     }
     road = road_.load(std::memory_order_relaxed);
-    if (road == Road::unknown) {
+    if (road == Road::unknown && (!ask_again_at_ || has_passed(ask_again_at_))) {
       road = find_ring(deadline);
       road_.store(road, std::memory_order_release);
     }
@@ -77,10 +79,9 @@ shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline de
   if (reference == nullptr) return nullptr;  // the call itself says what is wrong with that
   const ClientReference* own = ClientReference::from(*reference);
   if (own != nullptr && !own->session()->inherited()) return own->ring(deadline);
-  session_of(reference);  // claims it for this process
-  const core::ReferencePtr claimed = State::current().bound(reference);
-  own = claimed ? ClientReference::from(*claimed) : nullptr;
-  return own != nullptr ? own->ring(deadline) : nullptr;
+  session_of(reference, deadline);  // claims it for this process
+  const Claimable* claimable = Claimable::from(*reference);
+  return ring_of(State::current().claimed(*claimable), deadline);
 }
 
 }  // namespace steward::client

@@ -24,8 +24,8 @@ namespace steward::client {
 // while the caller has the reference. Throws as session_of().
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline);
 
-// The memfd of the queue's ring from the manager behind this door. Throws Disconnected,
-// AuthenticationError as knock(), Overloaded with the reason if the manager refuses.
+// The memfd of the queue's ring from the manager behind this door; empty if the manager refuses.
+// Throws Disconnected, AuthenticationError as knock(), Overloaded if no descriptor is left.
 shm::UniqueFd request_ring(const IpcAddress& address, core::ObjectId object,
                            core::Deadline deadline);
 

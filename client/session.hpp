@@ -6,12 +6,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <steward/client/options.hpp>
-#include <steward/client/transport.hpp>
+#include <steward/client/session/completion.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/token.hpp>
 #include <steward/core/value.hpp>
@@ -35,9 +36,11 @@ struct CallOptions {
   bool confirm = false;
   // What the caller is told in error texts: "list#3.pop".
   std::string_view object_type = {};
+  // A waiting call ends as at its deadline, with Interrupted, when a stop is requested.
+  std::stop_token stop = {};
 };
 
-class Reference;
+class Waiter;
 
 // Thread safety: everything may be called from any thread; after a fork, a child's calls go to a
 // session of its own (see state.hpp), never here. Ownership: held by shared_ptr by the references
@@ -49,9 +52,29 @@ class Session : public std::enable_shared_from_this<Session> {
   // One call, start to end. `args` is a MessagePack array, encoded under travel(). Returns the
   // encoded result; nullopt: the deadline passed and the call (Effect::take or offer) was not done.
   // Throws what the method threw, TimeoutError (read, change), Disconnected, OutcomeUnknown,
-  // StaleHandle, Overloaded (too large a message).
+  // StaleHandle, Overloaded (too large a message, no memory), Interrupted. Whatever it throws is a
+  // steward::Error.
   virtual std::optional<std::string> call(core::ObjectId object, std::string_view method,
                                           std::string_view args, const CallOptions& options) = 0;
+
+  // Likewise a call that this thread does not wait for: its end is told to the completion, perhaps
+  // at once (see there; `stop` means nothing here). It is under way while somebody waits here for
+  // anything. Throws Overloaded if there is no memory, BadCall in a forked child (where
+  // in_this_process() gives the session to use): then it did not begin.
+  virtual void start(core::ObjectId object, std::string_view method, std::string_view args,
+                     const CallOptions& options, Completion& completion) = 0;
+  // Ends a call that was started here as its deadline would, if it has not ended. When this
+  // returns, nothing is told to the completion any more.
+  virtual void cancel(Completion& completion) noexcept = 0;
+  // What such a completion has received as call() gives it.
+  static std::optional<std::string> result(Outcome outcome, Effect effect, const CallLabel& label);
+  // Waits until the waiter is finished; false: the deadline passed before. Throws as call().
+  virtual bool await(Waiter& waiter, core::Deadline deadline) = 0;
+  // Ends its wait: finish() from Completion::done(), interrupt() from elsewhere.
+  virtual void finish(Waiter& waiter) noexcept = 0;
+  virtual void interrupt(Waiter& waiter) noexcept = 0;
+  // How many calls may be in flight at once; 0: any number.
+  virtual std::size_t calls_in_flight() const = 0;
 
   // A call that nobody waits for. An error it meets is thrown by this thread's next call that loses
   // nothing by it: before that is sent, or in place of what it read.
@@ -60,11 +83,13 @@ class Session : public std::enable_shared_from_this<Session> {
   // The rules for handles inside arguments to, and results from, this session's manager: install
   // with core::TravelScope around packing arguments and unpacking results.
   virtual core::Travel& travel() = 0;
+  // What this thread has packed under it is not sent: lets go of what was claimed for that.
+  virtual void drop_arguments() noexcept = 0;
 
   // A reference that the manager granted to this session (a token inside a result).
   virtual core::ReferencePtr adopt(core::Token token) = 0;
   // Asks the manager for a reference to the object of this token, which is of this incarnation.
-  virtual core::ReferencePtr claim(const core::Token& token) = 0;
+  virtual core::ReferencePtr claim(const core::Token& token, core::Deadline deadline = {}) = 0;
 
   // A result of this session could not be decoded: the references that it grants go back, but for
   // those that were adopted (object and how often). See ResultScope in grants.hpp.

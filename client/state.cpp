@@ -12,9 +12,16 @@
 #include <steward/core/errors.hpp>
 
 namespace steward::client {
+namespace {
+
+constexpr std::size_t kIdleSessions = 4;
+
+}  // namespace
 
 State::State(State* parent) : parent_(parent) {
-  if (parent != nullptr) last_thread_ = parent->last_thread_.load();
+  if (parent == nullptr) return;
+  last_thread_ = parent->last_thread_.load();
+  interrupt_check_ = parent->interrupt_check_.load();
 }
 
 std::atomic<State*>& State::slot() {
@@ -39,19 +46,19 @@ core::ThreadNumber Session::thread_number() {
 void State::before_fork() {
   State& state = current();
   state.mutex_.lock();
-  for (LiveSession* session : state.enrolled_) session->mutex_.lock();
+  for (SessionDriver* session : state.enrolled_) session->mutex_.lock();
 }
 
 void State::after_fork_in_parent() {
   State& state = current();
-  for (LiveSession* session : state.enrolled_) session->mutex_.unlock();
+  for (SessionDriver* session : state.enrolled_) session->mutex_.unlock();
   state.mutex_.unlock();
 }
 
 void State::after_fork_in_child() {
   ++forks_so_far;
   State& state = current();
-  for (LiveSession* session : state.enrolled_) {
+  for (SessionDriver* session : state.enrolled_) {
     state.abandoned_.push_back(session->abandon());
     session->mutex_.unlock();
   }
@@ -63,35 +70,56 @@ void HomeProcess::refuse(std::string_view what) {
   throw BadCall(std::string(what) + ": it belongs to the process of which this one is a fork");
 }
 
-void State::enroll(LiveSession& session) {
+void State::enroll(SessionDriver& session) {
   const std::lock_guard lock(mutex_);
   enrolled_.push_back(&session);
 }
 
-void State::strike(LiveSession& session) {
+void State::strike(SessionDriver& session) {
   const std::lock_guard lock(mutex_);
   std::erase(enrolled_, &session);
 }
 
 // --- sessions
 
-State::LiveSessionPtr State::connect(const std::string& address,
-                                     const std::function<LiveSessionPtr()>& dial) {
-  std::shared_ptr<Attempt> attempt;
-  {
-    std::unique_lock lock(mutex_);
-    if (const auto known = by_address_.find(address); known != by_address_.end()) {
-      if (known->second->usable()) return known->second;
+// Null: `known` is the session. Else an attempt that the caller makes.
+std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core::Deadline deadline,
+                                               SessionDriverPtr& known) {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto found = by_address_.find(address);
+    if (found != by_address_.end() && found->second->usable()) {
+      known = found->second;
+      return nullptr;
     }
-    if (const auto other = attempts_.find(address); other != attempts_.end()) {
-      attempt = other->second;
-      attempt_over_.wait(lock, [&] { return attempt->over; });
-      if (attempt->failure) std::rethrow_exception(attempt->failure);
-      return attempt->session;
+    const auto under_way = attempts_.find(address);
+    if (under_way == attempts_.end()) break;
+    const std::shared_ptr<Attempt> other = under_way->second;
+    const auto over = [&] { return other->over; };
+    if (!deadline) {
+      attempt_over_.wait(lock, over);
+    } else if (!attempt_over_.wait_until(lock, *deadline, over)) {
+      throw Disconnected("no manager answers at " + address.substr(0, address.find('\n')) +
+                         " in time");
     }
-    attempt = attempts_.emplace(address, std::make_shared<Attempt>()).first->second;
+    const bool had_less_time = other->deadline && (!deadline || *other->deadline < *deadline);
+    if (other->failure && !had_less_time) std::rethrow_exception(other->failure);
+    if (!other->failure) {
+      known = other->session;
+      return nullptr;
+    }
   }
-  LiveSessionPtr session;
+  const auto made = std::make_shared<Attempt>();
+  made->deadline = deadline;
+  attempts_.emplace(address, made);
+  return made;
+}
+
+State::SessionDriverPtr State::connect(const std::string& address, core::Deadline deadline,
+                                       const std::function<SessionDriverPtr()>& dial) {
+  SessionDriverPtr session;
+  const std::shared_ptr<Attempt> mine = attempt(address, deadline, session);
+  if (mine == nullptr) return session;
   std::exception_ptr failure;
   try {
     session = settle(address, dial());
@@ -100,9 +128,9 @@ State::LiveSessionPtr State::connect(const std::string& address,
   }
   {
     const std::lock_guard lock(mutex_);
-    attempt->session = session;
-    attempt->failure = failure;
-    attempt->over = true;
+    mine->session = session;
+    mine->failure = failure;
+    mine->over = true;
     attempts_.erase(address);
     attempt_over_.notify_all();
   }
@@ -111,12 +139,12 @@ State::LiveSessionPtr State::connect(const std::string& address,
 }
 
 // One session a manager: if it was found under another address meanwhile, that one stays.
-State::LiveSessionPtr State::settle(const std::string& address, LiveSessionPtr made) {
-  std::vector<LiveSessionPtr> superseded;  // let go after the lock
-  LiveSessionPtr kept = made;
+State::SessionDriverPtr State::settle(const std::string& address, SessionDriverPtr made) {
+  std::vector<SessionDriverPtr> superseded;  // let go after the lock
+  SessionDriverPtr kept = made;
   {
     const std::lock_guard lock(mutex_);
-    LiveSessionPtr& known = by_incarnation_[made->incarnation()];
+    SessionDriverPtr& known = by_incarnation_[made->incarnation()];
     if (known != nullptr && known->usable()) {
       kept = known;
     } else {
@@ -129,83 +157,80 @@ State::LiveSessionPtr State::settle(const std::string& address, LiveSessionPtr m
   return kept;
 }
 
-void State::introduce(LiveSessionPtr session) {
+void State::introduce(SessionDriverPtr session) {
   const core::Incarnation incarnation = session->incarnation();
-  LiveSessionPtr superseded;  // let go after the lock
+  SessionDriverPtr superseded;  // let go after the lock
   const std::lock_guard lock(mutex_);
   superseded = std::exchange(by_incarnation_[incarnation], std::move(session));
   register_exit_handler();
 }
 
-State::LiveSessionPtr State::find(const core::Incarnation& incarnation) {
+State::SessionDriverPtr State::find(const core::Incarnation& incarnation) {
   const std::lock_guard lock(mutex_);
   const auto known = by_incarnation_.find(incarnation);
   return known != by_incarnation_.end() && known->second->usable() ? known->second : nullptr;
 }
 
-void State::forget(const LiveSession& session) {
-  std::vector<LiveSessionPtr> forgotten;  // let go after the lock
+void State::forget(const SessionDriver& session) noexcept {
+  SessionDriverPtr forgotten;  // let go after the lock
   const std::lock_guard lock(mutex_);
-  const auto take = [&](auto& entry) {
-    if (entry.second.get() != &session) return false;
-    forgotten.push_back(std::move(entry.second));
+  const auto take = [&](const SessionDriverPtr& entry) {
+    if (entry.get() != &session) return false;
+    forgotten = entry;
     return true;
   };
-  std::erase_if(by_address_, take);
-  std::erase_if(by_incarnation_, take);
+  const auto take_second = [&](const auto& entry) { return take(entry.second); };
+  std::erase_if(by_address_, take_second);
+  std::erase_if(by_incarnation_, take_second);
+  std::erase_if(idle_, take);
 }
 
 bool State::forget_unused(const SessionPtr& session) {
-  std::vector<LiveSessionPtr> forgotten;  // let go after the lock
   const std::lock_guard lock(mutex_);
   long known = 1;  // the caller's
-  const auto is_it = [&](const auto& entry) { return entry.second == session; };
-  known += std::count_if(by_address_.begin(), by_address_.end(), is_it);
-  known += std::count_if(by_incarnation_.begin(), by_incarnation_.end(), is_it);
+  const auto is_it = [&](const SessionDriverPtr& entry) { return entry == session; };
+  const auto has_it = [&](const auto& entry) { return is_it(entry.second); };
+  known += std::count_if(by_address_.begin(), by_address_.end(), has_it);
+  known += std::count_if(by_incarnation_.begin(), by_incarnation_.end(), has_it);
+  known += std::count_if(idle_.begin(), idle_.end(), is_it);
   // New users come through the lock, or from one who would be counted here.
   if (session.use_count() > known) return false;
-  const auto take = [&](auto& entry) {
-    if (!is_it(entry)) return false;
-    forgotten.push_back(std::move(entry.second));
-    return true;
-  };
-  std::erase_if(by_address_, take);
-  std::erase_if(by_incarnation_, take);
+  std::erase_if(by_address_, has_it);
+  std::erase_if(by_incarnation_, has_it);
+  std::erase_if(idle_, is_it);
   return true;
 }
 
-// --- bindings
-
-core::ReferencePtr State::bound(const core::ReferencePtr& copied) {
-  const std::lock_guard lock(mutex_);
-  const auto known = bindings_.find(copied.get());
-  if (known == bindings_.end()) return nullptr;
-  // The address alone may be that of an earlier reference.
-  const auto& owner = known->second.copied;
-  const bool same = !owner.owner_before(copied) && !copied.owner_before(owner);
-  return same ? known->second.claimed : nullptr;
+void State::note_idle(const SessionDriverPtr& session) noexcept try {
+  SessionPtr oldest;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = by_incarnation_.find(session->incarnation());
+    if (at_exit() || known == by_incarnation_.end() || known->second != session) return;
+    std::erase(idle_, session);
+    idle_.push_back(session);
+    if (idle_.size() <= kIdleSessions) return;
+    oldest = std::move(idle_.front());
+    idle_.pop_front();
+  }
+  if (!forget_unused(oldest)) return;
+  // In order, or it would count as a death: but nobody waits for that here.
+  run_in_background("steward-leave", [oldest] { oldest->end(std::chrono::seconds(1)); });
+} catch (const std::exception&) {
+  // No memory or no thread: it stays, or ends without an answer.
 }
 
-void State::bind(const core::ReferencePtr& copied, core::ReferencePtr claimed) {
-  std::vector<core::ReferencePtr> gone;  // let go after the lock
+// --- claims
+
+core::ReferencePtr State::claimed(const Claimable& reference) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(bindings_, [&](auto& entry) {
-    if (!entry.second.copied.expired()) return false;
-    gone.push_back(std::move(entry.second.claimed));
-    return true;
-  });
-  Binding& binding = bindings_[copied.get()];
-  gone.push_back(std::move(binding.claimed));
-  binding = {copied, std::move(claimed)};
+  return reference.claimed_;
 }
 
-void State::unbind(const core::Reference& copied) noexcept {
-  core::ReferencePtr gone;  // let go after the lock
+core::ReferencePtr State::note_claim(const Claimable& reference, core::ReferencePtr claimed) {
   const std::lock_guard lock(mutex_);
-  const auto known = bindings_.find(&copied);
-  if (known == bindings_.end()) return;
-  gone = std::move(known->second.claimed);
-  bindings_.erase(known);
+  if (reference.claimed_ == nullptr) reference.claimed_ = std::move(claimed);
+  return reference.claimed_;
 }
 
 // --- the end
@@ -222,14 +247,14 @@ void State::register_exit_handler() {
 }
 
 void State::end_all(core::Duration wait) {
-  std::vector<LiveSessionPtr> sessions;
+  std::vector<SessionDriverPtr> sessions;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [incarnation, session] : by_incarnation_) sessions.push_back(session);
   }
   const core::Deadline deadline = core::deadline_after(wait);
-  for (const LiveSessionPtr& session : sessions) session->say_goodbye();
-  for (const LiveSessionPtr& session : sessions) session->await_goodbye(deadline);
+  for (const SessionDriverPtr& session : sessions) session->say_goodbye();
+  for (const SessionDriverPtr& session : sessions) session->await_goodbye(deadline);
 }
 
 }  // namespace steward::client

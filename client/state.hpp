@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,48 +19,65 @@
 #include <vector>
 
 #include <steward/client/client_reference.hpp>
-#include <steward/client/live_session.hpp>
-#include <steward/client/transport_zmq.hpp>
+#include <steward/client/interrupt.hpp>
+#include <steward/client/session/driver.hpp>
+#include <steward/client/transport/dialer.hpp>
 
 namespace steward::client {
 
 class State {
  public:
-  using LiveSessionPtr = std::shared_ptr<LiveSession>;
+  using SessionDriverPtr = std::shared_ptr<SessionDriver>;
 
   static State& current();
 
-  // The usable session with the manager at this address; made by `dial` if there is none. Several
-  // threads that ask at once share one attempt, and its failure.
-  LiveSessionPtr connect(const std::string& address, const std::function<LiveSessionPtr()>& dial);
+  // The usable session with the manager at this address; made by `dial` by the deadline if there is
+  // none. Several threads that ask at once share one attempt, and its failure if they have no more
+  // time than it had. Throws Disconnected at the deadline.
+  SessionDriverPtr connect(const std::string& address, core::Deadline deadline,
+                           const std::function<SessionDriverPtr()>& dial);
   // Lets handles of its manager find a session that was not made by connect().
-  void introduce(LiveSessionPtr session);
+  void introduce(SessionDriverPtr session);
   // nullptr: there is none, or its manager is dead.
-  LiveSessionPtr find(const core::Incarnation& incarnation);
+  SessionDriverPtr find(const core::Incarnation& incarnation);
   // The session with this manager, made if need be.
   SessionPtr session_for(const core::Incarnation& incarnation,
-                         const std::vector<std::string>& addresses, const ConnectOptions& options);
+                         const std::vector<std::string>& addresses, const ConnectOptions& options,
+                         core::Deadline deadline = {});
   // It is not given to anybody any more.
-  void forget(const LiveSession& session);
+  void forget(const SessionDriver& session) noexcept;
+  // No reference of it is left. A few such sessions stay, for those who come back soon; if nobody
+  // uses the oldest of more, it ends.
+  void note_idle(const SessionDriverPtr& session) noexcept;
   // Likewise, if nobody but the caller uses it: no reference, no other Manager. False: somebody
   // does.
   bool forget_unused(const SessionPtr& session);
 
-  // The reference through which this process uses a token that it merely copied or decoded.
-  core::ReferencePtr bound(const core::ReferencePtr& copied);
-  void bind(const core::ReferencePtr& copied, core::ReferencePtr claimed);
-  void unbind(const core::Reference& copied) noexcept;
+  // The reference through which this process uses one that it merely copied or decoded.
+  core::ReferencePtr claimed(const Claimable& reference);
+  // Two threads may claim at once: returns the one that counts.
+  core::ReferencePtr note_claim(const Claimable& reference, core::ReferencePtr claimed);
 
   // All that exist, found by the above or not: what a fork must take care of.
-  void enroll(LiveSession& session);
-  void strike(LiveSession& session);
+  void enroll(SessionDriver& session);
+  void strike(SessionDriver& session);
 
-  // Runs `use(ZmqContext*&)` under the lock that fork takes.
+  // Runs it under the lock that fork takes.
   template <class F>
-  auto with_zmq(F&& use) {
+  auto at_rest_in_forks(F&& run) {
     const std::lock_guard lock(mutex_);
-    return use(zmq_);
+    return run();
   }
+  // See Dialer.
+  std::unique_ptr<Transport> dial(const Goal& goal) {
+    return at_rest_in_forks([&] { return dialer_.dial(goal); });
+  }
+
+  // See set_interrupt_check(); null: there is none.
+  InterruptCheck interrupt_check() const {
+    return interrupt_check_.load(std::memory_order_relaxed);
+  }
+  void set_interrupt_check(InterruptCheck check) { interrupt_check_ = check; }
 
   core::ThreadNumber next_thread_number() { return ++last_thread_; }
 
@@ -69,15 +87,11 @@ class State {
 
  private:
   struct Attempt {
+    core::Deadline deadline;
     bool over = false;
-    LiveSessionPtr session;
+    SessionDriverPtr session;
     std::exception_ptr failure;
   };
-  struct Binding {
-    std::weak_ptr<const core::Reference> copied;
-    core::ReferencePtr claimed;
-  };
-
   explicit State(State* parent);
   static std::atomic<State*>& slot();
   static State* first();
@@ -85,22 +99,25 @@ class State {
   static void after_fork_in_parent();
   static void after_fork_in_child();
   void register_exit_handler();
-  LiveSessionPtr settle(const std::string& address, LiveSessionPtr made);
+  SessionDriverPtr settle(const std::string& address, SessionDriverPtr made);
+  std::shared_ptr<Attempt> attempt(const std::string& address, core::Deadline deadline,
+                                   SessionDriverPtr& known);
 
   [[maybe_unused]] State* const parent_;  // of a forked child: kept in sight, never touched
   std::atomic<core::ThreadNumber> last_thread_ = 0;
   std::atomic<bool> at_exit_ = false;
+  std::atomic<InterruptCheck> interrupt_check_ = nullptr;
 
   // Guarded by mutex_.
   std::mutex mutex_;
   std::condition_variable attempt_over_;
   std::unordered_map<std::string, std::shared_ptr<Attempt>> attempts_;
-  std::unordered_map<std::string, LiveSessionPtr> by_address_;
-  std::unordered_map<core::Incarnation, LiveSessionPtr> by_incarnation_;
-  std::unordered_map<const core::Reference*, Binding> bindings_;
-  std::vector<LiveSession*> enrolled_;
-  ZmqContext* zmq_ = nullptr;
-  std::vector<LiveSession::Abandoned> abandoned_;  // by forked children; in their copies
+  std::unordered_map<std::string, SessionDriverPtr> by_address_;
+  std::unordered_map<core::Incarnation, SessionDriverPtr> by_incarnation_;
+  std::deque<SessionDriverPtr> idle_;  // the oldest first
+  std::vector<SessionDriver*> enrolled_;
+  Dialer dialer_;
+  std::vector<SessionDriver::Abandoned> abandoned_;  // by forked children; in their copies
   bool exit_handler_ = false;
 };
 

@@ -5,13 +5,17 @@
 
 namespace steward::client {
 
-bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline) {
-  if (!deadline) return ::ppoll(entries, count, nullptr, nullptr) > 0;
+int poll_once(pollfd* entries, std::size_t count, core::Deadline deadline) {
+  if (!deadline) return ::ppoll(entries, count, nullptr, nullptr);
   const auto left = std::max(core::Duration::zero(), *deadline - now());
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
   const timespec wait{static_cast<time_t>(seconds.count()),
                       static_cast<long>(std::chrono::nanoseconds(left - seconds).count())};
-  return ::ppoll(entries, count, &wait, nullptr) > 0;
+  return ::ppoll(entries, count, &wait, nullptr);
+}
+
+bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline) {
+  return poll_once(entries, count, deadline) > 0;
 }
 
 bool wait_readable(int fd, core::Deadline deadline) {

@@ -18,6 +18,9 @@ inline core::Deadline earliest(core::Deadline a, core::Deadline b) {
   return *a < *b ? a : b;
 }
 
+// As poll(2), but until the deadline: at once if it has passed, for ever if there is none.
+int poll_once(pollfd* entries, std::size_t count, core::Deadline deadline);
+
 // ppoll until the deadline: at once if it has passed, for ever if there is none. False: nothing
 // happened (or a signal came).
 bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline);

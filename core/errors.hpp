@@ -95,6 +95,11 @@ class OutcomeUnknown : public core::Failure {
 class TimeoutError : public core::Failure {
   using core::Failure::Failure;
 };
+// The wait was interrupted: by a std::stop_token, or by the program's interrupt check. What a call
+// that changes something has done by then is unknown, as after its deadline.
+class Interrupted : public core::Failure {
+  using core::Failure::Failure;
+};
 // The object behind a proxy no longer exists, or the proxy is empty.
 class StaleHandle : public core::Failure {
   using core::Failure::Failure;

@@ -254,9 +254,18 @@ std::vector<Seq> decode_seqs(OpenEnvelope envelope) {
 }
 
 void append_call(std::string& out, const Call& call) {
+  append_call_number(out, call.seq);
+  append_call_body(out, call);
+}
+
+void append_call_number(std::string& out, Seq seq) {
   Writer writer(out);
   writer.array(7);
-  writer.natural(call.seq);
+  writer.natural(seq);
+}
+
+void append_call_body(std::string& out, const Call& call) {
+  Writer writer(out);
   writer.natural(call.thread);
   if (call.wait_ms) {
     writer.natural(*call.wait_ms);
@@ -326,9 +335,16 @@ void append_error(std::string& out, Seq seq, ErrorCode code, std::string_view te
   writer.array(3);
   writer.natural(seq);
   writer.natural(static_cast<std::uint64_t>(code));
+  writer.raw(encode_error(text, type_name));
+}
+
+std::string encode_error(std::string_view text, std::string_view type_name) {
+  std::string out;
+  Writer writer(out);
   writer.array(2);
   writer.string(cut(text, kErrorTextBytes));
   writer.string(cut(type_name, kTypeNameBytes));
+  return out;
 }
 
 std::string encode_replies(const std::vector<std::string_view>& replies) {
@@ -339,14 +355,26 @@ std::string encode_replies(const std::vector<std::string_view>& replies) {
   return out;
 }
 
+ReplyReader::ReplyReader(OpenEnvelope envelope) : envelope_(envelope) {
+  require_fields(envelope_, 1);
+  left_ = envelope_.body.array();
+}
+
+bool ReplyReader::next(Reply& reply) {
+  if (left_ == 0) {
+    finish(envelope_, 1);
+    return false;
+  }
+  --left_;
+  reply = read_reply(envelope_.body);
+  return true;
+}
+
 std::vector<Reply> decode_replies(OpenEnvelope envelope) {
-  require_fields(envelope, 1);
-  Reader& reader = envelope.body;
-  const std::size_t count = reader.array();
+  ReplyReader reader(envelope);
   std::vector<Reply> replies;
-  replies.reserve(std::min<std::size_t>(count, 1024));
-  for (std::size_t i = 0; i < count; ++i) replies.push_back(read_reply(reader));
-  finish(envelope, 1);
+  Reply reply;
+  while (reader.next(reply)) replies.push_back(reply);
   return replies;
 }
 

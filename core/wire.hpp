@@ -116,6 +116,18 @@ struct Reply {
   std::string_view payload;
 };
 
+// The replies of an envelope one by one. Throws as decode_replies, each error where it is met.
+class ReplyReader {
+ public:
+  explicit ReplyReader(OpenEnvelope envelope);
+  // False: there are no more, and nothing follows them.
+  bool next(Reply& reply);
+
+ private:
+  OpenEnvelope envelope_;
+  std::size_t left_;
+};
+
 std::string encode(const Hello& hello);
 std::string encode(const Welcome& welcome);
 std::string encode_unknown_connection(std::string_view challenge);
@@ -128,11 +140,15 @@ std::string encode_seqs(Envelope kind, const std::vector<Seq>& seqs);
 // A calls envelope around calls that are encoded already (append_call).
 std::string encode_calls(Seq first_incomplete, const std::vector<std::string_view>& calls);
 void append_call(std::string& out, const Call& call);
+// Its two parts: up to its number, and what stands behind that.
+void append_call_number(std::string& out, Seq seq);
+void append_call_body(std::string& out, const Call& call);
 // A replies envelope around replies that are encoded already (append_reply).
 std::string encode_replies(const std::vector<std::string_view>& replies);
 void append_reply(std::string& out, const Reply& reply);
 void append_error(std::string& out, Seq seq, ErrorCode code, std::string_view text,
                   std::string_view type_name = {});
+std::string encode_error(std::string_view text, std::string_view type_name = {});  // the payload
 
 // Each takes the rest of an envelope of its kind and throws BadCall if that is malformed.
 Hello decode_hello(OpenEnvelope envelope);

@@ -156,7 +156,7 @@ class Manager {
   core::ReferencePtr make(std::string_view type, const Name* name, const A&... init) const {
     const client::SessionPtr with = session();
     std::string arguments;
-    const core::TravelScope scope(with->travel());
+    const client::ArgumentScope scope(*with);
     begin_create(arguments, type, name);
     proxy::write_arguments(arguments, init...);
     return created(*with, arguments);

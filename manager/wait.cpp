@@ -6,14 +6,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include <steward/client/questions.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/ring.hpp>
+#include <steward/client/session/leadership.hpp>
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/own_threads.hpp>
@@ -135,28 +136,72 @@ class Rings final : public Source {
 struct Asked {
   client::SessionPtr session;
   std::vector<std::size_t> indexes;
-  std::vector<client::Question> questions;
+  std::vector<client::CallLabel> calls;  // without their method
 };
 
-// What a manager will say once they are ready.
+// What a manager says of its objects: one call to each, of a method without arguments that changes
+// nothing. What has no answer at the end is cancelled.
 class Answers final : public Source {
  public:
-  explicit Answers(const Asked& asked)
-      : asked_(asked), questions_(asked.session, asked.questions, "wait_ready") {}
+  // `sleep` ends when `enough` of them have ended. Throws Overloaded if not all can be in flight.
+  Answers(const Asked& asked, std::string_view method, std::size_t enough)
+      : asked_(asked), session_(*asked.session), enough_(enough) {
+    const std::size_t limit = session_.calls_in_flight();
+    if (limit != 0 && asked.calls.size() > limit) {
+      throw Overloaded("wait: " + std::to_string(limit) + " calls may be in flight at once");
+    }
+    client::CallOptions options;
+    options.effect = client::Effect::read;
+    try {
+      for (const client::CallLabel& call : asked.calls) {
+        options.object_type = call.type;
+        session_.start(call.object, method, core::kNoArguments, options,
+                       answers_.emplace_back(*this));
+      }
+    } catch (...) {
+      cancel();
+      throw;
+    }
+  }
+  ~Answers() override { cancel(); }
 
-  void sleep(core::Deadline deadline) override { questions_.await(1, deadline); }
-  void interrupt() override { questions_.interrupt(); }
+  void sleep(core::Deadline deadline) override { session_.await(waiter_, deadline); }
+  void interrupt() override { session_.interrupt(waiter_); }
 
-  void collect(Ready& ready) const {
-    const auto states = questions_.states();
-    for (std::size_t i = 0; i < states.size(); ++i) {
-      if (states[i] != client::Questions::State::open) ready.mark(asked_.indexes[i]);
+  // Marks what has ended: with whatever error, or with a result for which `means` says true.
+  template <class F>
+  void collect(Ready& ready, F means) const {
+    for (std::size_t i = 0; i < answers_.size(); ++i) {
+      const Answer& answer = answers_[i];
+      if (!answer.ended.load(std::memory_order_acquire)) continue;
+      const client::Outcome& outcome = answer.outcome;
+      if (!outcome.succeeded() || means(outcome.payload)) ready.mark(asked_.indexes[i]);
     }
   }
 
  private:
+  struct Answer final : client::Completion {
+    explicit Answer(Answers& all) : all(all) {}
+    void done(client::Outcome told) noexcept override {
+      outcome = std::move(told);
+      ended.store(true, std::memory_order_release);
+      if (++all.ended_ == all.enough_) all.session_.finish(all.waiter_);
+    }
+    Answers& all;
+    client::Outcome outcome;
+    std::atomic<bool> ended = false;
+  };
+
+  void cancel() noexcept {
+    for (Answer& answer : answers_) session_.cancel(answer);
+  }
+
   const Asked& asked_;
-  client::Questions questions_;
+  client::Session& session_;
+  const std::size_t enough_;
+  client::Waiter waiter_;
+  std::size_t ended_ = 0;       // guarded by the session's lock
+  std::deque<Answer> answers_;  // their addresses stay
 };
 
 // A thread that sleeps on a source in another's place, and rings a bell when it wakes.
@@ -223,7 +268,7 @@ class Wait {
       auto known = std::ranges::find(asked_, session, &Asked::session);
       if (known == asked_.end()) known = asked_.insert(known, Asked{session, {}, {}});
       known->indexes.push_back(i);
-      known->questions.push_back({reference->token().object, things_[i].type()});
+      known->calls.push_back({things_[i].type(), reference->token().object, {}});
     } catch (const Disconnected&) {
       ready_.mark(i);
     } catch (const StaleHandle&) {
@@ -247,34 +292,15 @@ class Wait {
   void ask(core::Deadline deadline) {
     const core::Deadline word = core::deadline_after(kLastWord);
     if (ready_.any() || (deadline && *deadline < *word)) deadline = word;
-    std::vector<std::unique_ptr<client::Questions>> all;
+    std::vector<std::unique_ptr<Answers>> all;
     for (const Asked& asked : asked_) {
-      all.push_back(questions_to(asked, [&] {
-        return std::make_unique<client::Questions>(asked.session, asked.questions, "ready");
-      }));
+      all.push_back(std::make_unique<Answers>(asked, "ready", asked.calls.size()));
     }
-    for (std::size_t s = 0; s < asked_.size(); ++s) {
-      if (!all[s]) continue;
-      all[s]->await(asked_[s].indexes.size(), deadline);
-      const auto states = all[s]->states();
-      for (std::size_t i = 0; i < states.size(); ++i) {
-        const bool failed = states[i] == client::Questions::State::failed;
-        const bool answered = states[i] == client::Questions::State::answered;
-        if (failed || (answered && core::unpack<bool>(all[s]->result(i)))) {
-          ready_.mark(asked_[s].indexes[i]);
-        }
-      }
-    }
-  }
-
-  // Null, if they cannot be asked: then they are ready to say so.
-  template <class Make>
-  auto questions_to(const Asked& asked, Make make) -> decltype(make()) {
-    try {
-      return make();
-    } catch (const Disconnected&) {
-      for (const std::size_t i : asked.indexes) ready_.mark(i);
-      return nullptr;
+    for (const auto& answers : all) {
+      answers->sleep(deadline);
+      answers->collect(ready_, [](const std::string& result) {
+        return core::unpack<bool>(result);
+      });
     }
   }
 
@@ -283,10 +309,8 @@ class Wait {
     std::vector<Source*> sources;
     if (!rings_.empty()) sources.push_back(&rings_);
     for (const Asked& asked : asked_) {
-      auto made = questions_to(asked, [&] { return std::make_unique<Answers>(asked); });
-      if (!made) return;
-      sources.push_back(made.get());
-      answers.push_back(std::move(made));
+      answers.push_back(std::make_unique<Answers>(asked, "wait_ready", 1));
+      sources.push_back(answers.back().get());
     }
     if (sources.empty()) {
       shm::poll_until(descriptors_, deadline);
@@ -296,7 +320,7 @@ class Wait {
       sleep_on_all(sources, deadline);
     }
     rings_.reset();
-    for (const auto& each : answers) each->collect(ready_);
+    for (const auto& each : answers) each->collect(ready_, [](const auto&) { return true; });
   }
 
   // A thread for each kind that cannot be polled; this one polls the rest.

@@ -52,7 +52,7 @@ class Blocking : public Target {
  private:
   template <class... A>
   std::string pack(client::Session& with, const Method& method, const A&... arguments) const {
-    const core::TravelScope scope(with.travel());
+    const client::ArgumentScope scope(with);
     std::string packed;
     try {
       write_arguments(packed, arguments...);

@@ -17,6 +17,7 @@ Handle::Handle(core::ReferencePtr reference) : owned_(proxy::owned(std::move(ref
 
 std::string Handle::str() const {
   if (!owned_) throw StaleHandle("the handle is empty");
+  client::session_of(owned_);  // one that was merely decoded is claimed now
   return core::token_text(owned_->outgoing());
 }
 

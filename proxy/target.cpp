@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <steward/client/reference.hpp>
+#include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 
 namespace steward::proxy {
@@ -25,8 +26,12 @@ std::string Target::name(const Method& method) const {
 
 client::SessionPtr Target::session(const Method& method) const {
   if (!reference_) throw StaleHandle(name(method) + ": the proxy is empty");
+  const core::Deadline until = client::earliest(deadline(), method.until);
   try {
-    return client::session_of(reference_);
+    return client::session_of(reference_, until);
+  } catch (const Disconnected&) {
+    if (client::has_passed(until)) throw timed_out(method);
+    throw;
   } catch (...) {
     fail(method);
   }

@@ -38,8 +38,10 @@ Method within(std::chrono::duration<Rep, Period> wait, Method method) {
   return method;
 }
 
-// This reference, or one that this process owns for its object: a token that was merely decoded
-// keeps nothing alive, so it is claimed. Throws StaleHandle, Disconnected.
+// This reference, or one that this process owns for its object: what came from another process of
+// the program, as a plain token, is claimed at once, since its sender may let go of it then. (A
+// handle in a result of a manager is claimed at its first use: see client::unclaimed.) Throws
+// StaleHandle, Disconnected.
 core::ReferencePtr owned(core::ReferencePtr reference);
 
 // A value. Thread safety: as std::shared_ptr; calls may be made from any thread.

@@ -18,8 +18,10 @@
 #include <steward/client/address.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/side_door.hpp>
+#include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/ipc_address.hpp>
+#include <steward/core/travel.hpp>
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/programs.hpp>
@@ -95,10 +97,41 @@ TEST_F(ConnectTest, ATokenIsOpenedWhereItsAddressesSay) {
   EXPECT_EQ(house.manager().grants().at(3), 1U);
   EXPECT_EQ(add(client::session_of(reference), 1), 1);
   // A token that was merely decoded is claimed at its first use, once.
-  const auto plain = std::make_shared<const core::Reference>(token);
-  EXPECT_EQ(add(client::session_of(plain), 1), 2);
-  EXPECT_EQ(add(client::session_of(plain), 1), 3);
+  const core::ReferencePtr decoded = client::unclaimed(token);
+  EXPECT_EQ(house.manager().grants().at(3), 1U);
+  EXPECT_EQ(add(client::session_of(decoded), 1), 2);
+  EXPECT_EQ(add(client::session_of(decoded), 1), 3);
   EXPECT_EQ(house.manager().grants().at(3), 2U);
+}
+
+TEST_F(ConnectTest, AForeignHandleInAResultIsDialledWhenItIsUsedAndByTheDeadline) {
+  FakeHouse house;
+  const client::SessionPtr session = client::connect(house.address());
+  FakeHouse elsewhere(Door::mute);
+  core::Token token;
+  token.incarnation = core::random_id<core::Incarnation>();
+  token.object = kList;
+  token.type = "list";
+  token.addresses = {elsewhere.address()};
+  const core::ReferencePtr decoded = session->travel().incoming(token);
+  EXPECT_EQ(elsewhere.visitors(), 0U);
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_THROW(client::session_of(decoded, core::deadline_after(20ms)), Disconnected);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 9s) << "not the timeout of connecting";
+  EXPECT_EQ(elsewhere.visitors(), 1U);
+}
+
+TEST_F(ConnectTest, SessionsThatNobodyUsesAnyMoreEnd) {
+  std::vector<std::unique_ptr<FakeHouse>> houses;
+  for (int i = 0; i < 10; ++i) {
+    houses.push_back(std::make_unique<FakeHouse>());
+    core::Token token = list_token(houses.back()->manager().incarnation(), 3);
+    token.addresses = {houses.back()->address()};
+    add(client::session_of(client::unclaimed(token)), 1);
+  }
+  // The oldest ones say goodbye; a few stay, for those who come back.
+  houses.front()->manager().wait_until([](const FakeManager& seen) { return seen.byes() == 1; });
+  EXPECT_EQ(houses.back()->manager().sessions(), 1U);
 }
 
 TEST_F(ConnectTest, ATokenOfAnotherLifeOfTheManagerIsDisconnected) {

@@ -39,6 +39,8 @@ class FakeHouse::Loop {
     thread_.join();
   }
 
+  std::size_t came() const { return came_; }
+
   enum class Order { none, stop, restart, hang_up };
   // Returns when it is done.
   void tell(Order order) {
@@ -118,6 +120,7 @@ class FakeHouse::Loop {
     return answer;
   }
   void open_door() {
+    ++came_;
     shm::UniqueFd visitor(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (door_ == Door::refuses_unheard) {
       pollfd knock{visitor.get(), POLLIN, 0};
@@ -158,6 +161,7 @@ class FakeHouse::Loop {
   const Door door_;
   const shm::UniqueFd bell_;
 
+  std::atomic<std::size_t> came_ = 0;
   std::mutex mutex_;
   std::condition_variable done_;
   Order order_ = Order::none;
@@ -185,6 +189,7 @@ FakeHouse::~FakeHouse() {
 }
 
 void FakeHouse::restart_router() { loop_->tell(Loop::Order::restart); }
+std::size_t FakeHouse::visitors() const { return loop_->came(); }
 void FakeHouse::hang_up() { loop_->tell(Loop::Order::hang_up); }
 
 }  // namespace steward::test

@@ -33,6 +33,8 @@ class FakeHouse {
 
   // Breaks all ZeroMQ connections; clients may come back.
   void restart_router();
+  // How many have come to the side door.
+  std::size_t visitors() const;
   // Hangs up on everybody who came through the side door.
   void hang_up();
 

@@ -16,13 +16,14 @@ class FakeLink::Socket final : public client::Transport {
 
   const std::vector<pollfd>& poll_fds() const override { return fds_; }
 
-  bool readable() override {
+  bool prepare_to_sleep() override {
     const std::lock_guard lock(link_->mutex_);
     link_->swallow_edge();
-    return !link_->frames_.empty() || !link_->events_.empty();
+    return link_->frames_.empty() && link_->events_.empty();
   }
+  void awake(std::span<const pollfd>) override {}
 
-  bool send(std::string_view frame) override {
+  bool send(std::string_view head, std::string_view body) override {
     std::uint64_t connection;
     {
       const std::lock_guard lock(link_->mutex_);
@@ -30,15 +31,15 @@ class FakeLink::Socket final : public client::Transport {
       if (!link_->up_ || link_->stalled_ || !(link_->seen_ || link_->early_)) return false;
       connection = link_->connection_;
     }
-    link_->receiver_(connection, std::string(frame));
+    link_->receiver_(connection, std::string(head) + std::string(body));
     return true;
   }
 
-  Arrival receive(std::string& frame) override {
+  Arrival receive(std::string_view& frame) override {
     const std::lock_guard lock(link_->mutex_);
     link_->swallow_edge();
     if (!link_->frames_.empty()) {
-      frame = std::move(link_->frames_.front());
+      frame = frame_ = std::move(link_->frames_.front());
       link_->frames_.pop_front();
       return Arrival::frame;
     }
@@ -52,6 +53,7 @@ class FakeLink::Socket final : public client::Transport {
  private:
   const std::shared_ptr<FakeLink> link_;
   const std::vector<pollfd> fds_;
+  std::string frame_;
 };
 
 FakeLink::FakeLink(Receiver receiver)

@@ -1,6 +1,6 @@
 // FakeLink: a connection in memory that behaves as ZeroMQ's: what is sent while it is down is
 // refused, what is under way when it breaks is lost, and its descriptor tells of arrivals by edges
-// only, which every send, receive and readable() swallows.
+// only, which every send, receive and prepare_to_sleep() swallows.
 //
 // Thread safety: everything may be called from any thread. Ownership: shared by the transport and
 // the test.
@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include <steward/client/transport.hpp>
+#include <steward/client/transport/transport.hpp>
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::test {

@@ -1,7 +1,7 @@
 // The record of the locks that threads hold.
 #include <gtest/gtest.h>
 
-#include <steward/client/holds.hpp>
+#include <steward/client/session/holds.hpp>
 
 namespace steward::test {
 namespace {

@@ -1,8 +1,11 @@
+#include <mutex>
 #include <sstream>
+#include <thread>
 #include <unordered_set>
 
 #include <gtest/gtest.h>
 
+#include <steward/tests/client/storm.hpp>
 #include <steward/tests/conformance/transports.hpp>
 
 namespace steward::test {
@@ -22,6 +25,26 @@ TYPED_TEST(ObjectConformance, LivesAsLongAsItsProxies) {
     EXPECT_EQ(this->manager().number_of_objects(), 1U);
   }
   EXPECT_EQ(this->manager().number_of_objects(), 0U);
+}
+
+TYPED_TEST(ObjectConformance, IsCalledThroughAllSignals) {
+  for (const int flags : {SA_RESTART, 0}) {
+    const auto list = this->manager().template list<int>();
+    const SignalStorm storm(flags);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        const SignalStorm::Thread mine;
+        const Lock lock = this->manager().lock();
+        for (int k = 0; k < 300; ++k) {
+          const std::scoped_lock hold(lock);
+          list.append(k);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(list.size(), 1200U);
+  }
 }
 
 TYPED_TEST(ObjectConformance, LivesInAnotherAfterItsProxiesAreGone) {

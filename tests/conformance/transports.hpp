@@ -10,10 +10,10 @@
 
 #include <gtest/gtest.h>
 
-#include <steward/client/live_session.hpp>
+#include <steward/client/session/driver.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/state.hpp>
-#include <steward/client/transport.hpp>
+#include <steward/client/transport/transport.hpp>
 #include <steward/manager/private_server.hpp>
 #include <steward/manager/server/listener_local.hpp>
 #include <steward/manager/server/server.hpp>
@@ -29,12 +29,17 @@ class LocalTransport final : public client::Transport {
       : connection_(std::move(connection)), fds_{{connection_->fd(), POLLIN, 0}} {}
 
   const std::vector<pollfd>& poll_fds() const override { return fds_; }
-  bool readable() override { return !greeted_ || connection_->readable(); }
-  bool send(std::string_view frame) override { return connection_->send(frame); }
-  client::Arrival receive(std::string& frame) override {
+  bool prepare_to_sleep() override { return greeted_ && !connection_->readable(); }
+  void awake(std::span<const pollfd>) override {}
+  bool send(std::string_view head, std::string_view body) override {
+    return connection_->send(std::string(head).append(body));
+  }
+  client::Arrival receive(std::string_view& frame) override {
     if (!std::exchange(greeted_, true)) return client::Arrival::connected;
-    switch (connection_->receive(frame)) {
-      case server::LocalNetwork::Connection::Got::frame: return client::Arrival::frame;
+    switch (connection_->receive(frame_)) {
+      case server::LocalNetwork::Connection::Got::frame:
+        frame = frame_;
+        return client::Arrival::frame;
       case server::LocalNetwork::Connection::Got::closed:
         return std::exchange(closed_, true) ? client::Arrival::nothing
                                             : client::Arrival::disconnected;
@@ -46,6 +51,7 @@ class LocalTransport final : public client::Transport {
  private:
   std::unique_ptr<server::LocalNetwork::Connection> connection_;
   std::vector<pollfd> fds_;
+  std::string frame_;
   bool greeted_ = false;
   bool closed_ = false;
 };
@@ -60,7 +66,7 @@ class InProcess {
     client::SessionPtr session = client::connect_over(
         std::make_unique<LocalTransport>(network_->connect()), {}, {"local:test"});
     // So that tokens find it: there is no address by which they could connect.
-    client::State::current().introduce(std::static_pointer_cast<client::LiveSession>(session));
+    client::State::current().introduce(std::static_pointer_cast<client::SessionDriver>(session));
     manager_ = std::make_unique<Manager>(face::ManagerAccess::over(std::move(session)));
   }
   ~InProcess() {

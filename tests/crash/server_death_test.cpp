@@ -1,10 +1,13 @@
 // A server that stops or dies never makes a client hang.
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +17,7 @@
 #include <steward/client/ring.hpp>
 #include <steward/steward.hpp>
 
+#include <steward/tests/client/storm.hpp>
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/general_road.hpp>
 #include <steward/tests/shm/block_hog.hpp>
@@ -62,6 +66,20 @@ TEST(ServerDeath, AStoppedServerDoesNotHoldUpTheFirstCallOfAQueue) {
   queue.put(7);
   patient.join();
   EXPECT_EQ(queue.transport(), "shm") << "nothing was decided before the manager had answered";
+}
+
+// What could not be had for a moment is asked for again.
+TEST(ServerDeath, AQueueFindsItsRingOnceThereAreDescriptorsAgain) {
+  Manager manager;
+  const Queue<int> queue = manager.queue<int>();
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{3, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_EQ(queue.try_get(), std::nullopt);
+  EXPECT_EQ(queue.transport(), "zmq");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_TRUE(eventually([&] { return queue.transport() == "shm"; }));
 }
 
 TEST(ServerDeath, WhatAKilledServerKeptDoesNotStandInTheWay) {
@@ -119,6 +137,48 @@ TEST(ServerDeath, AKilledServerEndsEveryCallAtOnce) {
   EXPECT_THROW(list.size(), Disconnected);
   EXPECT_THROW(list.append(1), Disconnected);
   EXPECT_THROW(manager.list<int>(), Disconnected);
+}
+
+// Whatever each thread is doing, and though signals disturb it all the time.
+TEST(ServerDeath, AKilledServerEndsThreadsInTheMiddleOfEverything) {
+  const GeneralRoad through_the_manager;
+  const SignalStorm storm(0);
+  Manager manager;
+  const List<int> list = manager.list<int>({1});
+  const Queue<int> queue = manager.queue<int>(1);
+  const Lock lock = manager.lock();
+  const Lock taken = manager.lock();
+  taken.lock();
+  const std::vector<std::function<void()>> doings = {
+      [&] { std::scoped_lock hold(lock); },
+      [&] { list.append(list.size() > 0 ? 1 : 0); },
+      [&] { static_cast<void>(queue.get_for(1ms)); },
+      [&] { static_cast<void>(queue.put_for(1, 1ms)); },
+      [&] { static_cast<void>(taken.try_lock_for(1ms)); },
+      [&] {
+        static_cast<void>(wait({lock, queue}, 1ms));
+        static_cast<void>(lock.locked());
+      },
+      [&] { static_cast<void>(manager.list<int>({1, 2})); },
+  };
+  std::atomic<int> busy = 0;
+  std::vector<std::thread> threads;
+  for (const auto& doing : doings) {
+    threads.emplace_back([&] {
+      const SignalStorm::Thread disturbed;
+      EXPECT_THROW(
+          {
+            for (int i = 0;; ++i) {
+              doing();
+              if (i == 5) ++busy;
+            }
+          },
+          Disconnected);
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return busy == static_cast<int>(doings.size()); }));
+  ASSERT_EQ(::kill(manager.pid(), SIGKILL), 0);
+  for (std::thread& thread : threads) thread.join();
 }
 
 TEST(ServerDeath, AKilledServerDoesNotStopItemsBetweenProcesses) {

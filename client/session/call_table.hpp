@@ -1,66 +1,54 @@
-// CallTable: the calls of a session that are not complete. Each keeps its frame, so that it can be
-// sent again after a broken connection.
+// CallTable: the calls of a session that have a number and are not complete. Each keeps its body,
+// so that it can be sent again after a broken connection.
 //
 // Complete is: a call whose reply is here; a post when a later call's reply is here, since a
 // manager takes a session's frames in order and answers a post only if it failed; an ack or a
 // cancel likewise.
 //
-// Thread safety: none; guarded by the session's mutex.
+// Thread safety: none.
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include <steward/client/crew.hpp>
 #include <steward/client/session.hpp>
-#include <steward/core/errors.hpp>
+#include <steward/core/clock.hpp>
+#include <steward/core/wire.hpp>
 
 namespace steward::client {
 
-// How a call ended, for the thread that waits for it.
-struct CallWaiter : Waiter {
-  enum class End : std::uint8_t {
-    replied,          // `code` and `payload` are the manager's
-    disconnected,     // it had no effect, or the manager is gone; `payload` says why
-    outcome_unknown,  // it may have had one; likewise
-  };
-  End end = End::replied;
-  core::Seq seq = 0;  // of the reply
-  core::ErrorCode code = core::ErrorCode::ok;
-  std::string payload;
-};
-
 struct PendingCall {
-  core::Seq seq = 0;
+  core::Seq seq = 0;        // 0: it has none yet, see Calls
+  std::uint64_t start = 0;  // how many calls were started before
   core::ThreadNumber thread = 0;
+  core::ObjectId object{};
   Effect effect = Effect::change;
   bool post = false;
-  bool sent = false;       // the manager may have seen it
-  bool cancelled = false;  // nobody waits any more
-  bool unattended = false; // nobody ever waited: an error is thrown by the thread's next call
-  unsigned repeats = 0;    // on new sessions, after the old one was lost
-  std::string frame;
+  bool confirm = false;     // an ack leaves before its completion is told
+  bool sent = false;        // the manager may have seen it
+  bool cancelled = false;   // nobody waits any more
+  bool unattended = false;  // nobody ever waited: an error is thrown by the thread's next call
+  bool unlocks = false;     // a post that ends a hold
+  bool last_word = false;   // past its deadline: the manager's last word is awaited
+  std::string body;         // as it is sent, from behind its number
   // Where its end is told. Without one, what the call grants goes back.
-  CallWaiter* waiter = nullptr;
+  Completion* completion = nullptr;
   // A claim that renews a reference after its session was lost.
   core::ObjectId renews{};
+  core::Deadline deadline;
 };
-
-// Appends a calls envelope of one call.
-void append_calls_frame(std::string& frame, core::Seq first_incomplete, const core::Call& call);
 
 class CallTable {
  public:
-  // The next number, and an entry that is not in the table yet; its frame is empty, its memory that
-  // of an earlier call.
+  // An entry that is not in the table; its body is empty, its memory that of an earlier call.
   std::unique_ptr<PendingCall> draft();
   void discard(std::unique_ptr<PendingCall> call);
-  PendingCall& add(std::unique_ptr<PendingCall> call);
+  core::Seq next() const { return next_seq_; }
+  // Gives it the next number.
+  PendingCall& add(std::unique_ptr<PendingCall>&& call);
 
   PendingCall* find(core::Seq seq);  // posts too
   void remove(PendingCall& call);

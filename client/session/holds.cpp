@@ -1,4 +1,4 @@
-#include <steward/client/holds.hpp>
+#include <steward/client/session/holds.hpp>
 
 namespace steward::client {
 

@@ -1,59 +1,42 @@
-#include <steward/client/call_table.hpp>
+#include <steward/client/session/call_table.hpp>
 
 #include <algorithm>
 #include <iterator>
 #include <utility>
 
-#include <steward/core/writer.hpp>
-
 namespace steward::client {
 namespace {
 
-// What is kept for the next call: enough for the threads of an ordinary program, with frames of
+// What is kept for the next call: enough for the threads of an ordinary program, with bodies of
 // ordinary size.
 constexpr std::size_t kSpareCalls = 64;
-constexpr std::size_t kSpareFrameBytes = 64U << 10U;
+constexpr std::size_t kSpareBodyBytes = 64U << 10U;
 // So many complete calls behind one that is not are worth a message, and fit into any.
 constexpr std::size_t kCompleteMany = 100;
 
 }  // namespace
 
-// What core::encode_calls makes, without its detours.
-void append_calls_frame(std::string& frame, core::Seq first_incomplete, const core::Call& call) {
-  core::Writer writer(frame);
-  writer.array(4);
-  writer.natural(core::kProtocolVersion);
-  writer.natural(static_cast<std::uint64_t>(core::Envelope::calls));
-  writer.natural(first_incomplete);
-  writer.array(1);
-  core::append_call(frame, call);
-}
-
 std::unique_ptr<PendingCall> CallTable::draft() {
-  std::unique_ptr<PendingCall> call;
-  if (spare_.empty()) {
-    call = std::make_unique<PendingCall>();
-  } else {
-    call = std::move(spare_.back());
-    spare_.pop_back();
-  }
-  call->seq = next_seq_;
+  if (spare_.empty()) return std::make_unique<PendingCall>();
+  std::unique_ptr<PendingCall> call = std::move(spare_.back());
+  spare_.pop_back();
   return call;
 }
 
 void CallTable::discard(std::unique_ptr<PendingCall> call) {
-  if (spare_.size() >= kSpareCalls || call->frame.capacity() > kSpareFrameBytes) return;
-  std::string frame = std::move(call->frame);
-  frame.clear();
+  if (spare_.size() >= kSpareCalls || call->body.capacity() > kSpareBodyBytes) return;
+  std::string body = std::move(call->body);
+  body.clear();
   *call = PendingCall{};
-  call->frame = std::move(frame);
+  call->body = std::move(body);
   spare_.push_back(std::move(call));
 }
 
-PendingCall& CallTable::add(std::unique_ptr<PendingCall> call) {
-  next_seq_ = call->seq + 1;
+PendingCall& CallTable::add(std::unique_ptr<PendingCall>&& call) {
   Calls& calls = call->post ? posts_ : calls_;
-  calls.push_back(std::move(call));
+  calls.emplace_back();
+  calls.back() = std::move(call);
+  calls.back()->seq = next_seq_++;
   return *calls.back();
 }
 

@@ -1,10 +1,12 @@
 // Handshake: what is said on a connection until calls may flow. A new session shows the ticket from
-// the side door; a known one proves that it holds the secret of its welcome, and has the manager
-// prove the same.
+// the control socket; a known one proves that it holds the secret of its welcome, and has the
+// manager prove the same.
 //
-// Thread safety: none; guarded by the session's mutex.
+// Thread safety: none.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,13 +15,16 @@
 
 namespace steward::client {
 
+// Gives another random nonce each time.
+using Nonces = std::function<std::string()>;
+
 class Handshake {
  public:
-  explicit Handshake(std::string ticket) : ticket_(std::move(ticket)) {}
+  Handshake(std::string ticket, Nonces nonces)
+      : nonces_(std::move(nonces)), ticket_(std::move(ticket)) {}
 
   // Whether the manager has ever welcomed this session.
   bool known() const { return session_.has_value(); }
-  const core::SessionId& session() const { return *session_; }
 
   // The first words on a connection.
   std::string hello();
@@ -32,6 +37,7 @@ class Handshake {
   void restart(std::string ticket);
 
  private:
+  Nonces nonces_;
   std::string ticket_;
   std::optional<core::SessionId> session_;
   core::Incarnation incarnation_;

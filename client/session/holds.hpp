@@ -7,7 +7,7 @@
 // lock goes with its last proxy, and nobody says so here: of the holds without a proxy only the
 // latest 1,000 are remembered. An unlock of an older one is a call like any other.
 // A hold that was lost is remembered until it is unlocked, or the last proxy of the lock in this
-// process is gone. Thread safety: none; guarded by the session's mutex.
+// process is gone. Thread safety: none.
 #pragma once
 
 #include <cstddef>

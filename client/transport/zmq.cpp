@@ -1,12 +1,16 @@
-#include <steward/client/transport_zmq.hpp>
-
+// The transport over ZeroMQ. The only place in this room, beside the router of Listeners, that
+// knows it.
+#include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 
 #include <zmq.hpp>
 
-#include <steward/client/transport_options.hpp>
+#include <steward/client/transport/dialer.hpp>
+#include <steward/client/transport/options.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/signals_blocked.hpp>
 
 namespace steward::client {
 
@@ -46,7 +50,7 @@ constexpr int kHandshakeFailures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
 
 class ZmqTransport final : public Transport {
  public:
-  ZmqTransport(ZmqContext& context, const ZmqGoal& goal)
+  ZmqTransport(ZmqContext& context, const Goal& goal)
       : has_key_(goal.keys.has_value()),
         dealer_(context.context, zmq::socket_type::dealer),
         monitor_(context.context, zmq::socket_type::pair) {
@@ -75,24 +79,43 @@ class ZmqTransport final : public Transport {
 
   const std::vector<pollfd>& poll_fds() const override { return fds_; }
 
-  // Sending swallows the edge of the DEALER's descriptor only; the monitor is read to its end each
-  // time, so that its edge is never lost.
-  bool readable() override { return (dealer_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
-
-  bool send(std::string_view frame) override {
-    return dealer_.send(zmq::buffer(frame), zmq::send_flags::dontwait).has_value();
+  // Only sending and receiving swallow the edge of the DEALER's descriptor, and a receive() that
+  // found nothing has read up to it. The monitor is read to its end each time.
+  bool prepare_to_sleep() override {
+    if (!drained_) drained_ = (dealer_events() & ZMQ_POLLIN) == 0;
+    return drained_;
   }
 
-  Arrival receive(std::string& frame) override {
-    if (dealer_.recv(message_, zmq::recv_flags::dontwait)) {
+  void awake(std::span<const pollfd> entries) override {
+    for (const pollfd& entry : entries) {
+      if (entry.revents == 0) continue;
+      if (entry.fd == fds_[0].fd) drained_ = false;
+      if (entry.fd == fds_[1].fd) monitor_speaks_ = true;
+    }
+  }
+
+  bool send(std::string_view head, std::string_view body) override {
+    zmq::message_t frame(head.size() + body.size());
+    std::ranges::copy(head, frame.data<char>());
+    std::ranges::copy(body, frame.data<char>() + head.size());
+    drained_ = false;
+    const int sent =
+        retried([&] { return zmq_msg_send(frame.handle(), dealer_.handle(), ZMQ_DONTWAIT); });
+    if (sent < 0 && zmq_errno() != EAGAIN) fail();
+    return sent >= 0;
+  }
+
+  Arrival receive(std::string_view& frame) override {
+    if (receive_from(dealer_)) {
       // No envelope has more than one frame: of a longer message only the last one counts.
-      while (message_.more()) {
-        if (!dealer_.recv(message_, zmq::recv_flags::dontwait)) break;
+      while (message_.more() && receive_from(dealer_)) {
       }
-      frame.assign(message_.data<char>(), message_.size());
+      frame = message_.to_string_view();
       return Arrival::frame;
     }
-    return next_event();
+    drained_ = true;
+    message_.rebuild();
+    return monitor_speaks_ ? next_event() : Arrival::nothing;
   }
 
   std::string refusal() const override { return refusal_; }
@@ -104,7 +127,7 @@ class ZmqTransport final : public Transport {
     std::uint32_t value = 0;
   };
 
-  void be_remote(const ZmqGoal& goal) {
+  void be_remote(const Goal& goal) {
     dealer_.set(zmq::sockopt::heartbeat_ivl, kHeartbeatMs);
     dealer_.set(zmq::sockopt::heartbeat_timeout, kHeartbeatTimeoutMs);
     dealer_.set(zmq::sockopt::ipv6, goal.endpoint.starts_with("tcp://["));
@@ -112,6 +135,42 @@ class ZmqTransport final : public Transport {
     dealer_.set(zmq::sockopt::curve_serverkey, bytes_of(goal.keys->server.public_key));
     dealer_.set(zmq::sockopt::curve_publickey, bytes_of(goal.keys->client.public_key));
     dealer_.set(zmq::sockopt::curve_secretkey, bytes_of(goal.keys->client.secret_key));
+  }
+
+  // ZeroMQ polls for its own commands in nearly every call, and poll ends with EINTR also where the
+  // handler of the signal was installed with SA_RESTART. Nothing has happened by then.
+  template <class F>
+  static int retried(F call) {
+    int result;
+    do {
+      result = call();
+    } while (result < 0 && zmq_errno() == EINTR);
+    return result;
+  }
+
+  [[noreturn]] static void fail() {
+    const int error = zmq_errno();
+    const std::string text = std::string("the connection failed: ") + zmq_strerror(error);
+    if (error == ENOMEM || error == EMFILE || error == ENFILE) throw Overloaded(text);
+    throw Disconnected(text);
+  }
+
+  int dealer_events() {
+    int events = 0;
+    std::size_t size = sizeof events;
+    if (retried([&] {
+          return zmq_getsockopt(dealer_.handle(), ZMQ_EVENTS, &events, &size);
+        }) < 0) {
+      fail();
+    }
+    return events;
+  }
+
+  bool receive_from(zmq::socket_t& socket) {
+    const int size =
+        retried([&] { return zmq_msg_recv(message_.handle(), socket.handle(), ZMQ_DONTWAIT); });
+    if (size < 0 && zmq_errno() != EAGAIN) fail();
+    return size >= 0;
   }
 
   Event decode_event() const {
@@ -123,21 +182,21 @@ class ZmqTransport final : public Transport {
   }
 
   Arrival next_event() {
-    while (monitor_.recv(message_, zmq::recv_flags::dontwait)) {
+    while (receive_from(monitor_)) {
       const Event event = decode_event();
-      while (message_.more()) {  // the address
-        if (!monitor_.recv(message_, zmq::recv_flags::dontwait)) break;
+      while (message_.more() && receive_from(monitor_)) {  // the address
       }
       if (event.event == ZMQ_EVENT_DISCONNECTED) return Arrival::disconnected;
       if (event.event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         ever_connected_ = true;
         // Lets the socket drop its old pipe and take the new one before anything is sent: it looks
         // at its commands only now and then by itself.
-        readable();
+        drained_ = (dealer_events() & ZMQ_POLLIN) == 0;
         return Arrival::connected;
       }
       if ((event.event & kHandshakeFailures) != 0 && is_refusal(event)) return Arrival::refused;
     }
+    monitor_speaks_ = false;
     return Arrival::nothing;
   }
 
@@ -163,6 +222,8 @@ class ZmqTransport final : public Transport {
 
   // Guarded by the session's mutex. The monitor is closed last.
   zmq::message_t message_;
+  bool drained_ = false;        // whatever comes now, the DEALER's descriptor tells of it
+  bool monitor_speaks_ = true;  // its descriptor told of something that was not read to the end
   bool ever_connected_ = false;
   int refusals_ = 0;
   std::string refusal_;
@@ -172,10 +233,11 @@ class ZmqTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> dial_zmq(ZmqContext*& context, const ZmqGoal& goal) {
+std::unique_ptr<Transport> Dialer::dial(const Goal& goal) {
+  const core::SignalsBlocked undisturbed;
   try {
-    if (context == nullptr) context = new ZmqContext;
-    return std::make_unique<ZmqTransport>(*context, goal);
+    if (zmq_ == nullptr) zmq_ = new ZmqContext;
+    return std::make_unique<ZmqTransport>(*zmq_, goal);
   } catch (const zmq::error_t& error) {
     const std::string text = "cannot open a connection to " + goal.endpoint + ": " + error.what();
     if (error.num() == EINVAL) throw BadCall(text);

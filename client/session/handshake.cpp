@@ -1,4 +1,4 @@
-#include <steward/client/handshake.hpp>
+#include <steward/client/session/handshake.hpp>
 
 #include <utility>
 
@@ -7,7 +7,7 @@
 namespace steward::client {
 
 std::string Handshake::hello() {
-  nonce_ = core::random_bytes(core::kChallengeBytes);
+  nonce_ = nonces_();
   core::Hello hello;
   hello.nonce = nonce_;
   if (session_) {
@@ -20,7 +20,7 @@ std::string Handshake::hello() {
 
 std::string Handshake::prove(std::string_view challenge, std::vector<core::Seq> incomplete,
                              core::Seq first_incomplete) {
-  nonce_ = core::random_bytes(core::kChallengeBytes);
+  nonce_ = nonces_();
   core::Hello hello;
   hello.session = session_;
   hello.nonce = nonce_;

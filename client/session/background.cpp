@@ -1,0 +1,37 @@
+#include <steward/client/session/background.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include <steward/client/waiting.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/own_threads.hpp>
+
+namespace steward::client {
+
+void run_in_background(const char* name, std::function<void()> run) {
+  try {
+    core::start_own_thread(name, std::move(run)).detach();
+  } catch (const std::system_error&) {
+    throw Overloaded("no thread is left for a session");
+  }
+}
+
+BackgroundStop::BackgroundStop() : stopped_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!stopped_) throw Overloaded("no descriptor is left for a session");
+}
+
+void BackgroundStop::stop() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(stopped_.get(), &one, sizeof one);
+}
+
+bool BackgroundStop::sleep_until(core::Deadline deadline) const {
+  return !wait_readable(stopped_.get(), deadline);
+}
+
+}  // namespace steward::client

@@ -1,0 +1,33 @@
+// Threads of the library that nobody joins: they keep nothing alive that they do not need, and end
+// by themselves. So they may end when they like, also in the middle of a process's exit, and a
+// forked child has nothing of them.
+#pragma once
+
+#include <functional>
+
+#include <steward/core/clock.hpp>
+#include <steward/shm/unique_fd.hpp>
+
+namespace steward::client {
+
+// Runs it on a thread of this name (see core::start_own_thread). It must not throw. Throws Overloaded if
+// no thread is left.
+void run_in_background(const char* name, std::function<void()> run);
+
+// Ends a background thread that comes back now and then. Shared by the thread and who stops it.
+// Thread safety: stop() may be called by any thread.
+class BackgroundStop {
+ public:
+  // Throws Overloaded if no descriptor is left.
+  BackgroundStop();
+  void stop() noexcept;
+  // False: it was stopped before that.
+  bool sleep_until(core::Deadline deadline) const;
+
+ private:
+  // Waits by poll and not by a condition variable, whose destructor would wait in a forked child
+  // for a thread that is not there.
+  shm::UniqueFd stopped_;  // an eventfd
+};
+
+}  // namespace steward::client

@@ -1,0 +1,365 @@
+#include <steward/client/session/calls.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <steward/core/writer.hpp>
+
+namespace steward::client {
+namespace {
+
+// How long the manager's last word on a call is awaited after its deadline.
+constexpr std::chrono::milliseconds kLastWord{100};
+// So many posts without a reply to anything, and one of them asks for a reply: it tells that those
+// before it are complete.
+constexpr std::size_t kPostsUnproven = 256;
+// What is queued leaves in frames of so many bytes and calls. A call that is awaited is always the
+// last of its frame: the manager answers no more than one frame's worth of results for a frame.
+constexpr std::size_t kBatchBytes = 16U << 10U;
+constexpr std::size_t kBatchCalls = 256;
+
+constexpr std::size_t kNaturalBytesMax = 9;
+
+std::size_t natural_bytes(std::uint64_t value) {
+  return value < 0x80 ? 1 : value < 0x100 ? 2 : value < 0x10000 ? 3 : value <= 0xffffffff ? 5 : 9;
+}
+
+std::uint64_t milliseconds_until(core::Time deadline, core::Time now) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, left.count()));
+}
+
+bool hands_back(Effect effect) { return effect == Effect::take || effect == Effect::offer; }
+
+void append_header(std::string& frame, core::Seq first_incomplete, std::size_t calls) {
+  core::Writer writer(frame);
+  writer.array(4);
+  writer.natural(core::kProtocolVersion);
+  writer.natural(static_cast<std::uint64_t>(core::Envelope::calls));
+  writer.natural(first_incomplete);
+  writer.array(calls);
+}
+
+// Of a frame with this call alone. Its first_incomplete is at most its own number.
+std::size_t frame_bytes(std::size_t body, std::size_t natural) { return 5 + 2 * natural + body; }
+
+}  // namespace
+
+std::string CallLabel::text() const {
+  std::string text;
+  if (object == core::kManagerObject) {
+    text = "manager";
+  } else {
+    text = std::string(type.empty() ? "object" : type) + "#" + std::to_string(core::number(object));
+  }
+  return text + "." + std::string(method) + ": ";
+}
+
+void Calls::limit(std::size_t message_bytes, std::size_t calls_in_flight) {
+  message_bytes_ = message_bytes;
+  limit_ = calls_in_flight;
+}
+
+// --- calls that begin
+
+void CallRequest::compose(core::Time now) {
+  core::Call fields;
+  fields.thread = thread;
+  if (deadline) fields.wait_ms = milliseconds_until(*deadline, now);
+  fields.object = object;
+  fields.method = method;
+  fields.args = args;
+  fields.post = post;
+  core::append_call_body(body, fields);
+}
+
+bool Calls::start(CallRequest& request, Completion* completion, core::Time now,
+                  std::size_t& bytes) {
+  std::unique_ptr<PendingCall> call = table_.draft();
+  call->start = started_;
+  call->thread = request.thread;
+  call->object = request.object;
+  call->effect = request.effect;
+  call->post = request.post;
+  call->confirm = request.confirm;
+  call->unattended = request.unattended;
+  call->unlocks = request.unattended && request.method == "unlock";
+  call->renews = request.renews;
+  if (request.body.empty()) {
+    std::swap(request.body, call->body);  // its memory
+    request.compose(now);
+  }
+  std::swap(request.body, call->body);
+  const bool waits = !call->post && (!waiting_.empty() || !has_slot());
+  bytes = frame_bytes(call->body.size(), waits ? kNaturalBytesMax : natural_bytes(table_.next()));
+  if (message_bytes_ != 0 && bytes > message_bytes_) {
+    table_.discard(std::move(call));
+    return false;
+  }
+  // A deadline in the past still asks: what is there at once, the manager gives at once.
+  const bool past = request.deadline && *request.deadline <= now && hands_back(request.effect);
+  PendingCall& begun = *call;
+  watch(begun, past ? now + kLastWord : request.deadline);
+  try {
+    waits ? waiting_.push_back(std::move(call)) : enter(call);
+  } catch (...) {
+    watch(begun, std::nullopt);
+    throw;
+  }
+  ++started_;
+  begun.completion = completion;
+  if (completion != nullptr) completion->call_ = &begun;
+  return true;
+}
+
+// Into the table, and to be sent. If it throws, the call is where it was.
+void Calls::enter(std::unique_ptr<PendingCall>& call) {
+  if (flowing_) outbox_.emplace_back();
+  try {
+    const PendingCall& added = table_.add(std::move(call));
+    if (flowing_) outbox_.back().call = added.seq;
+  } catch (...) {
+    if (flowing_) outbox_.pop_back();
+    throw;
+  }
+}
+
+void Calls::add(std::unique_ptr<PendingCall> call) {
+  if (!call->post && (!waiting_.empty() || !has_slot())) {
+    call->seq = 0;
+    waiting_.push_back(std::move(call));
+  } else {
+    enter(call);
+  }
+}
+
+void Calls::advance() {
+  while (!waiting_.empty() && has_slot()) {
+    enter(waiting_.front());
+    waiting_.pop_front();
+  }
+}
+
+bool Calls::post_should_ask() const {
+  return table_.posts() > 0 && table_.posts() % kPostsUnproven == 0;
+}
+
+bool Calls::posts_pile_up() const { return table_.posts() > kPostsUnproven; }
+
+// --- calls that end
+
+void Calls::remove(PendingCall& call) {
+  watch(call, std::nullopt);
+  table_.remove(call);
+}
+
+// A call that waits for long keeps `first_incomplete` where it is, and all replies since with the
+// manager: it is told then which of them are not needed.
+void Calls::prove(core::Seq seq) {
+  table_.prove(seq);
+  const std::vector<core::Seq> complete = table_.take_complete();
+  if (complete.empty()) return;
+  for (const core::Seq each : complete) table_.note_ack(each);
+  send(core::encode_seqs(core::Envelope::ack, complete));
+}
+
+void Calls::ack(core::Seq seq) {
+  table_.note_ack(seq);
+  send(core::encode_seqs(core::Envelope::ack, {seq}));
+}
+
+void Calls::finish(PendingCall& call, Outcome outcome) {
+  watch(call, std::nullopt);
+  Completion* completion = std::exchange(call.completion, nullptr);
+  if (completion == nullptr) return;
+  completion->call_ = nullptr;
+  completion->done(std::move(outcome));
+}
+
+void Calls::end(PendingCall& call, Outcome::End end) { finish(call, {end, {}, {}}); }
+
+// It never happens.
+void Calls::forget(PendingCall& call) {
+  if (call.seq != 0) return remove(call);
+  const auto is_it = [&call](const auto& each) { return each.get() == &call; };
+  const auto at = std::ranges::find_if(waiting_, is_it);
+  watch(call, std::nullopt);
+  table_.discard(std::move(*at));
+  waiting_.erase(at);
+}
+
+void Calls::tell_cancel(PendingCall& call) {
+  table_.note_cancel(call.seq);
+  call.cancelled = true;
+  send(core::encode_seqs(core::Envelope::cancel, {call.seq}));
+}
+
+// What a take was given goes back with the cancel.
+void Calls::give_up(PendingCall& call) {
+  if (!call.sent) {
+    end(call, Outcome::End::not_done);
+    return forget(call);
+  }
+  if (!call.cancelled) tell_cancel(call);
+  end(call, call.effect == Effect::take ? Outcome::End::not_done : Outcome::End::given_up);
+}
+
+void Calls::cancel(Completion& completion) {
+  if (completion.call_ != nullptr) give_up(*completion.call_);
+}
+
+void Calls::abandon(Completion& completion) noexcept {
+  PendingCall* call = std::exchange(completion.call_, nullptr);
+  if (call == nullptr) return;
+  call->completion = nullptr;
+  watch(*call, std::nullopt);
+}
+
+void Calls::late(PendingCall& call, core::Time now) {
+  if (call.seq == 0) {
+    end(call, Outcome::End::no_slot);
+    return forget(call);
+  }
+  // An offer may have been taken up: only the manager knows.
+  if (call.sent && call.effect == Effect::offer && !std::exchange(call.last_word, true)) {
+    tell_cancel(call);
+    return watch(call, now + kLastWord);
+  }
+  give_up(call);
+}
+
+void Calls::tick(core::Time now) {
+  while (!alarms_.empty() && std::get<core::Time>(*alarms_.begin()) <= now) {
+    late(*std::get<PendingCall*>(*alarms_.begin()), now);
+  }
+}
+
+core::Deadline Calls::next_deadline() const {
+  if (alarms_.empty()) return std::nullopt;
+  return std::get<core::Time>(*alarms_.begin());
+}
+
+core::Deadline Calls::deadline_of(const Completion& completion) {
+  return completion.call_ != nullptr ? completion.call_->deadline : std::nullopt;
+}
+
+void Calls::watch(PendingCall& call, core::Deadline deadline) {
+  if (deadline == call.deadline) return;
+  if (deadline) alarms_.emplace(*deadline, call.start, &call);
+  const core::Deadline before = std::exchange(call.deadline, deadline);
+  if (before) alarms_.erase({*before, call.start, &call});
+}
+
+// A manager that is known to be dead has taken every outcome along: no call may be retried, but
+// none needs to be either. One that merely cannot be reached may still act on what it was sent.
+void Calls::fail(const std::string& reason, bool manager_is_dead) {
+  for (PendingCall* call : table_.in_order()) {
+    if (call->completion == nullptr) continue;
+    const bool sent = call->sent;
+    const bool unknown = !manager_is_dead && sent && call->effect != Effect::read;
+    finish(*call, {unknown ? Outcome::End::outcome_unknown : Outcome::End::disconnected, {},
+                   reason});
+    // Should the manager come back, it must not do later what the caller has given up; what it has
+    // handed over already, it gets back.
+    sent ? table_.forsake(*call) : table_.remove(*call);
+  }
+  for (const auto& call : waiting_) finish(*call, {Outcome::End::disconnected, {}, reason});
+  std::erase_if(waiting_, [](const auto& call) { return call->renews == core::ObjectId{}; });
+}
+
+// --- connections and sessions
+
+void Calls::pause() {
+  flowing_ = false;
+  outbox_.clear();
+  first_ = composed_ = 0;
+}
+
+void Calls::resume() {
+  pause();
+  flowing_ = true;
+  drop_cancelled();
+  if (auto acks = table_.acks(); !acks.empty()) {
+    send(core::encode_seqs(core::Envelope::ack, acks));
+  }
+  if (auto cancels = table_.cancels(); !cancels.empty()) {
+    send(core::encode_seqs(core::Envelope::cancel, cancels));
+  }
+  for (const PendingCall* call : table_.in_order()) outbox_.push_back({call->seq, {}});
+}
+
+void Calls::drop_cancelled() {
+  for (PendingCall* call : table_.in_order()) {
+    if (call->cancelled) end(*call, Outcome::End::given_up);  // no last word is to come
+  }
+  table_.drop_cancelled();
+}
+
+std::vector<std::unique_ptr<PendingCall>> Calls::restart() {
+  pause();
+  std::vector<std::unique_ptr<PendingCall>> all = table_.restart();
+  std::ranges::move(waiting_, std::back_inserter(all));
+  waiting_.clear();
+  return all;
+}
+
+// --- what is to be sent
+
+void Calls::send(std::string frame) {
+  if (flowing_) outbox_.push_back({0, std::move(frame)});
+}
+
+std::optional<Frame> Calls::front() {
+  while (first_ < outbox_.size() && outbox_[first_].call != 0 &&
+         table_.find(outbox_[first_].call) == nullptr) {
+    ++first_;  // it has ended before it could be sent
+  }
+  if (first_ == outbox_.size()) {
+    outbox_.clear();
+    first_ = 0;
+    return std::nullopt;
+  }
+  composed_ = 1;
+  if (outbox_[first_].call == 0) return Frame{outbox_[first_].frame, {}};
+  const PendingCall* call = table_.find(outbox_[first_].call);
+  std::size_t bytes = frame_bytes(call->body.size(), kNaturalBytesMax);
+  std::size_t count = 1;
+  const std::size_t limit =
+      message_bytes_ == 0 ? kBatchBytes : std::min(kBatchBytes, message_bytes_);
+  for (const PendingCall* last = call;
+       last->post && count < kBatchCalls && first_ + composed_ < outbox_.size(); ++count) {
+    const PendingCall* next = table_.find(outbox_[first_ + composed_].call);
+    if (next == nullptr) break;
+    bytes += 1 + kNaturalBytesMax + next->body.size();
+    if (bytes > limit) break;
+    ++composed_;
+    last = next;
+  }
+  head_.clear();
+  append_header(head_, table_.first_incomplete(), composed_);
+  core::append_call_number(head_, call->seq);
+  if (composed_ == 1) return Frame{head_, call->body};
+  head_ += call->body;
+  for (std::size_t i = 1; i < composed_; ++i) {
+    const PendingCall* next = table_.find(outbox_[first_ + i].call);
+    core::append_call_number(head_, next->seq);
+    head_ += next->body;
+  }
+  return Frame{head_, {}};
+}
+
+void Calls::sent() {
+  for (; composed_ > 0; --composed_, ++first_) {
+    if (PendingCall* call = table_.find(outbox_[first_].call)) call->sent = true;
+  }
+  if (first_ == outbox_.size()) {
+    outbox_.clear();
+    first_ = 0;
+  } else if (first_ > 1024) {
+    outbox_.erase(outbox_.begin(), outbox_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+}
+
+}  // namespace steward::client

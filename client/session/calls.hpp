@@ -1,0 +1,142 @@
+// Calls: the calls of a session from their start to their end. Numbers them, keeps them within the
+// number that may be in flight (the others wait in their order), watches their deadlines, composes
+// the frames that carry them, and remembers what has to be sent again.
+//
+// A value: no clock, no socket, no lock; time comes with the inputs. Completions are told from
+// within. Thread safety: none.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include <steward/client/session/call_table.hpp>
+#include <steward/client/session/completion.hpp>
+#include <steward/core/clock.hpp>
+
+namespace steward::client {
+
+// A frame to be sent, in two parts that stand one behind the other.
+struct Frame {
+  std::string_view head;
+  std::string_view body;
+};
+
+// What a call says; views need not outlive its start.
+struct CallRequest {
+  core::ObjectId object;
+  std::string_view method;
+  std::string_view args;  // a MessagePack array
+  core::ThreadNumber thread = 0;
+  Effect effect = Effect::change;
+  core::Deadline deadline = {};
+  bool confirm = false;
+  bool post = false;        // no answer to a success
+  bool unattended = false;  // nobody waits: an error is thrown by the thread's next call
+  core::ObjectId renews = {};
+
+  // What start() makes of it and keeps. Who makes it before spares others the time if it is large.
+  std::string body = {};
+  void compose(core::Time now);
+};
+
+class Calls {
+ public:
+  // What the manager allows; 0: no limit.
+  void limit(std::size_t message_bytes, std::size_t calls_in_flight);
+
+  // --- calls that begin
+  // A call that is no post waits for its turn if too many are in flight. False: its frame would be
+  // larger than the manager takes, `bytes` says how large; it did not begin. Nor if this throws.
+  bool start(CallRequest& request, Completion* completion, core::Time now, std::size_t& bytes);
+  std::size_t message_bytes() const { return message_bytes_; }
+  std::size_t limit() const { return limit_; }
+  // So many posts are unproven that the next one should ask for an answer.
+  bool post_should_ask() const;
+  bool posts_pile_up() const;
+
+  // --- calls that end
+  PendingCall* find(core::Seq seq) { return table_.find(seq); }
+  bool take_forsaken(core::Seq seq) { return table_.take_forsaken(seq); }
+  // Its reply has come: out of the table with it. Tells nobody.
+  void remove(PendingCall& call);
+  // The reply of call `seq` has come: posts, acks and cancels before it are complete.
+  void prove(core::Seq seq);
+  void ack(core::Seq seq);
+  // Ends it here. Afterwards it may still be in the table, cancelled, until the manager's word.
+  void cancel(Completion& completion);
+  void abandon(Completion& completion) noexcept;
+  // Ends what is late.
+  void tick(core::Time now);
+  core::Deadline next_deadline() const;
+  static core::Deadline deadline_of(const Completion& completion);
+  // Ends every call for which somebody waits. Nothing of it is sent later.
+  void fail(const std::string& reason, bool manager_is_dead);
+  // Tells of its end whoever waits for it.
+  void finish(PendingCall& call, Outcome outcome);
+
+  // --- connections and sessions
+  // Nothing can be sent until resume().
+  void pause();
+  // The manager knows the session again, but not what was lost on the way: acks and cancels go
+  // first, since the calls behind them say that older ones are complete.
+  void resume();
+  bool flowing() const { return flowing_; }
+  // Something is queued that was not sent yet.
+  bool blocked() const { return first_ < outbox_.size(); }
+  // Forgets those that nobody waits for: was one lost on the way, it never happens.
+  void drop_cancelled();
+  std::vector<core::Seq> awaited() const { return table_.awaited(); }
+  core::Seq first_incomplete() const { return table_.first_incomplete(); }
+  // For a new session: takes all out, in order, those that wait for their turn behind the others.
+  std::vector<std::unique_ptr<PendingCall>> restart();
+  void add(std::unique_ptr<PendingCall> call);
+
+  // --- what is to be sent
+  // A frame of another kind, behind what is queued. Dropped while nothing can be sent.
+  void send(std::string frame);
+  // The first frame that is not sent yet; valid until the next call. The same until sent().
+  std::optional<Frame> front();
+  void sent();
+
+  // Calls that wait until fewer are in flight go on. After every input.
+  void advance();
+
+ private:
+  struct Outgoing {
+    core::Seq call = 0;  // or
+    std::string frame;
+  };
+  using Alarm = std::tuple<core::Time, std::uint64_t, PendingCall*>;
+
+  bool has_slot() const { return limit_ == 0 || table_.in_flight() < limit_; }
+  void enter(std::unique_ptr<PendingCall>& call);
+  void queue(std::unique_ptr<PendingCall>& call);
+  void watch(PendingCall& call, core::Deadline deadline);
+  void end(PendingCall& call, Outcome::End end);
+  void late(PendingCall& call, core::Time now);
+  void give_up(PendingCall& call);
+  void tell_cancel(PendingCall& call);
+  void forget(PendingCall& call);
+
+  CallTable table_;
+  std::deque<std::unique_ptr<PendingCall>> waiting_;  // without a number
+  std::set<Alarm> alarms_;
+  std::size_t message_bytes_ = 0;
+  std::size_t limit_ = 0;
+  std::uint64_t started_ = 0;
+  bool flowing_ = false;
+
+  // Those before `first_` have been sent. Emptied as a whole, so that its memory stays.
+  std::vector<Outgoing> outbox_;
+  std::size_t first_ = 0;
+  std::size_t composed_ = 0;  // so many entries are in the front frame
+  std::string head_;
+};
+
+}  // namespace steward::client

@@ -1,0 +1,61 @@
+// Completion: where the end of a call is told. However a call is made (and waited for or not), this
+// is the only way in which it ends.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <steward/core/errors.hpp>
+#include <steward/core/ids.hpp>
+
+namespace steward::client {
+
+struct Outcome {
+  enum class End : std::uint8_t {
+    replied,          // `code` and `payload` are the manager's
+    disconnected,     // it had no effect, or the manager is gone; `payload` says why
+    outcome_unknown,  // it may have had one; likewise
+    not_done,         // its deadline passed or it was cancelled; it has no effect
+    given_up,         // likewise, but it may have one
+    no_slot,          // its deadline passed while too many other calls were in flight
+  };
+  End end = End::replied;
+  core::ErrorCode code = core::ErrorCode::ok;
+  std::string payload;
+
+  bool succeeded() const { return end == End::replied && code == core::ErrorCode::ok; }
+};
+
+struct PendingCall;
+
+// Thread safety: none. Ownership: the caller's; it stays until done() was called. Who cannot wait
+// for that calls Session::cancel().
+class Completion {
+ public:
+  Completion() = default;
+  Completion(const Completion&) = delete;
+  Completion& operator=(const Completion&) = delete;
+
+  // Called once, by any thread, under the session's lock: from here nothing of the session may be
+  // called but finish().
+  virtual void done(Outcome outcome) noexcept = 0;
+
+ protected:
+  ~Completion() = default;
+
+ private:
+  friend class Calls;
+  PendingCall* call_ = nullptr;  // while it is under way
+};
+
+// What errors say of a call that fails here and not in the manager: "list#3.pop: ".
+struct CallLabel {
+  std::string_view type;
+  core::ObjectId object;
+  std::string_view method;
+  std::string text() const;
+};
+
+}  // namespace steward::client

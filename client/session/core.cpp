@@ -1,0 +1,400 @@
+#include <steward/client/session/core.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <steward/core/errors.hpp>
+#include <steward/core/writer.hpp>
+
+namespace steward::client {
+namespace {
+
+// A read that costs its session each time is not repeated for ever.
+constexpr unsigned kRepeats = 3;
+constexpr std::size_t kThreadErrorsMax = 256;
+// So many objects are dropped by one call, and no more than its frame has room for.
+constexpr std::size_t kDropsMax = 4096;
+constexpr std::size_t kDropBytes = 20;
+constexpr std::size_t kDropFrameBytes = 100;
+
+Outcome error(core::ErrorCode code, std::string_view text) {
+  return {Outcome::End::replied, code, core::encode_error(text)};
+}
+
+}  // namespace
+
+void ThreadErrors::note(core::ThreadNumber thread, core::ErrorCode code, std::string payload) {
+  errors_.try_emplace(thread, Outcome{Outcome::End::replied, code, std::move(payload)});
+  if (errors_.size() > kThreadErrorsMax) errors_.erase(errors_.begin());
+}
+
+std::optional<Outcome> ThreadErrors::take(core::ThreadNumber thread) {
+  if (errors_.empty()) return std::nullopt;
+  auto node = errors_.extract(thread);
+  if (node.empty()) return std::nullopt;
+  return std::move(node.mapped());
+}
+
+std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce) {
+  std::string arguments;
+  core::Writer writer(arguments);
+  writer.array(2);
+  writer.natural(core::number(object));
+  if (nonce) {
+    writer.bytes(nonce->view());
+  } else {
+    writer.nil();
+  }
+  return arguments;
+}
+
+SessionCore::SessionCore(Setup setup)
+    : where_(std::move(setup.where)),
+      begins_anew_(setup.begins_anew),
+      link_(std::move(setup.ticket), setup.incarnation, setup.patience, std::move(setup.nonces)) {}
+
+// --- the connection
+
+void SessionCore::connected(core::Time now) {
+  calls_.pause();
+  link_.connected(now);
+}
+
+void SessionCore::connection_lost(core::Time now) {
+  calls_.pause();
+  if (link_.connection_lost(now)) conclude_ending(now);
+}
+
+void SessionCore::refused(const std::string& why) {
+  refused_ = true;
+  close(where_ + " refused the connection: " + why, false);
+}
+
+// What makes no sense is passed over: the manager is trusted with our calls, not with our life.
+void SessionCore::frame(std::string_view frame, core::Time now) try {
+  const core::OpenEnvelope envelope = core::open_envelope(frame);
+  switch (envelope.kind) {
+    case core::Envelope::replies: on_replies(envelope); break;
+    case core::Envelope::welcome: on_welcome(core::decode_welcome(envelope)); break;
+    case core::Envelope::unknown_connection: on_challenge(core::decode_text(envelope), now); break;
+    case core::Envelope::unknown_session:
+      if (link_.phase() == Link::Phase::greeting || link_.online()) {
+        lose(core::decode_text(envelope), now);
+      }
+      break;
+    case core::Envelope::bye:
+      if (!leaving_) return close(where_ + " has shut down", true);
+      goodbye_answered_ = true;
+      break;
+    default: break;
+  }
+  calls_.advance();
+} catch (const BadCall&) {
+}
+
+void SessionCore::on_replies(core::OpenEnvelope envelope) {
+  if (!link_.online()) return;  // they will be sent again
+  core::ReplyReader reader(envelope);
+  core::Reply reply;
+  while (reader.next(reply)) on_reply(reply);
+}
+
+void SessionCore::on_reply(const core::Reply& reply) {
+  const bool ok = reply.code == core::ErrorCode::ok;
+  const auto give_up_result = [&] {
+    if (ok) references_.owe(grants_in(reply.payload, link_.incarnation()));
+  };
+  PendingCall* call = calls_.find(reply.seq);
+  if (call == nullptr) {
+    // Of a call that was given up; or answered before a connection broke, and again after it.
+    if (calls_.take_forsaken(reply.seq)) give_up_result();
+    return drop_owed();
+  }
+  sessions_lost_ = 0;
+  if (call->completion != nullptr) {
+    Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload)};
+    // A read loses nothing if it tells of an error that waits to be told.
+    if (ok && call->effect == Effect::read && errors_.has(call->thread)) {
+      give_up_result();
+      outcome = *errors_.take(call->thread);
+    } else if (ok && call->confirm) {
+      calls_.ack(reply.seq);
+    }
+    calls_.finish(*call, std::move(outcome));
+  } else if (ok && call->renews != core::ObjectId{}) {
+    references_.renewed(call->renews);
+  } else if (!ok && call->unattended) {
+    errors_.note(call->thread, reply.code, std::string(reply.payload));
+  } else {
+    give_up_result();
+  }
+  calls_.remove(*call);
+  calls_.prove(reply.seq);
+  drop_owed();
+}
+
+void SessionCore::on_welcome(const core::Welcome& welcome) {
+  switch (link_.welcome(welcome)) {
+    case Link::Welcomed::no: return;
+    case Link::Welcomed::by_another:
+      return close(where_ + " has been replaced by another one", true);
+    case Link::Welcomed::yes: break;
+  }
+  calls_.limit(static_cast<std::size_t>(welcome.message_bytes),
+               static_cast<std::size_t>(welcome.calls_in_flight));
+  lease_ = std::chrono::milliseconds(welcome.lease_ms);
+  told_addresses_ = welcome.addresses;
+  calls_.resume();
+  drop_owed();
+  if (leaving_) calls_.send(core::encode_bye());
+}
+
+void SessionCore::on_challenge(std::string_view challenge, core::Time now) {
+  if (link_.challenged(challenge, now)) calls_.pause();
+}
+
+void SessionCore::manager_ends(bool process_ended, core::Time now) {
+  if (link_.hung_up(process_ended, now)) conclude_ending(now);
+}
+
+void SessionCore::conclude_ending(core::Time now) {
+  if (link_.process_ended()) return close(where_ + " has ended", true);
+  lose("it hung up", now);
+}
+
+void SessionCore::tick(core::Time now) {
+  calls_.tick(now);
+  switch (link_.tick(now)) {
+    case Link::Late::ended: conclude_ending(now); break;
+    case Link::Late::out_of_reach: calls_.fail(where_ + " cannot be reached", false); break;
+    case Link::Late::nothing: break;
+  }
+  if (link_.should_prove(now)) {
+    calls_.drop_cancelled();
+    link_.prove(calls_.awaited(), calls_.first_incomplete());
+  }
+  calls_.advance();
+}
+
+// --- calls
+
+void SessionCore::start(CallRequest request, const CallLabel& label, Completion& completion,
+                        core::Time now) {
+  if (auto waiting = errors_.take(request.thread)) return completion.done(*std::move(waiting));
+  if (link_.closed() || leaving_) {
+    const std::string& reason =
+        link_.closed() ? closed_because_ : "the session with " + where_ + " was ended";
+    return completion.done({Outcome::End::disconnected, {}, reason});
+  }
+  if (link_.online()) {
+    drop_owed(true);  // a call finds everything done that its thread did before
+  } else {
+    link_.want_connection(now);
+  }
+  std::size_t bytes = 0;
+  if (calls_.start(request, &completion, now, bytes)) return;
+  completion.done(error(core::ErrorCode::overloaded,
+                        label.text() + "the call has " + std::to_string(bytes) + " bytes, " +
+                            where_ + " takes " + std::to_string(calls_.message_bytes())));
+}
+
+void SessionCore::cancel(Completion& completion) {
+  calls_.cancel(completion);
+  calls_.advance();
+}
+
+void SessionCore::post(CallRequest request, core::Time now) {
+  if (link_.closed() || leaving_) return;  // the next call says so
+  request.unattended = true;
+  request.post = !calls_.post_should_ask();
+  request.body.clear();  // it says so
+  if (!link_.online()) link_.want_connection(now);
+  std::size_t bytes = 0;
+  if (calls_.start(request, nullptr, now, bytes)) return;
+  const CallLabel label{{}, request.object, request.method};
+  errors_.note(request.thread, core::ErrorCode::overloaded,
+               core::encode_error(label.text() + "the call is too large for " + where_));
+}
+
+void SessionCore::renew() {
+  if (link_.online()) calls_.send(core::encode_renew());
+}
+
+// --- the session
+
+// The manager is there but does not know the session any more. What was changing has an unknown
+// outcome, what only read is asked again, what was not sent yet is sent to the new session.
+void SessionCore::lose(const std::string& reason, core::Time now) {
+  if (link_.closed()) return;
+  const std::string text = where_ + " closed this session: " + reason;
+  if (leaving_ || !begins_anew_ || ++sessions_lost_ > kRepeats) return close(text, false);
+  link_.lose(now);
+  std::map<core::ThreadNumber, core::ObjectId> losers = lose_holds();
+  std::vector<std::unique_ptr<PendingCall>> calls = calls_.restart();
+  for (const core::ObjectId object : references_.lose()) claim(object, now);
+  for (auto& call : calls) end_lost_call(std::move(call), text, losers);
+  for (const auto& [thread, object] : losers) note_lost_hold(thread, object, text);
+}
+
+// A lock that a thread held is free for others now: what the thread meant to do under it must not
+// be done without it. Its threads, each with one of the locks, until they have been told.
+std::map<core::ThreadNumber, core::ObjectId> SessionCore::lose_holds() {
+  return holds_.lose([this](core::ObjectId lock) { return references_.contains(lock); });
+}
+
+void SessionCore::end_lost_call(std::unique_ptr<PendingCall> call, const std::string& reason,
+                                std::map<core::ThreadNumber, core::ObjectId>& losers) {
+  if (call->completion == nullptr) {
+    // A lock goes with its session. Who has given it back since must hear that it may not have been
+    // his any more.
+    if (call->unlocks) {
+      const std::string text = CallLabel{"lock", call->object, "unlock"}.text() +
+                               "the lock was lost before, together with the session";
+      errors_.note(call->thread, core::ErrorCode::disconnected, core::encode_error(text));
+    }
+    return;
+  }
+  const bool changes = call->effect != Effect::read;
+  const bool unknown = changes && call->sent;
+  if (!unknown && !(changes && losers.contains(call->thread))) {
+    call->sent = false;
+    return calls_.add(std::move(call));
+  }
+  losers.erase(call->thread);
+  calls_.finish(*call, {unknown ? Outcome::End::outcome_unknown : Outcome::End::disconnected, {},
+                        reason});
+}
+
+void SessionCore::note_lost_hold(core::ThreadNumber thread, core::ObjectId lock,
+                                 const std::string& reason) {
+  const std::string_view known = references_.type(lock);
+  const std::string_view type = known.empty() ? "lock" : known;
+  errors_.note(thread, core::ErrorCode::disconnected,
+               core::encode_error(CallLabel{type, lock, "lock"}.text() +
+                                  "this thread held it until " + reason));
+}
+
+void SessionCore::claim(core::ObjectId object, core::Time now) {
+  CallRequest request;
+  const std::string arguments = claim_arguments(object, std::nullopt);
+  request.object = core::kManagerObject;
+  request.method = "claim";
+  request.args = arguments;
+  request.renews = object;
+  std::size_t bytes = 0;
+  calls_.start(request, nullptr, now, bytes);
+}
+
+void SessionCore::begin_anew(std::string ticket, const core::Incarnation& incarnation,
+                             core::Time now) {
+  if (!link_.lost()) return;  // ended meanwhile
+  if (incarnation != core::Incarnation{} && incarnation != link_.incarnation()) {
+    return close(where_ + " has been replaced by another one", true);
+  }
+  link_.begin_anew(std::move(ticket));
+  link_.want_connection(now);
+}
+
+void SessionCore::cannot_begin_anew(const std::string& why) {
+  if (!link_.lost()) return;
+  if (link_.process_ended()) return close(where_ + " has ended", true);
+  close(where_ + " closed this session and cannot be reached again: " + why, true);
+}
+
+void SessionCore::leave() {
+  if (link_.closed() || leaving_) return;
+  drop_owed(true);
+  leaving_ = true;
+  calls_.send(core::encode_bye());
+}
+
+void SessionCore::close(const std::string& reason, bool manager_is_dead) {
+  if (link_.closed()) return;
+  link_.close();
+  closed_because_ = reason;
+  calls_.fail(reason, manager_is_dead);
+  calls_.restart();
+  lose_holds();
+  references_.lose();
+}
+
+// --- references and holds
+
+void SessionCore::granted(const core::ReferencePtr& reference) {
+  if (references_.granted(reference)) holds_.proxy_made(reference->token().object);
+}
+
+void SessionCore::released(const core::Reference& reference, core::Time now) {
+  if (references_.released(reference)) holds_.last_proxy_gone(reference.token().object);
+  give_back({}, now);
+}
+
+void SessionCore::give_back(const Grants& grants, core::Time now) {
+  if (link_.closed() || leaving_) return;
+  references_.owe(grants);
+  if (!references_.owes()) return;
+  if (link_.online()) {
+    drop_owed();
+  } else {
+    link_.want_connection(now);
+  }
+}
+
+// What is owed while nothing can be sent is gathered, and dropped together later: a post for each
+// object would be kept until then.
+void SessionCore::drop_owed(bool though_blocked) {
+  while (references_.owes() && calls_.flowing() && !leaving_ &&
+         (though_blocked || !calls_.blocked())) {
+    const std::size_t bytes = std::max(calls_.message_bytes(), kDropFrameBytes + kDropBytes);
+    const bool limited = calls_.message_bytes() != 0;
+    const std::size_t room = limited ? (bytes - kDropFrameBytes) / kDropBytes : kDropsMax;
+    const std::string arguments =
+        drop_arguments(references_.take_owed(std::min(room, kDropsMax)));
+    CallRequest request;
+    request.object = core::kManagerObject;
+    request.method = "drop";
+    request.args = arguments;
+    request.unattended = true;
+    request.post = !calls_.post_should_ask();
+    std::size_t size = 0;
+    calls_.start(request, nullptr, {}, size);
+  }
+}
+
+bool SessionCore::unlock(core::ObjectId lock, core::ThreadNumber thread, core::Time now) {
+  switch (holds_.unlock(lock, thread)) {
+    case Holds::Ended::held: break;
+    case Holds::Ended::lost: return true;
+    case Holds::Ended::never: return false;
+  }
+  CallRequest request;
+  request.object = lock;
+  request.method = "unlock";
+  request.args = core::kNoArguments;
+  request.thread = thread;
+  post(request, now);
+  return true;
+}
+
+// --- outputs
+
+std::optional<Frame> SessionCore::front() {
+  if (!link_.greeting().empty()) return Frame{link_.greeting(), {}};
+  if (!link_.online()) return std::nullopt;
+  return calls_.front();
+}
+
+void SessionCore::sent() {
+  if (!link_.greeting().empty()) return link_.greeted();
+  calls_.sent();
+  drop_owed();
+}
+
+core::Deadline SessionCore::next_deadline() const {
+  const core::Deadline of_link = link_.next_deadline();
+  const core::Deadline of_calls = calls_.next_deadline();
+  if (!of_link || !of_calls) return of_link ? of_link : of_calls;
+  return std::min(*of_link, *of_calls);
+}
+
+}  // namespace steward::client

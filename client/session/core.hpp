@@ -1,0 +1,158 @@
+// SessionCore: the state machine of one session with one manager. What it does and says is a
+// function of its inputs and of nothing else: it has no clock, thread, socket, lock or randomness.
+// Whoever drives it tells what happens, carries what it wants sent, dials when it wants a new
+// session, and calls tick() at its next deadline. It consists of
+//   Link        the connection: handshake, resume, how long a manager may be out of reach
+//   Calls       from their start to their end: numbers, limits, deadlines, frames
+//   References  the objects in use, and what goes back
+//   Holds       the locks that threads hold
+// and says here what one of them means to the others.
+//
+// Thread safety: none. Completions are told from within its functions. A function that throws (only
+// std::bad_alloc) has lost nothing that somebody waits for.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <steward/client/grants.hpp>
+#include <steward/client/session/calls.hpp>
+#include <steward/client/session/holds.hpp>
+#include <steward/client/session/link.hpp>
+#include <steward/client/session/references.hpp>
+
+namespace steward::client {
+
+// Errors that belong to a thread and not to one of its calls: of a post, of a lock that it lost.
+// Those of threads that have ended are never asked for, so that there is a limit: the oldest
+// threads' go.
+class ThreadErrors {
+ public:
+  // The first one counts.
+  void note(core::ThreadNumber thread, core::ErrorCode code, std::string payload);
+  bool has(core::ThreadNumber thread) const { return errors_.contains(thread); }
+  // As the end of a call of this thread; once.
+  std::optional<Outcome> take(core::ThreadNumber thread);
+
+ private:
+  std::map<core::ThreadNumber, Outcome> errors_;
+};
+
+class SessionCore {
+ public:
+  struct Setup {
+    std::string where;               // "the manager at ipc://... (pid 123)", for error texts
+    std::string ticket;
+    core::Incarnation incarnation;   // zero: not known yet
+    core::Duration patience{};       // with a manager that cannot be reached
+    bool begins_anew = false;        // a lost session may be followed by another one
+    Nonces nonces;
+  };
+  explicit SessionCore(Setup setup);
+
+  // --- inputs: the connection
+  void connected(core::Time now);
+  void connection_lost(core::Time now);
+  // It will never be let in.
+  void refused(const std::string& why);
+  void frame(std::string_view frame, core::Time now);
+  // The manager has closed its control socket; its process has ended.
+  void hung_up(core::Time now) { manager_ends(false, now); }
+  void process_ended(core::Time now) { manager_ends(true, now); }
+  void tick(core::Time now);
+
+  // --- inputs: calls
+  // Its completion is told in any case, perhaps at once, unless this throws.
+  void start(CallRequest request, const CallLabel& label, Completion& completion,
+             core::Time now);
+  void cancel(Completion& completion);
+  // Nothing is told to it any more.
+  void abandon(Completion& completion) noexcept { calls_.abandon(completion); }
+  // Nobody waits for it. An error is told by the thread's next call that loses nothing by it.
+  void post(CallRequest request, core::Time now);
+  // Tells the manager that the session lives.
+  void renew();
+
+  // --- inputs: the session
+  // The answer to wants_session().
+  void begin_anew(std::string ticket, const core::Incarnation& incarnation, core::Time now);
+  void cannot_begin_anew(const std::string& why);
+  // Says goodbye; no call begins any more.
+  void leave();
+  // After leave(), or because of what happened outside.
+  void close(const std::string& reason, bool manager_is_dead);
+
+  // --- inputs: references and holds
+  References& references() { return references_; }
+  // The manager has granted its object once more.
+  void granted(const core::ReferencePtr& reference);
+  void released(const core::Reference& reference, core::Time now);
+  void give_back(const Grants& grants, core::Time now);
+  Holds& holds() { return holds_; }
+  const Holds& holds() const { return holds_; }
+  // Ends one hold of the thread, with a post if the manager must be told. False: there is none.
+  bool unlock(core::ObjectId lock, core::ThreadNumber thread, core::Time now);
+
+  // --- outputs
+  // The next frame to be sent, valid until the next input; the same until sent().
+  std::optional<Frame> front();
+  void sent();
+  // When to tick().
+  core::Deadline next_deadline() const;
+  // Of these, that of the connection alone.
+  core::Deadline link_deadline() const { return link_.next_deadline(); }
+  // A connection for a new session is wanted, by out_of_reach_at().
+  bool wants_session() const { return link_.lost(); }
+  core::Deadline out_of_reach_at() const { return link_.out_of_reach_at(); }
+
+  const Link& link() const { return link_; }
+  const Calls& calls() const { return calls_; }
+  const std::string& where() const { return where_; }
+  // Once it is closed.
+  const std::string& closed_because() const { return closed_because_; }
+  bool was_refused() const { return refused_; }
+  bool leaving() const { return leaving_; }
+  bool goodbye_answered() const { return goodbye_answered_; }
+  // From the latest welcome.
+  core::Duration lease() const { return lease_; }
+  const std::vector<std::string>& told_addresses() const { return told_addresses_; }
+
+ private:
+  void on_replies(core::OpenEnvelope envelope);
+  void on_reply(const core::Reply& reply);
+  void on_welcome(const core::Welcome& welcome);
+  void on_challenge(std::string_view challenge, core::Time now);
+  void manager_ends(bool process_ended, core::Time now);
+  void conclude_ending(core::Time now);
+  void lose(const std::string& reason, core::Time now);
+  void end_lost_call(std::unique_ptr<PendingCall> call, const std::string& reason,
+                     std::map<core::ThreadNumber, core::ObjectId>& losers);
+  void note_lost_hold(core::ThreadNumber thread, core::ObjectId lock, const std::string& reason);
+  void claim(core::ObjectId object, core::Time now);
+  void drop_owed(bool though_blocked = false);
+  std::map<core::ThreadNumber, core::ObjectId> lose_holds();
+
+  const std::string where_;
+  const bool begins_anew_;
+  Link link_;
+  Calls calls_;
+  References references_;
+  Holds holds_;
+  ThreadErrors errors_;
+
+  std::string closed_because_;
+  bool refused_ = false;
+  bool leaving_ = false;
+  bool goodbye_answered_ = false;
+  unsigned sessions_lost_ = 0;  // since the last reply
+  core::Duration lease_{};
+  std::vector<std::string> told_addresses_;
+};
+
+// The arguments of the manager's `claim` and `lease`.
+std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce);
+
+}  // namespace steward::client

@@ -1,0 +1,199 @@
+// SessionDriver: the Session over a Transport. It drives a SessionCore, which decides everything,
+// with what the outside has: the mutex, the clock, the connection, the descriptors, the threads
+// that wait.
+//   driver.cpp         what the leader does for all: arrivals, descriptors, dialling, the end
+//   driver_session.cpp what callers see: calls, references, holds
+//
+// Thread safety: as Session. One mutex guards everything that changes; it is never held across a
+// wait for the network, nor while the State's lock is taken. Nothing but a steward::Error leaves
+// it, whatever a transport throws. Ownership: references and State share it; transport and
+// descriptors are its own, and are given back when the session is closed.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+
+#include <steward/client/session.hpp>
+#include <steward/client/session/background.hpp>
+#include <steward/client/session/core.hpp>
+#include <steward/client/session/leadership.hpp>
+#include <steward/client/side_door.hpp>
+#include <steward/client/transport/transport.hpp>
+#include <steward/core/errors.hpp>
+
+namespace steward::client {
+
+class ClientReference;
+
+class SessionDriver final : public Session, private Leadership::EventHandler {
+ public:
+  // A transport that connects, and what was said at the control socket (without one: a ticket, and
+  // where the manager is).
+  struct Connection {
+    std::unique_ptr<Transport> transport;
+    Introduction introduction;
+  };
+  // Makes a connection for a new session with the same manager, by the deadline. Called on a thread
+  // of its own, perhaps after the session's end. Empty: a lost session cannot begin anew.
+  using Dial = std::function<Connection(core::Deadline)>;
+
+  SessionDriver(Connection connection, Dial dial, const ConnectOptions& options);
+  ~SessionDriver() override;
+
+  // Waits until the manager has welcomed the session. Throws Disconnected, AuthenticationError.
+  void establish(core::Deadline deadline);
+  // Whether calls may still succeed: the manager is not known to be dead, nor the session ended.
+  bool usable() const { return usable_.load(std::memory_order_relaxed); }
+  // Whether this process is a fork of the one that made the session.
+  bool inherited() const { return inherited_.load(std::memory_order_relaxed); }
+
+  std::optional<std::string> call(core::ObjectId object, std::string_view method,
+                                  std::string_view args, const CallOptions& options) override;
+  void start(core::ObjectId object, std::string_view method, std::string_view args,
+             const CallOptions& options, Completion& completion) override;
+  void cancel(Completion& completion) noexcept override;
+  bool await(Waiter& waiter, core::Deadline deadline) override;
+  void finish(Waiter& waiter) noexcept override { leadership_.finish(waiter); }
+  void interrupt(Waiter& waiter) noexcept override;
+  std::size_t calls_in_flight() const override;
+  void post(core::ObjectId object, std::string_view method, std::string_view args) override;
+  core::Travel& travel() override;
+  void drop_arguments() noexcept override;
+  core::ReferencePtr adopt(core::Token token) override;
+  core::ReferencePtr claim(const core::Token& token, core::Deadline deadline) override;
+  void give_back(std::string_view result, const Grants& taken) noexcept override;
+  const core::Incarnation& incarnation() const override { return incarnation_; }
+  const std::vector<std::string>& addresses() const override { return addresses_; }
+  pid_t server_pid() const override { return pid_; }
+  bool manager_has_ended() const override;
+  SessionPtr in_this_process() override;
+  // How it connected, for those who stand for it later.
+  const ConnectOptions& options() const { return options_; }
+  void end(core::Duration wait) override;
+  Hold hold(core::ObjectId lock) const override;
+  void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) override;
+  void note_unlock(core::ObjectId lock) override;
+  bool unlock(core::ObjectId lock) override;
+  // Of a session that a fork has copied: see client::end_copied_hold().
+  bool end_copied_hold(core::ObjectId lock);
+
+  // The halves of end(), for many sessions at once.
+  void say_goodbye();
+  void await_goodbye(core::Deadline deadline);
+
+  // The last proxy of an object is gone. Never waits. True: of all objects.
+  bool release(const ClientReference& reference) noexcept;
+
+ private:
+  friend class State;  // fork: locks mutex_, then abandons the session in the child
+  using Lock = Leadership::Lock;
+  class BlockingCall;
+  // Holds the mutex. At its end a session that was closed meanwhile gives everything back.
+  class Use {
+   public:
+    explicit Use(SessionDriver& driver) : lock(driver.mutex_), driver_(driver) {}
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    ~Use();
+    Lock lock;
+
+   private:
+    SessionDriver& driver_;
+  };
+  struct Dialled {
+    Connection connection;
+    std::string failure;
+  };
+  class SessionTravel final : public core::Travel {
+   public:
+    explicit SessionTravel(SessionDriver& session) : session_(session) {}
+    core::Token outgoing(const core::Reference& reference) override;
+    core::ReferencePtr incoming(core::Token token) override;
+
+   private:
+    SessionDriver& session_;
+  };
+
+  // Runs what callers want, and throws a steward::Error whatever that throws.
+  template <class F>
+  auto guarded(F&& what) const try {
+    return what();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw Overloaded("no memory is left for the session with " + core_.where());
+  } catch (const std::exception& error) {
+    throw Disconnected("the session with " + core_.where() + " failed: " + error.what());
+  }
+
+  // --- driver.cpp
+  void handle(const Waiter& waiter) override;
+  bool prepare_to_sleep() override;
+  core::Deadline next_deadline() const override { return core_.next_deadline(); }
+  void awake(std::span<const pollfd> entries) override;
+  void check_interrupt() override;
+  bool may_be_interrupted() const override;
+  void take_in(const Waiter* waiter);
+  void tick();
+  void act();
+  void submit(core::Deadline due) noexcept;
+  void pump();
+  void watch();
+  void dial();
+  void dialled(Dialled result);
+  void install();
+  void await_welcome(core::Deadline deadline);
+  void learn_addresses();
+  void keep_alive();
+  core::Deadline tend();
+  void drop_connection() noexcept;
+  // What of it must not be destroyed in a forked child.
+  struct Abandoned {
+    std::unique_ptr<Transport> transport;
+    std::unique_ptr<Dialled> dialled;
+  };
+  Abandoned abandon();
+  std::shared_ptr<Session> successor() const;
+
+  // --- driver_session.cpp
+  void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
+           const CallOptions& options);
+  void end_call(Completion& completion) noexcept;
+  CallRequest request(core::ObjectId object, std::string_view method, std::string_view args,
+                      const CallOptions& options) const;
+  void hold_until_call_ends(core::ReferencePtr reference);
+  void take_held(std::vector<core::ReferencePtr>& held);
+
+  // Constant after construction, or after establish().
+  const Dial dial_;
+  const ConnectOptions options_;
+  std::vector<std::string> addresses_;
+  core::Incarnation incarnation_;
+  pid_t pid_ = 0;
+  std::atomic<bool> usable_ = true;
+  std::atomic<bool> inherited_ = false;
+  SessionTravel travel_{*this};
+
+  // Guarded by mutex_.
+  mutable std::mutex mutex_;
+  Leadership leadership_{*this};
+  SessionCore core_;
+  std::unique_ptr<Transport> transport_;  // null: closed
+  shm::UniqueFd control_;                 // the manager hangs up here when the session is over
+  shm::UniqueFd process_;                 // the manager's pidfd
+  bool dialling_ = false;
+  std::unique_ptr<Dialled> dialled_;      // until nobody sleeps at the old descriptors
+  std::shared_ptr<BackgroundStop> renewal_;  // of a session that lives by a lease
+  Waiter* establishing_ = nullptr;
+  Waiter* goodbye_ = nullptr;
+  bool forgotten_ = false;                // State was told of the end
+  bool process_ended_ = false;            // as process_ said, before it was given back
+  std::vector<std::pair<core::ThreadNumber, core::ReferencePtr>> held_;
+  core::ThreadNumber forked_by_ = 0;      // in the child: the only one that has holds to unlock
+};
+
+}  // namespace steward::client

@@ -1,0 +1,395 @@
+// What callers see of a session: calls, references, holds.
+#include <algorithm>
+#include <new>
+#include <typeinfo>
+#include <utility>
+
+#include <steward/client/client_reference.hpp>
+#include <steward/client/reference.hpp>
+#include <steward/client/session/driver.hpp>
+#include <steward/client/state.hpp>
+#include <steward/client/waiting.hpp>
+#include <steward/core/auth.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/reader.hpp>
+#include <steward/core/writer.hpp>
+
+namespace steward::client {
+namespace {
+
+constexpr std::size_t kLargeBytes = 16U << 10U;
+
+}  // namespace
+
+// A call for which this thread waits; on its stack. A stop ends it from any thread.
+class SessionDriver::BlockingCall final : public Completion, public Waiter {
+ public:
+  explicit BlockingCall(SessionDriver& driver) : driver_(driver) {}
+
+  void done(Outcome told) noexcept override {
+    outcome = std::move(told);
+    driver_.finish(*this);
+  }
+
+  void stop() noexcept {
+    const Use use(driver_);
+    stopped = true;
+    if (!finished()) driver_.end_call(*this);
+    driver_.finish(*this);
+  }
+  struct Stop {
+    void operator()() const noexcept { call.stop(); }
+    BlockingCall& call;
+  };
+
+  // Its end was told, or it has none: also if waiting for it throws.
+  struct Ends {
+    ~Ends() {
+      if (!call.finished()) call.driver_.end_call(call);
+    }
+    BlockingCall& call;
+  };
+
+  Outcome outcome{Outcome::End::given_up, {}, {}};
+  bool stopped = false;
+
+ private:
+  SessionDriver& driver_;
+};
+
+CallRequest SessionDriver::request(core::ObjectId object, std::string_view method,
+                                   std::string_view args, const CallOptions& options) const {
+  CallRequest request;
+  request.object = object;
+  request.method = method;
+  request.args = args;
+  request.thread = thread_number();
+  request.effect = options.effect;
+  request.deadline = options.deadline;
+  request.confirm = options.confirm;
+  // Large ones are copied before the mutex is taken.
+  if (args.size() > kLargeBytes) request.compose(now());
+  return request;
+}
+
+std::optional<std::string> SessionDriver::call(core::ObjectId object, std::string_view method,
+                                               std::string_view args, const CallOptions& options) {
+  if (inherited()) return successor()->call(object, method, args, options);
+  const CallLabel label{options.object_type, object, method};
+  BlockingCall waiting(*this);
+  try {
+    guarded([&] { run(waiting, label, args, options); });
+  } catch (const Interrupted&) {
+    throw Interrupted(label.text() + "interrupted");
+  } catch (const Error& error) {
+    // It was sent, and this thread cannot wait for its end.
+    const bool unknown = waiting.finished() && waiting.outcome.end == Outcome::End::given_up;
+    if (!unknown || options.effect == Effect::read) throw;
+    throw OutcomeUnknown(label.text() + error.what() + "; the call may have taken effect");
+  }
+  const bool cut_off = waiting.outcome.end == Outcome::End::not_done ||
+                       waiting.outcome.end == Outcome::End::given_up;
+  if (waiting.stopped && cut_off) throw Interrupted(label.text() + "interrupted");
+  return result(std::move(waiting.outcome), options.effect, label);
+}
+
+// Starts it, and waits until its end was told.
+void SessionDriver::run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
+                        const CallOptions& options) {
+  std::vector<core::ReferencePtr> held;  // let go after the mutex
+  std::optional<std::stop_callback<BlockingCall::Stop>> stop;
+  if (options.stop.stop_possible()) stop.emplace(options.stop, BlockingCall::Stop{waiting});
+  CallRequest asked = request(label.object, label.method, args, options);
+  Use use(*this);
+  take_held(held);
+  if (waiting.stopped) throw Interrupted("interrupted");
+  core_.start(std::move(asked), label, waiting, now());
+  const BlockingCall::Ends ends{waiting};
+  submit(core_.link_deadline());
+  while (!leadership_.wait(use.lock, waiting, Calls::deadline_of(waiting))) {
+    tick();
+    submit(core_.link_deadline());
+  }
+}
+
+std::optional<std::string> Session::result(Outcome outcome, Effect effect,
+                                           const CallLabel& label) {
+  const bool hands_back = effect == Effect::take || effect == Effect::offer;
+  switch (outcome.end) {
+    case Outcome::End::replied: break;
+    case Outcome::End::disconnected: throw Disconnected(label.text() + outcome.payload);
+    case Outcome::End::outcome_unknown:
+      throw OutcomeUnknown(label.text() + outcome.payload + "; the call may have taken effect");
+    case Outcome::End::not_done:
+      if (hands_back) return std::nullopt;
+      throw TimeoutError(label.text() + "timed out");
+    case Outcome::End::given_up:
+      throw TimeoutError(label.text() + (effect == Effect::read
+                                             ? "timed out"
+                                             : "timed out; it may still have taken effect"));
+    case Outcome::End::no_slot:
+      if (hands_back) return std::nullopt;
+      throw TimeoutError(label.text() +
+                         "timed out before it was sent: too many calls are in flight");
+  }
+  if (outcome.code == core::ErrorCode::ok) return std::move(outcome.payload);
+  if (outcome.code == core::ErrorCode::timed_out && hands_back) return std::nullopt;
+  const core::ErrorPayload error = core::decode_error(outcome.payload);
+  core::throw_error(outcome.code, error.text, error.type_name);
+}
+
+void SessionDriver::start(core::ObjectId object, std::string_view method, std::string_view args,
+                          const CallOptions& options, Completion& completion) {
+  if (inherited()) throw BadCall("this session is another process's: see in_this_process()");
+  guarded([&] {
+    CallRequest asked = request(object, method, args, options);
+    Use use(*this);
+    core_.start(std::move(asked),
+                {options.object_type, object, method}, completion, now());
+    submit(core_.next_deadline());
+  });
+}
+
+void SessionDriver::end_call(Completion& completion) noexcept {
+  try {
+    core_.cancel(completion);
+  } catch (const std::bad_alloc&) {
+    core_.abandon(completion);
+  }
+  submit(std::nullopt);
+}
+
+void SessionDriver::cancel(Completion& completion) noexcept {
+  const Use use(*this);
+  end_call(completion);
+}
+
+bool SessionDriver::await(Waiter& waiter, core::Deadline deadline) {
+  return guarded([&] {
+    Use use(*this);
+    return leadership_.wait(use.lock, waiter, deadline);
+  });
+}
+
+void SessionDriver::interrupt(Waiter& waiter) noexcept {
+  const Use use(*this);
+  leadership_.finish(waiter);
+}
+
+std::size_t SessionDriver::calls_in_flight() const {
+  const Lock lock(mutex_);
+  return core_.calls().limit();
+}
+
+void SessionDriver::post(core::ObjectId object, std::string_view method, std::string_view args) {
+  if (inherited()) return successor()->post(object, method, args);
+  guarded([&] {
+    Use use(*this);
+    core_.post(request(object, method, args, {}), now());
+    submit(core_.link_deadline());
+    // Many posts and nobody who waits: then their answers are looked at here, or they would pile
+    // up. What goes wrong is for the next call.
+    if (!core_.calls().posts_pile_up() || leadership_.has_leader()) return;
+    try {
+      leadership_.glance();
+      take_in(nullptr);
+    } catch (const std::exception&) {
+    }
+    submit(core_.link_deadline());
+  });
+}
+
+// --- references
+
+ClientReference::~ClientReference() {
+  if (session_->inherited()) {
+    abandon_ring();
+  } else if (session_->release(*this)) {
+    State::current().note_idle(session_);
+  }
+}
+
+const ClientReference* ClientReference::from(const core::Reference& reference) {
+  if (typeid(reference) != typeid(ClientReference)) return nullptr;
+  return static_cast<const ClientReference*>(&reference);
+}
+
+core::Token ClientReference::outgoing() const {
+  const SessionPtr session = session_of(shared_from_this());
+  core::Token token = token_;
+  token.nonce = core::random_id<core::Nonce>();
+  CallOptions options;
+  options.object_type = token.type;
+  session->call(core::kManagerObject, "lease", claim_arguments(token.object, token.nonce), options);
+  return token;
+}
+
+std::function<void()> ClientReference::recall(const core::Token& sent) const {
+  if (!sent.nonce) return {};
+  return [manager = sent.incarnation, nonce = *sent.nonce]() noexcept {
+    try {
+      const auto session = State::current().find(manager);
+      if (session == nullptr) return;
+      std::string arguments;
+      core::Writer writer(arguments);
+      writer.array(1);
+      writer.bytes(nonce.view());
+      session->post(core::kManagerObject, "revoke", arguments);
+    } catch (...) {
+      // No memory to say so: the lease ends by its time.
+    }
+  };
+}
+
+core::Token UnclaimedReference::outgoing() const {
+  const core::ReferencePtr claimed = State::current().claimed(*this);
+  return claimed == nullptr ? token_ : claimed->outgoing();
+}
+
+std::function<void()> UnclaimedReference::recall(const core::Token& sent) const {
+  const core::ReferencePtr claimed = State::current().claimed(*this);
+  return claimed == nullptr ? std::function<void()>() : claimed->recall(sent);
+}
+
+core::ReferencePtr SessionDriver::adopt(core::Token token) {
+  if (inherited()) return successor()->adopt(std::move(token));
+  token.addresses = addresses_;
+  token.nonce.reset();
+  core::ReferencePtr reference;  // if it has to go, then after the mutex
+  return guarded([&] {
+    const Use use(*this);
+    reference = core_.references().find(token.object);
+    if (reference == nullptr) {
+      auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
+      reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
+    }
+    core_.granted(reference);
+    return reference;
+  });
+}
+
+core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline deadline) {
+  if (inherited()) return successor()->claim(token, deadline);
+  CallOptions options;
+  options.deadline = deadline;
+  options.object_type = token.type;
+  const auto result =
+      call(core::kManagerObject, "claim", claim_arguments(token.object, token.nonce), options);
+  core::Reader reader(*result);
+  core::Token claimed = core::decode_token(reader.extension().payload);
+  return adopt(std::move(claimed));
+}
+
+bool SessionDriver::release(const ClientReference& reference) noexcept try {
+  const Use use(*this);
+  core_.released(reference, now());
+  submit(core_.link_deadline());
+  return core_.references().empty();
+} catch (...) {
+  return false;  // no memory to say so: the manager keeps the object until the session ends
+}
+
+void SessionDriver::give_back(std::string_view result, const Grants& taken) noexcept try {
+  if (inherited()) return;
+  Grants grants = grants_in(result, incarnation_);
+  for (const auto& [object, count] : taken) {
+    const auto grant = grants.find(object);
+    if (grant != grants.end()) grant->second -= std::min(grant->second, count);
+  }
+  std::erase_if(grants, [](const auto& grant) { return grant.second == 0; });
+  const Use use(*this);
+  core_.give_back(grants, now());
+  submit(core_.link_deadline());
+} catch (...) {
+}
+
+void SessionDriver::hold_until_call_ends(core::ReferencePtr reference) {
+  const Lock lock(mutex_);
+  held_.emplace_back(thread_number(), std::move(reference));
+}
+
+void SessionDriver::take_held(std::vector<core::ReferencePtr>& held) {
+  if (held_.empty()) return;
+  const core::ThreadNumber thread = thread_number();
+  for (auto& [owner, reference] : held_) {
+    if (owner == thread) held.push_back(std::move(reference));
+  }
+  std::erase_if(held_, [thread](const auto& entry) { return entry.first == thread; });
+}
+
+void SessionDriver::drop_arguments() noexcept {
+  if (inherited()) return;
+  std::vector<core::ReferencePtr> held;  // let go after the mutex
+  const Lock lock(mutex_);
+  take_held(held);
+}
+
+core::Travel& SessionDriver::travel() {
+  if (inherited()) return successor()->travel();
+  return travel_;
+}
+
+// To its own manager a handle goes bare, as long as this session keeps its object alive meanwhile.
+core::Token SessionDriver::SessionTravel::outgoing(const core::Reference& reference) {
+  core::Token token = reference.token();
+  if (token.incarnation != session_.incarnation_) return reference.outgoing();
+  const ClientReference* own = ClientReference::from(reference);
+  if (own == nullptr || own->session().get() != &session_) {
+    // A handle that was merely decoded, or copied by a fork: claims it, once.
+    if (const Claimable* claimable = Claimable::from(reference)) {
+      session_of(claimable->shared_from_this());
+    } else {
+      session_.hold_until_call_ends(session_.claim(token, {}));
+    }
+  }
+  token.addresses.clear();
+  token.nonce.reset();
+  return token;
+}
+
+core::ReferencePtr SessionDriver::SessionTravel::incoming(core::Token token) {
+  if (token.incarnation == session_.incarnation_) return session_.adopt(std::move(token));
+  return unclaimed(std::move(token));
+}
+
+// --- holds
+
+Session::Hold SessionDriver::hold(core::ObjectId lock) const {
+  if (inherited()) return {};
+  const Lock guard(mutex_);
+  return core_.holds().find(lock, thread_number());
+}
+
+void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token,
+                               bool previous_owner_died) {
+  if (inherited()) return successor()->note_grant(lock, token, previous_owner_died);
+  guarded([&] {
+    const Lock guard(mutex_);
+    core_.holds().granted(lock, thread_number(), token, previous_owner_died);
+  });
+}
+
+void SessionDriver::note_unlock(core::ObjectId lock) {
+  if (inherited()) return successor()->note_unlock(lock);
+  const Lock guard(mutex_);
+  core_.holds().unlock(lock, thread_number());
+}
+
+bool SessionDriver::unlock(core::ObjectId lock) {
+  if (inherited()) return successor()->unlock(lock);
+  return guarded([&] {
+    const Use use(*this);
+    const bool held = core_.unlock(lock, thread_number(), now());
+    submit(core_.link_deadline());
+    return held;
+  });
+}
+
+// No other thread has holds here, or looks for any. Without the mutex, which need not be at rest
+// when this process forks in turn.
+bool SessionDriver::end_copied_hold(core::ObjectId lock) {
+  return thread_number() == forked_by_ &&
+         core_.holds().unlock(lock, forked_by_) == Holds::Ended::lost;
+}
+
+}  // namespace steward::client

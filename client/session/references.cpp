@@ -1,0 +1,71 @@
+#include <steward/client/session/references.hpp>
+
+#include <utility>
+
+namespace steward::client {
+
+core::ReferencePtr References::find(core::ObjectId object) const {
+  const auto known = known_.find(object);
+  return known == known_.end() ? nullptr : known->second.pointer.lock();
+}
+
+bool References::granted(const core::ReferencePtr& reference) {
+  Known& known = known_[reference->token().object];
+  const bool same =
+      !known.pointer.owner_before(reference) && !reference.owner_before(known.pointer);
+  if (!same) {
+    known.pointer = reference;
+    known.newest = reference.get();
+    ++known.references;
+  }
+  ++known.grants;
+  return !same;
+}
+
+std::string_view References::type(core::ObjectId object) const {
+  const auto known = known_.find(object);
+  const core::Reference* newest = known == known_.end() ? nullptr : known->second.newest;
+  return newest == nullptr ? std::string_view() : newest->token().type;
+}
+
+bool References::released(const core::Reference& reference) {
+  const auto known = known_.find(reference.token().object);
+  if (known == known_.end()) return false;
+  if (known->second.newest == &reference) known->second.newest = nullptr;
+  if (--known->second.references > 0) return false;
+  if (known->second.grants > 0) owed_[known->first] += known->second.grants;
+  known_.erase(known);
+  return true;
+}
+
+void References::owe(const Grants& grants) {
+  for (const auto& [object, count] : grants) owed_[object] += count;
+}
+
+Grants References::take_owed(std::size_t count) {
+  if (owed_.size() <= count) return std::exchange(owed_, {});
+  Grants taken;
+  while (taken.size() < count) taken.insert(owed_.extract(owed_.begin()));
+  return taken;
+}
+
+std::vector<core::ObjectId> References::lose() {
+  owed_.clear();
+  std::vector<core::ObjectId> objects;
+  for (auto& [object, known] : known_) {
+    known.grants = 0;
+    objects.push_back(object);
+  }
+  return objects;
+}
+
+void References::renewed(core::ObjectId object) {
+  const auto known = known_.find(object);
+  if (known != known_.end()) {
+    ++known->second.grants;
+  } else {
+    ++owed_[object];
+  }
+}
+
+}  // namespace steward::client

@@ -1,0 +1,313 @@
+// The session's state machine by its inputs and outputs alone: no thread, no socket, no waiting.
+#include <steward/tests/client/session_core_test.hpp>
+
+#include <steward/core/errors.hpp>
+#include <steward/core/writer.hpp>
+
+namespace steward::test {
+namespace {
+
+using client::Effect;
+
+TEST_F(SessionCoreTest, ACallGoesOutOnceItIsWelcomedAndEndsWithItsReply) {
+  Told told;
+  start(told, "add", {encoded(5)});
+  EXPECT_FALSE(session.front()) << "there is no connection";
+  connect();
+  ASSERT_TRUE(told.ended());
+  EXPECT_TRUE(told.outcome.succeeded());
+  EXPECT_EQ(integer_of(told.outcome.payload), 5);
+}
+
+TEST_F(SessionCoreTest, ARefusedSendLosesNothing) {
+  connect();
+  Told told;
+  start(told, "add", {encoded(5)});
+  const auto first = session.front();
+  ASSERT_TRUE(first);
+  const std::string bytes = std::string(first->head).append(first->body);
+  const auto again = session.front();  // the first one was not taken
+  ASSERT_TRUE(again);
+  EXPECT_EQ(std::string(again->head).append(again->body), bytes);
+  flow();
+  EXPECT_EQ(integer_of(told.outcome.payload), 5);
+  EXPECT_EQ(manager.runs("add"), 1U);
+}
+
+TEST_F(SessionCoreTest, QueuedPostsLeaveTogetherWithTheCallBehindThem) {
+  connect();
+  frames.clear();
+  for (int i = 0; i < 3; ++i) post("add", {encoded(1)});
+  Told told;
+  Told other;
+  start(told, "add", {encoded(1)});
+  start(other, "add", {encoded(1)});
+  flow();
+  EXPECT_EQ(frames.size(), 2U);
+  EXPECT_EQ(integer_of(told.outcome.payload), 4);
+  EXPECT_EQ(integer_of(other.outcome.payload), 5);
+  const core::Calls first = core::decode_calls(core::open_envelope(frames.front()));
+  EXPECT_EQ(first.calls.size(), 4U);
+}
+
+TEST_F(SessionCoreTest, FramesStayWithinWhatTheManagerTakes) {
+  manager.limit(200, 10);
+  connect();
+  frames.clear();
+  const std::string text(60, 'x');
+  for (int i = 0; i < 20; ++i) post("fail", {encoded(text)});
+  flow();
+  EXPECT_LT(frames.size(), 20U);
+  for (const std::string& frame : frames) EXPECT_LE(frame.size(), 200U);
+}
+
+TEST_F(SessionCoreTest, ADeadlineEndsACallByItsKind) {
+  connect();
+  silent = true;
+  Told take, change, read;
+  start(take, "park", {}, Effect::take, now + 1s);
+  start(change, "park", {}, Effect::change, now + 2s);
+  start(read, "park", {}, Effect::read, now + 3s);
+  flow();
+  EXPECT_EQ(session.next_deadline(), now + 1s);
+  wait(1s);
+  EXPECT_EQ(take.end(), End::not_done);
+  EXPECT_FALSE(change.ended());
+  wait(2s);
+  EXPECT_EQ(change.end(), End::given_up);
+  EXPECT_EQ(read.end(), End::given_up);
+  EXPECT_FALSE(session.next_deadline());
+}
+
+TEST_F(SessionCoreTest, AnOfferWaitsForTheManagersLastWord) {
+  connect();
+  Told told;
+  start(told, "park", {}, Effect::offer, now + 1s);
+  flow();
+  now += 1s;
+  session.tick(now);
+  EXPECT_FALSE(told.ended());
+  flow();  // the cancel, and its answer
+  ASSERT_TRUE(told.ended());
+  EXPECT_EQ(told.end(), End::replied);
+  EXPECT_EQ(told.outcome.code, core::ErrorCode::timed_out);
+}
+
+TEST_F(SessionCoreTest, AnOfferWhoseLastWordIsLostWithTheConnectionIsGivenUp) {
+  connect();
+  Told told;
+  start(told, "park", {}, Effect::offer, now + 1s);
+  flow();
+  silent = true;
+  wait(1s);
+  EXPECT_FALSE(told.ended());
+  silent = false;
+  reconnect();
+  EXPECT_EQ(told.end(), End::given_up);
+  EXPECT_EQ(told.times, 1);
+}
+
+TEST_F(SessionCoreTest, CallsWaitForTheirTurnInOrder) {
+  manager.limit(1U << 20U, 1);
+  connect();
+  Told parked, second, third;
+  start(parked, "park");
+  start(second, "add", {encoded(1)});
+  start(third, "add", {encoded(1)});
+  flow();
+  EXPECT_EQ(manager.runs("add"), 0U);
+  release(encoded(0));
+  EXPECT_TRUE(parked.ended());
+  flow();
+  flow();
+  EXPECT_EQ(integer_of(second.outcome.payload), 1);
+  EXPECT_EQ(integer_of(third.outcome.payload), 2);
+}
+
+TEST_F(SessionCoreTest, HoweverACallEndsTheNextOneGetsItsTurn) {
+  manager.limit(1U << 20U, 1);
+  connect();
+  silent = true;
+  Told lost, next;
+  start(lost, "add", {encoded(1)});
+  flow();
+  session.connection_lost(now);
+  now += 5s;
+  start(next, "echo", {encoded(2)}, Effect::read, now + 60s);
+  EXPECT_FALSE(lost.ended());
+  silent = false;
+  now += 4s;
+  session.tick(now);
+  connect();
+  EXPECT_TRUE(lost.ended());
+  flow();
+  EXPECT_EQ(integer_of(next.outcome.payload), 2);
+}
+
+TEST_F(SessionCoreTest, AManagerOutOfReachEndsAlsoWhatWaitsForItsTurn) {
+  manager.limit(1U << 20U, 1);
+  connect();
+  silent = true;
+  Told lost, next;
+  start(lost, "add", {encoded(1)});
+  start(next, "add", {encoded(1)});
+  flow();
+  session.connection_lost(now);
+  wait(10s);
+  EXPECT_EQ(lost.end(), End::outcome_unknown);
+  EXPECT_EQ(next.end(), End::disconnected);
+  // It comes back: nothing was left behind.
+  silent = false;
+  connect();
+  Told later;
+  start(later, "echo", {encoded(2)}, Effect::read);
+  flow();
+  flow();
+  EXPECT_EQ(integer_of(later.outcome.payload), 2);
+}
+
+TEST_F(SessionCoreTest, ACancelledCallEndsOnceAndFreesItsPlaceWithTheManagersWord) {
+  manager.limit(1U << 20U, 1);
+  connect();
+  Told parked, next;
+  start(parked, "park");
+  start(next, "add", {encoded(1)});
+  flow();
+  session.cancel(parked);
+  EXPECT_EQ(parked.end(), End::given_up);
+  flow();
+  flow();
+  EXPECT_TRUE(next.ended());
+  session.cancel(parked);
+  EXPECT_EQ(parked.times, 1);
+}
+
+TEST_F(SessionCoreTest, AnAbandonedCallTellsNobody) {
+  connect();
+  {
+    Told gone;
+    start(gone, "add", {encoded(1)}, Effect::change, now + 1s);
+    session.abandon(gone);
+  }
+  flow();
+  wait(2s);
+  EXPECT_EQ(manager.runs("add"), 1U);
+}
+
+TEST_F(SessionCoreTest, ALostSessionBeginsAnewAndCallsGoTheirWays) {
+  connect();
+  Told change, read, unsent;
+  start(change, "park");
+  start(read, "park", {}, Effect::read);
+  flow();
+  manager.forget_sessions();
+  session.connection_lost(now);
+  start(unsent, "add", {encoded(1)});
+  connect();  // unknown_session
+  ASSERT_TRUE(session.wants_session());
+  EXPECT_EQ(session.out_of_reach_at(), now + 10s);
+  EXPECT_EQ(change.end(), End::outcome_unknown);
+  EXPECT_FALSE(read.ended());
+  session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+  connect();
+  EXPECT_EQ(integer_of(unsent.outcome.payload), 1);
+  release(encoded(9));
+  EXPECT_EQ(integer_of(read.outcome.payload), 9);
+}
+
+TEST_F(SessionCoreTest, ADialThatFailsEndsTheSession) {
+  connect();
+  Told read;
+  start(read, "park", {}, Effect::read);
+  flow();
+  manager.forget_sessions();
+  reconnect();
+  session.cannot_begin_anew("nobody answers");
+  EXPECT_EQ(read.end(), End::disconnected);
+  EXPECT_TRUE(session.link().closed());
+}
+
+TEST_F(SessionCoreTest, DropsAreGatheredWhileTheManagerIsAway) {
+  connect();
+  session.connection_lost(now);
+  for (std::uint64_t i = 1; i <= 1000; ++i) session.give_back({{core::ObjectId{i}, 1}}, now);
+  frames.clear();
+  silent = true;
+  const std::size_t before = manager.calls().size();
+  silent = false;
+  connect();
+  EXPECT_EQ(manager.calls().size(), before + 1) << "one call for all of them";
+}
+
+TEST_F(SessionCoreTest, DropsTakeNoMoreThanAFrame) {
+  manager.limit(200, 10);
+  connect();
+  session.connection_lost(now);
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    session.give_back({{core::ObjectId{(1ULL << 40U) + i}, 1}}, now);
+  }
+  frames.clear();
+  connect();
+  EXPECT_GT(manager.runs("drop"), 5U);
+  for (const std::string& frame : frames) EXPECT_LE(frame.size(), 200U);
+}
+
+TEST_F(SessionCoreTest, ErrorsOfThreadsThatHaveEndedArePassedOver) {
+  connect();
+  for (thread = 1; thread <= 10'000; ++thread) {
+    post("fail", {encoded("so")});
+    flow();
+  }
+  // Some of them are still there: the youngest.
+  Told told;
+  thread = 10'000;
+  start(told, "echo", {encoded(1)}, Effect::read);
+  flow();
+  EXPECT_EQ(told.outcome.code, core::ErrorCode::bad_call);
+  Told forgotten;
+  thread = 1;
+  start(forgotten, "echo", {encoded(1)}, Effect::read);
+  flow();
+  EXPECT_TRUE(forgotten.outcome.succeeded());
+}
+
+TEST_F(SessionCoreTest, AHangUpIsConcludedWhenLastRepliesHadTheirTime) {
+  connect();
+  Told told;
+  start(told, "park");
+  flow();
+  session.hung_up(now);
+  EXPECT_EQ(session.next_deadline(), now + 100ms);
+  release(encoded(7));
+  EXPECT_EQ(integer_of(told.outcome.payload), 7);
+  wait(100ms);
+  EXPECT_TRUE(session.wants_session());
+}
+
+TEST_F(SessionCoreTest, ADeadProcessTakesEveryOutcomeAlong) {
+  connect();
+  Told told;
+  start(told, "park");
+  flow();
+  session.process_ended(now);
+  EXPECT_FALSE(told.ended());
+  session.connection_lost(now);
+  EXPECT_EQ(told.end(), End::disconnected);
+  EXPECT_EQ(told.outcome.payload, "the manager has ended");
+  Told later;
+  start(later, "add", {encoded(1)});
+  EXPECT_EQ(later.end(), End::disconnected);
+}
+
+TEST_F(SessionCoreTest, AConfirmedCallIsAcknowledgedBeforeItsEndIsToldOf) {
+  connect();
+  confirm = true;
+  Told told;
+  start(told, "add", {encoded(1)}, Effect::take);
+  flow();
+  EXPECT_TRUE(told.ended());
+  EXPECT_EQ(manager.acks(), std::vector<core::Seq>{1});
+}
+
+}  // namespace
+}  // namespace steward::test
