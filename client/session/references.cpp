@@ -33,8 +33,9 @@ bool References::released(const core::Reference& reference) {
   if (known == known_.end()) return false;
   if (known->second.newest == &reference) known->second.newest = nullptr;
   if (--known->second.references > 0) return false;
-  if (known->second.grants > 0) owed_.emplace_back(known->first, known->second.grants);
-  known_.erase(known);
+  // First: without memory to owe them, the manager keeps the object until the session ends.
+  const auto gone = known_.extract(known);
+  if (gone.mapped().grants > 0) owed_.emplace_back(gone.key(), gone.mapped().grants);
   return true;
 }
 

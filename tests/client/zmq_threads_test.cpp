@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include <steward/client/transport_options.hpp>
+#include <steward/client/transport/options.hpp>
 
 namespace steward::test {
 namespace {
