@@ -86,7 +86,9 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
     const bool sent = waiting.outcome.end == Outcome::End::given_up;
     if (!waiting.finished() || waiting.outcome.end == Outcome::End::not_done) throw;
     if (sent && options.effect == Effect::read) throw;
-    if (sent) throw OutcomeUnknown(label.text() + error.what() + "; the call may have taken effect");
+    if (sent) {
+      throw OutcomeUnknown(label.text() + error.what() + "; the call may have taken effect");
+    }
   }
   const bool cut_off = waiting.outcome.end == Outcome::End::not_done ||
                        waiting.outcome.end == Outcome::End::given_up;
