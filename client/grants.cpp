@@ -1,7 +1,7 @@
 #include <steward/client/grants.hpp>
 
-#include <algorithm>
 #include <exception>
+#include <utility>
 
 #include <steward/client/session.hpp>
 #include <steward/core/errors.hpp>
@@ -10,15 +10,6 @@
 #include <steward/core/writer.hpp>
 
 namespace steward::client {
-
-void add_grant(Grants& grants, core::ObjectId object) {
-  const auto known = std::ranges::find(grants, object, &Grants::value_type::first);
-  if (known != grants.end()) {
-    ++known->second;
-  } else {
-    grants.emplace_back(object, 1);
-  }
-}
 
 Grants grants_in(std::string_view encoded, const core::Incarnation& manager) {
   Grants grants;
@@ -33,7 +24,7 @@ Grants grants_in(std::string_view encoded, const core::Incarnation& manager) {
           const core::Reader::Extension extension = reader.extension();
           if (extension.type != core::kHandleExtension) break;
           const core::Token token = core::decode_token(extension.payload);
-          if (token.incarnation == manager) add_grant(grants, token.object);
+          if (token.incarnation == manager) ++grants[token.object];
           break;
         }
         default: reader.skip(0); break;
@@ -81,11 +72,11 @@ core::ReferencePtr ResultScope::incoming(core::Token token) {
   const bool ours = token.incarnation == session_.incarnation();
   if (!ours) return inner_.incoming(std::move(token));
   // First: what a reference has taken over and is not noted here would go back twice.
-  add_grant(taken_, object);
+  ++taken_[object];
   try {
     return inner_.incoming(std::move(token));
   } catch (...) {
-    --std::ranges::find(taken_, object, &Grants::value_type::first)->second;
+    --taken_[object];
     throw;
   }
 }

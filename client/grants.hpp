@@ -3,10 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include <steward/core/ids.hpp>
 #include <steward/core/travel.hpp>
@@ -16,8 +15,7 @@ namespace steward::client {
 class Session;
 
 // Object and how often.
-using Grants = std::vector<std::pair<core::ObjectId, std::uint64_t>>;
-void add_grant(Grants& grants, core::ObjectId object);
+using Grants = std::map<core::ObjectId, std::uint64_t>;
 
 // The handles of this manager in encoded bytes. Reads as far as they are well-formed.
 Grants grants_in(std::string_view encoded, const core::Incarnation& manager);

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <steward/client/options.hpp>
@@ -93,9 +93,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // A result of this session could not be decoded: the references that it grants go back, but for
   // those that were adopted (object and how often). See ResultScope in grants.hpp.
-  virtual void give_back(
-      std::string_view result,
-      const std::vector<std::pair<core::ObjectId, std::uint64_t>>& adopted) noexcept {
+  virtual void give_back(std::string_view result,
+                         const std::map<core::ObjectId, std::uint64_t>& adopted) noexcept {
     static_cast<void>(result), static_cast<void>(adopted);
   }
 

@@ -301,9 +301,8 @@ void SessionDriver::give_back(std::string_view result, const Grants& taken) noex
   if (inherited()) return;
   Grants grants = grants_in(result, incarnation_);
   for (const auto& [object, count] : taken) {
-    for (auto& grant : grants) {
-      if (grant.first == object) grant.second -= std::min(grant.second, count);
-    }
+    const auto grant = grants.find(object);
+    if (grant != grants.end()) grant->second -= std::min(grant->second, count);
   }
   std::erase_if(grants, [](const auto& grant) { return grant.second == 0; });
   const Use use(*this);

@@ -35,19 +35,18 @@ bool References::released(const core::Reference& reference) {
   if (--known->second.references > 0) return false;
   // First: without memory to owe them, the manager keeps the object until the session ends.
   const auto gone = known_.extract(known);
-  if (gone.mapped().grants > 0) owed_.emplace_back(gone.key(), gone.mapped().grants);
+  if (gone.mapped().grants > 0) owed_[gone.key()] += gone.mapped().grants;
   return true;
 }
 
 void References::owe(const Grants& grants) {
-  owed_.insert(owed_.end(), grants.begin(), grants.end());
+  for (const auto& [object, grants_of_it] : grants) owed_[object] += grants_of_it;
 }
 
 Grants References::take_owed(std::size_t count) {
   if (owed_.size() <= count) return std::exchange(owed_, {});
-  const auto first = owed_.end() - static_cast<std::ptrdiff_t>(count);
-  Grants taken(first, owed_.end());
-  owed_.erase(first, owed_.end());
+  Grants taken;
+  for (; count > 0; --count) taken.insert(owed_.extract(owed_.begin()));
   return taken;
 }
 
@@ -66,7 +65,7 @@ void References::renewed(core::ObjectId object) {
   if (known != known_.end()) {
     ++known->second.grants;
   } else {
-    owed_.emplace_back(object, 1);
+    ++owed_[object];
   }
 }
 

@@ -51,6 +51,20 @@ class ReferencesTest : public SessionTest {
   }
 };
 
+// With a walk over all of them for each that would take minutes.
+TEST(Grants, OfManyHandlesAreCounted) {
+  std::string encoded;
+  core::Writer writer(encoded);
+  core::Token token;
+  token.type = "list";
+  constexpr std::uint64_t kMany = 300'000;
+  for (std::uint64_t i = 1; i <= kMany; ++i) {
+    token.object = core::ObjectId{i};
+    core::encode_token(writer, token);
+  }
+  EXPECT_EQ(client::grants_in(encoded, token.incarnation).size(), kMany);
+}
+
 TEST_F(ReferencesTest, TheLastProxyGoneTheReferenceIsDropped) {
   start();
   core::ReferencePtr first = reference(7);

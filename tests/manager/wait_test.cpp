@@ -181,7 +181,8 @@ TEST(Wait, WhatCannotBeReachedIsReadyToSaySo) {
   const Lock lock = manager.lock();
   lock.lock();
   std::thread killer([pid = manager.pid()] { ::kill(pid, SIGKILL); });
-  EXPECT_EQ(wait({queue, lock}), (Indexes{0, 1}));
+  // Of one it may just have said that it is not ready.
+  EXPECT_FALSE(wait({queue, lock}).empty());
   killer.join();
   EXPECT_EQ(wait({queue, lock}), (Indexes{0, 1}));
   EXPECT_THROW(queue.get(), Disconnected);

@@ -102,10 +102,10 @@ TEST(PoolLimits, SaysWhichLimitIsOnProcesses) {
               Pool(1).apply(cube, 1);
               limit(RLIMIT_NPROC, 5);
               const std::string text = thrown_by<std::system_error>([] { Pool(8); });
-              return expect(text == "a pool of 8 processes cannot be started: cannot start a thread "
-                                    "(look at `ulimit -u` and at filters of system calls, which "
-                                    "must allow clone3 or answer ENOSYS): Resource temporarily "
-                                    "unavailable",
+              return expect(text == "a pool of 8 processes cannot be started: cannot start a "
+                                    "thread (look at `ulimit -u` and at filters of system calls, "
+                                    "which must allow clone3 or answer ENOSYS): Resource "
+                                    "temporarily unavailable",
                             text.c_str()) +
                      expect(Pool(1).apply(cube, 2) == 8, "a smaller pool works");
             }),
