@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 namespace steward::client {
@@ -23,13 +24,25 @@ std::unique_ptr<PendingCall> CallTable::draft() {
   return call;
 }
 
-void CallTable::discard(std::unique_ptr<PendingCall> call) {
+void CallTable::discard(std::unique_ptr<PendingCall> call) noexcept {
   if (spare_.size() >= kSpareCalls || call->body.capacity() > kSpareBodyBytes) return;
   std::string body = std::move(call->body);
   body.clear();
   *call = PendingCall{};
   call->body = std::move(body);
-  spare_.push_back(std::move(call));
+  try {
+    spare_.push_back(std::move(call));
+  } catch (const std::bad_alloc&) {
+    // Then it is not kept.
+  }
+}
+
+// Without memory the manager is told later, by `first_incomplete`.
+void CallTable::note_complete(core::Seq seq) noexcept {
+  try {
+    complete_.push_back(seq);
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 PendingCall& CallTable::add(std::unique_ptr<PendingCall>&& call) {
@@ -62,9 +75,9 @@ std::unique_ptr<PendingCall> CallTable::take_out(PendingCall& call) {
   return removed;
 }
 
-void CallTable::remove(PendingCall& call) {
+void CallTable::remove(PendingCall& call) noexcept {
   // A take is confirmed by an ack of its own, when its caller has it.
-  if (call.effect != Effect::take) complete_.push_back(call.seq);
+  if (call.effect != Effect::take) note_complete(call.seq);
   discard(take_out(call));
 }
 
@@ -80,7 +93,7 @@ void CallTable::prove(core::Seq seq) {
   while (!posts_.empty() && posts_.front()->seq < seq) {
     std::unique_ptr<PendingCall> removed = std::move(posts_.front());
     posts_.pop_front();
-    complete_.push_back(removed->seq);
+    note_complete(removed->seq);
     discard(std::move(removed));
   }
   while (!acks_.empty() && acks_.front().before <= seq) acks_.pop_front();

@@ -45,13 +45,13 @@ class CallTable {
  public:
   // An entry that is not in the table; its body is empty, its memory that of an earlier call.
   std::unique_ptr<PendingCall> draft();
-  void discard(std::unique_ptr<PendingCall> call);
+  void discard(std::unique_ptr<PendingCall> call) noexcept;
   core::Seq next() const { return next_seq_; }
   // Gives it the next number.
   PendingCall& add(std::unique_ptr<PendingCall>&& call);
 
   PendingCall* find(core::Seq seq);  // posts too
-  void remove(PendingCall& call);
+  void remove(PendingCall& call) noexcept;
 
   // The reply of call `seq` has come: posts, acks and cancels before it are complete.
   void prove(core::Seq seq);
@@ -94,6 +94,7 @@ class CallTable {
   static std::vector<core::Seq> seqs(const std::deque<Note>& notes);
   static Calls::iterator position(Calls& calls, core::Seq seq);
   std::unique_ptr<PendingCall> take_out(PendingCall& call);
+  void note_complete(core::Seq seq) noexcept;
 
   core::Seq next_seq_ = 1;
   Calls calls_;

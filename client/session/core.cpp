@@ -1,6 +1,7 @@
 #include <steward/client/session/core.hpp>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include <steward/core/errors.hpp>
@@ -96,41 +97,51 @@ void SessionCore::on_replies(core::OpenEnvelope envelope) {
   if (!link_.online()) return;  // they will be sent again
   core::ReplyReader reader(envelope);
   core::Reply reply;
-  while (reader.next(reply)) on_reply(reply);
+  while (reader.next(reply)) {
+    try {
+      on_reply(reply);
+    } catch (const std::bad_alloc&) {
+      // Whoever waits for it was told. What the manager should hear, it hears later.
+    }
+  }
 }
 
+// What may fail for lack of memory comes last, when the call is over.
 void SessionCore::on_reply(const core::Reply& reply) {
   const bool ok = reply.code == core::ErrorCode::ok;
-  const auto give_up_result = [&] {
-    if (ok) references_.owe(grants_in(reply.payload, link_.incarnation()));
-  };
-  PendingCall* call = calls_.find(reply.seq);
-  if (call == nullptr) {
-    // Of a call that was given up; or answered before a connection broke, and again after it.
-    if (calls_.take_forsaken(reply.seq)) give_up_result();
-    return drop_owed();
-  }
-  sessions_lost_ = 0;
-  if (call->completion != nullptr) {
-    Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload)};
-    // A read loses nothing if it tells of an error that waits to be told.
-    if (ok && call->effect == Effect::read && errors_.has(call->thread)) {
-      give_up_result();
-      outcome = *errors_.take(call->thread);
-    } else if (ok && call->confirm) {
-      calls_.ack(reply.seq);
-    }
-    calls_.finish(*call, std::move(outcome));
-  } else if (ok && call->renews != core::ObjectId{}) {
-    references_.renewed(call->renews);
-  } else if (!ok && call->unattended) {
-    errors_.note(call->thread, reply.code, std::string(reply.payload));
+  bool unwanted = false;
+  if (PendingCall* call = calls_.find(reply.seq); call != nullptr) {
+    sessions_lost_ = 0;
+    const bool awaited = call->completion != nullptr;
+    const bool unattended = call->unattended;
+    const core::ObjectId renews = call->renews;
+    const core::ThreadNumber thread = call->thread;
+    if (awaited) calls_.finish(*call, outcome_of(*call, reply));
+    calls_.remove(*call);
+    unwanted = !awaited && renews == core::ObjectId{};
+    if (ok && renews != core::ObjectId{}) references_.renewed(renews);
+    if (!ok && unattended) errors_.note(thread, reply.code, std::string(reply.payload));
+    calls_.prove(reply.seq);
   } else {
-    give_up_result();
+    // Of a call that was given up; or answered before a connection broke, and again after it.
+    unwanted = calls_.take_forsaken(reply.seq);
   }
-  calls_.remove(*call);
-  calls_.prove(reply.seq);
+  if (ok && unwanted) references_.owe(grants_in(reply.payload, link_.incarnation()));
   drop_owed();
+}
+
+Outcome SessionCore::outcome_of(const PendingCall& call, const core::Reply& reply) noexcept try {
+  const bool ok = reply.code == core::ErrorCode::ok;
+  Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload)};
+  // A read loses nothing if it tells of an error that waits to be told.
+  if (ok && call.effect == Effect::read && errors_.has(call.thread)) {
+    references_.owe(grants_in(reply.payload, link_.incarnation()));
+    return *errors_.take(call.thread);
+  }
+  if (ok && call.confirm) calls_.ack(reply.seq);
+  return outcome;
+} catch (const std::bad_alloc&) {
+  return {Outcome::End::replied, core::ErrorCode::overloaded, {}};  // see Session::result()
 }
 
 void SessionCore::on_welcome(const core::Welcome& welcome) {

@@ -123,6 +123,7 @@ class SessionCore {
  private:
   void on_replies(core::OpenEnvelope envelope);
   void on_reply(const core::Reply& reply);
+  Outcome outcome_of(const PendingCall& call, const core::Reply& reply) noexcept;
   void on_welcome(const core::Welcome& welcome);
   void on_challenge(std::string_view challenge, core::Time now);
   void manager_ends(bool process_ended, core::Time now);

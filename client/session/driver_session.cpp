@@ -82,10 +82,13 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
   } catch (const Interrupted&) {
     throw Interrupted(label.text() + "interrupted");
   } catch (const Error& error) {
-    // It was sent, and this thread cannot wait for its end.
-    const bool unknown = waiting.finished() && waiting.outcome.end == Outcome::End::given_up;
-    if (!unknown || options.effect == Effect::read) throw;
-    throw OutcomeUnknown(label.text() + error.what() + "; the call may have taken effect");
+    // What its end was, it was told before; else it cannot be waited for any more.
+    const bool sent = waiting.outcome.end == Outcome::End::given_up;
+    if (!waiting.finished() || waiting.outcome.end == Outcome::End::not_done) throw;
+    if (sent && options.effect == Effect::read) throw;
+    if (sent) {
+      throw OutcomeUnknown(label.text() + error.what() + "; the call may have taken effect");
+    }
   }
   const bool cut_off = waiting.outcome.end == Outcome::End::not_done ||
                        waiting.outcome.end == Outcome::End::given_up;
@@ -134,6 +137,11 @@ std::optional<std::string> Session::result(Outcome outcome, Effect effect,
   }
   if (outcome.code == core::ErrorCode::ok) return std::move(outcome.payload);
   if (outcome.code == core::ErrorCode::timed_out && hands_back) return std::nullopt;
+  if (outcome.payload.empty()) {
+    const std::string text = label.text() + "no memory is left for its result";
+    if (effect == Effect::read) throw Overloaded(text);
+    throw OutcomeUnknown(text + "; it has taken effect");
+  }
   const core::ErrorPayload error = core::decode_error(outcome.payload);
   core::throw_error(outcome.code, error.text, error.type_name);
 }

@@ -33,19 +33,20 @@ bool References::released(const core::Reference& reference) {
   if (known == known_.end()) return false;
   if (known->second.newest == &reference) known->second.newest = nullptr;
   if (--known->second.references > 0) return false;
-  if (known->second.grants > 0) owed_[known->first] += known->second.grants;
-  known_.erase(known);
+  // First: without memory to owe them, the manager keeps the object until the session ends.
+  const auto gone = known_.extract(known);
+  if (gone.mapped().grants > 0) owed_[gone.key()] += gone.mapped().grants;
   return true;
 }
 
 void References::owe(const Grants& grants) {
-  for (const auto& [object, count] : grants) owed_[object] += count;
+  for (const auto& [object, times] : grants) owed_[object] += times;
 }
 
 Grants References::take_owed(std::size_t count) {
   if (owed_.size() <= count) return std::exchange(owed_, {});
   Grants taken;
-  while (taken.size() < count) taken.insert(owed_.extract(owed_.begin()));
+  for (; count > 0; --count) taken.insert(owed_.extract(owed_.begin()));
   return taken;
 }
 
