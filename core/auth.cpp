@@ -3,18 +3,13 @@
 #include <sodium.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/octets.hpp>
 
 namespace steward::core {
 namespace {
 
-unsigned char* raw(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
-
-const unsigned char* raw(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-
 void update(crypto_auth_hmacsha256_state& state, std::string_view data) {
-  crypto_auth_hmacsha256_update(&state, raw(data), data.size());
+  crypto_auth_hmacsha256_update(&state, octets(data), data.size());
 }
 
 }  // namespace
@@ -44,12 +39,12 @@ std::string session_proof(Role role, std::string_view secret, const SessionId& s
                           std::string_view challenge) {
   require_sodium();
   crypto_auth_hmacsha256_state state;
-  crypto_auth_hmacsha256_init(&state, raw(secret), secret.size());
+  crypto_auth_hmacsha256_init(&state, octets(secret), secret.size());
   update(state, role == Role::client ? "steward session 1 client" : "steward session 1 server");
   update(state, session.view());
   update(state, challenge);
   std::string proof(crypto_auth_hmacsha256_BYTES, '\0');
-  crypto_auth_hmacsha256_final(&state, raw(proof));
+  crypto_auth_hmacsha256_final(&state, octets(proof));
   return proof;
 }
 
@@ -62,7 +57,7 @@ std::uint64_t keyed_hash(const HashSeed& seed, std::string_view data) {
   static_assert(crypto_shorthash_KEYBYTES == sizeof seed.bytes);
   std::uint64_t hash = 0;
   static_assert(crypto_shorthash_BYTES == sizeof hash);
-  crypto_shorthash(reinterpret_cast<unsigned char*>(&hash), raw(data), data.size(),
+  crypto_shorthash(reinterpret_cast<unsigned char*>(&hash), octets(data), data.size(),
                    seed.bytes.data());
   return hash;
 }

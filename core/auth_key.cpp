@@ -7,6 +7,7 @@
 
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/octets.hpp>
 
 namespace steward {
 namespace {
@@ -24,10 +25,6 @@ enum class Part : std::uint64_t { server = 1, client = 2 };
 
 using core::SecretBytes;
 using Master = SecretBytes<crypto_kdf_KEYBYTES>;
-
-const unsigned char* raw(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
 
 // nullopt: it does not begin as a key.
 std::optional<SecretBytes<kKeyBytes>> decode(std::string_view key) {
@@ -50,8 +47,8 @@ Master master_of(std::string_view key) {
     crypto_generichash(master.data(), master.size(), bytes->data(), bytes->size(), nullptr, 0);
     return master;
   }
-  if (crypto_pwhash_argon2id(master.data(), master.size(), key.data(), key.size(), raw(kSalt),
-                             crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE,
+  if (crypto_pwhash_argon2id(master.data(), master.size(), key.data(), key.size(),
+                             core::octets(kSalt), crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE,
                              crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE,
                              crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
     throw std::bad_alloc();
@@ -74,7 +71,7 @@ std::string generate_key() {
   std::string bytes = core::random_bytes(kKeyBytes);
   std::string text(kPrefix.size() + sodium_base64_ENCODED_LEN(kKeyBytes, kAlphabet), '\0');
   kPrefix.copy(text.data(), kPrefix.size());
-  sodium_bin2base64(text.data() + kPrefix.size(), text.size() - kPrefix.size(), raw(bytes),
+  sodium_bin2base64(text.data() + kPrefix.size(), text.size() - kPrefix.size(), core::octets(bytes),
                     bytes.size(), kAlphabet);
   text.pop_back();  // the final zero
   core::erase(bytes);

@@ -6,6 +6,8 @@
 
 #include <sodium.h>
 
+#include <steward/core/octets.hpp>
+
 namespace steward::core {
 namespace {
 
@@ -21,11 +23,6 @@ static_assert(StreamCipher::kSealBytes == crypto_secretstream_xchacha20poly1305_
 static_assert(StreamCipher::kStateBytes == 2 * sizeof(OneWay));
 
 constexpr std::string_view kKeysOfAConnection = "steward connection 1 keys";
-
-const unsigned char* raw(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-unsigned char* raw(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
 // What crypto_kx makes of two key pairs, by the direction.
 struct Exchanged {
@@ -68,7 +65,7 @@ KeyPair fresh_key_pair() {
 
 std::string stream_proof(const StreamSecret& secret, std::string_view said) {
   std::string proof(kProofBytes, '\0');
-  crypto_generichash(raw(proof), proof.size(), raw(said), said.size(), secret.data(),
+  crypto_generichash(octets(proof), proof.size(), octets(said), said.size(), secret.data(),
                      secret.size());
   return proof;
 }
@@ -97,15 +94,15 @@ std::optional<StreamCipher> StreamCipher::agree(StreamSide side, const KeyPair& 
                                                 std::string_view others_public_key,
                                                 const StreamSecret& secret,
                                                 std::string_view said) {
-  const auto exchanged = exchange(side, own, raw(others_public_key));
+  const auto exchanged = exchange(side, own, octets(others_public_key));
   if (!exchanged) return std::nullopt;
   SecretBytes<2 * sizeof(SessionKey)> keys;  // first the one to the listener
   crypto_generichash_state hash;
   crypto_generichash_init(&hash, secret.data(), secret.size(), keys.size());
-  crypto_generichash_update(&hash, raw(kKeysOfAConnection), kKeysOfAConnection.size());
+  crypto_generichash_update(&hash, octets(kKeysOfAConnection), kKeysOfAConnection.size());
   crypto_generichash_update(&hash, exchanged->to_listener.data(), sizeof(SessionKey));
   crypto_generichash_update(&hash, exchanged->to_caller.data(), sizeof(SessionKey));
-  crypto_generichash_update(&hash, raw(said), said.size());
+  crypto_generichash_update(&hash, octets(said), said.size());
   crypto_generichash_final(&hash, keys.data(), keys.size());
   erase(&hash, sizeof hash);
 
@@ -125,7 +122,7 @@ std::string_view StreamCipher::begin() const {
 }
 
 void StreamCipher::open_from(std::string_view begin) {
-  crypto_secretstream_xchacha20poly1305_init_pull(&states_->opening, raw(begin),
+  crypto_secretstream_xchacha20poly1305_init_pull(&states_->opening, octets(begin),
                                                   states_->opening_key.data());
   states_->opening_key = {};
 }
@@ -134,7 +131,7 @@ void StreamCipher::seal(std::string_view plain, std::string& to) {
   const std::size_t before = to.size();
   to.resize(before + plain.size() + kSealBytes);
   crypto_secretstream_xchacha20poly1305_push(
-      &states_->sealing, raw(to) + before, nullptr, raw(plain), plain.size(), nullptr, 0,
+      &states_->sealing, octets(to) + before, nullptr, octets(plain), plain.size(), nullptr, 0,
       crypto_secretstream_xchacha20poly1305_TAG_MESSAGE);
 }
 
@@ -142,8 +139,9 @@ bool StreamCipher::open(std::string_view sealed, std::string& to) {
   const std::size_t before = to.size();
   to.resize(before + sealed.size() - kSealBytes);
   unsigned char tag = 0;
-  if (crypto_secretstream_xchacha20poly1305_pull(&states_->opening, raw(to) + before, nullptr, &tag,
-                                                 raw(sealed), sealed.size(), nullptr, 0) == 0 &&
+  if (crypto_secretstream_xchacha20poly1305_pull(&states_->opening, octets(to) + before, nullptr,
+                                                 &tag, octets(sealed), sealed.size(), nullptr,
+                                                 0) == 0 &&
       tag == crypto_secretstream_xchacha20poly1305_TAG_MESSAGE) {
     return true;
   }
