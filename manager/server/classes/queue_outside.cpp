@@ -79,7 +79,7 @@ void QueueObject::look_for_stubs_of(SessionNumber session, Context& context) {
 // Who waits keeps its place: work is done in the order in which it is given out.
 void QueueObject::mapped(Context& context) {
   const std::vector<ParkId> waiting_here = waiting();
-  outside_.emplace();
+  outside_.emplace(Outside{});
   Work move{.kind = Work::Kind::move_in};
   std::vector<Value> values;
   for (const Item& item : items_) {
