@@ -73,8 +73,8 @@ void view_at_each_allocation(const Queue<T>& queue, T item) {
 }
 
 TEST_F(QueueAllocations, AnItemThatIsToBeViewedIsSeenOrStays) {
-  view_at_each_allocation(manager.queue<Place>(), {7});
-  view_at_each_allocation(manager.queue<std::int64_t>(), {7});
+  view_at_each_allocation(manager.queue<Place>(), Place{7});
+  view_at_each_allocation(manager.queue<std::int64_t>(), std::int64_t{7});
 }
 
 TEST_F(QueueAllocations, AnItemThatIsToBeReservedIsDeliveredOrStays) {
