@@ -25,6 +25,7 @@
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/programs.hpp>
+#include <steward/tests/sanitized.hpp>
 
 namespace steward::test {
 namespace {
@@ -166,6 +167,7 @@ TEST_F(ConnectTest, AnAddressOfAnotherBootIsNotDialled) {
 
 // Nor can it read which boot this is.
 TEST_F(ConnectTest, WithoutDescriptorsItIsSaidSo) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizer needs descriptors itself";
   FakeHouse house;
   const std::string address = house.address() + "?boot=" + core::boot_id();
   const int next = ::dup(0);
