@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/limits.hpp>
 #include <steward/pipe/tcp_stream.hpp>
@@ -22,14 +23,14 @@
 namespace steward::detail::pipe {
 namespace {
 
-// What epoll says beside the numbers of visitors, which begin behind these.
-enum Watched : std::uint64_t { kListening, kBell, kHandoff, kFirstVisitor };
+// What epoll says beside the numbers of handshakes, which begin behind these.
+enum Watched : std::uint64_t { kListening, kWakeUp, kHandoff, kFirstHandshake };
 
 // So many are taken in before those who are there are looked at.
 constexpr int kAcceptedAtOnce = 16;
 constexpr std::chrono::milliseconds kPause{100};
 
-core::Time now() { return std::chrono::steady_clock::now(); }
+using client::now;
 
 process::PassedFd required(const std::function<int()>& open) {
   auto file = process::PassedFd::opened_here_alone(open);
@@ -44,12 +45,12 @@ AcceptLoop::AcceptLoop(process::PassedFd listening, process::PassedFd handoff, s
     : listening_(std::move(listening)),
       handoff_(std::move(handoff)),
       epoll_(required([] { return ::epoll_create1(EPOLL_CLOEXEC); })),
-      bell_(required([] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); })),
+      wake_up_(required([] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); })),
       backlog_(backlog),
       secret_(std::move(secret)),
-      last_id_(kFirstVisitor) {
+      last_id_(kFirstHandshake) {
   if (!watch(EPOLL_CTL_ADD, listening_.get(), kListening, EPOLLIN) ||
-      !watch(EPOLL_CTL_ADD, bell_.get(), kBell, EPOLLIN) ||
+      !watch(EPOLL_CTL_ADD, wake_up_.get(), kWakeUp, EPOLLIN) ||
       !watch(EPOLL_CTL_ADD, handoff_.get(), kHandoff, EPOLLIN)) {
     throw Overloaded("the system has no memory for a Listener");
   }
@@ -77,12 +78,12 @@ void AcceptLoop::run() noexcept {
 
 void AcceptLoop::stop() noexcept {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(bell_.get(), &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = ::write(wake_up_.get(), &one, sizeof one);
 }
 
 void AcceptLoop::on_event(std::uint64_t id) noexcept {
   switch (id) {
-    case kBell: stopped_ = true; break;
+    case kWakeUp: stopped_ = true; break;
     case kHandoff: on_taken(); break;
     case kListening: take_in_some(); break;
     default: advance(id);
@@ -128,26 +129,26 @@ void AcceptLoop::take_in() {
 // One that cannot be watched is let go, and nobody else.
 void AcceptLoop::add(process::PassedFd socket) {
   const core::Limits limits;
-  if (visitors_.size() >= limits.handshakes) drop(visitors_.begin()->first);
+  if (handshakes_.size() >= limits.handshakes) drop(handshakes_.begin()->first);
   prepare_tcp(socket.get());
   const std::uint64_t id = ++last_id_;
   const int fd = socket.get();
-  visitors_.try_emplace(id, std::move(socket), now() + limits.handshake_time);
-  if (!watch(EPOLL_CTL_ADD, fd, id, EPOLLIN)) visitors_.erase(id);
+  handshakes_.try_emplace(id, std::move(socket), now() + limits.handshake_time);
+  if (!watch(EPOLL_CTL_ADD, fd, id, EPOLLIN)) handshakes_.erase(id);
 }
 
 // Descriptors have run out, or memory. Who has not shown that he may come in has to go first. If
 // nobody is there the program has them: those who connect wait until it gives some back.
 void AcceptLoop::make_room() noexcept {
-  if (!visitors_.empty()) return drop(visitors_.begin()->first);
+  if (!handshakes_.empty()) return drop(handshakes_.begin()->first);
   paused_ = now() + kPause;
   watch(EPOLL_CTL_MOD, listening_.get(), kListening, 0);
 }
 
 void AcceptLoop::drop_late() noexcept {
   const core::Time time = now();
-  while (!visitors_.empty() && visitors_.begin()->second.until() <= time) {
-    drop(visitors_.begin()->first);
+  while (!handshakes_.empty() && handshakes_.begin()->second.until() <= time) {
+    drop(handshakes_.begin()->first);
   }
   if (paused_ && *paused_ <= time) {
     paused_ = std::nullopt;
@@ -157,10 +158,7 @@ void AcceptLoop::drop_late() noexcept {
 
 int AcceptLoop::wait_ms() const noexcept {
   core::Deadline until = paused_;
-  if (!visitors_.empty()) {
-    const core::Time late = visitors_.begin()->second.until();
-    until = until ? std::min(*until, late) : late;
-  }
+  if (!handshakes_.empty()) until = client::earliest(until, handshakes_.begin()->second.until());
   if (!until) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - now());
   return static_cast<int>(std::max(left, std::chrono::milliseconds(0)).count());
@@ -169,41 +167,41 @@ int AcceptLoop::wait_ms() const noexcept {
 // ---- Those who are there ----
 
 void AcceptLoop::advance(std::uint64_t id) noexcept {
-  const auto place = visitors_.find(id);
-  if (place == visitors_.end()) return;
+  const auto place = handshakes_.find(id);
+  if (place == handshakes_.end()) return;
   try {
-    const Visitor::State state = place->second.advance(secret_);
-    if (state == Visitor::State::more) return;
-    if (state == Visitor::State::proven) let_in(place->second);
+    const Handshake::State state = place->second.advance(secret_);
+    if (state == Handshake::State::more) return;
+    if (state == Handshake::State::proven) let_in(place->second);
   } catch (const std::exception&) {
     // No memory or no room on the way for this one, or he has gone.
   }
   drop(id);
 }
 
-// Who has been welcomed can be accepted at once, and hears the welcome before all that is said by
-// who accepts: it waits in the socket until he is handed over.
-void AcceptLoop::let_in(Visitor& visitor) {
-  if (waiting_ >= backlog_) return visitor.answer(kTooMany);
-  hold_back(visitor.fd(), true);
-  visitor.answer(kWelcome);
-  std::string state = visitor.stream_state();
+// A peer that was welcomed can be accepted at once, and hears the welcome before all that is said
+// by whoever accepts it: the welcome waits in the socket until the peer is handed over.
+void AcceptLoop::let_in(Handshake& handshake) {
+  if (waiting_ >= backlog_) return handshake.answer(kTooMany);
+  hold_back(handshake.fd(), true);
+  handshake.answer(kWelcome);
+  std::string state = handshake.stream_state();
   try {
-    shm::send_with_fds(handoff_.get(), state, {visitor.fd()}, shm::Wait::none);
+    shm::send_with_fds(handoff_.get(), state, {handshake.fd()}, shm::Wait::none);
   } catch (const std::exception&) {
-    forget_unsent(visitor.fd());
+    forget_unsent(handshake.fd());
     throw;
   }
-  hold_back(visitor.fd(), false);
+  hold_back(handshake.fd(), false);
   core::erase(state);
   ++waiting_;
 }
 
 // Not left to the closing: whoever it was handed to has the same file.
 void AcceptLoop::drop(std::uint64_t id) noexcept {
-  const auto place = visitors_.find(id);
+  const auto place = handshakes_.find(id);
   watch(EPOLL_CTL_DEL, place->second.fd(), id, 0);
-  visitors_.erase(place);
+  handshakes_.erase(place);
 }
 
 }  // namespace steward::detail::pipe

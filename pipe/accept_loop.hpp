@@ -11,7 +11,7 @@
 
 #include <steward/core/clock.hpp>
 #include <steward/pipe/greeting.hpp>
-#include <steward/pipe/visitor.hpp>
+#include <steward/pipe/handshake.hpp>
 #include <steward/process/passed_fd.hpp>
 
 namespace steward::detail::pipe {
@@ -20,9 +20,9 @@ namespace steward::detail::pipe {
 // copy of this process has one.
 class AcceptLoop {
  public:
-  // Who may come in goes through `handoff`, a socket for descriptors, with the state of his stream.
-  // kAccepted comes back for each that was taken out; no more than `backlog` are on the way.
-  // Throws Overloaded.
+  // A peer that may come in goes through `handoff`, a socket for descriptors, with the state of its
+  // stream. kAccepted comes back for each that was taken out; no more than `backlog` are on the
+  // way. Throws Overloaded.
   AcceptLoop(process::PassedFd listening, process::PassedFd handoff, std::size_t backlog,
              Secret secret);
   AcceptLoop(const AcceptLoop&) = delete;
@@ -41,7 +41,7 @@ class AcceptLoop {
   void take_in();
   void add(process::PassedFd socket);
   void advance(std::uint64_t id) noexcept;
-  void let_in(Visitor& visitor);
+  void let_in(Handshake& handshake);
   void drop(std::uint64_t id) noexcept;
   void make_room() noexcept;
   void drop_late() noexcept;
@@ -51,11 +51,11 @@ class AcceptLoop {
   const process::PassedFd listening_;
   const process::PassedFd handoff_;
   const process::PassedFd epoll_;
-  const process::PassedFd bell_;  // an eventfd
+  const process::PassedFd wake_up_;  // an eventfd
   const std::size_t backlog_;
   const Secret secret_;
   std::size_t waiting_ = 0;  // to be accepted
-  std::map<std::uint64_t, Visitor> visitors_;  // the oldest first
+  std::map<std::uint64_t, Handshake> handshakes_;  // the oldest first
   std::uint64_t last_id_;
   core::Deadline paused_;  // until then nobody is taken in: there are no descriptors
   bool stopped_ = false;

@@ -79,7 +79,6 @@ class MessageStream {
   // Throws BadCall if it is no state, Overloaded if there is no memory for it.
   static std::unique_ptr<MessageStream> from_state(Direction direction, std::string_view state);
 
-
   Direction direction() const { return direction_; }
   // Longer messages are refused. REQUIRES: at most kBytesMost.
   void limit(std::size_t message_bytes) { message_bytes_ = message_bytes; }

@@ -72,13 +72,7 @@ void Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
     [[maybe_unused]] const ssize_t size = ::read(wake_up_.get(), &count, sizeof count);
   }
   if (ready > 0) handler_.awake(std::span(entries_).subspan(1));
-  if (!interrupted || !handler_.may_be_interrupted()) return;
-  lock.unlock();
-  struct Relock {
-    ~Relock() { lock.lock(); }
-    Lock& lock;
-  } relock{lock};
-  handler_.check_interrupt();
+  if (interrupted && handler_.may_be_interrupted()) check_interrupt(lock);
 }
 
 void Leadership::follow(Lock& lock, Waiter& waiter, core::Deadline deadline) {
@@ -91,7 +85,11 @@ void Leadership::follow(Lock& lock, Waiter& waiter, core::Deadline deadline) {
     waiter.ready_.wait(lock);
   }
   if (waiter.following_) remove_follower(waiter);
-  if (!asks || waiter.finished_ || leader_ == &waiter) return;
+  if (asks && !waiter.finished_ && leader_ != &waiter) check_interrupt(lock);
+}
+
+// Asks without the mutex.
+void Leadership::check_interrupt(Lock& lock) {
   lock.unlock();
   struct Relock {
     ~Relock() { lock.lock(); }

@@ -91,6 +91,7 @@ class Leadership {
  private:
   void lead(Lock& lock, Waiter& waiter, core::Deadline deadline);
   void follow(Lock& lock, Waiter& waiter, core::Deadline deadline);
+  void check_interrupt(Lock& lock);
   void hand_over() noexcept;
   void add_follower(Waiter& waiter);
   void remove_follower(Waiter& waiter);

@@ -1,9 +1,5 @@
 // Managers and queues where the system refuses memory: under limits, as batch systems set them, and
 // filters of system calls.
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -16,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <steward/steward.hpp>
+#include <steward/tests/refused_call.hpp>
 #include <steward/tests/sanitized.hpp>
 
 namespace steward::test {
@@ -63,24 +60,10 @@ TEST(AddressSpaceDeathTest, IsNotNeededByQueues) {
               "");
 }
 
-// As a filter of system calls does.
-void refuse_memory_files() {
-  std::array<sock_filter, 4> filter{{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_memfd_create, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const sock_fprog program{filter.size(), filter.data()};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    std::abort();
-  }
-}
-
 TEST(MemoryFilesDeathTest, AreNotNeededByQueues) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT((refuse_memory_files(), use_a_queue()), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT((test::refuse_call(SYS_memfd_create, EPERM), use_a_queue()),
+              testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

@@ -30,6 +30,7 @@
 #include <steward/process/process.hpp>
 #include <steward/shm/pidfd.hpp>
 #include <steward/tests/client/seed.hpp>
+#include <steward/tests/process/counting_losses.hpp>
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
@@ -236,21 +237,6 @@ TEST(PoolDeath, KillsThatGoOnForTooLongBreakThePool) {
   }
 }
 
-// Tells how many calls have failed once all have come to their end.
-class AllLost final : public process::Collector {
- public:
-  explicit AllLost(std::promise<std::size_t>& lost) : lost_(lost) {}
-  void take(std::size_t, std::size_t, process::MessageReader) override {}
-  void lose(std::size_t, std::size_t count, const std::exception_ptr&) noexcept override {
-    count_ += count;
-  }
-  void finish(std::size_t) override { lost_.set_value(count_); }
-
- private:
-  std::promise<std::size_t>& lost_;
-  std::atomic<std::size_t> count_{0};
-};
-
 TEST(PoolDeath, WhatIsAddedToABrokenPoolFailsThoughNobodyAnswersForTheRest) {
   Pipe pids;
   Pipe gate;
@@ -261,13 +247,13 @@ TEST(PoolDeath, WhatIsAddedToABrokenPoolFailsThoughNobodyAnswersForTheRest) {
   process::Dispatcher dispatcher(std::move(plan));
   std::promise<std::size_t> lost;
   const auto job =
-      dispatcher.open("", std::make_unique<AllLost>(lost), process::Job::Tells::nothing);
+      dispatcher.open("", std::make_unique<CountingLosses>(lost), process::Job::Tells::nothing);
   // More than the workers are given at once.
   for (int i = 0; i < 100; ++i) dispatcher.add(job, {0, 1, "", nullptr});
   ASSERT_EQ(::kill(next_worker(pids), SIGKILL), 0);
   EXPECT_TRUE(eventually([&] {
     try {
-      dispatcher.open("", std::make_unique<AllLost>(lost), process::Job::Tells::nothing);
+      dispatcher.open("", std::make_unique<CountingLosses>(lost), process::Job::Tells::nothing);
       dispatcher.add(job, {0, 0, "", nullptr});  // reads what has come
       return false;
     } catch (const WorkerDied&) {

@@ -1,8 +1,5 @@
 // Pools under limits of the system.
 #include <grp.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +20,7 @@
 #include <steward/process/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/refused_call.hpp>
 #include <steward/tests/sanitized.hpp>
 
 namespace steward::test {
@@ -189,25 +187,9 @@ TEST(PoolLimits, AnAllocationThatFailsInAWorkerIsTheCallersToCatch) {
             0);
 }
 
-// As a filter of system calls does.
-void refuse(std::uint32_t system_call) {
-  const auto number = static_cast<std::uint32_t>(offsetof(seccomp_data, nr));
-  std::array<sock_filter, 4> filter{{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, system_call, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const sock_fprog program{filter.size(), filter.data()};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    std::abort();
-  }
-}
-
 TEST(PoolLimits, ARefusedMemoryFileIsOneClearSentence) {
   EXPECT_EQ(in_fork([] {
-              refuse(SYS_memfd_create);
+              refuse_call(SYS_memfd_create, EPERM);
               const std::string text = thrown_by<std::exception>([] { Pool(1); });
               return expect(text == "no shared memory: memfd_create is refused here, by seccomp "
                                     "for instance: Operation not permitted",
@@ -219,7 +201,7 @@ TEST(PoolLimits, ARefusedMemoryFileIsOneClearSentence) {
 TEST(PoolLimits, APoolThatCannotBeMadeSaysWhatItsWorkerSaid) {
   EXPECT_EQ(in_fork([] {
               Pool(1).apply(cube, 1);  // its fork server has no such filter
-              refuse(SYS_acct);
+              refuse_call(SYS_acct, EPERM);
               const std::string worker = thrown_by<std::system_error>([] {
                 Process child([] {});
                 child.start();

@@ -25,6 +25,7 @@
 #include <steward/process/job.hpp>
 #include <steward/process/pool.hpp>
 #include <steward/process/pool_messages.hpp>
+#include <steward/tests/process/counting_losses.hpp>
 #include <steward/tests/process/support.hpp>
 #include <steward/tests/sanitized.hpp>
 
@@ -131,21 +132,6 @@ class WithoutAnyMemory final : public process::Collector {
   void finish(std::size_t) override { throw std::bad_alloc(); }
 };
 
-// Tells that all has come to its end, and how many calls were lost.
-class Counting final : public process::Collector {
- public:
-  explicit Counting(std::promise<std::size_t>& lost) : lost_(lost) {}
-  void take(std::size_t, std::size_t, process::MessageReader) override {}
-  void lose(std::size_t, std::size_t count, const std::exception_ptr&) noexcept override {
-    count_ += count;
-  }
-  void finish(std::size_t) override { lost_.set_value(count_); }
-
- private:
-  std::promise<std::size_t>& lost_;
-  std::atomic<std::size_t> count_{0};
-};
-
 using process::Dispatcher;
 
 Dispatcher::JobPtr open(Dispatcher& dispatcher, std::unique_ptr<process::Collector> collector) {
@@ -181,7 +167,7 @@ TEST(PoolMemory, WhoAddsTasksMeanwhileHearsOfTheirEndAndOfNobodyElses) {
   dispatcher.complete(other, 1, Dispatcher::Next::somebody_waits);
   // Nobody looks at results but who adds, once there are many.
   std::promise<std::size_t> lost;
-  const auto job = open(dispatcher, std::make_unique<Counting>(lost));
+  const auto job = open(dispatcher, std::make_unique<CountingLosses>(lost));
   std::size_t added = 0;
   for (; !is_broken(dispatcher); ++added) add_one(dispatcher, job);
   for (int i = 0; i < 3; ++i, ++added) add_one(dispatcher, job);
@@ -201,7 +187,7 @@ TEST(PoolMemory, ThoseBehindOneWhoCannotBeToldOfALossAreTold) {
     dispatcher.complete(job, 1, Dispatcher::Next::somebody_waits);
   }
   // The window is full: this one waits behind all others.
-  const auto job = open(dispatcher, std::make_unique<Counting>(lost));
+  const auto job = open(dispatcher, std::make_unique<CountingLosses>(lost));
   for (int i = 0; i < 100; ++i) add_one(dispatcher, job);
   dispatcher.complete(job, 100, Dispatcher::Next::somebody_waits);
   dispatcher.terminate("enough");
@@ -238,7 +224,7 @@ TEST(PoolMemory, WhoWaitsForAWorkerHearsAtOnceThatThePoolIsBroken) {
   plan.workers.initializer = Task(hear, gate.reader());
   Dispatcher dispatcher(std::move(plan));
   std::promise<std::size_t> lost;
-  const auto job = open(dispatcher, std::make_unique<Counting>(lost));
+  const auto job = open(dispatcher, std::make_unique<CountingLosses>(lost));
   add_one(dispatcher, job);
   dispatcher.complete(job, 1, Dispatcher::Next::somebody_waits);
   {

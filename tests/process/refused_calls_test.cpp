@@ -1,10 +1,6 @@
 // System calls that an old kernel or a filter (seccomp) does not know.
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,31 +19,19 @@
 
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/refused_call.hpp>
 
 namespace steward {
 namespace {
 
 using test::Pipe;
 
-// From now on this process and its children get `error` for the call.
-void refuse(long call, int error) {
-  std::array<sock_filter, 4> filter{{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<__u32>(call), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<__u32>(error)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const sock_fprog program{filter.size(), filter.data()};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) ::abort();
-  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) ::abort();
-}
-
 void wait_for_a_signal() { ::pause(); }
 
 TEST(RefusedCalls, WithoutCloseRangeNoDescriptorIsLeftOver) {
   const int code = test::in_fork([] {
     const Pipe left;
-    refuse(SYS_close_range, ENOSYS);
+    test::refuse_call(SYS_close_range, ENOSYS);
     process::close_all_except({0, 1, 2, left.writer_fd()});
     return test::open_files(::getpid()) == 4 ? 0 : 1;
   });
@@ -56,7 +40,7 @@ TEST(RefusedCalls, WithoutCloseRangeNoDescriptorIsLeftOver) {
 
 TEST(RefusedCalls, WithoutPidfdsTheTextNamesWhatTheyNeed) {
   const int code = test::in_fork([] {
-    refuse(SYS_pidfd_open, EPERM);
+    test::refuse_call(SYS_pidfd_open, EPERM);
     try {
       shm::pidfd_of(::getpid());
     } catch (const SystemError& error) {
@@ -75,7 +59,7 @@ TEST(RefusedCalls, WithoutPidfdsTheTextNamesWhatTheyNeed) {
 TEST(RefusedCalls, WithoutThreadsTheTextSaysWhatToLookAt) {
   const int code = test::in_fork([] {
     core::check_threads_allowed();
-    refuse(SYS_clone3, EPERM);
+    test::refuse_call(SYS_clone3, EPERM);
     try {
       core::check_threads_allowed();
     } catch (const SystemError& error) {
@@ -88,7 +72,7 @@ TEST(RefusedCalls, WithoutThreadsTheTextSaysWhatToLookAt) {
 
 TEST(RefusedCalls, APoolWithoutThreadsSaysWhatToLookAt) {
   const int code = test::in_fork([] {
-    refuse(SYS_clone3, EPERM);
+    test::refuse_call(SYS_clone3, EPERM);
     try {
       const Pool pool(1);
     } catch (const SystemError& error) {
@@ -106,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Every, RefusedSignals, test::methods_with_a_server(), t
 
 TEST_P(RefusedSignals, AreSentByTheKeeper) {
   const int code = test::in_fork([] {
-    refuse(SYS_pidfd_send_signal, EPERM);
+    test::refuse_call(SYS_pidfd_send_signal, EPERM);
     Process child({.daemon = true}, wait_for_a_signal);
     child.start();
     child.terminate();

@@ -1,9 +1,6 @@
 // The processes of a pool alone: what their owner hears and when, and keepers that stand still.
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,6 +26,7 @@
 #include <steward/process/state.hpp>
 #include <steward/process/workforce.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/refused_call.hpp>
 
 namespace steward::test {
 namespace {
@@ -89,30 +87,26 @@ bool takes_no_more_than_one_patience(F&& call) {
   return std::chrono::steady_clock::now() - before < 3 * process::Child::kKeepersTime;
 }
 
+// A pool of six, at work, whose keeper is stopped: `end` and join() are over in time.
+template <class F>
+int ends_in_time(F end) {
+  return in_fork([&] {
+    Pool pool(6);
+    pool.apply(cube, 1);
+    const Stopped stopped;
+    return takes_no_more_than_one_patience([&] {
+      end(pool);
+      pool.join();
+    }) ? 0 : 1;
+  });
+}
+
 TEST(PoolWorkforce, IsEndedThoughItsKeeperStandsStill) {
-  EXPECT_EQ(in_fork([] {
-              Pool pool(6);
-              pool.apply(cube, 1);
-              const Stopped stopped;
-              return takes_no_more_than_one_patience([&] {
-                pool.terminate();
-                pool.join();
-              }) ? 0 : 1;
-            }),
-            0);
+  EXPECT_EQ(ends_in_time([](Pool& pool) { pool.terminate(); }), 0);
 }
 
 TEST(PoolWorkforce, WorkersThatAreGoneAreNotedTogetherThoughTheirKeeperStandsStill) {
-  EXPECT_EQ(in_fork([] {
-              Pool pool(6);
-              pool.apply(cube, 1);
-              const Stopped stopped;
-              return takes_no_more_than_one_patience([&] {
-                pool.close();
-                pool.join();
-              }) ? 0 : 1;
-            }),
-            0);
+  EXPECT_EQ(ends_in_time([](Pool& pool) { pool.close(); }), 0);
 }
 
 void pauses() {
@@ -137,21 +131,6 @@ TEST(PoolWorkforce, ProcessesAreEndedWithTheProgramThoughTheirKeeperStandsStill)
             0);
 }
 
-// As a filter of system calls does: only a keeper may send signals then, by their numbers.
-void refuse_signals() {
-  std::array<sock_filter, 4> filter{{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_send_signal, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const sock_fprog program{filter.size(), filter.data()};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    std::abort();
-  }
-}
-
 TEST(PoolWorkforce, ProcessesThatOnlyAKeeperMayEndAreAwaitedTogether) {
   EXPECT_EQ(in_fork([] {
               std::vector<Process> daemons;
@@ -159,7 +138,8 @@ TEST(PoolWorkforce, ProcessesThatOnlyAKeeperMayEndAreAwaitedTogether) {
                 daemons.emplace_back(ProcessOptions{.daemon = true}, pauses);
                 daemons.back().start();
               }
-              refuse_signals();
+              // Only a keeper may send signals then, by their numbers.
+              refuse_call(SYS_pidfd_send_signal, ENOSYS);
               bool in_time = false;
               {
                 const Stopped stopped;

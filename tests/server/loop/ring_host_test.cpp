@@ -1,9 +1,5 @@
 // The manager's part in a ring, by itself: what it looks for, and what becomes of its work where
 // memory ends.
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,6 +12,7 @@
 
 #include <steward/manager/server/ring_host.hpp>
 #include <steward/shm/bytes.hpp>
+#include <steward/tests/refused_call.hpp>
 #include <steward/tests/server/loop/ring_test.hpp>
 #include <steward/tests/shm/failing_new.hpp>
 
@@ -276,24 +273,9 @@ TEST(RingHostMemory, ALookThatFailsIsDoneAgain) {
 
 // ---- Without threads ----
 
-// From now on this process starts none.
-void refuse_threads() {
-  std::array<sock_filter, 4> filter{{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const sock_fprog program{filter.size(), filter.data()};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    std::abort();
-  }
-}
-
 // Ends this process: with 7 if all is right.
 [[noreturn]] void wait_without_threads() {
-  refuse_threads();
+  refuse_call(SYS_clone3, EAGAIN);
   Host host;
   host.take([] {
     std::vector<Work> work;

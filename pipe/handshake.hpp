@@ -1,6 +1,6 @@
-// Visitor: one who has connected to a tcp port and has not shown yet that he may. It never waits:
-// advance() does what the bytes that have come allow. A stranger costs one descriptor, some hundred
-// bytes and, for each hello, one hash.
+// Handshake: with a peer that has connected to a tcp port and has not shown yet that it may. It
+// never waits: advance() does what the bytes that have come allow. A stranger costs one descriptor,
+// some hundred bytes and, for each hello, one hash.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +18,21 @@
 namespace steward::detail::pipe {
 
 // Thread safety: none.
-class Visitor {
+class Handshake {
  public:
-  Visitor(process::PassedFd socket, core::Time until) : until_(until), socket_(std::move(socket)) {}
+  Handshake(process::PassedFd socket, core::Time until)
+      : until_(until), socket_(std::move(socket)) {}
 
   int fd() const { return socket_.get(); }
   core::Time until() const { return until_; }
 
-  // `over`: he has gone, or must go; what is to be said of it was said.
+  // `over`: the peer has gone, or must go, and was told why.
   enum class State : std::uint8_t { more, proven, over };
   State advance(const Secret& secret);
 
-  // To one who is proven: kWelcome, or why he is not let in. Throws Closed if he is gone.
+  // To a peer that is proven: kWelcome, or why it is not let in. Throws Closed if it is gone.
   void answer(std::string_view word) { stream_->send(fd(), word); }
-  // How another goes on with the stream, which is his then.
+  // How another goes on with the stream, which is not this one's any more.
   std::string stream_state() { return stream_->state(); }
 
  private:

@@ -1,4 +1,4 @@
-#include <steward/pipe/visitor.hpp>
+#include <steward/pipe/handshake.hpp>
 
 #include <sys/socket.h>
 
@@ -30,7 +30,7 @@ void leave_unheard(int socket) {
 
 }  // namespace
 
-Visitor::State Visitor::advance(const Secret& secret) {
+Handshake::State Handshake::advance(const Secret& secret) {
   State state = State::proven;
   if (stage_ == Stage::hello) state = hear_hello(secret);
   if (state == State::proven && stage_ == Stage::begin) state = hear_begin();
@@ -39,7 +39,7 @@ Visitor::State Visitor::advance(const Secret& secret) {
 }
 
 // Until `heard_` has as many bytes, and never beyond: what follows is the next stage's.
-Visitor::State Visitor::fill(std::size_t size) {
+Handshake::State Handshake::fill(std::size_t size) {
   std::array<char, kHelloBytes> bytes;
   while (heard_.size() < size) {
     const ssize_t count = ::recv(fd(), bytes.data(), size - heard_.size(), MSG_DONTWAIT);
@@ -54,7 +54,7 @@ Visitor::State Visitor::fill(std::size_t size) {
   return State::proven;
 }
 
-Visitor::State Visitor::hear_hello(const Secret& secret) {
+Handshake::State Handshake::hear_hello(const Secret& secret) {
   const State state = fill(kHelloBytes);
   // A stranger may wait for an answer to what it has said, which is shorter.
   if (state == State::over || (state == State::more && may_be_hello(heard_))) return state;
@@ -74,7 +74,7 @@ Visitor::State Visitor::hear_hello(const Secret& secret) {
   return State::proven;
 }
 
-Visitor::State Visitor::hear_begin() {
+Handshake::State Handshake::hear_begin() {
   const State state = fill(core::StreamCipher::kBeginBytes);
   if (state != State::proven) return state;
   cipher_->open_from(heard_);
@@ -85,7 +85,7 @@ Visitor::State Visitor::hear_begin() {
 }
 
 // An empty message, which only who has made the other key pair can seal, now.
-Visitor::State Visitor::hear_proof() {
+Handshake::State Handshake::hear_proof() {
   try {
     const auto proof = stream_->receive(fd(), std::chrono::steady_clock::now());
     if (!proof) return State::more;
