@@ -10,10 +10,10 @@
 #include <steward/manager/wait.hpp>
 #include <steward/pipe/listener.hpp>
 #include <steward/pipe/pipe.hpp>
-#include <steward/process/pool.hpp>
+#include <steward/pool/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/process/process_of.hpp>
-#include <steward/process/progress_bar.hpp>
+#include <steward/pool/progress_bar.hpp>
 #include <steward/proxy/dict.hpp>
 #include <steward/proxy/handle.hpp>
 #include <steward/proxy/list.hpp>

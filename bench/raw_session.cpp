@@ -48,14 +48,14 @@ const msgpack::object* fields_of(const msgpack::object& object, std::size_t leas
   return object.via.array.ptr;
 }
 
-// Knocks with this process's pidfd; gives the open socket and the ticket.
-std::pair<int, std::string> knock(const std::string& path) {
+// Connects with this process's pidfd; gives the open socket and the ticket.
+std::pair<int, std::string> connect_control(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof address.sun_path - 1);
-  const int door = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (door < 0) fail("cannot open a socket");
-  if (::connect(door, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  const int control = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (control < 0) fail("cannot open a socket");
+  if (::connect(control, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     fail("cannot connect to " + path);
   }
   const int own = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
@@ -64,27 +64,27 @@ std::pair<int, std::string> knock(const std::string& path) {
   Packer(word).pack_array(2).pack(kVersion).pack("door");
 
   iovec data{word.data(), word.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> ancillary{};
   msghdr header{};
   header.msg_iov = &data;
   header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
+  header.msg_control = ancillary.data();
+  header.msg_controllen = ancillary.size();
   cmsghdr* part = CMSG_FIRSTHDR(&header);
   part->cmsg_level = SOL_SOCKET;
   part->cmsg_type = SCM_RIGHTS;
   part->cmsg_len = CMSG_LEN(sizeof own);
   std::memcpy(CMSG_DATA(part), &own, sizeof own);
-  const ssize_t sent = ::sendmsg(door, &header, MSG_NOSIGNAL);
+  const ssize_t sent = ::sendmsg(control, &header, MSG_NOSIGNAL);
   ::close(own);
-  if (sent < 0) fail("cannot knock at " + path);
+  if (sent < 0) fail("cannot connect to " + path);
 
   // The manager's pidfd comes along; without room for it, the kernel closes it again.
   std::array<char, 4096> answer;
-  const ssize_t size = ::recv(door, answer.data(), answer.size(), 0);
-  if (size <= 0) throw std::runtime_error("the side door does not answer");
+  const ssize_t size = ::recv(control, answer.data(), answer.size(), 0);
+  if (size <= 0) throw std::runtime_error("the control socket does not answer");
   const auto unpacked = msgpack::unpack(answer.data(), static_cast<std::size_t>(size));
-  return {door, std::string(bytes_of(fields_of(unpacked.get(), 3)[1]))};
+  return {control, std::string(bytes_of(fields_of(unpacked.get(), 3)[1]))};
 }
 
 msgpack::sbuffer hello(std::string_view ticket) {
@@ -166,7 +166,7 @@ RawSession::RawSession(zmq::context_t& context, const std::string& address)
   std::string ticket;
   if (endpoint.starts_with(kIpc)) {
     const std::string socket = endpoint.substr(kIpc.size());
-    std::tie(door_, ticket) = knock(socket.substr(0, socket.rfind('/')) + "/door");
+    std::tie(control_, ticket) = connect_control(socket.substr(0, socket.rfind('/')) + "/door");
   }
   dealer_.connect(endpoint);
   const msgpack::sbuffer frame = hello(ticket);
@@ -174,7 +174,7 @@ RawSession::RawSession(zmq::context_t& context, const std::string& address)
 }
 
 RawSession::RawSession(RawSession&& other) noexcept
-    : dealer_(std::move(other.dealer_)), door_(std::exchange(other.door_, -1)),
+    : dealer_(std::move(other.dealer_)), control_(std::exchange(other.control_, -1)),
       lease_(other.lease_), next_seq_(other.next_seq_), answered_(other.answered_) {}
 
 RawSession::~RawSession() {
@@ -182,7 +182,7 @@ RawSession::~RawSession() {
     const msgpack::sbuffer frame = bare(kBye);
     static_cast<void>(zmq_send(dealer_.handle(), frame.data(), frame.size(), ZMQ_DONTWAIT));
   }
-  if (door_ >= 0) ::close(door_);
+  if (control_ >= 0) ::close(control_);
 }
 
 void RawSession::receive() {

@@ -15,7 +15,7 @@ namespace steward::bench {
 // A resource; one thread.
 class RawSession {
  public:
-  // Sends the hello: through the side door for ipc://, without one for tcp://.
+  // Sends the hello: through the control socket for ipc://, without one for tcp://.
   RawSession(zmq::context_t& context, const std::string& address);
   RawSession(RawSession&&) noexcept;
   RawSession& operator=(RawSession&&) = delete;
@@ -41,7 +41,7 @@ class RawSession {
   std::size_t take_replies(unsigned expected);
 
   zmq::socket_t dealer_;
-  int door_ = -1;  // stays open as long as the session
+  int control_ = -1;  // stays open as long as the session
   std::chrono::milliseconds lease_{0};
   std::uint32_t next_seq_ = 1;
   std::uint32_t answered_ = 0;  // the last of the calls that are all answered

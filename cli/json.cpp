@@ -92,9 +92,9 @@ class Printer {
   }
 
   // A handle of another manager is data, as it is.
-  void proxy(const core::ReferencePtr& reference) {
+  void proxy(const detail::core::ReferencePtr& reference) {
     if (!reference) throw StaleHandle("an empty proxy has no handle");
-    out_ += json_string(core::token_text(reference->outgoing()));
+    out_ += json_string(detail::core::token_text(reference->outgoing()));
   }
 
   void list(const Value::List& items) {
@@ -159,7 +159,7 @@ class Builder final : public Json::json_sax_t {
       : what_(what), example_(is_word(text) ? text : "text"), options_(options) {}
 
   Value take() {
-    if (result_->depth() > core::kValueDepth) too_deep();
+    if (result_->depth() > detail::core::kValueDepth) too_deep();
     return *std::move(result_);
   }
 
@@ -212,7 +212,7 @@ class Builder final : public Json::json_sax_t {
 
   bool open_level(bool object) {
     // A map with any keys takes three levels of JSON.
-    if (levels_.size() > 3 * core::kValueDepth) too_deep();
+    if (levels_.size() > 3 * detail::core::kValueDepth) too_deep();
     levels_.push_back({object, {}, {}});
     return true;
   }
@@ -233,7 +233,7 @@ class Builder final : public Json::json_sax_t {
   }
 
   [[noreturn]] void too_deep() const {
-    throw UsageError(what_ + ": values nest at most " + std::to_string(core::kValueDepth) +
+    throw UsageError(what_ + ": values nest at most " + std::to_string(detail::core::kValueDepth) +
                      " deep");
   }
   [[noreturn]] void wrong(const std::string& form, const std::string& why) const {

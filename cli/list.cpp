@@ -22,10 +22,10 @@ std::string local_time(std::chrono::system_clock::time_point when) {
 }
 
 void list() {
-  const std::vector<face::LocalManager> all = face::local_managers();
+  const std::vector<detail::manager::LocalManager> all = detail::manager::local_managers();
   Table table({"ADDRESS", "PID", "SINCE", "OBJECTS", "NAME"});
   std::size_t silent = 0;
-  for (const face::LocalManager& one : all) {
+  for (const detail::manager::LocalManager& one : all) {
     if (one.silence.empty()) {
       table.add({one.address, std::to_string(one.pid), local_time(one.started),
                  std::to_string(one.objects), one.name});

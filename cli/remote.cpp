@@ -78,7 +78,7 @@ Manager Remote::connect() {
   }
   try {
     Manager manager = Manager::connect(address(), options_);
-    if (seconds_) face::ManagerAccess::set_patience(manager, options_.timeout);
+    if (seconds_) detail::manager::ManagerAccess::set_patience(manager, options_.timeout);
     return manager;
   } catch (const BadCall& error) {
     throw UsageError(error.what());

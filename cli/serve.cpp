@@ -43,7 +43,7 @@ struct Serve {
 
   std::string name_to_address() const {
     try {
-      return face::address_for_name(unshielded(*name));
+      return detail::manager::address_for_name(unshielded(*name));
     } catch (const BadCall& error) {
       throw UsageError(error.what());
     }
@@ -55,7 +55,7 @@ struct Serve {
   }
 
   void run_in_background(const ManagerOptions& options) const {
-    const auto work = [&](const face::Tell& tell) {
+    const auto work = [&](const detail::manager::Tell& tell) {
       try {
         Manager::serve(options, [&](const std::string& where) {
           if (!tell({0, where})) throw std::runtime_error("nobody waits for the address");
@@ -66,16 +66,17 @@ struct Serve {
         tell({kFailed, error.what()});
       }
     };
-    const face::Answer answer = face::run_in_background(log_file, kStartTime, work);
+    const detail::manager::Answer answer =
+        detail::manager::run_in_background(log_file, kStartTime, work);
     if (answer.code == kWrongArgument) throw UsageError(answer.text);
     if (answer.code != 0) throw std::runtime_error(answer.text);
-    face::warn_if_open(options);  // that of the manager itself went into its log
+    detail::manager::warn_if_open(options);  // that of the manager itself went into its log
     say_ready(answer.text);
     if (std::cout) return;
     // Nobody would know where it is.
     const ConnectOptions again{.key = options.key};
     Manager manager = Manager::connect(answer.text, again);
-    const bool ended = face::stop(manager, again.timeout);
+    const bool ended = detail::manager::stop(manager, again.timeout);
     throw std::runtime_error(
         "cannot write the address, so the manager was " +
         std::string(ended ? "ended again" : "told to end, and is still there"));

@@ -11,7 +11,7 @@ struct Stop : Remote {
   using Remote::Remote;
 
   void run(Manager& manager) const {
-    if (face::stop(manager, options().timeout)) return;
+    if (detail::manager::stop(manager, options().timeout)) return;
     throw std::runtime_error("the manager at " + address() +
                              " was told to end, and is still there after " +
                              std::to_string(options().timeout.count()) + " ms" +

@@ -1,7 +1,7 @@
 // The references of this process. What all of them have in common is that another process's memory
 // may be where one was made: in a forked child they are claimed anew, at their first use.
 //
-// Thread safety: as core::Reference.
+// Thread safety: as detail::core::Reference.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@
 #include <steward/core/token.hpp>
 #include <steward/shm/shared_queue.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // A reference whose object may have been claimed for this process by another one, which it keeps.
 class Claimable : public core::Reference, public std::enable_shared_from_this<Claimable> {
@@ -73,4 +73,4 @@ class UnclaimedReference final : public Claimable {
   std::function<void()> recall(const core::Token& sent) const override;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

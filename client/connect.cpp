@@ -8,7 +8,7 @@
 #include <steward/client/names.hpp>
 #include <steward/client/reachable.hpp>
 #include <steward/client/reference.hpp>
-#include <steward/client/side_door.hpp>
+#include <steward/client/control_socket.hpp>
 #include <steward/client/state.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/auth_key.hpp>
@@ -16,18 +16,19 @@
 #include <steward/core/tcp_address.hpp>
 #include <steward/shm/standard_descriptors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 using SessionDriverPtr = State::SessionDriverPtr;
 
-// A manager whose door stands by itself says where its ZeroMQ socket is, as handles carry it.
-std::string endpoint_of(const IpcAddress& address, const Introduction& told) {
+// A manager whose control socket stands by itself says where its ZeroMQ socket is, as handles carry
+// it.
+std::string endpoint_of(const IpcAddress& address, const Welcome& told) {
   if (!address.endpoint.empty()) return address.endpoint;
   for (const std::string& text : told.addresses) {
     const auto own = parse_ipc(text);
     if (!own || own->endpoint.empty()) continue;
-    if (::access(own->door.c_str(), F_OK) == 0) return own->endpoint;
+    if (::access(own->control.c_str(), F_OK) == 0) return own->endpoint;
     throw Disconnected("the manager at " + address.text + " has its socket at " + own->text +
                        ", which is not to be seen from here: use tcp between containers");
   }
@@ -36,15 +37,15 @@ std::string endpoint_of(const IpcAddress& address, const Introduction& told) {
 
 SessionDriver::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
   SessionDriver::Connection connection;
-  connection.introduction = knock(address, deadline);
+  connection.welcome = connect_control(address, deadline);
   connection.transport =
-      State::current().dial({endpoint_of(address, connection.introduction), {}});
+      State::current().dial({endpoint_of(address, connection.welcome), {}});
   return connection;
 }
 
 SessionDriver::Connection dial_remote(const Goal& goal) {
   SessionDriver::Connection connection;
-  connection.introduction.addresses = {goal.endpoint};
+  connection.welcome.addresses = {goal.endpoint};
   connection.transport = State::current().dial(goal);
   return connection;
 }
@@ -62,7 +63,7 @@ SessionDriverPtr connect_remote(const core::TcpAddress& address, const ConnectOp
   if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
   Goal goal{address.text(), {}};
   if (!options.key.empty()) goal.keys = core::derive_key_pairs(options.key);
-  // Whoever comes with another key must not find a door that this one has opened.
+  // Whoever comes with another key must not find a control socket that this one has opened.
   return State::current().connect(goal.endpoint + '\n' + options.key, deadline, [&] {
     check_reachable(address, deadline);
     return open_session([goal](core::Deadline) { return dial_remote(goal); }, options, deadline);
@@ -140,8 +141,8 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
                         std::vector<std::string> addresses, const ConnectOptions& options) {
   SessionDriver::Connection connection;
   connection.transport = std::move(transport);
-  connection.introduction.ticket = std::move(ticket);
-  connection.introduction.addresses = std::move(addresses);
+  connection.welcome.ticket = std::move(ticket);
+  connection.welcome.addresses = std::move(addresses);
   auto session =
       std::make_shared<SessionDriver>(std::move(connection), SessionDriver::Dial(), options);
   session->establish(core::deadline_after(options.timeout));
@@ -184,8 +185,8 @@ bool end_copied_hold(const core::ReferencePtr& lock) {
 
 void end_all_sessions(core::Duration wait) { State::current().end_all(wait); }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client
 
-void steward::set_interrupt_check(InterruptCheck check) {
-  client::State::current().set_interrupt_check(check);
+void steward::set_interrupt_check(bool (*check)()) {
+  detail::client::State::current().set_interrupt_check(check);
 }

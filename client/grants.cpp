@@ -9,7 +9,7 @@
 #include <steward/core/token.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 Grants grants_in(std::string_view encoded, const core::Incarnation& manager) {
   Grants grants;
@@ -81,4 +81,4 @@ core::ReferencePtr ResultScope::incoming(core::Token token) {
   }
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -10,7 +10,7 @@
 #include <steward/core/ids.hpp>
 #include <steward/core/travel.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 class Session;
 
@@ -65,4 +65,4 @@ class ResultScope final : public core::Travel {
   core::TravelScope scope_;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // How many forks this process is away from the one that first had a session. Written in a child
 // before it has a second thread. Not atomic: a loop over what it guards reads it once.
@@ -26,4 +26,4 @@ class HomeProcess {
   std::uint32_t made_after_ = forks_so_far;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

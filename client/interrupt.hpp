@@ -3,12 +3,10 @@
 
 namespace steward {
 
-// Says whether the calling thread shall wait no longer. It may throw nothing.
-using InterruptCheck = bool (*)();
-
 // From now on a thread that waits for a manager asks this check when a signal has come in between
 // (one that waits behind another thread, some twenty times a second), and throws Interrupted if it
-// says true. Null: signals end no wait, as at the beginning. Thread safety: any thread.
-void set_interrupt_check(InterruptCheck check);
+// says that it shall wait no longer. It may throw nothing. Null: signals end no wait, as at the
+// beginning. Thread safety: any thread.
+void set_interrupt_check(bool (*check)());
 
 }  // namespace steward

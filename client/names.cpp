@@ -10,7 +10,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 constexpr std::string_view kScheme = "ipc://";
@@ -136,4 +136,4 @@ std::string name_in(std::string_view address) {
   return {};
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

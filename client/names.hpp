@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // One to 64 letters, digits, '.', '_' and '-', the first a letter or digit.
 bool is_manager_name(std::string_view text);
@@ -34,4 +34,4 @@ std::vector<std::pair<std::string, std::string>> named_addresses(
 // The name in such an address; empty: it is some other address.
 std::string name_in(std::string_view address);
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -7,7 +7,7 @@
 #include <steward/client/tcp_socket.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 void check_reachable(const core::TcpAddress& address, core::Deadline deadline) {
   int error = 0;
@@ -25,4 +25,4 @@ bool is_refused(const core::TcpAddress& address, core::Deadline deadline) {
   }
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

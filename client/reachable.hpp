@@ -5,7 +5,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/core/tcp_address.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // Throws Disconnected with the reason if nobody does, at the latest at the deadline (and when the
 // system's resolver has given up).
@@ -14,4 +14,4 @@ void check_reachable(const core::TcpAddress& address, core::Deadline deadline);
 // Whether its host says that nobody listens there; false, too, if it says nothing.
 bool is_refused(const core::TcpAddress& address, core::Deadline deadline);
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

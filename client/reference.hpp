@@ -11,7 +11,7 @@
 #include <steward/client/transport/transport.hpp>
 #include <steward/core/token.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // The session that calls to this reference's object go through. Usually the one that made it; after
 // a fork, the child's own session, on which the object is claimed first. A handle that was merely
@@ -49,4 +49,4 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
 // of a process that does not run exit handlers. Later calls throw Disconnected.
 void end_all_sessions(core::Duration wait);
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -11,7 +11,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 // A ring that was not to be had for now is asked for again after this time.
@@ -22,8 +22,8 @@ bool told_to_use_zmq() {
   return transport != nullptr && std::string_view(transport) == "zmq";
 }
 
-// nullopt: the manager is on another host, or cannot be reached by its side door.
-std::optional<IpcAddress> door_of(const Session& session) {
+// nullopt: the manager is on another host, or cannot be reached by its control socket.
+std::optional<IpcAddress> control_of(const Session& session) {
   if (session.server_pid() == 0) return std::nullopt;
   for (const std::string& text : session.addresses()) {
     if (auto address = parse_ipc(text)) return address;
@@ -35,7 +35,7 @@ std::optional<IpcAddress> door_of(const Session& session) {
 
 ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const {
   if (told_to_use_zmq()) return Road::general;
-  const auto address = door_of(*session_);
+  const auto address = control_of(*session_);
   if (!address) return Road::general;
   const core::Deadline patience = core::deadline_after(session_->options().timeout);
   const bool callers = deadline && (!patience || *deadline < *patience);
@@ -84,4 +84,4 @@ shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline de
   return ring_of(State::current().claimed(*claimable), deadline);
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -1,6 +1,6 @@
 // The short road of a queue: its ring in shared memory, for processes of the manager's host.
 //
-// Asked for at the side door, over a connection of its own:
+// Asked for at the control socket, over a connection of its own:
 //
 //   client -> manager   [1, "ring", object]
 //   manager -> client   [1, "ring", maxsize]   and the memfd of the queue
@@ -15,7 +15,7 @@
 #include <steward/core/token.hpp>
 #include <steward/shm/shared_queue.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // The ring of the queue that this reference stands for; nullptr: its calls go to the manager,
 // because that is elsewhere, has no ring for it, or the environment says STEWARD_TRANSPORT=zmq.
@@ -24,9 +24,10 @@ namespace steward::client {
 // while the caller has the reference. Throws as session_of().
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline);
 
-// The memfd of the queue's ring from the manager behind this door; empty if the manager refuses.
-// Throws Disconnected, AuthenticationError as knock(), Overloaded if no descriptor is left.
+// The memfd of the queue's ring from the manager behind this control socket; empty if the manager
+// refuses. Throws Disconnected, AuthenticationError as connect request(), Overloaded if no
+// descriptor is left.
 shm::UniqueFd request_ring(const IpcAddress& address, core::ObjectId object,
                            core::Deadline deadline);
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

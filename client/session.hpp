@@ -18,7 +18,7 @@
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // What a call does to its object: it decides what may be repeated, and what a deadline means.
 enum class Effect : std::uint8_t {
@@ -133,4 +133,4 @@ class Session : public std::enable_shared_from_this<Session> {
 
 using SessionPtr = std::shared_ptr<Session>;
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

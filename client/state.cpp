@@ -11,7 +11,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 constexpr std::size_t kIdleSessions = 4;
@@ -257,4 +257,4 @@ void State::end_all(core::Duration wait) {
   for (const SessionDriverPtr& session : sessions) session->await_goodbye(deadline);
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

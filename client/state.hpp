@@ -23,7 +23,9 @@
 #include <steward/client/session/driver.hpp>
 #include <steward/client/transport/dialer.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
+
+using InterruptCheck = bool (*)();  // see set_interrupt_check()
 
 class State {
  public:
@@ -121,4 +123,4 @@ class State {
   bool exit_handler_ = false;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -10,7 +10,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/shm/poll.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 [[noreturn]] void unknown(const core::TcpAddress& address, const std::string& why) {
@@ -63,4 +63,4 @@ shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadli
   return socket;
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

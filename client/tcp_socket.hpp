@@ -9,7 +9,7 @@
 #include <steward/core/tcp_address.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 using HostAddresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
@@ -22,4 +22,4 @@ HostAddresses resolve(const core::TcpAddress& address, int flags = 0);
 // not. Throws Disconnected if the host is unknown.
 shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadline, int& error);
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

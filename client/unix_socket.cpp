@@ -10,7 +10,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/shm/standard_descriptors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 std::optional<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
@@ -35,7 +35,7 @@ shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline dea
     }
     error = errno;
     if (error == EINTR) continue;
-    // Somebody is there, but many knock at once. There is nothing to poll for.
+    // Somebody is there, but many connect request at once. There is nothing to poll for.
     if (error != EAGAIN || has_passed(deadline)) return {};
     ::poll(nullptr, 0, 2);
   }
@@ -48,4 +48,4 @@ std::optional<ucred> peer_of(int socket) {
   return peer;
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -10,18 +10,18 @@
 #include <steward/core/clock.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // nullopt: the path is empty, or longer than an address can be.
 std::optional<sockaddr_un> unix_address(const std::string& path);
 
 // A non-blocking socket of this type (SOCK_STREAM, ...), connected to the one at this path; while
-// very many knock there, until the deadline. Empty: `error` says why not. Throws Overloaded if
-// there is no descriptor for it.
+// very many connect request there, until the deadline. Empty: `error` says why not. Throws
+// Overloaded if there is no descriptor for it.
 shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline deadline, int& error);
 
 // Whom the kernel names on the other side: of a connected socket, who connected or listened.
 // nullopt: it does not say.
 std::optional<ucred> peer_of(int socket);
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

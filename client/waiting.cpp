@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 int poll_once(pollfd* entries, std::size_t count, core::Deadline deadline) {
   if (!deadline) return ::ppoll(entries, count, nullptr, nullptr);
@@ -26,4 +26,4 @@ bool wait_readable(int fd, core::Deadline deadline) {
   return true;
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -7,7 +7,7 @@
 
 #include <steward/core/clock.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 inline core::Time now() { return std::chrono::steady_clock::now(); }
 
@@ -28,4 +28,4 @@ bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline);
 // False: the deadline passed.
 bool wait_readable(int fd, core::Deadline deadline);
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -8,7 +8,7 @@ install(TARGETS steward EXPORT stewardTargets
   ARCHIVE COMPONENT development
   LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 install(EXPORT stewardTargets NAMESPACE steward:: DESTINATION ${package_dir} COMPONENT development)
-install(DIRECTORY core shm process client pipe proxy engine manager
+install(DIRECTORY core shm process pool client pipe proxy engine manager
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/steward
   COMPONENT development
   FILES_MATCHING PATTERN *.hpp PATTERN model EXCLUDE)

@@ -1,15 +1,16 @@
 # Rooms (one directory of the library each) and the product that is made of them.
 
 # steward_room(<name> [SEES <room>...] [USES <outside target>...] [INCLUDES <outside target>...]
-#              [EXCEPT <folder>])
+#              [EXCEPT <folder>] [HIDDEN])
 #
 # The static library steward_<name> from every .cpp file below this directory, or an interface
 # target while there is none. It links to the rooms that it may see and to nothing else, so that a
 # wrong arrow fails at link time in the tests of that room. INCLUDES names libraries that are all
 # headers: whoever links to the product does not need them. EXCEPT names a folder that is a room of
-# its own.
+# its own. HIDDEN says that no header for users needs anything of this room: a shared library does
+# not offer it.
 function(steward_room name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "EXCEPT" "SEES;USES;INCLUDES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "HIDDEN" "EXCEPT" "SEES;USES;INCLUDES")
   # A glob and not a list: the rooms fill quickly and by several hands, and a forgotten line would
   # be a file that is silently not built. CONFIGURE_DEPENDS looks again at every build.
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp *.hpp)
@@ -26,6 +27,11 @@ function(steward_room name)
   else()
     add_library(${room} INTERFACE)
     set(reach INTERFACE)
+  endif()
+  if(arg_HIDDEN)
+    set_target_properties(${room} PROPERTIES
+      CXX_VISIBILITY_PRESET hidden
+      VISIBILITY_INLINES_HIDDEN ON)
   endif()
   target_compile_features(${room} ${reach} cxx_std_20)
   target_include_directories(${room} ${reach} ${PROJECT_BINARY_DIR}/include)
@@ -45,6 +51,13 @@ function(steward_product)
     LINKER_LANGUAGE CXX
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR})
+  get_target_property(type steward TYPE)
+  if(type STREQUAL SHARED_LIBRARY)
+    set(map ${PROJECT_BINARY_DIR}/steward.map)
+    configure_file(cmake/steward.map.in ${map} @ONLY)
+    target_link_options(steward PRIVATE LINKER:--version-script=${map})
+    set_target_properties(steward PROPERTIES LINK_DEPENDS ${map})
+  endif()
   target_compile_features(steward PUBLIC cxx_std_20)
   target_include_directories(steward PUBLIC
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>

@@ -12,6 +12,15 @@ function(steward_discover_tests target)
     ${ARGN})
 endfunction()
 
+# steward_failing_new(<target>): memory ends in these tests where they say (tests/shm/failing_new.hpp).
+# The thread sanitizer's runtime has an operator new of its own, which the linker would refuse.
+function(steward_failing_new target)
+  target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/shm/failing_new.cpp)
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
+    target_link_options(${target} PRIVATE LINKER:-z,muldefs)
+  endif()
+endfunction()
+
 # steward_tests(<name> ROOMS <room>... [USES <target>...])
 #
 # One executable <name>_tests from every .cpp file of this directory (not below it), linked to the

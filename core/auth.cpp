@@ -5,7 +5,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/octets.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 void update(crypto_auth_hmacsha256_state& state, std::string_view data) {
@@ -62,4 +62,4 @@ std::uint64_t keyed_hash(const HashSeed& seed, std::string_view data) {
   return hash;
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -11,7 +11,7 @@
 
 #include <steward/core/ids.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // Before any other use of libsodium. Throws std::runtime_error.
 void require_sodium();
@@ -56,4 +56,4 @@ struct HashSeed {
 };
 std::uint64_t keyed_hash(const HashSeed& seed, std::string_view data);
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

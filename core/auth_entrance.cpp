@@ -8,7 +8,7 @@
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 constexpr std::string_view kZapVersion = "1.0";
@@ -61,4 +61,4 @@ std::array<std::string_view, 6> answer_zap(const std::vector<std::string_view>& 
           yes ? "200" : "400", yes ? "OK" : "this key may not enter", "", ""};
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

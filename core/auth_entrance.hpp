@@ -12,7 +12,7 @@
 #include <steward/core/auth_key.hpp>
 #include <steward/core/tcp_address.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // Throws BadCall if `who` ("a manager") must not listen at this address with this key: off this
 // host without one (empty), or with a passphrase that is too short.
@@ -33,4 +33,4 @@ inline constexpr std::string_view kZapDomain = "steward";
 std::array<std::string_view, 6> answer_zap(const std::vector<std::string_view>& question,
                                            const std::array<std::uint8_t, 32>& client);
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -23,7 +23,7 @@ constexpr std::string_view kContext = "steward1";
 static_assert(kContext.size() == crypto_kdf_CONTEXTBYTES);
 enum class Part : std::uint64_t { server = 1, client = 2 };
 
-using core::SecretBytes;
+using detail::core::SecretBytes;
 using Master = SecretBytes<crypto_kdf_KEYBYTES>;
 
 // nullopt: it does not begin as a key.
@@ -47,20 +47,20 @@ Master master_of(std::string_view key) {
     crypto_generichash(master.data(), master.size(), bytes->data(), bytes->size(), nullptr, 0);
     return master;
   }
-  if (crypto_pwhash_argon2id(master.data(), master.size(), key.data(), key.size(),
-                             core::octets(kSalt), crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE,
-                             crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE,
-                             crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
+  if (crypto_pwhash_argon2id(
+          master.data(), master.size(), key.data(), key.size(), detail::core::octets(kSalt),
+          crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE, crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE,
+          crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
     throw std::bad_alloc();
   }
   return master;
 }
 
-core::KeyPair pair_of(const Master& master, Part part) {
+detail::core::KeyPair pair_of(const Master& master, Part part) {
   SecretBytes<crypto_box_SEEDBYTES> seed;
   crypto_kdf_derive_from_key(seed.data(), seed.size(), static_cast<std::uint64_t>(part),
                              kContext.data(), master.data());
-  core::KeyPair pair;
+  detail::core::KeyPair pair;
   crypto_box_seed_keypair(pair.public_key.data(), pair.secret_key.data(), seed.data());
   return pair;
 }
@@ -68,17 +68,17 @@ core::KeyPair pair_of(const Master& master, Part part) {
 }  // namespace
 
 std::string generate_key() {
-  std::string bytes = core::random_bytes(kKeyBytes);
+  std::string bytes = detail::core::random_bytes(kKeyBytes);
   std::string text(kPrefix.size() + sodium_base64_ENCODED_LEN(kKeyBytes, kAlphabet), '\0');
   kPrefix.copy(text.data(), kPrefix.size());
-  sodium_bin2base64(text.data() + kPrefix.size(), text.size() - kPrefix.size(), core::octets(bytes),
-                    bytes.size(), kAlphabet);
+  sodium_bin2base64(text.data() + kPrefix.size(), text.size() - kPrefix.size(),
+                    detail::core::octets(bytes), bytes.size(), kAlphabet);
   text.pop_back();  // the final zero
-  core::erase(bytes);
+  detail::core::erase(bytes);
   return text;
 }
 
-namespace core {
+namespace detail::core {
 
 KeyPairs derive_key_pairs(std::string_view key) {
   if (key.empty()) throw BadCall("the key is empty");
@@ -92,5 +92,5 @@ bool is_generated_key(std::string_view key) {
   return decode(key).has_value();
 }
 
-}  // namespace core
+}  // namespace detail::core
 }  // namespace steward

@@ -18,7 +18,7 @@ namespace steward {
 // text is a passphrase: weaker, since who has recorded a handshake may try many, and slower.
 std::string generate_key();
 
-namespace core {
+namespace detail::core {
 
 // A passphrase for a manager that listens off this host has at least so many bytes.
 inline constexpr std::size_t kPassphraseBytes = 16;
@@ -41,5 +41,5 @@ KeyPairs derive_key_pairs(std::string_view key);
 // begins as one and is none.
 bool is_generated_key(std::string_view key);
 
-}  // namespace core
+}  // namespace detail::core
 }  // namespace steward

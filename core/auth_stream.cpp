@@ -8,7 +8,7 @@
 
 #include <steward/core/octets.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using OneWay = crypto_secretstream_xchacha20poly1305_state;
@@ -165,4 +165,4 @@ std::optional<StreamCipher> StreamCipher::from_state(std::string_view state) {
   return StreamCipher(std::move(states));
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -15,7 +15,7 @@
 
 #include <steward/core/auth_key.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // What both sides that hold the key can derive from it, and nobody else.
 using StreamSecret = SecretBytes<64>;
@@ -76,4 +76,4 @@ class StreamCipher {
   std::unique_ptr<States> states_;
 };
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -21,7 +21,7 @@
 #include <utility>
 #include <variant>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // Looks at what belongs to somebody else: never travels, however trivial its bytes.
 template <class T>
@@ -49,7 +49,7 @@ inline constexpr bool kView<std::coroutine_handle<Promise>> = true;
 template <class T>
 constexpr bool borrows();
 
-namespace detail {
+namespace impl {
 
 // How many members of a struct are looked at; each element of an array counts.
 inline constexpr std::size_t kMembersSeen = 256;
@@ -104,7 +104,7 @@ inline constexpr bool kPartBorrows<std::variant<T...>> = (borrows<T>() || ...);
 template <class A, class B>
 inline constexpr bool kPartBorrows<std::pair<A, B>> = borrows<A>() || borrows<B>();
 
-}  // namespace detail
+}  // namespace impl
 
 // Whether T is a pointer, a view, or a struct with one inside, at any depth. Only aggregates can be
 // looked into, and their first 256 members and elements of arrays: what is private, or in a union,
@@ -116,13 +116,13 @@ constexpr bool borrows() {
   } else if constexpr (!std::is_class_v<T>) {
     return std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T> ||
            std::is_reference_v<T>;
-  } else if constexpr (kView<T> || detail::kPartBorrows<T>) {
+  } else if constexpr (kView<T> || impl::kPartBorrows<T>) {
     return true;
   } else if constexpr (std::is_aggregate_v<T> && !std::is_empty_v<T>) {
-    return !detail::takes<T, detail::Owned, detail::members<T, 0, detail::kMembersSeen + 1>()>();
+    return !impl::takes<T, impl::Owned, impl::members<T, 0, impl::kMembersSeen + 1>()>();
   } else {
     return false;
   }
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <optional>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 using Time = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::steady_clock::duration;
@@ -25,4 +25,4 @@ Deadline deadline_after(std::chrono::duration<Rep, Period> wait) {
   return seconds.count() > 0 ? now + std::chrono::ceil<Duration>(wait) : now;
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -24,7 +24,7 @@
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // Appends the encoded value to `out`. Handles inside go through current_travel().
 template <class T>
@@ -80,4 +80,4 @@ T cast_value(const Value& value) {
   return unpack<T>(bytes);
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

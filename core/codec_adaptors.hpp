@@ -37,7 +37,7 @@ MSGPACK_API_VERSION_NAMESPACE(v1) {
   };
 
   template <class T>
-    requires steward::core::Raw<T>
+    requires steward::detail::core::Raw<T>
   struct convert<T> {
     const msgpack::object& operator()(const msgpack::object& in, T& value) const {
       const bool fits = in.type == msgpack::type::BIN && in.via.bin.size == sizeof(T);
@@ -97,7 +97,7 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
   struct pack<steward::Value> {
     template <class Stream>
     packer<Stream>& operator()(packer<Stream>& out, const steward::Value& value) const {
-      const std::string bytes = steward::core::encoded(value);
+      const std::string bytes = steward::detail::core::encoded(value);
       // msgpack-cxx has no way to append bytes that are MessagePack already but this one.
       out.pack_bin_body(bytes.data(), static_cast<std::uint32_t>(bytes.size()));
       return out;
@@ -108,15 +108,15 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
   struct convert<steward::Value> {
     const msgpack::object& operator()(const msgpack::object& in, steward::Value& value) const {
       std::string bytes;
-      steward::core::StringSink sink(bytes);
-      packer<steward::core::StringSink>(sink).pack(in);
-      value = steward::core::decoded(bytes);
+      steward::detail::core::StringSink sink(bytes);
+      packer<steward::detail::core::StringSink>(sink).pack(in);
+      value = steward::detail::core::decoded(bytes);
       return in;
     }
   };
 
   template <class T>
-    requires steward::core::ProxyType<T>
+    requires steward::detail::core::ProxyType<T>
   struct pack<T> {
     template <class Stream>
     packer<Stream>& operator()(packer<Stream>& out, const T& proxy) const {
@@ -125,11 +125,11 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
   };
 
   template <class T>
-    requires steward::core::ProxyType<T>
+    requires steward::detail::core::ProxyType<T>
   struct convert<T> {
     const msgpack::object& operator()(const msgpack::object& in, T& proxy) const {
       if (in.type != msgpack::type::EXT) throw msgpack::type_error();
-      proxy = T::from_reference(steward::core::incoming_reference(
+      proxy = T::from_reference(steward::detail::core::incoming_reference(
           {in.via.ext.type(), {in.via.ext.data(), in.via.ext.size}}, T::kType));
       return in;
     }

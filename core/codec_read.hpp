@@ -22,7 +22,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/core/travel.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 template <class T>
 T read(Reader& in);
@@ -193,4 +193,4 @@ T read(Reader& in) {
   }
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

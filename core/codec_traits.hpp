@@ -18,7 +18,7 @@
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // Where msgpack-cxx writes to.
 class StringSink {
@@ -30,7 +30,7 @@ class StringSink {
   std::string* out_;
 };
 
-}  // namespace steward::core
+}  // namespace steward::detail::core
 
 namespace msgpack {
 MSGPACK_API_VERSION_NAMESPACE(v1) {
@@ -38,24 +38,25 @@ MSGPACK_API_VERSION_NAMESPACE(v1) {
 // msgpack-cxx writes 3.0 as the integer 3, and -0.0 as 0. Ours stay reals, inside of users' structs
 // too.
 template <>
-inline packer<steward::core::StringSink>& packer<steward::core::StringSink>::pack_float(float d) {
+inline packer<steward::detail::core::StringSink>&
+packer<steward::detail::core::StringSink>::pack_float(float d) {
   std::string bytes;
-  steward::core::Writer(bytes).real32(d);
+  steward::detail::core::Writer(bytes).real32(d);
   append_buffer(bytes.data(), bytes.size());
   return *this;
 }
 template <>
-inline packer<steward::core::StringSink>& packer<steward::core::StringSink>::pack_double(double d) {
+inline packer<steward::detail::core::StringSink>&
+packer<steward::detail::core::StringSink>::pack_double(double d) {
   std::string bytes;
-  steward::core::Writer(bytes).real(d);
+  steward::detail::core::Writer(bytes).real(d);
   append_buffer(bytes.data(), bytes.size());
   return *this;
 }
-
 }
 }  // namespace msgpack
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // A class with MSGPACK_DEFINE.
 template <class T>
@@ -92,23 +93,23 @@ concept Unpackable = !Scalar<T> && !std::is_array_v<T> && !Raw<T> && !ProxyType<
 struct NoAdaptor {};
 struct RawAdaptor {};
 
-}  // namespace steward::core
+}  // namespace steward::detail::core
 
 namespace msgpack {
 MSGPACK_API_VERSION_NAMESPACE(v1) {
   namespace adaptor {
 
   template <class T>
-    requires steward::core::Unpackable<T>
-  struct pack<T> : steward::core::NoAdaptor {};
+    requires steward::detail::core::Unpackable<T>
+  struct pack<T> : steward::detail::core::NoAdaptor {};
 
   template <class T>
-    requires steward::core::Raw<T>
-  struct pack<T> : steward::core::RawAdaptor {
+    requires steward::detail::core::Raw<T>
+  struct pack<T> : steward::detail::core::RawAdaptor {
     template <class Stream>
     packer<Stream>& operator()(packer<Stream>& out, const T& value) const {
       static_assert(sizeof(T) <= UINT32_MAX);
-      const auto bytes = steward::core::clean_bytes(value);
+      const auto bytes = steward::detail::core::clean_bytes(value);
       out.pack_bin(static_cast<std::uint32_t>(bytes.size()));
       out.pack_bin_body(bytes.data(), static_cast<std::uint32_t>(bytes.size()));
       return out;
@@ -119,7 +120,7 @@ MSGPACK_API_VERSION_NAMESPACE(v1) {
 }
 }  // namespace msgpack
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // Travels as its bytes, which can be told apart but neither ordered nor searched.
 template <class T>
@@ -171,4 +172,4 @@ constexpr bool travels() {
 template <class T>
 concept Packable = travels<T>();
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -4,7 +4,7 @@
 
 #include <steward/core/standard_errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 template <class Exception>
@@ -38,4 +38,4 @@ void throw_error(ErrorCode code, const std::string& text, const std::string& typ
   throw BadCall("unknown error code " + std::to_string(static_cast<int>(code)) + ": " + text);
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

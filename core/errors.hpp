@@ -42,7 +42,7 @@ class RemoteError : public Error {
   ~RemoteError() = default;
 };
 
-namespace core {
+namespace detail::core {
 
 // What the named errors below have in common: a standard exception that is an Error.
 template <class Std>
@@ -81,68 +81,68 @@ class RemoteThrown final : public Std, public RemoteError {
   std::string type_name_;
 };
 
-}  // namespace core
+}  // namespace detail::core
 
 // The manager is gone or out of reach; the call had no effect, or only read.
-class Disconnected : public core::Failure {
-  using core::Failure::Failure;
+class Disconnected : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The manager's session was lost while a changing call was under way: it may have taken effect.
-class OutcomeUnknown : public core::Failure {
-  using core::Failure::Failure;
+class OutcomeUnknown : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The deadline passed. For a changing call other than `get` and `lock` the outcome is unknown.
-class TimeoutError : public core::Failure {
-  using core::Failure::Failure;
+class TimeoutError : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The wait was interrupted: by a std::stop_token, or by the program's interrupt check. What a call
 // that changes something has done by then is unknown, as after its deadline.
-class Interrupted : public core::Failure {
-  using core::Failure::Failure;
+class Interrupted : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The object behind a proxy no longer exists, or the proxy is empty.
-class StaleHandle : public core::Failure {
-  using core::Failure::Failure;
+class StaleHandle : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // A limit of core/limits.hpp was reached; nothing was done.
-class Overloaded : public core::Failure {
-  using core::Failure::Failure;
+class Overloaded : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The call itself is wrong: arguments, method or type. Trying again gives the same.
-class BadCall : public core::Failure {
-  using core::Failure::Failure;
+class BadCall : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The other side did not prove that it holds the key.
-class AuthenticationError : public core::Failure {
-  using core::Failure::Failure;
+class AuthenticationError : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The queue or connection was closed.
-class Closed : public core::Failure {
-  using core::Failure::Failure;
+class Closed : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
-class BrokenBarrier : public core::Failure {
-  using core::Failure::Failure;
+class BrokenBarrier : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // `unlock` by one who does not hold the lock.
-class NotOwner : public core::Failure {
-  using core::Failure::Failure;
+class NotOwner : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The lock's last owner died (OwnerDeath::poison); what it guards may be half changed: see reset().
-class Poisoned : public core::Failure {
-  using core::Failure::Failure;
+class Poisoned : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The process that ran a task ended before the task did.
-class WorkerDied : public core::Failure {
-  using core::Failure::Failure;
+class WorkerDied : public detail::core::Failure {
+  using detail::core::Failure::Failure;
 };
 // The operating system refused: code() says why, in std::generic_category().
-class SystemError : public core::Thrown<std::system_error> {
+class SystemError : public detail::core::Thrown<std::system_error> {
  public:
   SystemError(int error, const std::string& text)
-      : core::Thrown<std::system_error>(error, std::generic_category(), text) {}
+      : detail::core::Thrown<std::system_error>(error, std::generic_category(), text) {}
 };
 
-namespace core {
+namespace detail::core {
 
 // Errors as they travel. The numbers are part of the protocol: never reuse one.
 enum class ErrorCode : std::uint8_t {
@@ -172,5 +172,5 @@ enum class ErrorCode : std::uint8_t {
 [[noreturn]] void throw_error(ErrorCode code, const std::string& text,
                               const std::string& type_name = {});
 
-}  // namespace core
+}  // namespace detail::core
 }  // namespace steward

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <utility>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 bool FutureState::ready() const {
   const std::lock_guard hold(mutex_);
@@ -16,7 +16,7 @@ bool FutureState::wait(Deadline deadline) {
   if (ready_) return true;
   if (const auto by = by_) {
     lock.unlock();
-    by->help([this] { return ready(); }, deadline);
+    by->assist([this] { return ready(); }, deadline);
     return ready();
   }
   const auto is_ready = [this] { return ready_; };
@@ -82,7 +82,7 @@ void FutureState::rethrow() const {
 }
 
 void FutureState::finish(const std::function<void()>& store) {
-  std::shared_ptr<Promiser> by;
+  std::shared_ptr<Executor> by;
   LaterList turn;
   {
     const std::lock_guard hold(mutex_);
@@ -168,4 +168,4 @@ void tell_thrown(const char* what) noexcept {
   std::fprintf(stderr, "steward: a callback threw%s%s\n", known ? ": " : "", known ? what : "");
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -22,7 +22,7 @@ namespace steward {
 template <class T>
 class Future;
 
-namespace core {
+namespace detail::core {
 
 template <class T>
 struct FuturePromise;
@@ -57,7 +57,7 @@ struct CallbackOf<void> {
   using type = std::function<void()>;
 };
 
-}  // namespace core
+}  // namespace detail::core
 
 // A result that will be there later, or the exception instead of it. Got once, by get(), or by
 // co_await in a coroutine, which may itself return a Future: it begins at once, and becomes ready
@@ -73,8 +73,8 @@ struct CallbackOf<void> {
 template <class T = void>
 class Future {
  public:
-  using promise_type = core::FuturePromise<T>;
-  using State = core::FutureValue<T>;
+  using promise_type = detail::core::FuturePromise<T>;
+  using State = detail::core::FutureValue<T>;
 
   Future() = default;  // stands for nothing
   explicit Future(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -94,7 +94,7 @@ class Future {
   // Whether it is ready by then.
   template <class Rep, class Period>
   bool wait_for(std::chrono::duration<Rep, Period> timeout) {
-    return state().wait(core::deadline_after(timeout));
+    return state().wait(detail::core::deadline_after(timeout));
   }
   void wait() { state().wait(std::nullopt); }
   bool ready() const { return state().ready(); }
@@ -105,7 +105,7 @@ class Future {
 
   // Calls `callback` with the result or `error_callback` with the exception once there is one:
   // before the future is ready, or at once if it is. The future remains to be got.
-  using Callback = typename core::CallbackOf<T>::type;
+  using Callback = typename detail::core::CallbackOf<T>::type;
   using ErrorCallback = std::function<void(const std::exception&)>;
   Future& then(Callback callback, ErrorCallback error_callback = {}) & {
     state();
@@ -129,15 +129,15 @@ class Future {
   T await_resume() { return std::exchange(state_, nullptr)->take(); }
 
   // For when_any and the like.
-  core::FutureState& state() const {
-    if (!state_) core::throw_no_future();
+  detail::core::FutureState& state() const {
+    if (!state_) detail::core::throw_no_future();
     return *state_;
   }
 
  private:
   static void call_back(const State& state, const Callback& callback,
                         const ErrorCallback& error_callback) {
-    core::run_callback([&] {
+    detail::core::run_callback([&] {
       try {
         state.rethrow();
       } catch (const std::exception& error) {
@@ -156,7 +156,7 @@ class Future {
   std::shared_ptr<State> state_;
 };
 
-namespace core {
+namespace detail::core {
 
 template <class T>
 struct FuturePromiseBase {
@@ -178,15 +178,15 @@ struct FuturePromise<void> : FuturePromiseBase<void> {
   void return_void() { state->set(); }
 };
 
-}  // namespace core
+}  // namespace detail::core
 
 // Waits until one of the futures is ready, and gives its place, 0 for the first. Of several that
 // are it is the first. They remain to be got. Throws BadCall if one stands for nothing.
 template <class First, class... T>
 std::size_t when_any(Future<First>& first, Future<T>&... others) {
-  const std::array<core::FutureState*, 1 + sizeof...(T)> states{&first.state(),
+  const std::array<detail::core::FutureState*, 1 + sizeof...(T)> states{&first.state(),
                                                                 &others.state()...};
-  return core::wait_for_any(states);
+  return detail::core::wait_for_any(states);
 }
 
 }  // namespace steward

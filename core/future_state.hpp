@@ -14,7 +14,7 @@
 
 #include <steward/core/clock.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 class FutureState;
 
@@ -27,12 +27,12 @@ using LaterList = std::list<Later>;
 
 // Who fulfils futures, as far as those need to know. Outlives what it has promised.
 // Thread safety: any thread may call any function.
-class Promiser {
+class Executor {
  public:
-  virtual ~Promiser() = default;
+  virtual ~Executor() = default;
   // Returns once `done()` is true or the deadline has passed; until then the calling thread may
-  // do some of the work. `done` may be called often, and with locks of the promiser held.
-  virtual void help(const std::function<bool()>& done, Deadline deadline) = 0;
+  // do some of the work. `done` may be called often, and with locks of the executor held.
+  virtual void assist(const std::function<bool()>& done, Deadline deadline) = 0;
   // Runs all of `next` soon, without any lock: on one thread, in the order of these calls. Needs no
   // memory: whoever waits for the future would wait for ever.
   virtual void run_later(LaterList next) noexcept = 0;
@@ -45,8 +45,8 @@ class Promiser {
 // The half without a type. Thread safety: any thread may call any function.
 class FutureState : public std::enable_shared_from_this<FutureState> {
  public:
-  // Without a promiser who waits just sleeps, and what follows runs where the future becomes ready.
-  explicit FutureState(std::shared_ptr<Promiser> by = nullptr) : by_(std::move(by)) {}
+  // Without a executor who waits just sleeps, and what follows runs where the future becomes ready.
+  explicit FutureState(std::shared_ptr<Executor> by = nullptr) : by_(std::move(by)) {}
   FutureState(const FutureState&) = delete;
   FutureState& operator=(const FutureState&) = delete;
   virtual ~FutureState() = default;
@@ -81,7 +81,7 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::shared_ptr<Promiser> by_;  // until it is ready
+  std::shared_ptr<Executor> by_;  // until it is ready
   bool settled_ = false;          // there is a result
   bool ready_ = false;            // and the callbacks have seen it
   std::exception_ptr error_;
@@ -126,4 +126,4 @@ class FutureValue<void> final : public FutureState {
   void value() const { rethrow(); }
 };
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

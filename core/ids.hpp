@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // 128 random bits. Tag keeps a session from being taken for a manager.
 template <class Tag>
@@ -57,12 +57,12 @@ inline constexpr ObjectId kManagerObject{0};
 
 constexpr std::uint64_t number(ObjectId id) { return static_cast<std::uint64_t>(id); }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core
 
 template <class Tag>
-struct std::hash<steward::core::Id128<Tag>> {
+struct std::hash<steward::detail::core::Id128<Tag>> {
   // The bytes are random already.
-  std::size_t operator()(const steward::core::Id128<Tag>& id) const noexcept {
+  std::size_t operator()(const steward::detail::core::Id128<Tag>& id) const noexcept {
     std::size_t hash;
     std::memcpy(&hash, id.bytes.data(), sizeof hash);
     return hash;

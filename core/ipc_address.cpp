@@ -4,7 +4,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 std::optional<IpcAddress> parse_ipc(std::string_view address) {
   constexpr std::string_view kScheme = "ipc://";
@@ -33,4 +33,4 @@ std::string boot_id() {
   return id;
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

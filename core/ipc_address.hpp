@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 struct IpcAddress {
   std::string path;
@@ -23,4 +23,4 @@ std::optional<IpcAddress> parse_ipc(std::string_view address);
 // This host's present boot; empty if the kernel does not say.
 std::string boot_id();
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -5,7 +5,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 // A client that comes back lists the calls that it waits for, in one frame.
@@ -57,4 +57,4 @@ void check_limits(const Limits& limits) {
   }
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

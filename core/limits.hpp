@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // What a server grants; ManagerOptions::limits changes them. Past a limit a call gets Overloaded
 // and changes nothing, unless a line says otherwise.
@@ -52,4 +52,4 @@ inline constexpr std::size_t kAddressBytes = 255;
 inline constexpr std::size_t kAddressesInToken = 4;
 inline constexpr std::size_t kErrorTextBytes = 4096;  // longer texts are cut
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

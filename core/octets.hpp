@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 inline const unsigned char* octets(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -13,4 +13,4 @@ inline unsigned char* octets(std::string& text) {
   return reinterpret_cast<unsigned char*>(text.data());
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

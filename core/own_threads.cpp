@@ -2,7 +2,7 @@
 
 #include <exception>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 void run_on_own_thread(const char* name, const std::function<void()>& body) {
   std::exception_ptr error;
@@ -16,4 +16,4 @@ void run_on_own_thread(const char* name, const std::function<void()>& body) {
   if (error) std::rethrow_exception(error);
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -15,7 +15,7 @@
 #include <steward/core/signals_blocked.hpp>
 #include <steward/core/threads_allowed.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // By their names Process knows the library's threads, which do not keep it from forking. A thread
 // inherits the name of the one that starts it. So no thread of the program ever has such a name,
@@ -61,4 +61,4 @@ class ProgramsCode {
   std::array<char, 16> before_{};
 };
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

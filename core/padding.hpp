@@ -7,7 +7,7 @@
 #include <cstring>
 #include <type_traits>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_clear_padding)
@@ -76,4 +76,4 @@ std::array<char, sizeof(T)> clean_bytes(T value) {
 
 #undef STEWARD_CLEARS_PADDING
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -4,7 +4,7 @@
 #include <bit>
 #include <limits>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 constexpr std::uint64_t kLargestInteger = std::numeric_limits<std::int64_t>::max();
@@ -278,4 +278,4 @@ void check_one_item(std::string_view bytes, std::size_t depth) {
   reader.finish();
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -10,7 +10,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 enum class Kind : std::uint8_t {
   nil, boolean, integer, natural, real, string, bytes, array, map, extension
@@ -102,4 +102,4 @@ std::string describe_item(std::string_view bytes);
 // Throws BadCall unless `bytes` are exactly one well-formed item, nested at most `depth` deep.
 void check_one_item(std::string_view bytes, std::size_t depth);
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

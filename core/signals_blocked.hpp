@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // While it lives, this thread, and threads that it starts, get no signals. Use on one thread.
 class SignalsBlocked {
@@ -21,4 +21,4 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

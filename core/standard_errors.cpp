@@ -19,7 +19,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 template <class Exception>
@@ -166,4 +166,4 @@ void throw_remote(const std::string& text, const std::string& type_name,
   throw RemoteThrown<std::runtime_error>(text, type_name);
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

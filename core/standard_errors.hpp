@@ -5,7 +5,7 @@
 #include <exception>
 #include <string>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // What another process needs to know of an exception besides its text and its type.
 struct Standard {
@@ -26,4 +26,4 @@ Standard standard_of(const std::exception& error);
 [[noreturn]] void throw_remote(const std::string& text, const std::string& type_name,
                                const Standard& standard);
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

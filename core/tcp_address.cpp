@@ -6,7 +6,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 constexpr std::string_view kScheme = "tcp://";
@@ -66,4 +66,4 @@ std::optional<TcpAddress> parse_tcp(std::string_view address) {
   throw BadCall("not an address: \"" + std::string(address) + "\"; tcp://host:port is one");
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 struct TcpAddress {
   std::string host;  // a name, an IPv4 address, an IPv6 address in [ ], or "*": all interfaces
@@ -22,4 +22,4 @@ struct TcpAddress {
 // nullopt: some other kind of address. Throws BadCall if it begins as one and is none.
 std::optional<TcpAddress> parse_tcp(std::string_view address);
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // The first `limit` bytes of `text`, less the part of a character that would remain at the end.
 inline std::string_view cut(std::string_view text, std::size_t limit) {
@@ -18,4 +18,4 @@ inline std::string_view cut(std::string_view text, std::size_t limit) {
   return text.substr(0, continues(text[size]) ? limit : size);
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

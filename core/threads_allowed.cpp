@@ -6,7 +6,7 @@
 
 #include <steward/core/signals_blocked.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 SystemError no_thread(int error) {
   return {error, "cannot start a thread (look at `ulimit -u` and at filters of system calls, which "
@@ -34,4 +34,4 @@ void check_threads_allowed() {
   if (error != 0) throw no_thread(error);
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -4,7 +4,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // That the system starts no thread, and where to look.
 SystemError no_thread(int error);
@@ -12,4 +12,4 @@ SystemError no_thread(int error);
 // Throws SystemError unless three threads can be started now: ZeroMQ's two, and who starts them.
 void check_threads_allowed();
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -6,7 +6,7 @@
 #include <steward/core/limits.hpp>
 #include <steward/core/reader.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 constexpr std::string_view kTextPrefix = "steward:1:";
@@ -117,4 +117,4 @@ std::string describe(const Token& token) {
   return token.type + "#" + std::to_string(number(token.object) & 0xffff'ffff'ffffU);
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

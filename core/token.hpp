@@ -11,7 +11,7 @@
 #include <steward/core/ids.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // The MessagePack extension type of a handle.
 inline constexpr std::int8_t kHandleExtension = 1;
@@ -75,4 +75,4 @@ class Reference {
 
 using ReferencePtr = std::shared_ptr<const Reference>;
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -6,7 +6,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/value.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 class Plain final : public Travel {
@@ -74,4 +74,4 @@ ReferencePtr SameReferences::incoming(Token token) {
   return found != references_.end() ? found->second : nullptr;
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

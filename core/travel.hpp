@@ -14,7 +14,7 @@ namespace steward {
 
 class Value;
 
-namespace core {
+namespace detail::core {
 
 class Travel {
  public:
@@ -58,5 +58,5 @@ class SameReferences final : public Travel {
   std::map<std::pair<Incarnation, ObjectId>, ReferencePtr> references_;
 };
 
-}  // namespace core
+}  // namespace detail::core
 }  // namespace steward

@@ -10,7 +10,7 @@ namespace steward {
 namespace {
 
 // For error texts.
-std::string brief(const Value& value) { return core::json_prefix(value, 80); }
+std::string brief(const Value& value) { return detail::core::json_prefix(value, 80); }
 
 // What Value::footprint counts: a value with its share of the container that it is in, and an
 // allocation of its own. Rounded up, so that they hold for other libraries and allocators too.
@@ -38,8 +38,9 @@ struct Value::Nesting {
   }
   // Whatever walks through a value, its destructor too, is recursive: so nothing deeper is made.
   void check() const {
-    if (depth > core::kFrameDepth) {
-      throw BadCall("a value is nested more than " + std::to_string(core::kFrameDepth) + " deep");
+    if (depth > detail::core::kFrameDepth) {
+      throw BadCall("a value is nested more than " + std::to_string(detail::core::kFrameDepth) +
+                    " deep");
     }
   }
 };
@@ -136,10 +137,11 @@ std::strong_ordering compare_lists(const Value::List& a, const Value::List& b) {
   return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(), b.end());
 }
 
-std::strong_ordering compare_references(const core::ReferencePtr& a, const core::ReferencePtr& b) {
+std::strong_ordering compare_references(const detail::core::ReferencePtr& a,
+                                        const detail::core::ReferencePtr& b) {
   if (!a || !b) return three_way(bool{a}, bool{b});
-  const core::Token& left = a->token();
-  const core::Token& right = b->token();
+  const detail::core::Token& left = a->token();
+  const detail::core::Token& right = b->token();
   if (const auto order = left.incarnation <=> right.incarnation; order != 0) return order;
   return left.object <=> right.object;
 }
@@ -179,7 +181,7 @@ Value Value::of_bytes(std::string_view data) {
   return value;
 }
 
-Value Value::of_reference(core::ReferencePtr reference) {
+Value Value::of_reference(detail::core::ReferencePtr reference) {
   Value value;
   value.data_ = std::move(reference);
   return value;
@@ -210,10 +212,10 @@ void Value::does_not_fit(std::string_view wanted) const {
 }
 
 void Value::check_type(std::string_view wanted) const {
-  const core::ReferencePtr& proxy = reference();
-  if (proxy && !core::fits(proxy->token(), wanted)) {
+  const detail::core::ReferencePtr& proxy = reference();
+  if (proxy && !detail::core::fits(proxy->token(), wanted)) {
     throw BadCall("expected a " + std::string(wanted) + " proxy, got " +
-                  core::describe(proxy->token()));
+                  detail::core::describe(proxy->token()));
   }
 }
 
@@ -243,14 +245,15 @@ const Value::Map& Value::map() const {
   wrong_kind("a map");
 }
 
-const core::ReferencePtr& Value::reference() const {
-  if (const auto* pointer = std::get_if<core::ReferencePtr>(&data_)) return *pointer;
+const detail::core::ReferencePtr& Value::reference() const {
+  if (const auto* pointer = std::get_if<detail::core::ReferencePtr>(&data_)) return *pointer;
   wrong_kind("a proxy");
 }
 
 std::int64_t Value::integer() const {
   if (const auto* number = std::get_if<std::int64_t>(&data_)) return *number;
-  if (std::holds_alternative<std::uint64_t>(data_)) does_not_fit(core::kIntegerName<std::int64_t>);
+  if (std::holds_alternative<std::uint64_t>(data_))
+    does_not_fit(detail::core::kIntegerName<std::int64_t>);
   wrong_kind("an integer");
 }
 
@@ -259,7 +262,8 @@ std::uint64_t Value::natural() const {
   if (const auto* number = std::get_if<std::int64_t>(&data_); number != nullptr && *number >= 0) {
     return static_cast<std::uint64_t>(*number);
   }
-  if (std::holds_alternative<std::int64_t>(data_)) does_not_fit(core::kIntegerName<std::uint64_t>);
+  if (std::holds_alternative<std::int64_t>(data_))
+    does_not_fit(detail::core::kIntegerName<std::uint64_t>);
   wrong_kind("an integer");
 }
 
@@ -292,7 +296,8 @@ std::size_t Value::depth() const {
 
 bool Value::has_proxies() const {
   const Nesting* inside = nesting();
-  return inside != nullptr ? inside->proxies : std::holds_alternative<core::ReferencePtr>(data_);
+  return inside != nullptr ? inside->proxies
+                           : std::holds_alternative<detail::core::ReferencePtr>(data_);
 }
 
 std::size_t Value::footprint() const {

@@ -27,14 +27,16 @@ namespace steward {
 
 class Value;
 
+namespace detail::core {
 // A byte string, as opposed to text.
 using Bytes = std::vector<std::byte>;
+}  // namespace detail::core
 
 enum class ValueKind : std::uint8_t {
   nil, boolean, integer, real, string, bytes, list, map, proxy
 };
 
-namespace core {
+namespace detail::core {
 
 template <class T>
 concept Integer = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> &&
@@ -91,7 +93,7 @@ T narrow_real(double number) {
 template <class T>
 T cast_value(const Value& value);
 
-}  // namespace core
+}  // namespace detail::core
 
 // nil, bool, integer, real, string, bytes, list, map or proxy. The default element type of proxies:
 // `manager.list()` is a List<Value>.
@@ -127,7 +129,7 @@ class Value {
   Value(std::nullptr_t) {}
   template <std::same_as<bool> T>
   Value(T value) : data_(value) {}
-  template <core::Integer T>
+  template <detail::core::Integer T>
   Value(T value) {
     if constexpr (std::unsigned_integral<T> && sizeof(T) == sizeof(std::uint64_t)) {
       if (value > static_cast<T>(std::numeric_limits<std::int64_t>::max())) {
@@ -142,22 +144,22 @@ class Value {
   Value(const char* text);  // throws BadCall for a null pointer
   Value(std::string_view text) : data_(std::string(text)) {}
   Value(std::string text) : data_(std::move(text)) {}
-  Value(const Bytes& bytes) : Value(of_bytes({reinterpret_cast<const char*>(bytes.data()),
-                                              bytes.size()})) {}
+  Value(const detail::core::Bytes& bytes)
+      : Value(of_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {}
   template <class T>
-    requires(core::kByteVector<T> && !std::same_as<T, Bytes>)
+    requires(detail::core::kByteVector<T> && !std::same_as<T, detail::core::Bytes>)
   Value(const T& bytes)
       : Value(of_bytes({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {}
   Value(List items);
-  template <core::ListLike T>
+  template <detail::core::ListLike T>
     requires(!std::same_as<T, List> &&
              std::constructible_from<Value, std::ranges::range_value_t<const T>>)
   Value(const T& items) : Value(copied(items)) {}
-  template <core::MapLike T>
+  template <detail::core::MapLike T>
     requires(std::constructible_from<Value, typename T::key_type> &&
              std::constructible_from<Value, typename T::mapped_type>)
   Value(const T& entries) : Value(of_map(Map(entries.begin(), entries.end()))) {}
-  template <core::ProxyType T>
+  template <detail::core::ProxyType T>
   Value(const T& proxy) : Value(of_reference(proxy.reference())) {}
   template <class T>
     requires std::constructible_from<Value, const T&>
@@ -166,7 +168,7 @@ class Value {
   // A list of pairs would be ambiguous with a list of lists, hence names.
   static Value of_map(Map entries);  // throws BadCall if a key occurs twice
   static Value of_bytes(std::string_view data);
-  static Value of_reference(core::ReferencePtr reference);
+  static Value of_reference(detail::core::ReferencePtr reference);
 
   ValueKind kind() const;
   bool is_nil() const { return kind() == ValueKind::nil; }
@@ -186,7 +188,7 @@ class Value {
   std::string_view bytes() const;
   const List& list() const;
   const Map& map() const;
-  const core::ReferencePtr& reference() const;
+  const detail::core::ReferencePtr& reference() const;
   std::int64_t integer() const;   // throws if it needs 64 bits unsigned
   std::uint64_t natural() const;  // throws if it is negative
   double real() const;            // integers too
@@ -213,7 +215,7 @@ class Value {
   struct BytesNode;
   using Data = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string,
                             std::shared_ptr<const BytesNode>, std::shared_ptr<const ListNode>,
-                            std::shared_ptr<const MapNode>, core::ReferencePtr>;
+                            std::shared_ptr<const MapNode>, detail::core::ReferencePtr>;
 
   template <class T>
   static List copied(const T& items) {
@@ -242,7 +244,7 @@ bool Value::is() const {
     return is_nil();
   } else if constexpr (std::same_as<T, bool>) {
     return kind() == ValueKind::boolean;
-  } else if constexpr (core::Integer<T>) {
+  } else if constexpr (detail::core::Integer<T>) {
     if (const auto* number = std::get_if<std::int64_t>(&data_)) return std::in_range<T>(*number);
     if (const auto* number = std::get_if<std::uint64_t>(&data_)) return std::in_range<T>(*number);
     return false;
@@ -250,14 +252,15 @@ bool Value::is() const {
     return kind() == ValueKind::real;
   } else if constexpr (std::convertible_to<const T&, std::string_view>) {
     return kind() == ValueKind::string;
-  } else if constexpr (core::kByteVector<T>) {
+  } else if constexpr (detail::core::kByteVector<T>) {
     return kind() == ValueKind::bytes;
-  } else if constexpr (core::ProxyType<T>) {
-    return kind() == ValueKind::proxy && reference() && core::fits(reference()->token(), T::kType);
-  } else if constexpr (core::MapLike<T>) {
+  } else if constexpr (detail::core::ProxyType<T>) {
+    return kind() == ValueKind::proxy && reference() &&
+           detail::core::fits(reference()->token(), T::kType);
+  } else if constexpr (detail::core::MapLike<T>) {
     return kind() == ValueKind::map;
   } else {
-    static_assert(core::ListLike<T>, "no kind of Value stands for this type");
+    static_assert(detail::core::ListLike<T>, "no kind of Value stands for this type");
     return kind() == ValueKind::list;
   }
 }
@@ -268,30 +271,30 @@ T Value::as() const {
     return *this;
   } else if constexpr (std::same_as<T, bool>) {
     return boolean();
-  } else if constexpr (core::Integer<T>) {
-    if (kind() == ValueKind::integer && !is<T>()) does_not_fit(core::kIntegerName<T>);
+  } else if constexpr (detail::core::Integer<T>) {
+    if (kind() == ValueKind::integer && !is<T>()) does_not_fit(detail::core::kIntegerName<T>);
     if constexpr (std::is_signed_v<T>) {
       return static_cast<T>(integer());
     } else {
       return static_cast<T>(natural());
     }
   } else if constexpr (std::floating_point<T>) {
-    return core::narrow_real<T>(real());
+    return detail::core::narrow_real<T>(real());
   } else if constexpr (std::same_as<T, std::string>) {
     return string();
-  } else if constexpr (core::kByteVector<T>) {
+  } else if constexpr (detail::core::kByteVector<T>) {
     const std::string_view data = bytes();
     const auto* first = reinterpret_cast<const typename T::value_type*>(data.data());
     return T(first, first + data.size());
-  } else if constexpr (core::ProxyType<T>) {
+  } else if constexpr (detail::core::ProxyType<T>) {
     check_type(T::kType);
     return T::from_reference(reference());
   } else {
-    return core::cast_value<T>(*this);
+    return detail::core::cast_value<T>(*this);
   }
 }
 
-namespace core {
+namespace detail::core {
 
 class Reader;
 class Travel;
@@ -319,5 +322,5 @@ void append_json_string(std::string& out, std::string_view text);
 // How a proxy represents itself: <ListProxy object, typeid 'list' at 0x3>.
 std::string representation(const Token& token);
 
-}  // namespace core
+}  // namespace detail::core
 }  // namespace steward

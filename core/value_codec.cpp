@@ -7,7 +7,7 @@
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 // Depth was checked: recursion is bounded.
@@ -131,4 +131,4 @@ Value decode_value(std::string_view bytes, Travel& travel) {
   return value;
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

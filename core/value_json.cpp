@@ -52,7 +52,7 @@ class Json {
 
   void string(std::string_view text) {
     // One byte more than fits, so that what is cut is seen to be.
-    core::append_json_string(out_, text.substr(0, limit_ == npos ? npos : limit_ + 1));
+    detail::core::append_json_string(out_, text.substr(0, limit_ == npos ? npos : limit_ + 1));
   }
 
   void bytes(std::string_view data) {
@@ -88,8 +88,8 @@ class Json {
     out_ += '}';
   }
 
-  void proxy(const core::ReferencePtr& reference) {
-    out_ += reference ? core::representation(reference->token()) : "<empty proxy>";
+  void proxy(const detail::core::ReferencePtr& reference) {
+    out_ += reference ? detail::core::representation(reference->token()) : "<empty proxy>";
   }
 
   static constexpr std::size_t npos = std::string::npos;
@@ -107,7 +107,7 @@ std::string Value::json() const {
 
 std::ostream& operator<<(std::ostream& out, const Value& value) { return out << value.json(); }
 
-namespace core {
+namespace detail::core {
 
 std::string json_prefix(const Value& value, std::size_t limit) {
   Json json(limit);
@@ -144,5 +144,5 @@ std::string representation(const Token& token) {
                      number(token.object));
 }
 
-}  // namespace core
+}  // namespace detail::core
 }  // namespace steward

@@ -7,7 +7,7 @@
 #include <steward/core/text.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 // More than a session may have in flight is never listed.
@@ -388,4 +388,4 @@ ErrorPayload decode_error(std::string_view payload) {
   return error;
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -14,7 +14,7 @@
 #include <steward/core/ids.hpp>
 #include <steward/core/reader.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 inline constexpr std::uint64_t kProtocolVersion = 1;
 inline constexpr std::string_view kNoArguments = "\x90";  // an empty array
@@ -47,8 +47,8 @@ struct OpenEnvelope {
 };
 OpenEnvelope open_envelope(std::string_view frame);
 
-// A client's first words on a connection. A new local session brings a ticket from the side door; a
-// known session brings its id, then, asked by unknown_connection, its proof.
+// A client's first words on a connection. A new local session brings a ticket from the control
+// socket; a known session brings its id, then, asked by unknown_connection, its proof.
 struct Hello {
   std::string ticket;
   std::optional<SessionId> session;
@@ -65,9 +65,9 @@ struct Welcome {
   std::string proof;   // HMAC over the client's nonce; only for a resumed session
   std::uint64_t message_bytes = 0;  // the server's limit of a frame
   std::uint64_t calls_in_flight = 0;
-  // How long the session outlives the last word from its client; 0: as long as its side door.
+  // How long the session outlives the last word from its client; 0: as long as its control socket.
   std::uint64_t lease_ms = 0;
-  // For a client that has not been at the side door: what it would have been told there.
+  // For a client that has not been at the control socket: what it would have been told there.
   std::vector<std::string> addresses;
 };
 
@@ -164,4 +164,4 @@ struct ErrorPayload {
 };
 ErrorPayload decode_error(std::string_view payload);
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

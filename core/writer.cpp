@@ -6,7 +6,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 template <class Unsigned>
 void Writer::big_endian(unsigned tag, Unsigned value) {
@@ -66,4 +66,4 @@ void Writer::extension(std::int8_t type, std::string_view payload) {
   out_.append(payload);
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

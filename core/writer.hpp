@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace steward::core {
+namespace steward::detail::core {
 
 // Appends to a string that it does not own.
 class Writer {
@@ -58,4 +58,4 @@ class Writer {
   std::string& out_;
 };
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-namespace steward::engine {
+namespace steward::detail::engine {
 
 // Thread safety: none; the server's one thread drives it. Owned by whoever starts the server.
 class Engine {
@@ -20,4 +20,4 @@ class Engine {
   virtual void append(std::span<const std::string> inputs) = 0;
 };
 
-}  // namespace steward::engine
+}  // namespace steward::detail::engine

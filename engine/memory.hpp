@@ -3,7 +3,7 @@
 
 #include <steward/engine/engine.hpp>
 
-namespace steward::engine {
+namespace steward::detail::engine {
 
 class Memory final : public Engine {
  public:
@@ -11,4 +11,4 @@ class Memory final : public Engine {
   void append(std::span<const std::string>) override {}
 };
 
-}  // namespace steward::engine
+}  // namespace steward::detail::engine

@@ -29,7 +29,7 @@
 
 namespace steward {
 
-namespace face {
+namespace detail::manager {
 struct ManagerAccess;  // what tests and the program `steward` do beyond other programs
 }
 
@@ -50,12 +50,12 @@ class Manager {
   // $TMPDIR, /tmp, /var/tmp, /dev/shm, /run/user/<uid>.
   // The first Manager or Process of a program forks, a Manager also beside other threads. Throws
   // BadCall for options that cannot be met; else, in a sentence that says why it did not come up,
-  // core::Failure, which is a std::runtime_error (no directory, an address that is taken, what else
-  // the system refuses), Overloaded (descriptors, threads), WorkerDied (it was killed),
+  // detail::core::Failure, which is a std::runtime_error (no directory, an address that is taken,
+  // what else the system refuses), Overloaded (descriptors, threads), WorkerDied (it was killed),
   // SystemError. Nothing is left then: no process, directory or descriptor.
   Manager();
   explicit Manager(ManagerOptions options);
-  explicit Manager(Types types, ManagerOptions options = {});
+  explicit Manager(detail::manager::Types types, ManagerOptions options = {});
   Manager(Manager&&) noexcept;
   Manager& operator=(Manager&&) noexcept;
   ~Manager();
@@ -67,7 +67,8 @@ class Manager {
   // not accept the key (or lack of one), or is another user's; BadCall if this is no address.
   // `types` changes nothing yet: no manager hosts user classes.
   static Manager connect(const std::string& address, const ConnectOptions& options = {});
-  static Manager connect(const std::string& address, Types types, const ConnectOptions& options);
+  static Manager connect(const std::string& address, detail::manager::Types types,
+                         const ConnectOptions& options);
 
   // The server in this process, on this thread, until SIGTERM, SIGINT or a shutdown call; speaks
   // through spdlog only (the logger named "steward" if there is one, else standard error). Both
@@ -75,7 +76,8 @@ class Manager {
   // the program must block them. `ready` is told the address once clients may come. Throws as the
   // constructor, and what `ready` throws.
   using Ready = std::function<void(const std::string& address)>;
-  static void serve(Types types, const ManagerOptions& options = {}, const Ready& ready = {});
+  static void serve(detail::manager::Types types, const ManagerOptions& options = {},
+                    const Ready& ready = {});
   static void serve(const ManagerOptions& options = {}, const Ready& ready = {});
 
   // For Manager::connect, in this process or another.
@@ -106,22 +108,26 @@ class Manager {
   // Factories. Each also takes a first argument named("x"): see Name. Elements are given in braces
   // or as any range. Throws BadCall, Overloaded (a limit).
   template <class T = Value>
-  List<T> list(const std::type_identity_t<proxy::Items<T>>& init = {}) const {
+  List<T> list(const std::type_identity_t<detail::proxy::Items<T>>& init = {}) const {
     return List<T>::from_reference(make(List<T>::kType, nullptr, init));
   }
   template <class T = Value>
-  List<T> list(const Name& name, const std::type_identity_t<proxy::Items<T>>& init = {}) const {
+  List<T> list(const detail::manager::Name& name,
+               const std::type_identity_t<detail::proxy::Items<T>>& init = {}) const {
     return List<T>::from_reference(make(List<T>::kType, &name, init));
   }
 
   template <class K = Value, class V = Value>
-  Dict<K, V> dict(const std::type_identity_t<proxy::Items<std::pair<K, V>>>& init = {}) const {
-    return Dict<K, V>::from_reference(make(Dict<K, V>::kType, nullptr, proxy::entries(init)));
+  Dict<K, V> dict(
+      const std::type_identity_t<detail::proxy::Items<std::pair<K, V>>>& init = {}) const {
+    return Dict<K, V>::from_reference(
+        make(Dict<K, V>::kType, nullptr, detail::proxy::entries(init)));
   }
   template <class K = Value, class V = Value>
-  Dict<K, V> dict(const Name& name,
-                  const std::type_identity_t<proxy::Items<std::pair<K, V>>>& init = {}) const {
-    return Dict<K, V>::from_reference(make(Dict<K, V>::kType, &name, proxy::entries(init)));
+  Dict<K, V> dict(
+      const detail::manager::Name& name,
+      const std::type_identity_t<detail::proxy::Items<std::pair<K, V>>>& init = {}) const {
+    return Dict<K, V>::from_reference(make(Dict<K, V>::kType, &name, detail::proxy::entries(init)));
   }
 
   // maxsize 0: without a bound.
@@ -130,49 +136,54 @@ class Manager {
     return Queue<T>::from_reference(make(Queue<T>::kType, nullptr, maxsize));
   }
   template <class T = Value>
-  Queue<T> queue(const Name& name, std::size_t maxsize = 0) const {
+  Queue<T> queue(const detail::manager::Name& name, std::size_t maxsize = 0) const {
     return Queue<T>::from_reference(make(Queue<T>::kType, &name, maxsize));
   }
 
   Lock lock(const LockOptions& options = {}) const;
-  Lock lock(const Name& name, const LockOptions& options = {}) const;
+  Lock lock(const detail::manager::Name& name, const LockOptions& options = {}) const;
   RLock rlock(const LockOptions& options = {}) const;
-  RLock rlock(const Name& name, const LockOptions& options = {}) const;
+  RLock rlock(const detail::manager::Name& name, const LockOptions& options = {}) const;
 
   // An object of a class that is known by name only, made with these arguments of its constructor
   // (docs/protocol.md, section 11): create("queue", {8}).
   Object create(std::string_view type, const Value::List& arguments = {}) const;
-  Object create(std::string_view type, const Name& name, const Value::List& arguments = {}) const;
+  Object create(std::string_view type, const detail::manager::Name& name,
+                const Value::List& arguments = {}) const;
 
  private:
-  friend struct face::ManagerAccess;
+  friend struct detail::manager::ManagerAccess;
   struct Impl;
 
   explicit Manager(std::unique_ptr<Impl> impl);
-  Manager(client::SessionPtr session, std::string address);
+  Manager(detail::client::SessionPtr session, std::string address);
 
   // One object of this class, made with `init` (nullptr: without a name).
   template <class... A>
-  core::ReferencePtr make(std::string_view type, const Name* name, const A&... init) const {
-    const client::SessionPtr with = session();
+  detail::core::ReferencePtr make(std::string_view type, const detail::manager::Name* name,
+                                  const A&... init) const {
+    const detail::client::SessionPtr with = session();
     std::string arguments;
-    const client::ArgumentScope scope(*with);
+    const detail::client::ArgumentScope scope(*with);
     begin_create(arguments, type, name);
-    proxy::write_arguments(arguments, init...);
+    detail::proxy::write_arguments(arguments, init...);
     return created(*with, arguments);
   }
-  static void begin_create(std::string& arguments, std::string_view type, const Name* name);
-  core::ReferencePtr created(client::Session& session, std::string_view arguments) const;
+  static void begin_create(std::string& arguments, std::string_view type,
+                           const detail::manager::Name* name);
+  detail::core::ReferencePtr created(detail::client::Session& session,
+                                     std::string_view arguments) const;
 
   // Throws BadCall if this Manager was moved from.
   Impl& impl() const;
-  client::SessionPtr session() const;
-  Value call(std::string_view method, std::string_view arguments, client::Effect effect) const;
+  detail::client::SessionPtr session() const;
+  Value call(std::string_view method, std::string_view arguments,
+             detail::client::Effect effect) const;
 
   std::unique_ptr<Impl> impl_;
 };
 
-namespace face {
+namespace detail::manager {
 
 struct ManagerAccess {
   // Does not own the server.
@@ -186,5 +197,5 @@ struct ManagerAccess {
   static void set_patience(Manager& manager, std::chrono::milliseconds patience);
 };
 
-}  // namespace face
+}  // namespace detail::manager
 }  // namespace steward

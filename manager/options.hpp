@@ -25,17 +25,26 @@ struct ManagerOptions {
   std::string key = {};
   // Of an owning Manager: how long its server may take to end, in all. Then it is killed.
   std::chrono::milliseconds shutdown_timeout = std::chrono::seconds(3);
-  core::Limits limits = {};
+  detail::core::Limits limits = {};
 };
 
-// A name for an object, as the first argument of a factory: opens the object of that name, whose
-// options win, or creates it. A named object lives until Manager::remove(name). A value.
+namespace detail::manager {
+class Name;
+}
+// Names an object, as the first argument of a factory: opens the object of that name, whose options
+// win, or creates it. A named object lives until Manager::remove(name). 1 to 255 bytes
+// (detail::core::Limits::name_bytes), else the factory throws BadCall.
+detail::manager::Name named(std::string_view text);
+
+namespace detail::manager {
+
+// What named() gives. A value.
 class Name {
  public:
   const std::string& text() const { return text_; }
 
  private:
-  friend Name named(std::string_view text);
+  friend Name steward::named(std::string_view text);
   // The second parameter keeps braces out: list<std::string>({"x"}) is a list.
   struct Made {};
   Name(std::string_view text, Made) : text_(text) {}
@@ -43,10 +52,7 @@ class Name {
   std::string text_;
 };
 
-// 1 to 255 bytes (core::Limits::name_bytes), else the factory throws BadCall.
-inline Name named(std::string_view text) { return Name(text, Name::Made()); }
-
-// The user classes that a server hosts: types<Counter, Account>.
+// The user classes that a server hosts.
 class Types {};
 
 template <class... C>
@@ -54,7 +60,14 @@ struct TypeList {
   static_assert(sizeof...(C) == 0, "user classes cannot be hosted yet");
   operator Types() const { return {}; }
 };
+}  // namespace detail::manager
+
+inline detail::manager::Name named(std::string_view text) {
+  return {text, detail::manager::Name::Made()};
+}
+
+// The user classes that a server hosts: types<Counter, Account>.
 template <class... C>
-inline constexpr TypeList<C...> types{};
+inline constexpr detail::manager::TypeList<C...> types{};
 
 }  // namespace steward

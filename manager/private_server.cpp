@@ -13,7 +13,7 @@
 #include <steward/manager/signals.hpp>
 #include <steward/process/launch.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 namespace {
 
 // Plenty for a server that is told to end, when nobody has said how long it may take.
@@ -89,4 +89,4 @@ void PrivateServer::end(std::chrono::milliseconds patience) const {
   server::remove_dead_directory(server::directory_of(addresses_.front()));
 }
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

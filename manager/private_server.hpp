@@ -12,7 +12,7 @@
 #include <steward/manager/options.hpp>
 #include <steward/process/child.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 
 // A resource: movable. Dropping it ends the process as end() does, but only in the process that
 // started it. The server watches its owner: it ends with it in any case.
@@ -44,4 +44,4 @@ class PrivateServer {
   pid_t creator_;
 };
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

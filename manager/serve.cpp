@@ -12,7 +12,7 @@
 #include <steward/manager/signals.hpp>
 #include <steward/shm/standard_descriptors.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 namespace {
 
 std::shared_ptr<spdlog::logger> logger() {
@@ -49,4 +49,4 @@ void serve(Types, const ManagerOptions& options,
   log->info("ended");
 }
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

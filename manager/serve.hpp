@@ -6,7 +6,7 @@
 
 #include <steward/manager/options.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 
 // Serves until SIGTERM, SIGINT or a shutdown call. `ready` is told the address once clients may
 // come. Throws what keeps the server from coming up.
@@ -16,4 +16,4 @@ void serve(Types types, const ManagerOptions& options,
 // Says on standard error what it means, if others of this host may come in without a key.
 void warn_if_open(const ManagerOptions& options) noexcept;
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

@@ -9,7 +9,7 @@
 #include <steward/core/threads_allowed.hpp>
 #include <steward/shm/socket_path.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 namespace {
 
 constexpr std::string_view kIpc = "ipc://";
@@ -19,7 +19,7 @@ constexpr std::string_view kIpc = "ipc://";
 }
 
 // The path of a socket of this host where the manager is met too; empty: none.
-std::string door_of(const ManagerOptions& options) {
+std::string control_of(const ManagerOptions& options) {
   const auto address = client::parse_ipc(options.address);
   if (!address) return {};
   if (!address->endpoint.empty()) {
@@ -30,7 +30,7 @@ std::string door_of(const ManagerOptions& options) {
     throw BadCall("a manager cannot listen at " + options.address + ": leave out ?boot=" +
                   address->boot);
   }
-  return address->door;
+  return address->control;
 }
 
 server::RemoteEntrance entrance_of(const ManagerOptions& options) {
@@ -38,10 +38,10 @@ server::RemoteEntrance entrance_of(const ManagerOptions& options) {
   return {options.address, options.key};
 }
 
-std::string taken(const std::string& door) {
-  const std::string name = client::name_in(std::string(kIpc) + door);
-  const pid_t owner = shm::SocketPath::owner(door);
-  return (name.empty() ? "a manager is running already at ipc://" + door
+std::string taken(const std::string& socket) {
+  const std::string name = client::name_in(std::string(kIpc) + socket);
+  const pid_t owner = shm::SocketPath::owner(socket);
+  return (name.empty() ? "a manager is running already at ipc://" + socket
                        : "a manager named '" + name + "' is running already") +
          (owner != 0 ? ", pid " + std::to_string(owner) : "");
 }
@@ -49,7 +49,7 @@ std::string taken(const std::string& door) {
 }  // namespace
 
 void check_options(const ManagerOptions& options) {
-  door_of(options);
+  control_of(options);
   server::check_entrance(entrance_of(options));
   core::check_limits(options.limits);
 }
@@ -59,17 +59,17 @@ std::unique_ptr<server::Server> start_server(const ManagerOptions& options,
                                              const std::vector<server::Base>& bases) {
   server::ServerOptions with;
   with.entrance = entrance_of(options);
-  with.door = door_of(options);
+  with.control = control_of(options);
   with.limits = options.limits;
   with.note = std::move(note);
-  const std::string door = with.door;
+  const std::string socket = with.control;
   try {
     core::check_threads_allowed();
     return std::make_unique<server::Server>(std::make_unique<server::Directory>(bases), nullptr,
                                             server::builtin_classes(), std::move(with));
   } catch (const std::system_error& error) {
-    if (!door.empty() && error.code() == std::errc::address_in_use) {
-      throw core::Failure(taken(door));
+    if (!socket.empty() && error.code() == std::errc::address_in_use) {
+      throw core::Failure(taken(socket));
     }
     fail(error.what());
   }
@@ -80,4 +80,4 @@ std::string told_address(const ManagerOptions& options,
   return options.address.starts_with(kIpc) ? options.address : addresses.back();
 }
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

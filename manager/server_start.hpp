@@ -10,7 +10,7 @@
 #include <steward/manager/options.hpp>
 #include <steward/manager/server/server.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 
 // Throws BadCall for options that no server can meet, or should.
 void check_options(const ManagerOptions& options);
@@ -24,4 +24,4 @@ std::unique_ptr<server::Server> start_server(
 // What a program that asks for the address is told: the one that was asked for, as it came to be.
 std::string told_address(const ManagerOptions& options, const std::vector<std::string>& addresses);
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

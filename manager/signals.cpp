@@ -8,7 +8,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 
 BlockedSignals::BlockedSignals(std::initializer_list<int> signals) {
   sigset_t set;
@@ -28,4 +28,4 @@ BlockedSignals::~BlockedSignals() {
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

@@ -7,7 +7,7 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 
 // While it lives, this thread (and threads that it starts) do not get these signals: they make fd()
 // readable instead. The destructor takes those that came, and restores what was blocked before. Use
@@ -27,4 +27,4 @@ class BlockedSignals {
   shm::UniqueFd fd_;
 };
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

@@ -13,7 +13,7 @@
 #include <steward/client/address.hpp>
 #include <steward/client/names.hpp>
 #include <steward/client/reachable.hpp>
-#include <steward/client/side_door.hpp>
+#include <steward/client/control_socket.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/tcp_address.hpp>
 #include <steward/manager/server/directory.hpp>
@@ -22,7 +22,7 @@
 #include <steward/shm/poll.hpp>
 #include <steward/shm/socket_path.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 namespace {
 
 // A manager that lives answers at once, unless it was stopped.
@@ -49,7 +49,7 @@ std::string address_in(const std::string& directory) {
 // Of a silent manager, by the pid beside its socket; empty: it has none that can be told.
 std::string name_of(pid_t pid) {
   for (const auto& [name, address] : client::named_addresses()) {
-    if (pid != 0 && shm::SocketPath::owner(client::parse_ipc(address)->door) == pid) return name;
+    if (pid != 0 && shm::SocketPath::owner(client::parse_ipc(address)->control) == pid) return name;
   }
   return {};
 }
@@ -82,14 +82,14 @@ std::vector<LocalManager> local_managers() {
     directories.insert(found.begin(), found.end());
   }
   add_bound(directories);
-  std::vector<client::IpcAddress> doors;
+  std::vector<client::IpcAddress> sockets;
   for (const std::string& directory : directories) {
-    doors.push_back(*client::parse_ipc(address_in(directory)));
+    sockets.push_back(*client::parse_ipc(address_in(directory)));
   }
-  const std::vector<std::optional<client::About>> answers = client::inquire(doors, kAnswerTime);
+  const std::vector<std::optional<client::About>> answers = client::inquire(sockets, kAnswerTime);
   std::vector<LocalManager> all;
-  for (std::size_t i = 0; i < doors.size(); ++i) {
-    if (answers[i]) all.push_back(described(*answers[i], doors[i]));
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    if (answers[i]) all.push_back(described(*answers[i], sockets[i]));
   }
   std::ranges::sort(all, {}, &LocalManager::address);
   return all;
@@ -123,4 +123,4 @@ Answer run_in_background(const std::string& log_file, std::chrono::milliseconds 
   return {said.at(0) - '0', said.substr(1)};
 }
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

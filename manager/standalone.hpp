@@ -11,7 +11,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/manager/manager.hpp>
 
-namespace steward::face {
+namespace steward::detail::manager {
 
 // Where a manager listens that is to be found by this name. Throws BadCall if it is no name,
 // core::Failure if no directory can hold it.
@@ -50,4 +50,4 @@ using Tell = std::function<bool(const Answer&)>;
 Answer run_in_background(const std::string& log_file, std::chrono::milliseconds patience,
                          const std::function<void(const Tell& tell)>& work);
 
-}  // namespace steward::face
+}  // namespace steward::detail::manager

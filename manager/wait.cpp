@@ -22,7 +22,7 @@
 #include <steward/shm/shared_queue.hpp>
 #include <steward/shm/wait_any.hpp>
 
-namespace steward {
+namespace steward::detail::manager {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -60,7 +60,9 @@ class Source {
 // Queues in shared memory.
 class Rings final : public Source {
  public:
-  void add(std::size_t index, shm::SharedQueue& queue) { queues_.push_back({index, &queue}); }
+  void add(std::size_t index, shm::SharedQueue& queue) {
+    queues_.push_back({index, &queue});
+  }
   bool empty() const { return queues_.empty(); }
 
   void look(Ready& ready) const {
@@ -204,18 +206,18 @@ class Answers final : public Source {
   std::deque<Answer> answers_;  // their addresses stay
 };
 
-// A thread that sleeps on a source in another's place, and rings a bell when it wakes.
+// A thread that sleeps on a source in another's place, and notifies it when it wakes.
 class Sleeper {
  public:
-  Sleeper(Source& source, int bell, core::Deadline deadline) : source_(source) {
-    thread_ = core::start_own_thread("steward-wait", [&source, bell, deadline] {
+  Sleeper(Source& source, int notifier, core::Deadline deadline) : source_(source) {
+    thread_ = core::start_own_thread("steward-wait", [&source, notifier, deadline] {
       try {
         source.sleep(deadline);
       } catch (const std::exception&) {
         // It cannot sleep: the other thread looks, and meets the same.
       }
       const std::uint64_t one = 1;
-      [[maybe_unused]] const ssize_t written = ::write(bell, &one, sizeof one);
+      [[maybe_unused]] const ssize_t written = ::write(notifier, &one, sizeof one);
     });
   }
   Sleeper(const Sleeper&) = delete;
@@ -325,14 +327,14 @@ class Wait {
 
   // A thread for each kind that cannot be polled; this one polls the rest.
   void sleep_on_all(const std::vector<Source*>& sources, core::Deadline deadline) {
-    const shm::UniqueFd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!bell) throw Overloaded("wait: no descriptor is left");
+    const shm::UniqueFd notifier(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!notifier) throw Overloaded("wait: no descriptor is left");
     std::vector<pollfd> entries = descriptors_;
-    entries.push_back({bell.get(), POLLIN, 0});
+    entries.push_back({notifier.get(), POLLIN, 0});
     std::vector<std::unique_ptr<Sleeper>> sleepers;
     try {
       for (Source* source : sources) {
-        sleepers.push_back(std::make_unique<Sleeper>(*source, bell.get(), deadline));
+        sleepers.push_back(std::make_unique<Sleeper>(*source, notifier.get(), deadline));
       }
     } catch (const std::system_error&) {
       throw Overloaded("wait: no thread is left");
@@ -350,10 +352,10 @@ class Wait {
 
 }  // namespace
 
-std::vector<std::size_t> face::wait_for(const std::vector<Waitable>& things,
+std::vector<std::size_t> wait_for(const std::vector<Waitable>& things,
                                         core::Deadline deadline) {
   if (things.empty()) return {};
   return Wait(things).run(deadline);
 }
 
-}  // namespace steward
+}  // namespace steward::detail::manager

@@ -18,7 +18,7 @@
 #include <steward/proxy/queue.hpp>
 
 namespace steward {
-namespace face {
+namespace detail::manager {
 
 // Proxies that can be waited for: those whose class answers `ready` and `wait_ready`.
 template <class P>
@@ -29,8 +29,6 @@ template <>
 inline constexpr bool kWaits<Lock> = true;
 template <>
 inline constexpr bool kWaits<RLock> = true;
-
-}  // namespace face
 
 // What wait() can wait for; made by itself from what stands in the braces. It only looks at the
 // thing, which must outlive it.
@@ -52,13 +50,13 @@ class Waitable {
       : descriptor_(connection.fileno()),
         connection_(&connection),
         look_([](const void* it, bool readable) {
-          return detail::pipe::ConnectionAccess::is_ready(*static_cast<const Connection<T>*>(it),
+          return pipe::ConnectionAccess::is_ready(*static_cast<const Connection<T>*>(it),
                                                           readable);
         }) {}
   Waitable(const Listener& listener) : descriptor_(listener.fileno()) {}
   Waitable(const Process& process) : descriptor_(process.sentinel()) {}
   template <class P>
-    requires face::kWaits<P>
+    requires kWaits<P>
   Waitable(const P& proxy) : reference_(proxy.reference()), type_(P::kType) {}
 
   // ---- For wait() ----
@@ -81,8 +79,6 @@ class Waitable {
   bool (*look_)(const void*, bool) = nullptr;
 };
 
-namespace face {
-
 std::vector<std::size_t> wait_for(const std::vector<Waitable>& things, core::Deadline deadline);
 
 template <class R>
@@ -96,7 +92,7 @@ std::vector<Waitable> all_of(const R& things) {
   return all;
 }
 
-}  // namespace face
+}  // namespace detail::manager
 
 // Waits until at least one of them is ready, and gives the indexes of all that are, in order:
 //
@@ -107,26 +103,27 @@ std::vector<Waitable> all_of(const R& things) {
 // watched in shared memory, other managed objects by their manager. Throws BadCall for an empty
 // proxy or connection and for a process that was not started, Closed for a connection or Listener
 // that was closed here, Overloaded for more objects of one manager than calls may be in flight
-// (core::Limits::calls_in_flight), or if threads or descriptors run out.
+// (detail::core::Limits::calls_in_flight), or if threads or descriptors run out.
 //
 // Thread safety: any number of threads may wait for the same things.
-inline std::vector<std::size_t> wait(std::initializer_list<Waitable> things) {
-  return face::wait_for(things, std::nullopt);
+inline std::vector<std::size_t> wait(std::initializer_list<detail::manager::Waitable> things) {
+  return detail::manager::wait_for(things, std::nullopt);
 }
 template <class Rep, class Period>
-std::vector<std::size_t> wait(std::initializer_list<Waitable> things,
+std::vector<std::size_t> wait(std::initializer_list<detail::manager::Waitable> things,
                               std::chrono::duration<Rep, Period> timeout) {
-  return face::wait_for(things, core::deadline_after(timeout));
+  return detail::manager::wait_for(things, detail::core::deadline_after(timeout));
 }
 
-// Likewise any range: of connections, of queues, of Waitables.
-template <face::Things R>
+// Likewise any range: of connections, of queues, of what wait() can wait for.
+template <detail::manager::Things R>
 std::vector<std::size_t> wait(const R& things) {
-  return face::wait_for(face::all_of(things), std::nullopt);
+  return detail::manager::wait_for(detail::manager::all_of(things), std::nullopt);
 }
-template <face::Things R, class Rep, class Period>
+template <detail::manager::Things R, class Rep, class Period>
 std::vector<std::size_t> wait(const R& things, std::chrono::duration<Rep, Period> timeout) {
-  return face::wait_for(face::all_of(things), core::deadline_after(timeout));
+  return detail::manager::wait_for(detail::manager::all_of(things),
+                                detail::core::deadline_after(timeout));
 }
 
 }  // namespace steward

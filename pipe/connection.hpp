@@ -27,8 +27,9 @@ struct ConnectionAccess;
 
 // What one side sends, the other receives, in order and whole: from `pipe<T>()`, from a Listener or
 // from connect(). T is whatever can travel; proxies inside stand for their objects on the other
-// side too, who should receive them within a minute (core::Limits::claim_lease). Both sides must
-// mean the same T: a message that is none throws BadCall and is gone, the next one may be right.
+// side too, who should receive them within a minute (detail::core::Limits::claim_lease). Both sides
+// must mean the same T: a message that is none throws BadCall and is gone, the next one may be
+// right.
 //
 // recv waits, try_recv does not, recv_for waits that long; the last two give nullopt where nothing
 // has come. What has come in part stays for the next call. When the other side has closed, or its
@@ -77,7 +78,7 @@ class Connection {
   void send(const T& value) {
     const int socket = fd();
     std::string message;
-    core::pack(message, value);
+    detail::core::pack(message, value);
     stream_->send(socket, message);
   }
 
@@ -85,7 +86,7 @@ class Connection {
   std::optional<T> try_recv() { return recv_until(now()); }
   template <class Rep, class Period>
   std::optional<T> recv_for(std::chrono::duration<Rep, Period> wait) {
-    return recv_until(core::deadline_after(wait));
+    return recv_until(detail::core::deadline_after(wait));
   }
 
   // Likewise with bytes as they are, which may stand beside values if both sides know when.
@@ -102,7 +103,7 @@ class Connection {
   bool poll() { return poll_until(now()); }
   template <class Rep, class Period>
   bool poll(std::chrono::duration<Rep, Period> timeout) {
-    return poll_until(core::deadline_after(timeout));
+    return poll_until(detail::core::deadline_after(timeout));
   }
 
   // The other side receives what was sent, then Closed. Over tcp this may wait until its kernel has
@@ -143,7 +144,7 @@ class Connection {
     const std::uint64_t limit = stream_->message_bytes();
     std::string state = stream_->state();
     msgpack::type::make_define_array(direction, limit, state, end_).msgpack_pack(packer);
-    core::erase(state);
+    detail::core::erase(state);
   }
   void msgpack_unpack(const msgpack::object& packed) {
     std::uint8_t direction = 0;
@@ -155,7 +156,7 @@ class Connection {
     }
     stream_ = detail::pipe::MessageStream::from_state(
         static_cast<detail::pipe::Direction>(direction), state);
-    core::erase(state);
+    detail::core::erase(state);
     set_message_limit(limit);
   }
 
@@ -171,26 +172,26 @@ class Connection {
   void finish() noexcept {
     if (const int number = end_.get(); number >= 0) detail::pipe::finish_sending(number);
   }
-  static core::Deadline now() { return std::chrono::steady_clock::now(); }
-  std::optional<T> recv_until(core::Deadline deadline) {
+  static detail::core::Deadline now() { return std::chrono::steady_clock::now(); }
+  std::optional<T> recv_until(detail::core::Deadline deadline) {
     const int socket = fd();
     const std::optional<std::string> message = stream_->receive(socket, deadline);
     if (!message) return std::nullopt;
     return read(*message);
   }
-  bool poll_until(core::Deadline deadline) const {
+  bool poll_until(detail::core::Deadline deadline) const {
     const int socket = fd();
     return stream_->poll(socket, deadline);
   }
   static T read(const std::string& message) {
     try {
-      return core::unpack<T>(message);
+      return detail::core::unpack<T>(message);
     } catch (const BadCall& error) {
       throw BadCall(std::string("Connection.recv: ") + error.what());
     }
   }
 
-  process::PassedFd end_;
+  detail::process::PassedFd end_;
   std::unique_ptr<detail::pipe::MessageStream> stream_;  // whenever there is an end
   bool closed_ = false;
 };

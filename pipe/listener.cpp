@@ -26,7 +26,7 @@ std::string path_of(const std::string& address) {
   std::string path = address.substr(kIpc.size());
   // The abstract ones, which any user could take, included: those begin with a zero.
   if (path.empty() || path.find('\0') != std::string::npos) refuse(address);
-  if (!client::unix_address(path)) {
+  if (!detail::client::unix_address(path)) {
     throw BadCall("the path in \"" + address + "\" is longer than a socket's may be");
   }
   return path;
@@ -35,9 +35,9 @@ std::string path_of(const std::string& address) {
 std::unique_ptr<detail::pipe::Acceptor> listen(const std::string& address,
                                                const ListenerOptions& options) {
   using detail::pipe::listen_at;
-  shm::keep_standard_descriptors();
+  detail::shm::keep_standard_descriptors();
   if (options.backlog == 0) throw BadCall("a Listener's backlog must be one at least");
-  if (const auto remote = core::parse_tcp(address)) return listen_at(*remote, options);
+  if (const auto remote = detail::core::parse_tcp(address)) return listen_at(*remote, options);
   return listen_at(path_of(address), options);
 }
 
@@ -45,8 +45,8 @@ std::unique_ptr<detail::pipe::Acceptor> listen(const std::string& address,
 
 detail::pipe::End detail::pipe::connect_to_listener(const std::string& address,
                                                     const ConnectOptions& options) {
-  if (const auto remote = core::parse_tcp(address)) return connect_to(*remote, options);
-  return connect_to(path_of(address), core::deadline_after(options.timeout));
+  if (const auto remote = detail::core::parse_tcp(address)) return connect_to(*remote, options);
+  return connect_to(path_of(address), detail::core::deadline_after(options.timeout));
 }
 
 Listener::Listener(const std::string& address, const ListenerOptions& options)
@@ -62,12 +62,12 @@ detail::pipe::Acceptor& Listener::acceptor() const {
   throw Closed("the Listener at " + address_ + " was closed");
 }
 
-std::optional<detail::pipe::End> Listener::next(core::Deadline deadline) {
-  detail::pipe::Acceptor& door = acceptor();
+std::optional<detail::pipe::End> Listener::next(detail::core::Deadline deadline) {
+  detail::pipe::Acceptor& accepting = acceptor();
   for (;;) {
-    if (auto end = door.next()) return end;
+    if (auto end = accepting.next()) return end;
     // Another thread may be faster.
-    if (!shm::poll_until(door.fd(), POLLIN, deadline)) return std::nullopt;
+    if (!detail::shm::poll_until(accepting.fd(), POLLIN, deadline)) return std::nullopt;
   }
 }
 

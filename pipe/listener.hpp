@@ -61,7 +61,7 @@ class Listener {
   }
   template <class T = Value, class Rep, class Period>
   std::optional<Connection<T>> accept_for(std::chrono::duration<Rep, Period> wait) {
-    return accept_until<T>(core::deadline_after(wait));
+    return accept_until<T>(detail::core::deadline_after(wait));
   }
 
   // What connect() takes, with the port that was chosen. Where the host is *, it stands for any of
@@ -74,13 +74,13 @@ class Listener {
   void close();
 
  private:
-  std::optional<detail::pipe::End> next(core::Deadline deadline);
+  std::optional<detail::pipe::End> next(detail::core::Deadline deadline);
   template <class T>
   static Connection<T> over(detail::pipe::End end) {
     return detail::pipe::ConnectionAccess::over<T>(std::move(end.socket), std::move(end.stream));
   }
   template <class T>
-  std::optional<Connection<T>> accept_until(core::Deadline deadline) {
+  std::optional<Connection<T>> accept_until(detail::core::Deadline deadline) {
     std::optional<detail::pipe::End> end = next(deadline);
     if (!end) return std::nullopt;
     return over<T>(*std::move(end));

@@ -16,7 +16,7 @@ template <class T>
 std::pair<Connection<T>, Connection<T>> pipe(bool duplex = true) {
   using detail::pipe::ConnectionAccess;
   using detail::pipe::Direction;
-  auto [near, far] = process::PassedFd::socket_pair(SOCK_STREAM);
+  auto [near, far] = detail::process::PassedFd::socket_pair(SOCK_STREAM);
   if (duplex) {
     return {ConnectionAccess::over<T>(std::move(near)), ConnectionAccess::over<T>(std::move(far))};
   }

@@ -1,9 +1,9 @@
 // Records: a stream of bytes, encrypted, on a connected socket.
 //
 // A record is the length of what follows, two bytes with the highest first, and a sealed piece of
-// the stream (core::StreamCipher). It holds one byte at least, and bytes of one message only: so
-// nothing of the next message has been taken from the socket when one is whole, poll(2) sees it,
-// and another process may go on with the socket.
+// the stream (detail::core::StreamCipher). It holds one byte at least, and bytes of one message
+// only: so nothing of the next message has been taken from the socket when one is whole, poll(2)
+// sees it, and another process may go on with the socket.
 #pragma once
 
 #include <sys/types.h>

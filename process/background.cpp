@@ -21,7 +21,7 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/poll.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 constexpr std::size_t kWordsBytes = 16U << 10U;
@@ -109,4 +109,4 @@ std::string run_in_background(const std::string& log_file, std::chrono::millisec
                       ")");
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

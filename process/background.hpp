@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // Said once, as soon as there is something to say. False: nobody listens any more.
 using Say = std::function<bool(const std::string& words)>;
@@ -19,4 +19,4 @@ using Say = std::function<bool(const std::string& words)>;
 std::string run_in_background(const std::string& log_file, std::chrono::milliseconds patience,
                               const std::function<void(const Say& say)>& work);
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -23,7 +23,7 @@
 #include <steward/process/launch.hpp>
 #include <steward/process/module.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // A callable with its arguments, until the process that shall run it is up. A resource.
 class Work {
@@ -36,7 +36,7 @@ class Work {
   // False: only a forked copy of this process can run it.
   virtual bool travels() const = 0;
   // For a process that has nothing but the bytes. Packs anew at every call: handles inside are good
-  // for one trip. Open files inside go to current_luggage().
+  // for one trip. Open files inside go to current_passed_files().
   virtual Entry entry() const = 0;
   virtual std::string pack() const = 0;
 
@@ -162,14 +162,15 @@ F unpack_callable(core::Reader& in, std::string_view process) {
 template <class F, class... P>
 struct CallRead {
   CallRead(core::Reader& in, ChildContext& context)
-      : CallRead(in, context, LuggageScope(context.luggage()), std::index_sequence_for<P...>{}) {}
+      : CallRead(in, context, PassedFilesScope(context.passed_files()),
+                 std::index_sequence_for<P...>{}) {}
 
   F f;
   std::tuple<std::decay_t<P>...> arguments;
 
  private:
   template <std::size_t... place>
-  CallRead(core::Reader& in, ChildContext& context, const LuggageScope&,
+  CallRead(core::Reader& in, ChildContext& context, const PassedFilesScope&,
            std::index_sequence<place...>)
       : f(unpack_callable<F>(in, context.name())),
         arguments{unpack_argument<std::decay_t<P>>(in, context.name(), place + 1)...} {}
@@ -364,4 +365,4 @@ std::unique_ptr<Work> make_fork_work(F&& f, Args&&... args) {
   }
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

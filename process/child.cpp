@@ -15,18 +15,18 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/process/descriptors.hpp>
-#include <steward/process/keeper.hpp>
+#include <steward/process/process_server.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/status.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/shm/pidfd.hpp>
 #include <steward/shm/poll.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
-// The next message of the channel; nullopt at its end, which a dead keeper also means: some other
-// process may hold the channel open by accident.
+// The next message of the channel; nullopt at its end, which a dead process server also means: some
+// other process may hold the channel open by accident.
 std::optional<Status> next_status(int channel, const Link& link, const std::string& name,
                                   int give_up) {
   wait_readable({channel, link.pidfd.get(), give_up}, std::nullopt);
@@ -35,12 +35,12 @@ std::optional<Status> next_status(int channel, const Link& link, const std::stri
 }
 
 [[noreturn]] void throw_lost(const std::string& name, const Link& link) {
-  if (shm::has_ended(link.pidfd.get())) throw_keeper_ended(name, link);
+  if (shm::has_ended(link.pidfd.get())) throw_server_ended(name, link);
   rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);  // the hard one is what the keeper has
+  ::getrlimit(RLIMIT_NOFILE, &limit);  // the hard one is what the process server has
   throw RequestNotTaken(
       fmt::format("{}: {} could not take the request: it may have too many files open "
-                  "(ulimit -Hn is {})", name, keeper_of(link), limit.rlim_max));
+                  "(ulimit -Hn is {})", name, server_of(link), limit.rlim_max));
 }
 
 }  // namespace
@@ -75,23 +75,24 @@ struct Child::Impl {
     pidfd.release();
   }
 
-  enum class Sent { directly, through_keeper, to_nobody };
+  enum class Sent { directly, through_server, to_nobody };
   Sent send(int number) const {
     try {
       return shm::send_signal(pidfd.get(), number) ? Sent::directly : Sent::to_nobody;
     } catch (const SystemError& error) {
       // One that has got other credentials, or this process has.
       if (error.code().value() != EPERM && error.code().value() != ENOSYS) throw;
-      if (link->method == StartMethod::fork) throw;  // such a keeper listens no longer
+      if (link->method == StartMethod::fork) throw;  // such a process server listens no longer
     }
     send_request(link->socket.get(), SignalRequest{pid, number});
-    return Sent::through_keeper;
+    return Sent::through_server;
   }
 
-  // The process has ended; its keeper is about to tell how, unless it stands still. Nullopt once
-  // the deadline has passed; without one it is unknown for good once the keeper has had its time.
+  // The process has ended; its process server is about to tell how, unless it stands still. Nullopt
+  // once the deadline has passed; without one it is unknown for good once the process server has
+  // had its time.
   std::optional<int> collect(core::Deadline deadline) {
-    const core::Deadline last = deadline ? deadline : core::deadline_after(kKeepersTime);
+    const core::Deadline last = deadline ? deadline : core::deadline_after(kServerTime);
     for (;;) {
       if (const auto known = known_exit_code()) return known;
       const bool told = wait_readable({channel.get(), link->pidfd.get()}, last);
@@ -151,9 +152,9 @@ bool Child::signal(int number) const { return impl_->send(number) != Impl::Sent:
 void Child::end(std::chrono::milliseconds patience) const {
   impl_->send(SIGTERM);
   if (wait(core::deadline_after(patience))) return;
-  if (impl_->send(SIGKILL) != Impl::Sent::through_keeper) {
+  if (impl_->send(SIGKILL) != Impl::Sent::through_server) {
     wait();
-  } else if (!wait(core::deadline_after(kKeepersTime))) {
+  } else if (!wait(core::deadline_after(kServerTime))) {
     throw SystemError(EPERM, fmt::format("the process {} cannot be ended", impl_->pid));
   }
 }
@@ -189,7 +190,7 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
       case StatusKind::refused:
         throw_failure(status->text);
       case StatusKind::not_started:
-        throw SystemError(status->value, name + ": " + keeper_of(*link) + " cannot start it");
+        throw SystemError(status->value, name + ": " + server_of(*link) + " cannot start it");
       case StatusKind::ended:
         throw EndedBeforeUp(name, status->value);
     }
@@ -199,4 +200,4 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
   return child;
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

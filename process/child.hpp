@@ -12,25 +12,25 @@
 #include <steward/core/errors.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 struct Link;
 
 // "exit code 1", "signal 9 (Killed)"
 std::string describe_ending(int exit_code);
 
-// A started process by its pidfd, and the exit status that its keeper reports. A resource: movable,
-// not copyable; dropping it leaves the process alone. Only the process that got it from launch()
-// may use it.
+// A started process by its pidfd, and the exit status that its process server reports. A resource:
+// movable, not copyable; dropping it leaves the process alone. Only the process that got it from
+// launch() may use it.
 //
 // Thread safety: any thread may call any function at any time, but for moving and destruction.
 class Child {
  public:
-  // What the exit status of a process is taken for if its keeper ended before it could tell, or has
-  // not told within kKeepersTime: as in Python.
+  // What the exit status of a process is taken for if its process server ended before it could
+  // tell, or has not told within kServerTime: as in Python.
   static constexpr int kUnknownExitCode = 255;
-  // How long a keeper may take to tell how a process ended, or to send a signal.
-  static constexpr std::chrono::seconds kKeepersTime{5};
+  // How long a process server may take to tell how a process ended, or to send a signal.
+  static constexpr std::chrono::seconds kServerTime{5};
 
   Child();  // stands for no process
   Child(Child&&) noexcept;
@@ -44,16 +44,17 @@ class Child {
   // What the child gave to ChildContext::confirm.
   const std::string& confirmation() const;
 
-  // False once the deadline has passed, also if the keeper has not told the exit code by then.
-  // True: the process has ended, its pidfd is readable and its exit code is known.
+  // False once the deadline has passed, also if the process server has not told the exit code by
+  // then. True: the process has ended, its pidfd is readable and its exit code is known.
   bool wait(core::Deadline deadline = std::nullopt) const;
   // Whether it has ended by then; what its exit code is may not be known yet.
   bool gone(core::Deadline deadline) const;
   bool running() const;
   // nullopt while the process runs, negative for a signal.
   std::optional<int> exit_code() const;
-  // False if the process has ended already. Where this process has not the right to, its keeper is
-  // asked to send it, of whose success nothing is heard. Throws SystemError if there is no way.
+  // False if the process has ended already. Where this process has not the right to, its process
+  // server is asked to send it, of whose success nothing is heard. Throws SystemError if there is
+  // no way.
   bool signal(int number) const;
   // SIGTERM, and SIGKILL if that has not helped within `patience`; returns when the process is
   // gone. Throws SystemError if it cannot be ended.
@@ -76,22 +77,23 @@ class EndedBeforeUp final : public WorkerDied {
   int exit_code_;
 };
 
-// The keeper let go of a request: it has no descriptors left, which may pass, or is about to end.
+// The process server let go of a request: it has no descriptors left, which may pass, or is about
+// to end.
 class RequestNotTaken final : public WorkerDied {
  public:
   using WorkerDied::WorkerDied;
 };
 
 // For destructors and the end of a program: ends the process, or says on standard error why that
-// cannot be done. False: it goes on until its keeper ends, which is after this process at the
-// latest.
+// cannot be done. False: it goes on until its process server ends, which is after this process at
+// the latest.
 bool end_or_tell(const Child& child, const std::string& name,
                  std::chrono::milliseconds patience) noexcept;
 
 // Reads the status channel of a process that was asked for until it is up. Throws what kept it from
-// coming up: its own error, EndedBeforeUp, RequestNotTaken, WorkerDied (there is no keeper any
-// more), SystemError (fork failed), or Closed: `give_up` became readable (-1 never is).
+// coming up: its own error, EndedBeforeUp, RequestNotTaken, WorkerDied (there is no process server
+// any more), SystemError (fork failed), or Closed: `give_up` became readable (-1 never is).
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name,
                   int give_up);
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -5,15 +5,15 @@
 
 #include <fmt/format.h>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 ChildContext::ChildContext(std::string name, shm::UniqueFd channel, int owner_pidfd,
-                           std::unique_ptr<RequestBytes> request, Luggage luggage)
+                           std::unique_ptr<RequestBytes> request, PassedFiles passed_files)
     : name_(std::move(name)),
       channel_(std::move(channel)),
       owner_pidfd_(owner_pidfd),
       request_(std::move(request)),
-      luggage_(std::move(luggage)) {}
+      passed_files_(std::move(passed_files)) {}
 
 void ChildContext::confirm(std::string_view message) {
   if (confirmed()) return;
@@ -40,9 +40,9 @@ void ChildContext::refuse(const Failure& failure) {
 }
 
 void ChildContext::release() {
-  channel_.reset();  // from now on only the keeper speaks of this process
+  channel_.reset();  // from now on only the process server speaks of this process
   request_.reset();  // arguments may be large
-  luggage_ = {};
+  passed_files_ = {};
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -5,24 +5,24 @@
 #include <string>
 #include <string_view>
 
-#include <steward/process/luggage.hpp>
+#include <steward/process/passed_files.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/status.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // Given to the entry of a process. Thread safety: none; owner_pidfd() may be used by any thread.
 class ChildContext {
  public:
   ChildContext(std::string name, shm::UniqueFd channel, int owner_pidfd,
-               std::unique_ptr<RequestBytes> request, Luggage luggage = {});
+               std::unique_ptr<RequestBytes> request, PassedFiles passed_files = {});
 
   const std::string& name() const { return name_; }
   // Readable once the process that started this one has ended. Stays open for ever.
   int owner_pidfd() const { return owner_pidfd_; }
   // The files that came along. What is not taken from here is closed with confirm().
-  Luggage& luggage() { return luggage_; }
+  PassedFiles& passed_files() { return passed_files_; }
 
   // Tells the starter that this process is up, with a message for it (kStatusTextBytes at most,
   // else BadCall). The argument bytes end here. A second call does nothing.
@@ -39,7 +39,7 @@ class ChildContext {
   shm::UniqueFd channel_;
   int owner_pidfd_;
   std::unique_ptr<RequestBytes> request_;
-  Luggage luggage_;
+  PassedFiles passed_files_;
 };
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -14,7 +14,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 std::uint64_t bits(const StatusFile& status, const char* field) {
@@ -164,4 +164,4 @@ void take_over(const Credentials& wanted, const Credentials& own) {
   }
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

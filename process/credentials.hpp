@@ -12,7 +12,7 @@
 
 #include <sys/types.h>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // The fields of a file of /proc such as /proc/self/status: "Name:\tvalue" in each line.
 class StatusFile {
@@ -68,4 +68,4 @@ void use_all_rights(const Credentials& own);
 // SystemError if the kernel does not allow it; what is done by then stays.
 void take_over(const Credentials& wanted, const Credentials& own);
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -18,7 +18,7 @@
 #include <steward/shm/memory_file.hpp>
 #include <steward/shm/poll.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 [[noreturn]] void fail(const char* what) {
@@ -118,4 +118,4 @@ Mapping::~Mapping() {
   if (!bytes_.empty()) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -10,7 +10,7 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // Waits until one of the descriptors is readable or hung up; false once the deadline has passed.
 bool wait_readable(std::initializer_list<int> fds, core::Deadline deadline);
@@ -42,4 +42,4 @@ class Mapping {
   std::string_view bytes_;
 };
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

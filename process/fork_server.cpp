@@ -13,13 +13,14 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
   flush_streams();
   shm::SocketPair pair = lifted_pair();
-  Keeping keeping{method, std::move(pair.b), lifted(shm::pidfd_of(::getpid())), ::getpid()};
+  ServerArguments arguments{method, std::move(pair.b), lifted(shm::pidfd_of(::getpid())),
+                            ::getpid()};
   pid_t step = 0;
   {
     // No handler of the program may run in the copy.
@@ -30,7 +31,7 @@ std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
       if (pid != 0) ::_exit(pid < 0 ? errno : 0);
       pair.a.reset();
       if (!keeps_files) State::get().lose_held_files();
-      keep(std::move(keeping));
+      serve_processes(std::move(arguments));
     }
     if (step < 0) {
       throw SystemError(errno, errno == EAGAIN
@@ -38,16 +39,16 @@ std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
                                    : "cannot fork");
     }
   }
-  keeping = {};
-  return await_keeper(method, step, std::move(pair.a));
+  arguments = {};
+  return await_server(method, step, std::move(pair.a));
 }
 
 }  // namespace
 
 std::shared_ptr<Link> start_fork_server() { return fork_with(StartMethod::fork_server, false); }
 
-std::shared_ptr<Link> fork_keeper(bool keeps_files) {
+std::shared_ptr<Link> fork_process_server(bool keeps_files) {
   return fork_with(StartMethod::fork, keeps_files);
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -1,18 +1,18 @@
-// Keepers that are copies of this program: see keeper.hpp.
+// Process servers that are copies of this program: see process_server.hpp.
 #pragma once
 
 #include <memory>
 
-#include <steward/process/keeper.hpp>
+#include <steward/process/process_server.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
-// Neither keeper becomes a child of this process: a program that waits for all its children must
-// not wait for ever. Both throw SystemError.
+// Neither process server becomes a child of this process: a program that waits for all its children
+// must not wait for ever. Both throw SystemError.
 std::shared_ptr<Link> start_fork_server();
 
-// A keeper for one process, which has the descriptors that this one has now, but with `keeps_files`
-// false those of PassedFds.
-std::shared_ptr<Link> fork_keeper(bool keeps_files);
+// A process server for one process, which has the descriptors that this one has now, but with
+// `keeps_files` false those of PassedFds.
+std::shared_ptr<Link> fork_process_server(bool keeps_files);
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

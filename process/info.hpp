@@ -28,7 +28,7 @@ class ProcessInfo {
   bool daemon_;
 };
 
-namespace process {
+namespace detail::process {
 
 // What a process knows of itself from its birth on.
 struct Identity {
@@ -38,5 +38,5 @@ struct Identity {
   std::optional<ProcessInfo> parent;  // the program that started it
 };
 
-}  // namespace process
+}  // namespace detail::process
 }  // namespace steward

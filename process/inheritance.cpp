@@ -18,7 +18,7 @@
 #include <steward/process/credentials.hpp>
 #include <steward/process/namespaces.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 // The kernel hides the root directory of one whose rights differ, but not which mounts it sees.
@@ -146,4 +146,4 @@ void inherit(const Starter& starter, Then then) {
   take_over(wanted, before);  // last, for the rest needs rights
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

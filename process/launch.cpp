@@ -15,7 +15,7 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/standard_descriptors.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 CodeAddress address_of(Entry entry, StartMethod method) {
@@ -40,13 +40,13 @@ Request request_for(const Launch& order, StartMethod method) {
   return request;
 }
 
-std::shared_ptr<const Link> keeper_for(const Launch& order, StartMethod method) {
+std::shared_ptr<const Link> server_for(const Launch& order, StartMethod method) {
   switch (method) {
     case StartMethod::fork_server: return State::get().ensure_fork_server(Threads::any);
     case StartMethod::spawn: return State::get().ensure_spawn_server();
     case StartMethod::fork: break;
   }
-  return fork_keeper(order.keeps_files);
+  return fork_process_server(order.keeps_files);
 }
 
 }  // namespace
@@ -55,16 +55,16 @@ Child launch(const Launch& order) {
   shm::keep_standard_descriptors();
   const StartMethod method = prepare(order.server ? For::server : For::process, order.method);
   const Request request = request_for(order, method);
-  const auto link = keeper_for(order, method);
+  const auto link = server_for(order, method);
   flush_streams();
   shm::SocketPair channel = lifted_pair();
   send_files(channel.a.get(), order.files);
   try {
     send_request(link->socket.get(), request, channel.b.get(),
-                 method == StartMethod::spawn ? Carriage::in_memory : Carriage::by_size);
+                 method == StartMethod::spawn ? Encoding::in_memory : Encoding::by_size);
   } catch (const std::system_error& error) {
     if (error.code().value() == EPIPE || error.code().value() == ECONNRESET) {
-      throw_keeper_ended(order.name, *link);
+      throw_server_ended(order.name, *link);
     }
     throw;
   }
@@ -96,4 +96,4 @@ pid_t fork_server_pid() {
   return link ? link->pid : 0;
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -10,7 +10,7 @@
 #include <steward/process/context.hpp>
 #include <steward/process/start_method.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // What a new process runs, in the process itself. When it returns, the process ends with exit code
 // 0; an exception that leaves it means exit code 1, and goes to the starter as its own before
@@ -31,7 +31,7 @@ struct Launch {
   // starter has ended.
   bool server = false;
   std::string numbers{};  // Identity::numbers, of a Process
-  std::vector<int> files{};  // open here until launch() returns; in the process: its luggage()
+  std::vector<int> files{};  // open here until launch() returns; in the process: its passed files()
   std::optional<StartMethod> method{};  // empty: as prepare() finds
   int give_up = -1;  // a descriptor: launch() throws Closed once it is readable
   bool keeps_files = false;  // with StartMethod::fork: of the PassedFds of this process, too
@@ -42,7 +42,7 @@ struct Launch {
 // for SIGHUP where this one ignores it, and no other descriptor but with StartMethod::fork.
 //
 // Throws what kept the child from coming up: the exception that left its entry (same type and text
-// if it is an Error of ours), WorkerDied (it ended, or its keeper is gone), SystemError.
+// if it is an Error of ours), WorkerDied (it ended, or its process server is gone), SystemError.
 // Thread safety: any thread.
 Child launch(const Launch& order);
 
@@ -59,4 +59,4 @@ StartMethod prepare(For what, std::optional<StartMethod> wish = {});
 // The fork server that this process uses; 0 if there is none yet.
 pid_t fork_server_pid();
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 std::size_t padded(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
@@ -116,4 +116,4 @@ CodeAddress decode_address(core::Reader& in) {
   return address;
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -7,7 +7,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // A place in the program or in one of its shared libraries: the offset in that module, and what
 // tells the module from others. A value.
@@ -32,4 +32,4 @@ CodeAddress locate_function(R (*function)(P...)) {
 void encode_address(core::Writer& out, const CodeAddress& address);
 CodeAddress decode_address(core::Reader& in);  // throws BadCall
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

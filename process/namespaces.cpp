@@ -13,7 +13,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 // The name that the kernel has for it; nullopt: it is not to be seen, for the reason in errno.
@@ -27,7 +27,7 @@ std::optional<std::string> target_of(const std::string& link) {
 // The kernel hides the links of one whose rights differ, or have changed. What ids a user namespace
 // maps it hides from nobody, and one with the same map is root's. Into another of the other kinds
 // without such a user namespace nobody comes who has not CAP_SYS_ADMIN, and the starter never had
-// more than its keeper.
+// more than its process server.
 bool same_though_hidden(const std::string& directory, const std::string& kind,
                         const Credentials& own) {
   if (kind == "user") {
@@ -54,10 +54,10 @@ void check_namespaces(const std::string& directory, const Credentials& own) {
     const auto there = target_of(directory + "/ns/" + kind);
     if (there ? mine == there : same_though_hidden(directory, kind, own)) continue;
     throw SystemError(EPERM, fmt::format(
-        "the process that starts it {} another {} namespace than its keeper: use "
+        "the process that starts it {} another {} namespace than its process server: use "
         "StartMethod::fork, or enter the namespace before the first Manager, Process or Pool",
         there ? "is in" : "may be in", kind));
   }
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -1,11 +1,12 @@
-// Whether two processes are in the same namespaces: a keeper cannot put a process into others.
+// Whether two processes are in the same namespaces: a process server cannot put a process into
+// others.
 #pragma once
 
 #include <string>
 
 #include <steward/process/credentials.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // Whether both files can be read, and have the same content. Of empty ones nobody can tell: the map
 // of ids of a new user namespace is empty, whichever it is.
@@ -16,4 +17,4 @@ bool same_text(const std::string& one, const std::string& other);
 // that cannot be told.
 void check_namespaces(const std::string& directory, const Credentials& own);
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -6,11 +6,11 @@
 #include <cerrno>
 
 #include <steward/core/errors.hpp>
-#include <steward/process/luggage.hpp>
+#include <steward/process/passed_files.hpp>
 #include <steward/process/state.hpp>
 #include <steward/shm/standard_descriptors.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 PassedFd::PassedFd(shm::UniqueFd fd) {
   if (!fd) return;
@@ -74,17 +74,17 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
 }
 
 void PassedFd::check_packing() const {
-  static_cast<void>(current_luggage());
+  static_cast<void>(current_passed_files());
   if (!*this) throw BadCall("an open file is to be passed that was closed or passed already");
 }
 
 std::uint64_t PassedFd::pack_place() const {
   check_packing();
-  return current_luggage().add(*number_);
+  return current_passed_files().add(*number_);
 }
 
 void PassedFd::unpack_place(std::uint64_t place) {
-  *this = PassedFd(current_luggage().take(place));
+  *this = PassedFd(current_passed_files().take(place));
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -9,7 +9,7 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 enum class InCopies;
 
@@ -71,4 +71,4 @@ class PassedFd {
   std::unique_ptr<std::atomic<int>> number_;  // noted in State while it is not -1
 };
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

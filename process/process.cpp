@@ -20,12 +20,12 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/process/launch.hpp>
-#include <steward/process/luggage.hpp>
+#include <steward/process/passed_files.hpp>
 #include <steward/process/state.hpp>
 #include <steward/process/unwinding.hpp>
 
 namespace steward {
-namespace process {
+namespace detail::process {
 
 // What a process's arguments have leased that it may never claim.
 class Packing final : public core::Travel {
@@ -48,7 +48,7 @@ class Packing final : public core::Travel {
   std::vector<std::function<void()>> recalls_;
 };
 
-}  // namespace process
+}  // namespace detail::process
 
 namespace {
 
@@ -56,28 +56,28 @@ namespace {
 constexpr std::chrono::seconds kPatience{2};
 
 // The entry of a forked process, which has the work of its starter: told by its address.
-void run_copied(process::ChildContext& context, std::string_view bytes) {
-  process::Work* work = nullptr;
+void run_copied(detail::process::ChildContext& context, std::string_view bytes) {
+  detail::process::Work* work = nullptr;
   std::memcpy(&work, bytes.data(), sizeof work);
   work->run_copy(context, bytes.substr(sizeof work));
 }
 
-std::string address_bytes(const process::Work* work) {
+std::string address_bytes(const detail::process::Work* work) {
   return {reinterpret_cast<const char*>(&work), sizeof work};
 }
 
 }  // namespace
 
 struct Process::Impl {
-  std::unique_ptr<process::Work> work;  // of the target; until the process has it
+  std::unique_ptr<detail::process::Work> work;  // of the target; until the process has it
   std::string name;
   std::string numbers;
   bool daemon = false;
   std::optional<StartMethod> method;
   pid_t creator = ::getpid();
   bool current = false;  // stands for the process that it lies in
-  process::Packing packing;
-  std::shared_ptr<const process::Child> child;  // from start() to close()
+  detail::process::Packing packing;
+  std::shared_ptr<const detail::process::Child> child;  // from start() to close()
   bool closed = false;
   std::mutex letting_go;
 
@@ -90,15 +90,15 @@ struct Process::Impl {
 };
 
 // A subclass that is forked with all that it has.
-class Process::ForkedSelf final : public process::Work {
+class Process::ForkedSelf final : public detail::process::Work {
  public:
   explicit ForkedSelf(Process& self) : self_(&self) {}
 
   bool travels() const override { return false; }
-  process::Entry entry() const override { return nullptr; }
+  detail::process::Entry entry() const override { return nullptr; }
   std::string pack() const override { return {}; }
   std::string pack_for_copy() const override { return {}; }
-  void run_copy(process::ChildContext& context, std::string_view) override {
+  void run_copy(detail::process::ChildContext& context, std::string_view) override {
     self_->become_current();
     context.confirm();
     self_->run();
@@ -111,17 +111,17 @@ class Process::ForkedSelf final : public process::Work {
 };
 
 Process::Process(ProcessOptions options) : impl_(std::make_unique<Impl>()) {
-  impl_->numbers = process::State::get().next_numbers();
+  impl_->numbers = detail::process::State::get().next_numbers();
   impl_->name = options.name.empty() ? "Process-" + impl_->numbers : std::move(options.name);
   impl_->daemon = options.daemon;
   impl_->method = options.start_method;
 }
 
-Process::Process(std::unique_ptr<process::Work> work, ProcessOptions options, Made)
+Process::Process(std::unique_ptr<detail::process::Work> work, ProcessOptions options, Made)
     : Process(std::move(options)) {
   impl_->work = std::move(work);
   if (!impl_->work->travels()) {
-    if (!impl_->method) impl_->method = process::State::get().default_method();
+    if (!impl_->method) impl_->method = detail::process::State::get().default_method();
     if (impl_->method != StartMethod::fork) {
       throw BadCall(fmt::format(
           "{}: a lambda with captures, or what else cannot be packed, is started by "
@@ -129,7 +129,7 @@ Process::Process(std::unique_ptr<process::Work> work, ProcessOptions options, Ma
           impl_->name));
     }
   }
-  process::prepare(process::For::process, impl_->method);
+  detail::process::prepare(detail::process::For::process, impl_->method);
 }
 
 Process::Process(Process&& other) noexcept : impl_(std::move(other.impl_)) {}
@@ -148,9 +148,9 @@ void Process::finish() noexcept {
   if (!impl_ || impl_->creator != ::getpid() || !impl_->child) return;
   bool ends = true;
   if (impl_->daemon) {
-    ends = process::end_or_tell(*impl_->child, impl_->name, kPatience);
+    ends = detail::process::end_or_tell(*impl_->child, impl_->name, kPatience);
   } else if (std::uncaught_exceptions() > exceptions_) {
-    ends = process::end_in_unwinding(*impl_->child, impl_->name);
+    ends = detail::process::end_in_unwinding(*impl_->child, impl_->name);
   }
   try {
     if (ends) join_until(std::nullopt);
@@ -158,7 +158,7 @@ void Process::finish() noexcept {
     // Only a descriptor gone bad brings us here; there is nobody left to wait for.
   }
   // One that cannot be ended is not awaited at the end of the program either.
-  process::State::get().remove(impl_->child.get());
+  detail::process::State::get().remove(impl_->child.get());
 }
 
 Process::Impl& Process::own() const {
@@ -171,7 +171,7 @@ Process::Impl& Process::own() const {
   return *impl_;
 }
 
-const process::Child& Process::started(const char* function) const {
+const detail::process::Child& Process::started(const char* function) const {
   const Impl& own_impl = own();
   if (own_impl.child) return *own_impl.child;
   const char* why =
@@ -184,7 +184,7 @@ void Process::start() {
   if (impl.child || impl.current) {
     throw BadCall(fmt::format("{}.start: a process starts only once", impl.name));
   }
-  if (process::State::get().identity().daemon) {
+  if (detail::process::State::get().identity().daemon) {
     throw BadCall(fmt::format("{}.start: a daemon may not have processes of its own", impl.name));
   }
   if (typeid(*this) != typeid(Process)) {
@@ -198,7 +198,7 @@ void Process::start() {
 }
 
 // What its run() does is known to the object alone, so the object must be there.
-std::unique_ptr<process::Work> Process::work_of_subclass() {
+std::unique_ptr<detail::process::Work> Process::work_of_subclass() {
   auto work = work_of_self();
   if (work->travels()) return work;
   if (impl_->method.value_or(StartMethod::fork) != StartMethod::fork) {
@@ -209,37 +209,37 @@ std::unique_ptr<process::Work> Process::work_of_subclass() {
   return work;
 }
 
-void Process::start(process::Work& work) {
+void Process::start(detail::process::Work& work) {
   Impl& impl = *impl_;
-  process::State& state = process::State::get();
-  process::Launch order;
+  detail::process::State& state = detail::process::State::get();
+  detail::process::Launch order;
   order.name = impl.name;
   order.numbers = impl.numbers;
   order.daemon = impl.daemon;
-  order.method = process::prepare(process::For::process, impl.method);
+  order.method = detail::process::prepare(detail::process::For::process, impl.method);
   order.keeps_files = !work.travels();
-  process::Luggage luggage;
+  detail::process::PassedFiles passed_files;
   try {
     {
-      const core::TravelScope scope(impl.packing);
-      const process::LuggageScope files(luggage);
+      const detail::core::TravelScope scope(impl.packing);
+      const detail::process::PassedFilesScope files(passed_files);
       const bool copied = order.method == StartMethod::fork;
       order.entry = copied ? run_copied : work.entry();
       order.arguments = copied ? address_bytes(&work) + work.pack_for_copy() : work.pack();
     }
-    order.files = luggage.files();
-    impl.child = std::make_shared<const process::Child>(process::launch(order));
+    order.files = passed_files.files();
+    impl.child = std::make_shared<const detail::process::Child>(detail::process::launch(order));
   } catch (...) {
     impl.packing.recall();
     throw;
   }
-  process::have_patience_again();
-  luggage.hand_over();
+  detail::process::have_patience_again();
+  passed_files.hand_over();
   if (impl.work && !impl.work->stays()) impl.work.reset();
   state.add({ProcessInfo(impl.name, impl.child->pid(), impl.daemon), impl.child});
 }
 
-std::unique_ptr<process::Work> Process::work_of_self() {
+std::unique_ptr<detail::process::Work> Process::work_of_self() {
   return std::make_unique<ForkedSelf>(*this);
 }
 
@@ -248,7 +248,7 @@ void Process::run() {
 }
 
 void Process::become_current() {
-  const process::Identity identity = process::State::get().identity();
+  const detail::process::Identity identity = detail::process::State::get().identity();
   impl_->name = identity.name;
   impl_->numbers = identity.numbers;
   impl_->daemon = identity.daemon;
@@ -258,11 +258,11 @@ void Process::become_current() {
 
 void Process::join() { join_until(std::nullopt); }
 
-bool Process::join_until(core::Deadline deadline) {
-  const process::Child& child = started("join");
+bool Process::join_until(detail::core::Deadline deadline) {
+  const detail::process::Child& child = started("join");
   if (!child.wait(deadline)) return false;
   impl_->let_go();
-  process::State::get().remove(&child);
+  detail::process::State::get().remove(&child);
   return true;
 }
 
@@ -303,7 +303,7 @@ void Process::close() {
   }
   if (impl.child) {
     impl.child->exit_code();
-    process::State::get().remove(impl.child.get());
+    detail::process::State::get().remove(impl.child.get());
   }
   impl.let_go();
   impl.child.reset();
@@ -311,13 +311,17 @@ void Process::close() {
 }
 
 ProcessInfo current_process() {
-  const process::Identity identity = process::State::get().identity();
+  const detail::process::Identity identity = detail::process::State::get().identity();
   return {identity.name, ::getpid(), identity.daemon};
 }
 
-std::optional<ProcessInfo> parent_process() { return process::State::get().identity().parent; }
+std::optional<ProcessInfo> parent_process() {
+  return detail::process::State::get().identity().parent;
+}
 
-std::vector<ProcessInfo> active_children() { return process::State::get().active_children(); }
+std::vector<ProcessInfo> active_children() {
+  return detail::process::State::get().active_children();
+}
 
 unsigned cpu_count() {
   // The set must have room for every CPU that the kernel knows of; how many is not to be asked.
@@ -333,8 +337,8 @@ unsigned cpu_count() {
 }
 
 void set_start_method(StartMethod method) {
-  if (method == StartMethod::spawn) process::check_spawn();
-  process::State::get().set_default_method(method);
+  if (method == StartMethod::spawn) detail::process::check_spawn();
+  detail::process::State::get().set_default_method(method);
 }
 
 }  // namespace steward

@@ -78,46 +78,48 @@ class Process {
     requires(!std::derived_from<std::decay_t<F>, Process> &&
              !std::same_as<std::decay_t<F>, ProcessOptions>)
   explicit Process(F&& target, Args&&... args)
-      : Process(process::make_work(std::forward<F>(target), std::forward<Args>(args)...),
+      : Process(detail::process::make_work(std::forward<F>(target), std::forward<Args>(args)...),
                 ProcessOptions{}, Made{}) {}
 
   // Throws also BadCall for a lambda with captures, or what else cannot be packed, without
   // StartMethod::fork.
-  template <class F, class... Args>
-  Process(ProcessOptions options, F&& target, Args&&... args)
-      : Process(process::make_fork_work(std::forward<F>(target), std::forward<Args>(args)...),
-                std::move(options), Made{}) {}
+    template <class F, class... Args>
+    Process(ProcessOptions options, F&& target, Args&&... args)
+        : Process(
+              detail::process::make_fork_work(std::forward<F>(target), std::forward<Args>(args)...),
+              std::move(options), Made{}) {}
 
-  Process(Process&& other) noexcept;
-  Process& operator=(Process&& other) noexcept;  // what stood here ends as by the destructor
-  virtual ~Process();
+    Process(Process&& other) noexcept;
+    Process& operator=(Process&& other) noexcept;  // what stood here ends as by the destructor
+    virtual ~Process();
 
-  // What the process runs: the target. Called here it runs here. In a subclass's run() name(),
-  // daemon() and pid() are those of the process.
-  virtual void run();
+    // What the process runs: the target. Called here it runs here. In a subclass's run() name(),
+    // daemon() and pid() are those of the process.
+    virtual void run();
 
-  // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall (a
-  // second start, a daemon's child, an argument), WorkerDied, SystemError (fork failed; or there is
-  // not the right to give the process what this one has by now, its user for one: see above).
-  void start();
+    // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall
+    // (a second start, a daemon's child, an argument), WorkerDied, SystemError (fork failed; or
+    // there is not the right to give the process what this one has by now, its user for one: see
+    // above).
+    void start();
 
-  // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
-  // process that did not create the object.
-  void join();
-  // False if the process still runs after that time.
-  template <class Rep, class Period>
-  bool join(std::chrono::duration<Rep, Period> timeout) {
-    return join_until(core::deadline_after(timeout));
+    // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
+    // process that did not create the object.
+    void join();
+    // False if the process still runs after that time.
+    template <class Rep, class Period>
+    bool join(std::chrono::duration<Rep, Period> timeout) {
+      return join_until(detail::core::deadline_after(timeout));
   }
 
   // False before start(), too. Throws BadCall after close() and in another process.
   bool is_alive() const;
   // SIGTERM; does nothing if the process has ended. Throws as join(), and SystemError if this
-  // process may not signal it and its keeper cannot be asked (StartMethod::fork).
+  // process may not signal it and its process server cannot be asked (StartMethod::fork).
   void terminate();
   void kill();  // SIGKILL; the same
   // nullopt before start() and the end, negative for a signal, 1 after an exception. 255 also if
-  // its keeper (the fork server, say) was killed or stands still: nobody knows then.
+  // its process server (the fork server, say) was killed or stands still: nobody knows then.
   std::optional<int> exitcode() const;
 
   const std::string& name() const;
@@ -142,13 +144,13 @@ class Process {
   struct Impl;
   class ForkedSelf;
 
-  Process(std::unique_ptr<process::Work> work, ProcessOptions options, Made);
-  virtual std::unique_ptr<process::Work> work_of_self();
-  std::unique_ptr<process::Work> work_of_subclass();
-  void start(process::Work& work);
-  bool join_until(core::Deadline deadline);
+  Process(std::unique_ptr<detail::process::Work> work, ProcessOptions options, Made);
+  virtual std::unique_ptr<detail::process::Work> work_of_self();
+  std::unique_ptr<detail::process::Work> work_of_subclass();
+  void start(detail::process::Work& work);
+  bool join_until(detail::core::Deadline deadline);
   Impl& own() const;
-  const process::Child& started(const char* function) const;
+  const detail::process::Child& started(const char* function) const;
   void finish() noexcept;
 
   std::unique_ptr<Impl> impl_;
@@ -161,8 +163,8 @@ class Process {
 // The process that calls. In the main process the name is "MainProcess".
 ProcessInfo current_process();
 
-// The process that started this one (getppid() names its keeper, the fork server for one); empty in
-// the main process.
+// The process that started this one (getppid() names its process server, the fork server for one);
+// empty in the main process.
 std::optional<ProcessInfo> parent_process();
 
 // The processes that this one has started and that still run.

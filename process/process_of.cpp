@@ -5,7 +5,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/process/state.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 NumbersKept::NumbersKept() : made_(State::get().processes_made()) {}
 
@@ -22,4 +22,4 @@ void refuse_members(std::string_view process, const char* why) {
   throw BadCall(fmt::format("{}: the members: {}", process, why));
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -13,7 +13,7 @@
 
 namespace steward {
 
-namespace process {
+namespace detail::process {
 
 // Processes that are made while it lives take no number.
 class NumbersKept {
@@ -34,7 +34,7 @@ void check_class(const std::type_info& object, const std::type_info& wanted,
 // Throws the BadCall again, with what it is about.
 [[noreturn]] void refuse_members(std::string_view process, const char* why);
 
-}  // namespace process
+}  // namespace detail::process
 
 // The base of a class that overrides run() and can be started by every method:
 //
@@ -63,13 +63,13 @@ class ProcessOf : public Process {
 
  private:
   // ProcessOf<Self> itself has no members: what is larger has some.
-  static constexpr bool packs() { return core::PacksItself<Self>; }
+  static constexpr bool packs() { return detail::core::PacksItself<Self>; }
   static constexpr bool can_travel() {
     return std::default_initializable<Self> &&
            (packs() || sizeof(Self) == sizeof(ProcessOf<Self>));
   }
 
-  static void run_packed(process::ChildContext& context, std::string_view bytes) {
+  static void run_packed(detail::process::ChildContext& context, std::string_view bytes) {
     Self self = unpacked(context, bytes);
     ProcessOf& process = self;
     process.become_current();
@@ -77,35 +77,35 @@ class ProcessOf : public Process {
     process.run();
   }
 
-  static Self unpacked(process::ChildContext& context, std::string_view bytes) {
-    const process::NumbersKept numbers;
+  static Self unpacked(detail::process::ChildContext& context, std::string_view bytes) {
+    const detail::process::NumbersKept numbers;
     if constexpr (packs()) {
-      const process::LuggageScope files(context.luggage());
+      const detail::process::PassedFilesScope files(context.passed_files());
       try {
-        return core::unpack<Self>(bytes);
+        return detail::core::unpack<Self>(bytes);
       } catch (const BadCall& error) {
-        process::refuse_members(context.name(), error.what());
+        detail::process::refuse_members(context.name(), error.what());
       }
     } else {
       return Self();
     }
   }
 
-  class PackedSelf final : public process::Work {
+  class PackedSelf final : public detail::process::Work {
    public:
     explicit PackedSelf(const Self& self) : self_(&self) {}
 
     bool travels() const override { return true; }
-    process::Entry entry() const override { return run_packed; }
+    detail::process::Entry entry() const override { return run_packed; }
     std::string pack() const override {
       if constexpr (packs()) {
-        return core::packed(*self_);
+        return detail::core::packed(*self_);
       } else {
         return {};
       }
     }
     std::string pack_for_copy() const override { return pack(); }
-    void run_copy(process::ChildContext& context, std::string_view bytes) override {
+    void run_copy(detail::process::ChildContext& context, std::string_view bytes) override {
       run_packed(context, bytes);
     }
     bool stays() const override { return false; }
@@ -115,11 +115,11 @@ class ProcessOf : public Process {
     const Self* self_;
   };
 
-  std::unique_ptr<process::Work> work_of_self() final {
+  std::unique_ptr<detail::process::Work> work_of_self() final {
     static_assert(can_travel(),
                   "the members of a ProcessOf travel: give the class MSGPACK_DEFINE(members...) "
                   "and a default constructor");
-    process::check_class(typeid(*this), typeid(Self), name());
+    detail::process::check_class(typeid(*this), typeid(Self), name());
     return std::make_unique<PackedSelf>(static_cast<const Self&>(*this));
   }
 };

@@ -14,7 +14,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 // Larger requests go through a memory file.
@@ -101,7 +101,7 @@ std::optional<ucred> proof() {
 
 }  // namespace
 
-void send_request(int connection, const Request& request, int channel, Carriage carriage) {
+void send_request(int connection, const Request& request, int channel, Encoding encoding) {
   RequestHeader header{request.server ? kServer : 0U, ::gettid(), 0, ::geteuid()};
   if (ignores_hang_up()) header.flags |= kHangUpIgnored;
   std::vector<int> standard;
@@ -116,7 +116,7 @@ void send_request(int connection, const Request& request, int channel, Carriage 
   std::string message(sizeof header, '\0');
   shm::UniqueFd memory;
   const bool small = head.size() + request.arguments.size() <= kInlineBytes;
-  if (small && carriage == Carriage::by_size) {
+  if (small && encoding == Encoding::by_size) {
     message += head;
     message += request.arguments;
   } else {
@@ -142,7 +142,7 @@ void send_request(int connection, const SignalRequest& request) {
 void ask_for_sender(int connection) {
   const int on = 1;
   if (::setsockopt(connection, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
-    throw SystemError(errno, "a keeper of processes cannot ask who its callers are");
+    throw SystemError(errno, "a process server cannot ask who its callers are");
   }
 }
 
@@ -217,4 +217,4 @@ Request RequestBytes::decode() const {
   return request;
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -1,5 +1,5 @@
-// What the starter of a process asks of a keeper, and how that travels: one message over the
-// connection, with what is larger than the message in a sealed memory file.
+// What the starter of a process asks of a process server, and how that travels: one message over
+// the connection, with what is larger than the message in a sealed memory file.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@
 #include <steward/process/start_method.hpp>
 #include <steward/shm/fd_passing.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // A request without its descriptors. The entry of a process that is forked is its bare address in
 // `offset`. Views live as long as the bytes that they were read from.
@@ -36,7 +36,7 @@ struct SignalRequest {
   int number = 0;
 };
 
-// As the keeper receives it: it looks at no more than the first three, the rest is the new
+// As the process server receives it: it looks at no more than the first three, the rest is the new
 // process's.
 struct IncomingRequest {
   Starter starter;
@@ -52,12 +52,12 @@ struct IncomingRequest {
 
 // Sends the request with this process's directory and standard descriptors and the child's end of
 // the status channel. In a memory file it outlives an execve(). Throws SystemError (EPIPE:
-// the keeper is gone).
-enum class Carriage { by_size, in_memory };
-void send_request(int connection, const Request& request, int channel, Carriage carriage);
-// The keeper answers nothing. Throws SystemError.
+// the process server is gone).
+enum class Encoding { by_size, in_memory };
+void send_request(int connection, const Request& request, int channel, Encoding encoding);
+// The process server answers nothing. Throws SystemError.
 void send_request(int connection, const SignalRequest& request);
-// At the keeper's end: the kernel shall say who asks. Throws SystemError.
+// At the process server's end: the kernel shall say who asks. Throws SystemError.
 void ask_for_sender(int connection);
 
 // Puts copies of the files into the starter's end of the status channel. They wait there for the
@@ -83,4 +83,4 @@ class RequestBytes {
   Mapping mapped_;
 };
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

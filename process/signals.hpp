@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // What is meant for the program and not for what serves it: a terminal sends it to all of them. And
 // what a system call that cannot be done says besides returning an error.
@@ -20,4 +20,4 @@ inline void unblock_signals() {
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -27,7 +27,7 @@
 #include <steward/shm/pidfd.hpp>
 
 namespace steward {
-namespace process {
+namespace detail::process {
 namespace {
 
 // This program, also if its file has been replaced since it was started.
@@ -103,28 +103,28 @@ shm::UniqueFd take_fd(std::istringstream& role) {
 }
 
 [[noreturn]] void serve(std::istringstream& role) {
-  Keeping keeping;
-  keeping.method = StartMethod::spawn;
-  keeping.connection = take_fd(role);
-  keeping.owner_pidfd = take_fd(role);
-  role >> keeping.owner;
-  // A step between the owner and the server, as for other keepers.
+  ServerArguments arguments;
+  arguments.method = StartMethod::spawn;
+  arguments.connection = take_fd(role);
+  arguments.owner_pidfd = take_fd(role);
+  role >> arguments.owner;
+  // A step between the owner and the server, as for other process servers.
   const pid_t pid = ::fork();
-  if (pid == 0) keep(std::move(keeping));
+  if (pid == 0) serve_processes(std::move(arguments));
   ::_exit(pid < 0 ? errno : 0);
 }
 
 [[noreturn]] void become_child(std::istringstream& role) {
-  Birth birth;
-  birth.method = StartMethod::spawn;
-  role >> birth.request.server;
-  birth.request.channel = take_fd(role);
-  birth.request.memory = take_fd(role);
-  birth.link = take_fd(role);
-  birth.starter_pidfd = take_fd(role).release();
-  birth.keeper_pidfd = take_fd(role).release();
-  birth.keeper = ::getppid();
-  live_anew(std::move(birth));
+  Bootstrap bootstrap;
+  bootstrap.method = StartMethod::spawn;
+  role >> bootstrap.request.server;
+  bootstrap.request.channel = take_fd(role);
+  bootstrap.request.memory = take_fd(role);
+  bootstrap.link = take_fd(role);
+  bootstrap.starter_pidfd = take_fd(role).release();
+  bootstrap.server_pidfd = take_fd(role).release();
+  bootstrap.process_server = ::getppid();
+  run_executed(std::move(bootstrap));
 }
 
 // Executed by its path in /proc the program would be called "exe".
@@ -141,14 +141,14 @@ std::shared_ptr<Link> start_spawn_server() {
   CommandLine line(fmt::format("server {} {} {}", pair.b.get(), self.get(), ::getpid()));
   const pid_t step = Spawning({pair.b.get(), self.get()}).run(line);
   pair.b.reset();
-  return await_keeper(StartMethod::spawn, step, std::move(pair.a));
+  return await_server(StartMethod::spawn, step, std::move(pair.a));
 }
 
-void execute(const Birth& birth) {
-  const IncomingRequest& request = birth.request;
+void execute(const Bootstrap& bootstrap) {
+  const IncomingRequest& request = bootstrap.request;
   std::string role = fmt::format("child {}", request.server ? 1 : 0);
-  for (const int fd : {request.channel.get(), request.memory.get(), birth.link.get(),
-                       birth.starter_pidfd, birth.keeper_pidfd}) {
+  for (const int fd : {request.channel.get(), request.memory.get(), bootstrap.link.get(),
+                       bootstrap.starter_pidfd, bootstrap.server_pidfd}) {
     ::fcntl(fd, F_SETFD, 0);
     role += fmt::format(" {}", fd);
   }
@@ -162,19 +162,19 @@ void execute(const Birth& birth) {
   ::_exit(1);
 }
 
-}  // namespace process
+}  // namespace detail::process
 
 void child_entry(int argc, char** argv) {
   const char* program = argc > 0 ? argv[0] : "";
-  process::State::get().enter(program);
-  if (argc < 2 || std::string_view(argv[1]) != process::kMark) return;
-  process::take_name(program);
+  detail::process::State::get().enter(program);
+  if (argc < 2 || std::string_view(argv[1]) != detail::process::kMark) return;
+  detail::process::take_name(program);
   std::istringstream role(argc > 2 ? argv[2] : "");
   std::string name;
   role >> name;
-  if (name == "server") process::serve(role);
-  if (name == "child") process::become_child(role);
-  process::refuse_role();
+  if (name == "server") detail::process::serve(role);
+  if (name == "child") detail::process::become_child(role);
+  detail::process::refuse_role();
 }
 
 }  // namespace steward

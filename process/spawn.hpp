@@ -4,15 +4,15 @@
 
 #include <memory>
 
-#include <steward/process/birth.hpp>
-#include <steward/process/keeper.hpp>
+#include <steward/process/bootstrap.hpp>
+#include <steward/process/process_server.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // child_entry() must have run in this process. Throws SystemError, WorkerDied.
 std::shared_ptr<Link> start_spawn_server();
 
 // In the spawn server's forked child, which has become what it needs to be but for its program.
-[[noreturn]] void execute(const Birth& birth);
+[[noreturn]] void execute(const Bootstrap& bootstrap);
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

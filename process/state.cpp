@@ -22,7 +22,7 @@
 #include <steward/process/threads.hpp>
 #include <steward/shm/pidfd.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 void check_spawn() {
   if (State::get().program()) return;
@@ -224,7 +224,8 @@ void await_or_tell(const State::Started& process) noexcept {
   }
 }
 
-// One that nothing has helped against. If the reason is not heard, its keeper may have been asked.
+// One that nothing has helped against. If the reason is not heard, its process server may have been
+// asked.
 void tell_that_it_goes_on(const State::Started& process) noexcept {
   try {
     process.child->signal(SIGKILL);
@@ -242,13 +243,14 @@ void State::settle() noexcept {
     std::chrono::seconds patience;
   };
   constexpr std::array kSteps{Step{SIGTERM, std::chrono::seconds{2}},
-                              Step{SIGKILL, Child::kKeepersTime}};
+                              Step{SIGKILL, Child::kServerTime}};
   std::vector<Started> started;
   {
     const std::lock_guard hold(mutex_);
     started = std::exchange(started_, {});
   }
-  // All together: how each has ended their keeper may tell too late, and nobody asks any more.
+  // All together: how each has ended their process server may tell too late, and nobody asks any
+  // more.
   for (const Step& step : kSteps) {
     const core::Time end = std::chrono::steady_clock::now() + step.patience;
     const auto signalled = std::partition(started.begin(), started.end(), [&](const auto& each) {
@@ -266,4 +268,4 @@ void State::settle() noexcept {
   }
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -1,4 +1,4 @@
-// The one process-wide object of this room: who this process is, which keepers it uses, and
+// The one process-wide object of this room: who this process is, which process servers it uses, and
 // which processes it has started. Made on first use and leaked at exit; a forked child gets a new
 // one.
 //
@@ -15,10 +15,10 @@
 
 #include <steward/process/child.hpp>
 #include <steward/process/info.hpp>
-#include <steward/process/keeper.hpp>
+#include <steward/process/process_server.hpp>
 #include <steward/process/start_method.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // Other threads of the program, when it is copied.
 enum class Threads { none, any };
@@ -65,7 +65,8 @@ class State {
   std::optional<StartMethod> default_method();
   void set_default_method(std::optional<StartMethod> method);
 
-  // What a process is told at its birth; `link` to the keeper that made it, if that makes more.
+  // What a process is told at its birth; `link` to the process server that made it, if that makes
+  // more.
   void become(Identity identity, std::optional<StartMethod> default_method,
               std::shared_ptr<Link> link);
 
@@ -100,7 +101,7 @@ class State {
   static void after_fork_in_parent();
   static void after_fork_in_child();
 
-  std::mutex starting_;  // held while a keeper is started; taken before mutex_
+  std::mutex starting_;  // held while a process server is started; taken before mutex_
   std::mutex mutex_;     // held across every fork, so that the child finds the rest whole
   Identity identity_;
   std::optional<std::string> program_;
@@ -117,4 +118,4 @@ class State {
   static std::atomic<State*> current;
 };
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -16,7 +16,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 struct StatusHeader {
@@ -69,7 +69,8 @@ std::string demangled(const char* name) {
       abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
   std::string readable = status == 0 ? text.get() : name;
   // What a reader knows is the standard type that is wrapped here.
-  for (const std::string_view wrapper : {"steward::core::Thrown<", "std::_Nested_exception<"}) {
+  for (const std::string_view wrapper :
+       {"steward::detail::core::Thrown<", "std::_Nested_exception<"}) {
     readable = unwrapped(std::move(readable), wrapper);
   }
   return readable;
@@ -189,4 +190,4 @@ void throw_failure(std::string_view packed) {
   core::throw_remote(failure.text, failure.type, failure.standard);
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -1,6 +1,6 @@
 // The status channel: what the starter of a process hears about it. One SOCK_SEQPACKET pair a
-// process; the starter reads one end, the keeper and, until it is up, the child write to the other.
-// The child finds there the open files that it was given.
+// process; the starter reads one end, the process server and, until it is up, the child write to
+// the other. The child finds there the open files that it was given.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@
 #include <steward/core/standard_errors.hpp>
 #include <steward/shm/fd_passing.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 enum class StatusKind : std::int32_t {
-  started,    // from the keeper: value is the pid, the descriptor a pidfd
-  not_started,  // from the keeper: value is the errno of fork
+  started,    // from the process server: value is the pid, the descriptor a pidfd
+  not_started,  // from the process server: value is the errno of fork
   confirmed,  // from the child: it is up; text is its message
   refused,    // from the child: it cannot come up; text is a packed Failure
-  ended,      // from the keeper, last: value is the exit code, negative for a signal
+  ended,      // from the process server, last: value is the exit code, negative for a signal
 };
 
 struct Status {
@@ -53,4 +53,4 @@ Failure current_failure();
 std::string pack_failure(const Failure& failure);
 [[noreturn]] void throw_failure(std::string_view packed);
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

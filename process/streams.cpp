@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <iostream>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 template <class Stream>
@@ -48,4 +48,4 @@ void write_error(std::string_view text) noexcept {
   }
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // Writes out what standard output and error hold back, in C and in C++, so that it comes before
 // what a new process writes and not a second time from it. Not fflush(nullptr): that waits for a
@@ -16,4 +16,4 @@ void renew_streams() noexcept;
 // Writes the whole text to standard error, in one piece if the system lets it.
 void write_error(std::string_view text) noexcept;
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -15,7 +15,7 @@
 
 #include <steward/core/own_threads.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 #if defined(__SANITIZE_THREAD__)
@@ -90,4 +90,4 @@ int other_threads() {
   return others;
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

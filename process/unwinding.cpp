@@ -7,7 +7,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/process/streams.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 // The unwinding of an exception has no name. Destructors follow one another at once, so that one of
@@ -46,4 +46,4 @@ bool end_in_unwinding(const Child& child, const std::string& name) noexcept {
   return ended;
 }
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -7,7 +7,7 @@
 
 #include <steward/process/child.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 
 // Tests shorten these.
 struct UnwindingPatience {
@@ -25,4 +25,4 @@ bool end_in_unwinding(const Child& child, const std::string& name) noexcept;
 // This thread starts a process: what it has given up was in an earlier unwinding.
 void have_patience_again();
 
-}  // namespace steward::process
+}  // namespace steward::detail::process

@@ -15,7 +15,7 @@
 
 #include <steward/core/codec.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 template <class>
 inline constexpr bool kNever = false;
@@ -168,4 +168,4 @@ class Bound {
   std::optional<Index> index_;
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

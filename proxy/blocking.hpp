@@ -19,7 +19,7 @@
 #include <steward/proxy/results.hpp>
 #include <steward/proxy/target.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 class Blocking : public Target {
  public:
@@ -84,4 +84,4 @@ class Blocking : public Target {
   }
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

@@ -81,10 +81,10 @@ class Delivery {
   T value_;
   bool redelivered_ = false;
   Answers answers_;  // empty once it is settled
-  client::HomeProcess home_;
+  detail::client::HomeProcess home_;
 };
 
-namespace proxy {
+namespace detail::proxy {
 
 // Room in a queue for one item, written where its taker will read it: `auto frame = frames.loan();
 // frame->fill(0); frame.commit();`. Dropped, nothing was put. For trivially copyable types; its
@@ -148,8 +148,8 @@ class Loan {
 template <class T>
 class View {
  public:
-  View(const T* place, std::shared_ptr<const void> keeper)
-      : place_(place), keeper_(std::move(keeper)) {}
+  View(const T* place, std::shared_ptr<const void> owner)
+      : place_(place), owner_(std::move(owner)) {}
   View(View&&) noexcept = default;
   View& operator=(View&&) noexcept = default;
 
@@ -161,9 +161,9 @@ class View {
 
  private:
   const T* place_;
-  std::shared_ptr<const void> keeper_;
+  std::shared_ptr<const void> owner_;
   client::HomeProcess home_;
 };
 
-}  // namespace proxy
+}  // namespace detail::proxy
 }  // namespace steward

@@ -14,7 +14,7 @@
 #include <steward/proxy/update.hpp>
 
 namespace steward {
-namespace proxy {
+namespace detail::proxy {
 
 // The methods of a Dict under a call policy. Every one is a single step for all processes. Keys
 // keep the order of their insertion; equal ones are one key, as 1 and 1.0, or 0.0 and -0.0, and the
@@ -117,23 +117,24 @@ struct DictMethodsOf {
   using Methods = DictMethods<K, V, Calls>;
 };
 
-}  // namespace proxy
+}  // namespace detail::proxy
 
 // A dict in a manager, as Python's: `auto ages = manager.dict<std::string, int>({{"ada", 36}});`
 //
-// A proxy: a value that stands for the dict and keeps it alive (see proxy::ProxyOf for what all
-// proxies can do, DictMethods for the methods). Thread safety: calls from any thread; each method
-// is one atomic step for everybody. `for (auto& [key, value] : dict)` walks over a snapshot, in
-// order of insertion.
+// A proxy: a value that stands for the dict and keeps it alive (see detail::proxy::ProxyOf for what
+// all proxies can do, DictMethods for the methods). Thread safety: calls from any thread; each
+// method is one atomic step for everybody. `for (auto& [key, value] : dict)` walks over a snapshot,
+// in order of insertion.
 template <class K = Value, class V = Value>
-class Dict : public proxy::ProxyOf<Dict<K, V>, proxy::DictMethodsOf<K, V>::template Methods> {
+class Dict : public detail::proxy::ProxyOf<Dict<K, V>,
+                                           detail::proxy::DictMethodsOf<K, V>::template Methods> {
  public:
   static constexpr std::string_view kType = "dict";
   using value_type = std::pair<K, V>;
 
   // Reads when converted (std::out_of_range if missing), writes when assigned, adds when += or ++;
-  // see proxy::ElementRef.
-  using Element = proxy::ElementRef<Dict, K, V>;
+  // see detail::proxy::ElementRef.
+  using Element = detail::proxy::ElementRef<Dict, K, V>;
   Element operator[](const K& key) const { return Element(typename Element::Made(), *this, key); }
 
   // Replaces the value under the key by f(value), and returns the new one. f takes a V, which is
@@ -143,23 +144,23 @@ class Dict : public proxy::ProxyOf<Dict<K, V>, proxy::DictMethodsOf<K, V>::templ
   // effect. What f throws passes through, and nothing is changed.
   template <class F>
   V update_with(const K& key, F&& f) const {
-    const core::Deadline end = this->deadline();
+    const detail::core::Deadline end = this->deadline();
     for (;;) {
       const Dict self = end ? this->with_timeout(*end - std::chrono::steady_clock::now()) : *this;
-      const auto current = self.read_as(proxy::Original<V>(), proxy::reading("get"),
-                                        proxy::compared(key));
-      V desired = proxy::updated<V>(f, current.value);
-      const proxy::MaybeEncoded expected{current.expected()};
-      if (self.template call<bool>(proxy::changing("swap_if"), proxy::compared(key), expected,
-                                   desired)) {
+      const auto current = self.read_as(detail::proxy::Original<V>(), detail::proxy::reading("get"),
+                                        detail::proxy::compared(key));
+      V desired = detail::proxy::updated<V>(f, current.value);
+      const detail::proxy::MaybeEncoded expected{current.expected()};
+      if (self.template call<bool>(detail::proxy::changing("swap_if"), detail::proxy::compared(key),
+                                   expected, desired)) {
         return desired;
       }
     }
   }
 
   // One call; what others change meanwhile is not seen.
-  proxy::SnapshotIterator<value_type> begin() const {
-    return proxy::SnapshotIterator<value_type>(this->items());
+  detail::proxy::SnapshotIterator<value_type> begin() const {
+    return detail::proxy::SnapshotIterator<value_type>(this->items());
   }
   std::default_sentinel_t end() const { return {}; }
 };

@@ -11,7 +11,7 @@
 #include <steward/proxy/arguments.hpp>
 #include <steward/proxy/number.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 // Comparisons of integers are by value, whatever their signs.
 template <class A, class B>
@@ -263,4 +263,4 @@ class ElementRef {
   Key key_;
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

@@ -11,14 +11,15 @@
 
 namespace steward {
 
-Handle::Handle(core::ReferencePtr reference) : owned_(proxy::owned(std::move(reference))) {
+Handle::Handle(detail::core::ReferencePtr reference)
+    : owned_(detail::proxy::owned(std::move(reference))) {
   if (!owned_) throw StaleHandle("an empty proxy has no handle");
 }
 
 std::string Handle::str() const {
   if (!owned_) throw StaleHandle("the handle is empty");
-  client::session_of(owned_);  // one that was merely decoded is claimed now
-  return core::token_text(owned_->outgoing());
+  detail::client::session_of(owned_);  // one that was merely decoded is claimed now
+  return detail::core::token_text(owned_->outgoing());
 }
 
 std::string_view Handle::typeid_name() const {
@@ -27,15 +28,15 @@ std::string_view Handle::typeid_name() const {
 
 std::strong_ordering operator<=>(const Handle& a, const Handle& b) {
   if (!a || !b) return bool(a) <=> bool(b);
-  const core::Token& left = a.owned_->token();
-  const core::Token& right = b.owned_->token();
+  const detail::core::Token& left = a.owned_->token();
+  const detail::core::Token& right = b.owned_->token();
   if (const auto order = left.incarnation <=> right.incarnation; order != 0) return order;
   return left.object <=> right.object;
 }
 
 std::ostream& operator<<(std::ostream& out, const Handle& handle) { return out << handle.str(); }
 
-namespace proxy {
+namespace detail::proxy {
 namespace {
 
 void check_type(const core::Token& token, std::string_view wanted) {
@@ -62,9 +63,9 @@ core::ReferencePtr open_reference(const Handle& handle, std::string_view type) {
   return handle.owned();
 }
 
-}  // namespace proxy
+}  // namespace detail::proxy
 }  // namespace steward
 
 std::size_t std::hash<steward::Handle>::operator()(const steward::Handle& handle) const noexcept {
-  return steward::proxy::hash_object(handle.owned());
+  return steward::detail::proxy::hash_object(handle.owned());
 }

@@ -21,11 +21,11 @@ class Handle {
  public:
   Handle() = default;  // empty
   // Claims the object if this process has no reference to it yet. Throws StaleHandle, Disconnected.
-  explicit Handle(core::ReferencePtr reference);
+  explicit Handle(detail::core::ReferencePtr reference);
 
   // Text for argv, environment, files, another language. It keeps the object alive for a minute
-  // (core::Limits::claim_lease), so that there is time to open it; each call asks the manager for
-  // such a lease. Throws StaleHandle if empty, Overloaded if too many are under way.
+  // (detail::core::Limits::claim_lease), so that there is time to open it; each call asks the
+  // manager for such a lease. Throws StaleHandle if empty, Overloaded if too many are under way.
   std::string str() const;
 
   // "list", "dict", ...; empty for an empty handle.
@@ -38,13 +38,13 @@ class Handle {
   // Prints str().
   friend std::ostream& operator<<(std::ostream& out, const Handle& handle);
 
-  const core::ReferencePtr& owned() const { return owned_; }  // for codecs
+  const detail::core::ReferencePtr& owned() const { return owned_; }  // for codecs
 
  private:
-  core::ReferencePtr owned_;
+  detail::core::ReferencePtr owned_;
 };
 
-namespace proxy {
+namespace detail::proxy {
 
 // Connects if there is no session yet, and claims. Throws BadCall if the text is no handle or its
 // object is not of this type, StaleHandle if the object is gone, Disconnected,
@@ -54,20 +54,20 @@ core::ReferencePtr open_reference(std::string_view text, std::string_view type,
 // Checks the type.
 core::ReferencePtr open_reference(const Handle& handle, std::string_view type);
 
-}  // namespace proxy
+}  // namespace detail::proxy
 
 // The proxy of a handle that was written down: open<List<int>>(text). Connects to its manager if
 // this process has no session with it yet, and owns a reference when it returns. Throws BadCall if
 // the text is no handle, or of another type than P; StaleHandle if the object is gone;
 // Disconnected; AuthenticationError.
-template <core::ProxyType P>
+template <detail::core::ProxyType P>
 P open(std::string_view text, const ConnectOptions& options = {}) {
-  return P::from_reference(proxy::open_reference(text, P::kType, options));
+  return P::from_reference(detail::proxy::open_reference(text, P::kType, options));
 }
 
-template <core::ProxyType P>
+template <detail::core::ProxyType P>
 P open(const Handle& handle, const ConnectOptions& = {}) {
-  return P::from_reference(proxy::open_reference(handle, P::kType));
+  return P::from_reference(detail::proxy::open_reference(handle, P::kType));
 }
 
 }  // namespace steward

@@ -17,9 +17,9 @@
 #include <steward/core/errors.hpp>
 #include <steward/proxy/arguments.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
-namespace detail {
+namespace impl {
 
 // Refuses integers that would change on the way.
 template <class T, class U>
@@ -42,7 +42,7 @@ template <class R, class T>
 concept RangeFor = std::ranges::input_range<R> &&
                    std::convertible_to<std::ranges::range_reference_t<R>, T>;
 
-}  // namespace detail
+}  // namespace impl
 
 // The one parameter type for elements: {1, 2}, {} and any input range whose elements convert to T,
 // another proxy too. For pairs: {{"a", 1}, {"b", 2}}, a std::map, a Dict.
@@ -55,14 +55,14 @@ class Items {
   Items() = default;
   Items(std::initializer_list<T> items) : view_(view_of(items)) {}
   template <class R>
-    requires(detail::RangeFor<R, T> && !std::same_as<std::remove_cvref_t<R>, Items>)
+    requires(impl::RangeFor<R, T> && !std::same_as<std::remove_cvref_t<R>, Items>)
   Items(R&& range) {
-    if constexpr (detail::Viewable<R, T>) {
+    if constexpr (impl::Viewable<R, T>) {
       view_ = {std::ranges::data(range), std::ranges::size(range)};
     } else {
       owned_.emplace();
       for (auto&& item : range) {
-        owned_->push_back(detail::converted<T>(std::forward<decltype(item)>(item)));
+        owned_->push_back(impl::converted<T>(std::forward<decltype(item)>(item)));
       }
     }
   }
@@ -111,4 +111,4 @@ Entries<K, V> entries(const Items<std::pair<K, V>>& items) {
   return {items};
 }
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

@@ -12,7 +12,7 @@
 #include <steward/proxy/snapshot.hpp>
 
 namespace steward {
-namespace proxy {
+namespace detail::proxy {
 
 // The methods of a List under a call policy. Every one is a single step for all processes. Negative
 // indexes count from the end; a missing index throws std::out_of_range; slices clamp as in Python.
@@ -106,33 +106,36 @@ struct ListMethodsOf {
   using Methods = ListMethods<T, Calls>;
 };
 
-}  // namespace proxy
+}  // namespace detail::proxy
 
 // A list in a manager, as Python's: `auto squares = manager.list<int>({0, 1, 4});`
 //
-// A proxy: a value that stands for the list and keeps it alive (see proxy::ProxyOf for what all
-// proxies can do, ListMethods for the methods). Thread safety: calls from any thread; each method
-// is one atomic step for everybody. `for (int x : list)` walks over a snapshot.
+// A proxy: a value that stands for the list and keeps it alive (see detail::proxy::ProxyOf for what
+// all proxies can do, ListMethods for the methods). Thread safety: calls from any thread; each
+// method is one atomic step for everybody. `for (int x : list)` walks over a snapshot.
 template <class T = Value>
-class List : public proxy::ProxyOf<List<T>, proxy::ListMethodsOf<T>::template Methods> {
+class List
+    : public detail::proxy::ProxyOf<List<T>, detail::proxy::ListMethodsOf<T>::template Methods> {
  public:
   static constexpr std::string_view kType = "list";
   using value_type = T;
 
-  // Reads when converted, writes when assigned, adds when += or ++; see proxy::ElementRef.
-  using Element = proxy::ElementRef<List, proxy::Index, T>;
-  Element operator[](proxy::Index index) const {
+  // Reads when converted, writes when assigned, adds when += or ++; see detail::proxy::ElementRef.
+  using Element = detail::proxy::ElementRef<List, detail::proxy::Index, T>;
+  Element operator[](detail::proxy::Index index) const {
     return Element(typename Element::Made(), *this, index);
   }
 
   // Python's xs += items.
-  const List& operator+=(const proxy::Items<T>& items) const {
+  const List& operator+=(const detail::proxy::Items<T>& items) const {
     this->extend(items);
     return *this;
   }
 
   // One call; what others change meanwhile is not seen.
-  proxy::SnapshotIterator<T> begin() const { return proxy::SnapshotIterator<T>(this->copy()); }
+  detail::proxy::SnapshotIterator<T> begin() const {
+    return detail::proxy::SnapshotIterator<T>(this->copy());
+  }
   std::default_sentinel_t end() const { return {}; }
 };
 

@@ -7,7 +7,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 LocalQueue::Ring* LocalQueue::ring(const Method& method) const {
   const Limit limit = this->limit(method);
@@ -131,4 +131,4 @@ void LocalQueue::fail_as_part_of(const Method& whole, const Method& part) const 
   }
 }
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

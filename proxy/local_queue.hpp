@@ -18,7 +18,7 @@
 #include <steward/shm/bytes.hpp>
 #include <steward/shm/shared_queue.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 // How an item's bytes are to be read. The manager reads them likewise, for its other clients.
 enum class ItemFormat : std::uint32_t {
@@ -133,4 +133,4 @@ class LocalQueue : public Blocking {
   [[noreturn]] void fail_as_part_of(const Method& whole, const Method& part) const;
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

@@ -26,7 +26,7 @@
 #include <steward/proxy/ring_item.hpp>
 
 namespace steward {
-namespace proxy {
+namespace detail::proxy {
 
 // The same, blocking, by the shorter road: items go straight from process to process. All roads
 // lead to one queue, and an item's place is where it was put, whichever way it came. What the
@@ -589,5 +589,5 @@ struct QueueMethodsOf {
   using Methods = typename Choose<Calls>::Type;
 };
 
-}  // namespace proxy
+}  // namespace detail::proxy
 }  // namespace steward

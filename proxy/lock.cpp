@@ -7,7 +7,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/proxy/take_several.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 namespace {
 
 // Every grant is the server's, those of an RLock's nested locks too: it counts them, so that there
@@ -84,7 +84,7 @@ bool LockedInTime::operator()(const Reply& reply) const {
 }
 
 bool LockedIfFree::operator()(const Reply& reply) const {
-  detail::Elements grants(reply.result);
+  impl::Elements grants(reply.result);
   if (grants.left() == 0) return false;
   note(reply, grants.next());
   return true;
@@ -102,4 +102,4 @@ void unlock_all(std::span<const AnyLock* const> locks) noexcept {
   static_cast<void>(each_from_the_last(locks, [](const AnyLock* lock) { lock->unlock(); }));
 }
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

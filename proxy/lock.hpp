@@ -28,7 +28,7 @@ struct LockOptions {
   OwnerDeath on_owner_death = OwnerDeath::release;
 };
 
-namespace proxy {
+namespace detail::proxy {
 
 // Readings of a grant, [token, previous_owner_died], which is noted as the calling thread's hold:
 // an unlock need not wait for an answer then.
@@ -118,26 +118,26 @@ class LockMethods : public Calls {
   using Calls::Calls;
 };
 
-}  // namespace proxy
+}  // namespace detail::proxy
 
 // A lock in a manager: `std::scoped_lock hold(lock);`, and for several `std::scoped_lock hold(a,
 // b);`, in whatever order (see below; std::lock does not know it).
 //
-// A proxy: a value that stands for the lock and keeps it alive (see proxy::ProxyOf for what all
-// proxies can do, proxy::LockMethods for the methods); copies of it are the same lock. Meets the
-// TimedLockable requirements, also when const. Thread safety: that is what it is for.
-class Lock : public proxy::ProxyOf<Lock, proxy::LockMethods> {
+// A proxy: a value that stands for the lock and keeps it alive (see detail::proxy::ProxyOf for what
+// all proxies can do, detail::proxy::LockMethods for the methods); copies of it are the same lock.
+// Meets the TimedLockable requirements, also when const. Thread safety: that is what it is for.
+class Lock : public detail::proxy::ProxyOf<Lock, detail::proxy::LockMethods> {
  public:
   static constexpr std::string_view kType = "lock";
 };
 
 // A lock that its owner may lock again, and unlocks as often. Otherwise as Lock.
-class RLock : public proxy::ProxyOf<RLock, proxy::LockMethods> {
+class RLock : public detail::proxy::ProxyOf<RLock, detail::proxy::LockMethods> {
  public:
   static constexpr std::string_view kType = "rlock";
 };
 
-namespace proxy {
+namespace detail::proxy {
 
 using AnyLock = LockMethods<Blocking>;
 
@@ -153,7 +153,7 @@ void lock_all(std::span<const AnyLock*> locks);
 // does not hold there could be an error, and nobody to hear it.
 void unlock_all(std::span<const AnyLock* const> locks) noexcept;
 
-}  // namespace proxy
+}  // namespace detail::proxy
 }  // namespace steward
 
 // Several locks at once, without a deadlock, whatever else this thread or others hold, as far as
@@ -165,21 +165,21 @@ void unlock_all(std::span<const AnyLock* const> locks) noexcept;
 // then; if not it lets go of it and begins again, with more patience than that turn has taken. So a
 // lock may change hands some times before its scoped_lock is made. If there is another mutex among
 // them (std::mutex), std::scoped_lock is the general one.
-template <steward::proxy::LockProxy First, steward::proxy::LockProxy Second,
-          steward::proxy::LockProxy... Rest>
+template <steward::detail::proxy::LockProxy First, steward::detail::proxy::LockProxy Second,
+          steward::detail::proxy::LockProxy... Rest>
 class std::scoped_lock<First, Second, Rest...> {
  public:
   explicit scoped_lock(First& first, Second& second, Rest&... rest)
       : locks_{&first, &second, &rest...} {
-    steward::proxy::lock_all(locks_);
+    steward::detail::proxy::lock_all(locks_);
   }
   // This thread holds them already. (One that it does not hold stays as it is.)
   explicit scoped_lock(std::adopt_lock_t, First& first, Second& second, Rest&... rest)
       : locks_{&first, &second, &rest...} {}
   scoped_lock(const scoped_lock&) = delete;
   scoped_lock& operator=(const scoped_lock&) = delete;
-  ~scoped_lock() { steward::proxy::unlock_all(locks_); }
+  ~scoped_lock() { steward::detail::proxy::unlock_all(locks_); }
 
  private:
-  std::array<const steward::proxy::AnyLock*, 2 + sizeof...(Rest)> locks_;
+  std::array<const steward::detail::proxy::AnyLock*, 2 + sizeof...(Rest)> locks_;
 };

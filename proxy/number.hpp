@@ -12,7 +12,7 @@
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 template <class T>
 concept Number = (std::integral<T> && !std::same_as<T, bool>) || std::floating_point<T>;
@@ -133,4 +133,4 @@ auto greatest() {
   }
 }
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

@@ -3,7 +3,7 @@
 #include <steward/core/token.hpp>
 
 namespace steward {
-namespace proxy {
+namespace detail::proxy {
 
 Value Untyped::operator()(const Reply& reply) const {
   Value result = As<Value>::read(reply.result);
@@ -12,12 +12,12 @@ Value Untyped::operator()(const Reply& reply) const {
   return result;
 }
 
-}  // namespace proxy
+}  // namespace detail::proxy
 
 std::string Object::describe() const {
   constexpr std::size_t kShown = 60;
   if (!*this) return repr(*this);
-  return core::describe(reference()->token()) + ": " + contents(kShown);
+  return detail::core::describe(reference()->token()) + ": " + contents(kShown);
 }
 
 }  // namespace steward

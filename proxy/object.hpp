@@ -11,7 +11,7 @@
 #include <steward/proxy/proxy.hpp>
 
 namespace steward {
-namespace proxy {
+namespace detail::proxy {
 
 // The reading of a call whose method is known by name only.
 struct Untyped {
@@ -63,22 +63,22 @@ class ObjectMethods : public Calls {
   }
 };
 
-}  // namespace proxy
+}  // namespace detail::proxy
 
 // Any object in a manager: `for (Object o : manager.objects()) std::cout << o.describe() << '\n';`
 //
-// A proxy: a value that stands for the object and keeps it alive (see proxy::ProxyOf for what all
-// proxies can do, proxy::ObjectMethods for the methods). Where the type is checked an Object stands
-// for all: open<Object>(text), value.as<Object>(), List<Object>. Thread safety: calls from any
-// thread.
-class Object : public proxy::ProxyOf<Object, proxy::ObjectMethods> {
+// A proxy: a value that stands for the object and keeps it alive (see detail::proxy::ProxyOf for
+// what all proxies can do, detail::proxy::ObjectMethods for the methods). Where the type is checked
+// an Object stands for all: open<Object>(text), value.as<Object>(), List<Object>. Thread safety:
+// calls from any thread.
+class Object : public detail::proxy::ProxyOf<Object, detail::proxy::ObjectMethods> {
  public:
-  static constexpr std::string_view kType = core::kAnyType;
+  static constexpr std::string_view kType = detail::core::kAnyType;
 
   // "list", "dict", ...; empty for an empty Object. No call.
   std::string typeid_name() const { return reference() ? reference()->token().type : ""; }
   // Its number, never used again in its manager's life; 0 for an empty Object. No call.
-  std::uint64_t id() const { return reference() ? core::number(object()) : 0; }
+  std::uint64_t id() const { return reference() ? detail::core::number(object()) : 0; }
   // One line for people, the contents cut: list#3: [0, 1, 4]
   std::string describe() const;
 };

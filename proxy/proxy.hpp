@@ -13,7 +13,7 @@
 #include <steward/proxy/handle.hpp>
 
 namespace steward {
-namespace proxy {
+namespace detail::proxy {
 
 // The base of the proxy Self (class List : public ProxyOf<List, ...>), whose methods are Methods
 // under a call policy. Self has a kType, the class's name on the wire.
@@ -70,19 +70,19 @@ class ProxyOf : public Methods<Blocking> {
   const Self& self() const { return static_cast<const Self&>(*this); }
 };
 
-}  // namespace proxy
+}  // namespace detail::proxy
 
 // <ListProxy object, typeid 'list' at 0x3>, as Python's repr(). No call.
-template <core::ProxyType P>
+template <detail::core::ProxyType P>
 std::string repr(const P& proxy) {
-  return proxy::representation(proxy.reference(), P::kType);
+  return detail::proxy::representation(proxy.reference(), P::kType);
 }
 
 }  // namespace steward
 
-template <steward::core::ProxyType P>
+template <steward::detail::core::ProxyType P>
 struct std::hash<P> {
   std::size_t operator()(const P& proxy) const noexcept {
-    return steward::proxy::hash_object(proxy.reference());
+    return steward::detail::proxy::hash_object(proxy.reference());
   }
 };

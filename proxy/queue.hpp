@@ -16,11 +16,12 @@ namespace steward {
 // A queue in a manager, as Python's multiprocessing.Queue and JoinableQueue:
 // `auto jobs = manager.queue<Job>();`
 //
-// A proxy: a value that stands for the queue and keeps it alive (see proxy::ProxyOf for what all
-// proxies can do, QueueMethods for the methods). Thread safety: calls from any thread.
+// A proxy: a value that stands for the queue and keeps it alive (see detail::proxy::ProxyOf for
+// what all proxies can do, QueueMethods for the methods). Thread safety: calls from any thread.
 // `for (const Job& job : jobs)` takes one item each step, until the queue is closed and drained.
 template <class T = Value>
-class Queue : public proxy::ProxyOf<Queue<T>, proxy::QueueMethodsOf<T>::template Methods> {
+class Queue
+    : public detail::proxy::ProxyOf<Queue<T>, detail::proxy::QueueMethodsOf<T>::template Methods> {
  public:
   static constexpr std::string_view kType = "queue";
   using value_type = T;
@@ -30,7 +31,7 @@ class Queue : public proxy::ProxyOf<Queue<T>, proxy::QueueMethodsOf<T>::template
   // the environment forces the latter. What differs is listed at LocalQueueMethods. Throws
   // StaleHandle, Disconnected; TimeoutError under with_timeout().
   std::string transport() const {
-    return this->ring(proxy::reading("transport")) != nullptr ? "shm" : "zmq";
+    return this->ring(detail::proxy::reading("transport")) != nullptr ? "shm" : "zmq";
   }
 
   // An input iterator: each step is a get(). Copies share their place.

@@ -12,7 +12,7 @@
 #include <steward/proxy/target.hpp>
 
 namespace steward {
-namespace proxy {
+namespace detail::proxy {
 
 // The methods of a Queue under a call policy. `f` waits, `try_f` waits for the manager's answer at
 // most, `f_for` waits that long. Through the manager waiters are served first come, first served.
@@ -96,5 +96,5 @@ class QueueMethods : public Calls {
   using Calls::Calls;
 };
 
-}  // namespace proxy
+}  // namespace detail::proxy
 }  // namespace steward

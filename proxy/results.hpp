@@ -15,7 +15,7 @@
 #include <steward/core/limits.hpp>
 #include <steward/core/reader.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 // What came of a call. Valid while it is read.
 struct Reply {
@@ -25,7 +25,7 @@ struct Reply {
   std::string_view result;  // encoded; empty if it was not done
 };
 
-namespace detail {
+namespace impl {
 
 // The elements of an encoded array, one by one.
 class Elements {
@@ -42,7 +42,7 @@ class Elements {
   std::size_t left_;
 };
 
-}  // namespace detail
+}  // namespace impl
 
 // One value, as values are packed.
 template <class R>
@@ -58,7 +58,7 @@ template <class First, class Second>
 struct PairOf {
   using Result = std::pair<typename First::Result, typename Second::Result>;
   static Result read(std::string_view encoded) {
-    detail::Elements elements(encoded);
+    impl::Elements elements(encoded);
     if (elements.left() != 2) throw BadCall("expected a pair");
     auto first = First::read(elements.next());
     return {std::move(first), Second::read(elements.next())};
@@ -70,7 +70,7 @@ template <class Element>
 struct ListOf {
   using Result = std::vector<typename Element::Result>;
   static Result read(std::string_view encoded) {
-    detail::Elements elements(encoded);
+    impl::Elements elements(encoded);
     Result list;
     list.reserve(elements.left());
     while (elements.left() > 0) list.push_back(Element::read(elements.next()));
@@ -84,7 +84,7 @@ template <class Element>
 struct Maybe {
   using Result = std::optional<typename Element::Result>;
   static Result read(std::string_view encoded) {
-    detail::Elements elements(encoded);
+    impl::Elements elements(encoded);
     if (elements.left() == 0) return std::nullopt;
     return Element::read(elements.next());
   }
@@ -136,7 +136,7 @@ struct Reserved {
   using Result = std::pair<bool, typename Element::Result>;
   std::uint64_t& number;
   Result operator()(const Reply& reply) const {
-    detail::Elements elements(reply.result);
+    impl::Elements elements(reply.result);
     if (elements.left() != 3) throw BadCall("expected an item and its number");
     number = As<std::uint64_t>::read(elements.next());
     const bool redelivered = As<bool>::read(elements.next());
@@ -149,7 +149,7 @@ template <class K, class V>
 struct MapOf {
   using Result = std::map<K, V>;
   Result operator()(const Reply& reply) const {
-    detail::Elements elements(reply.result);
+    impl::Elements elements(reply.result);
     Result map;
     while (elements.left() > 0) map.insert(PairOf<As<K>, As<V>>::read(elements.next()));
     return map;
@@ -162,4 +162,4 @@ struct IsZero {
   bool operator()(const Reply& reply) const { return As<std::size_t>::read(reply.result) == 0; }
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

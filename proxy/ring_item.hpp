@@ -11,7 +11,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/proxy/local_queue.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 // Not members: a queue of a type that is not complete yet may be a member of that type.
 template <class T>
@@ -53,4 +53,4 @@ struct DecodedItem {
   }
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 // An input iterator that owns its snapshot, shared with its copies: a reference to an item holds as
 // long as one of them lives. (So `auto& x = *list.begin()` dangles; `list.at(0)` is one item.)
@@ -48,4 +48,4 @@ class SnapshotIterator {
   std::size_t at_ = 0;
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

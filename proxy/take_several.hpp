@@ -11,7 +11,7 @@
 
 #include <steward/core/clock.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 // For how long whoever has one of the locks waits for a further one, at first.
 inline constexpr core::Duration kFirstPatience = std::chrono::milliseconds{20};
@@ -113,4 +113,4 @@ class TakeSeveral {
   std::vector<std::size_t> taken_;
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

@@ -10,7 +10,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 core::ReferencePtr owned(core::ReferencePtr reference) {
   if (!reference) return nullptr;
   // Derived classes own; the base is a bare token.
@@ -105,4 +105,4 @@ std::string representation(const core::ReferencePtr& reference, std::string_view
   return fmt::format("<empty {} proxy>", type);
 }
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

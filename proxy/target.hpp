@@ -12,7 +12,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/token.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 // A method as it is called: its name on the wire and what it does to the object.
 struct Method {
@@ -113,4 +113,4 @@ std::size_t hash_object(const core::ReferencePtr& reference);
 // <ListProxy object, typeid 'list' at 0x3>; `type` names an empty one.
 std::string representation(const core::ReferencePtr& reference, std::string_view type);
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

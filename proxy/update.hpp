@@ -12,7 +12,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/proxy/results.hpp>
 
-namespace steward::proxy {
+namespace steward::detail::proxy {
 
 // The type of the one parameter of F; void if it cannot be told (generic lambdas, overloads).
 // Asking whether F could be called with this or that would instantiate the bodies of generic
@@ -71,11 +71,11 @@ struct Original {
     }
   };
   Result operator()(const Reply& reply) const {
-    detail::Elements elements(reply.result);
+    impl::Elements elements(reply.result);
     if (elements.left() == 0) return {};
     const std::string_view encoded = elements.next();
     return {As<V>::read(encoded), std::string(encoded)};
   }
 };
 
-}  // namespace steward::proxy
+}  // namespace steward::detail::proxy

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 using Bytes = std::span<const std::byte>;
 
@@ -16,4 +16,4 @@ inline std::string_view text_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

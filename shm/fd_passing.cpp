@@ -12,7 +12,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 using Control =
@@ -123,4 +123,4 @@ SocketPair seqpacket_pair() {
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

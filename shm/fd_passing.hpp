@@ -13,7 +13,7 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // At most this many descriptors travel in one message (the kernel's limit is 253).
 inline constexpr std::size_t kMaxFdsPerMessage = 16;
@@ -50,4 +50,4 @@ struct SocketPair {
 };
 SocketPair seqpacket_pair();
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

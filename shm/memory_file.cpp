@@ -10,7 +10,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 // Asked before: past the limit the kernel sends SIGXFSZ, which ends a process that does not expect
@@ -41,4 +41,4 @@ UniqueFd memory_file(const char* name, std::uint64_t size) {
   return file;
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -5,11 +5,11 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // A memory file without a name of this size, all zero, whose pages are made when they are written;
 // it may be sealed. `name` shows up in /proc. Throws SystemError: EFBIG if the size is past
 // this process's limit on files (ulimit -f), EPERM or ENOSYS where memfd_create(2) is refused.
 UniqueFd memory_file(const char* name, std::uint64_t size);
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

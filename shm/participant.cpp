@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 Participant::Participant(QueueMemory& memory, unsigned first) : memory_(memory) {
   // Opened again: a descriptor that was passed on shares its description, and the locks on it, with
@@ -111,4 +111,4 @@ bool Participant::left_alone() const {
   return true;
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -8,7 +8,7 @@
 #include <steward/shm/ring.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // A number is a byte of the segment, locked through an open file description that this object alone
 // has: the kernel lets go of it when the process is gone, in whatever way, and not before. To have
@@ -57,4 +57,4 @@ class Participant {
   std::mutex recovering_;
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

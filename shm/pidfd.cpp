@@ -12,7 +12,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 UniqueFd pidfd_of(pid_t pid) {
   // By number: <sys/pidfd.h> lacks extern "C" in glibc 2.36. Close-on-exec by definition.
@@ -78,4 +78,4 @@ bool send_signal(int pidfd, int signal) {
   throw SystemError(errno, "cannot send a signal");
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -8,7 +8,7 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // A descriptor of the process that is readable once it has ended. Throws SystemError (ESRCH:
 // there is no such process).
@@ -29,4 +29,4 @@ bool has_ended(int pidfd);
 // Sends a signal; false if the process has ended already. Throws SystemError.
 bool send_signal(int pidfd, int signal);
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

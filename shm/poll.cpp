@@ -8,7 +8,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 timespec time_until(core::Time deadline) {
@@ -41,4 +41,4 @@ bool poll_until(int fd, short events, core::Deadline deadline) {
   return poll_all(&entry, 1, deadline);
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

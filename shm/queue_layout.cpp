@@ -7,7 +7,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 // How many messages may be taken and not given back yet, beside those that are queued.
@@ -114,4 +114,4 @@ QueueLayout QueueLayout::of(const QueueShape& shape) {
   return layout;
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

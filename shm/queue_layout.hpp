@@ -17,7 +17,7 @@
 #include <steward/shm/queue_words.hpp>
 #include <steward/shm/wait.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 inline constexpr unsigned kSizeClasses = 6;
 
@@ -118,4 +118,4 @@ struct QueueLayout {
   static QueueLayout of(const QueueShape& shape);
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstring>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 constexpr std::uint32_t kFirstBlocks = 32;
@@ -167,4 +167,4 @@ void QueueMemory::trim_large(std::uint32_t block) {
   segment_.give_back(k.payloads + (block - k.first) * k.payload_stride, bytes);
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

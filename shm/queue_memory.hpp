@@ -12,7 +12,7 @@
 #include <steward/shm/ring.hpp>
 #include <steward/shm/segment.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // Owns the mapping. Indexes are the caller's to check; what it reads by itself from the memory is
 // checked here. Thread safety: as its words, which are atomic; a payload belongs to its holder.
@@ -158,4 +158,4 @@ class QueueMemory {
   std::array<std::uint8_t, kRedelivery + 1> cells_log2_{};
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

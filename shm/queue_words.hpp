@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 using Word = std::uint64_t;
 
@@ -150,4 +150,4 @@ struct Place {
   friend constexpr auto operator<=>(const Place&, const Place&) = default;
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -28,7 +28,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/shm/queue_words.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // The shared memory of a queue says what cannot be.
 struct Damaged : core::Failure {
@@ -279,7 +279,7 @@ class Ring {
   std::atomic<std::uint32_t> cursor_{0};  // where the last search for a block ended
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm
 
 #include <steward/shm/ring_put.hpp>
 #include <steward/shm/ring_recovery.hpp>

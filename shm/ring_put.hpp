@@ -6,7 +6,7 @@
 
 #include <steward/shm/ring.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // A hint is stored once in so many operations: it saves steps of a walk, and costs a cache line.
 inline constexpr Word kHintEvery = 64;
@@ -256,4 +256,4 @@ void Ring<Memory>::close() {
   memory_.wake_all();
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -8,7 +8,7 @@
 
 #include <steward/shm/ring.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 template <class Memory>
 template <class Visit>
@@ -161,4 +161,4 @@ bool Ring<Memory>::nothing_unfinished(Also also) {
   return none && also() && ends() == before;
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -6,7 +6,7 @@
 
 #include <steward/shm/ring.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 template <class Memory>
 bool Ring<Memory>::unpublished(Cell c, unsigned ring, Word at) const {
@@ -344,4 +344,4 @@ Word Ring<Memory>::size() {
   return count(kRedelivery, {0, back}) + count(0, start(my_head_, Hint::head));
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

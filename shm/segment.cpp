@@ -16,7 +16,7 @@
 
 #include <steward/shm/memory_file.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 namespace bip = boost::interprocess;
@@ -95,4 +95,4 @@ void Segment::give_back(std::uint64_t offset, std::uint64_t size) const noexcept
                                 static_cast<off_t>(begin), static_cast<off_t>(end - begin)));
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

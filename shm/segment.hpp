@@ -9,7 +9,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // The kernel has no memory or no room for the mapping.
 struct NoMemory : core::Failure {
@@ -55,4 +55,4 @@ class Segment {
   std::uint64_t size_ = 0;
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

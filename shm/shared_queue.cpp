@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -432,4 +432,4 @@ void SharedQueue::end() {
   memory_.wake_all();
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

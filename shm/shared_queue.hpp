@@ -18,7 +18,7 @@
 #include <steward/shm/until.hpp>
 #include <steward/shm/wait.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // What a taker gets to see of an item. The bytes are good during the call that shows them.
 struct Item {
@@ -244,4 +244,4 @@ class SharedQueue {
   std::atomic<bool> caught_up_{false};  // the last get_many() took all there was
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -15,7 +15,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 // Neither a link is followed nor a pipe waited for.
@@ -162,4 +162,4 @@ pid_t SocketPath::owner(const std::string& path) {
   return pid;
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

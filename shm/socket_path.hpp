@@ -8,7 +8,7 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // A resource: the destructor removes the socket from the file system, in the process that made it;
 // what somebody else has put there meanwhile stays.
@@ -39,4 +39,4 @@ class SocketPath {
   const pid_t creator_;
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -9,7 +9,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 void keep_standard_descriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
@@ -24,4 +24,4 @@ void keep_standard_descriptors() {
   }
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

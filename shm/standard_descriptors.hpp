@@ -1,7 +1,7 @@
 // The descriptors 0 to 2, which a program may have closed: a daemon, or `program >&-`.
 #pragma once
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // Puts /dev/null, close-on-exec, on those of the descriptors 0 to 2 that are closed, for good. Is
 // called before the library opens anything for itself: what took the number of standard output
@@ -10,4 +10,4 @@ namespace steward::shm {
 // Throws SystemError if one is closed and there is no /dev/null. Thread safety: any thread.
 void keep_standard_descriptors();
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // Closes what it owns. Movable, not copyable. Thread safety: as an int.
 class UniqueFd {
@@ -31,4 +31,4 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -6,7 +6,7 @@
 
 #include <steward/core/clock.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 class Until {
  public:
@@ -26,4 +26,4 @@ class Until {
   core::Time time_ = core::Time::max();
 };
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

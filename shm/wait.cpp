@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <ctime>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 // Not private: the word is known by its page, whatever its address in a process.
@@ -71,4 +71,4 @@ void Spin::slept(Duration took) {
   budget_.store(kMax.count(), std::memory_order_relaxed);
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

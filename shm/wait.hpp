@@ -20,7 +20,7 @@
 
 #include <steward/core/clock.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 using FutexWord = std::atomic<std::uint32_t>;
 static_assert(FutexWord::is_always_lock_free && sizeof(FutexWord) == 4);
@@ -143,4 +143,4 @@ bool wait(FutexWord& word, Spin& spin, core::Deadline deadline, core::Duration s
   return true;
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

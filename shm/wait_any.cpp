@@ -9,7 +9,7 @@
 #include <chrono>
 #include <ctime>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 // As <linux/futex.h> has them since Linux 5.16; older headers do not.
@@ -58,4 +58,4 @@ Slept sleep_on_any(std::span<const SeenWord> words, core::Time until) {
   return Slept::timeout;
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -5,7 +5,8 @@
 // Invariants: those of wait.hpp, whose protocol is the caller's: it sets the flag of each word,
 // looks once more at everything, and sleeps here on exactly the words that it saw. Beyond them:
 //   5. Who was asleep on a word may have had a wake that was meant for one sleeper. If it leaves
-//      without having taken what that was about, it passes the wake on (shm::wake(word, 1)).
+//      without having taken what that was about, it passes the wake on (detail::shm::wake(word,
+//      1)).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/shm/wait.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 // A word as it was seen, with its flag set.
 struct SeenWord {
@@ -35,4 +36,4 @@ enum class Slept { woken, timeout };
 // ends as a timeout. REQUIRES: there is one.
 Slept sleep_on_any(std::span<const SeenWord> words, core::Time until);
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

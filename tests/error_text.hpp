@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Of the error that the call must throw.
 template <class Error>
@@ -22,4 +22,4 @@ std::string text_of(const std::function<void()>& call) {
   return {};
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

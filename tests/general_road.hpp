@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // While it lives, queues that this process and its children meet for the first time do not use
 // shared memory. On one thread, as getenv() is not safe beside it.
@@ -15,4 +15,4 @@ class GeneralRoad {
   ~GeneralRoad() { ::unsetenv("STEWARD_TRANSPORT"); }
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // From now on this process and its children get `error` for the system call.
 inline void refuse_call(long call, int error) {
@@ -28,4 +28,4 @@ inline void refuse_call(long call, int error) {
   }
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

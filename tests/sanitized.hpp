@@ -1,7 +1,7 @@
 // Whether these tests run under a sanitizer: it takes memory, address space and descriptors itself.
 #pragma once
 
-namespace steward::test {
+namespace steward::detail::test {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kSanitized = true;
@@ -12,4 +12,4 @@ inline constexpr bool kSanitized =
 inline constexpr bool kSanitized = false;
 #endif
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

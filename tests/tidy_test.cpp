@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <steward/tests/tidy/source.hpp>
@@ -38,12 +41,13 @@ constexpr std::array kRooms{
     Room{"core", ""},
     Room{"shm", "core"},
     Room{"process", "core shm"},
+    Room{"pool", "core shm process"},
     Room{"client", "core shm"},
     Room{"pipe", "core shm process client"},
     Room{"proxy", "core client shm"},
     Room{"engine", "core"},
     Room{"manager/server", "core shm engine"},
-    Room{"manager", "core shm process client pipe proxy engine manager/server"},
+    Room{"manager", "core shm process pool client pipe proxy engine manager/server"},
     Room{"steward.hpp", "*"},
     Room{"version.hpp", ""},
     Room{"cli", "steward.hpp manager version.hpp", false},
@@ -77,12 +81,23 @@ struct ProcessWide {
 constexpr std::array kProcessWide{
     ProcessWide{"client/home_process", 1, "by that a value knows that it is a fork's copy"},
     ProcessWide{"client", 1, "sessions by incarnation; leaked at exit"},
-    ProcessWide{"process/luggage", 1, "the scope of this thread"},
+    ProcessWide{"process/passed_files", 1, "the scope of this thread"},
     ProcessWide{"process/unwinding", 2, "how long it waits, and what this thread has given up"},
     ProcessWide{"process", 1, "the fork server; leaked at exit"},
     ProcessWide{"manager/server/accept", 1, "accept4() is the process's; a spare descriptor"},
     ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},
 };
+
+// What `using namespace steward` brings: the names of README.md and docs/from-python.md, those that
+// they stand for, and `detail`, where all others are.
+constexpr std::string_view kPublicNames =
+    "AuthenticationError BadCall BrokenBarrier Closed Connection ConnectOptions Delivery Dict "
+    "Disconnected Error Future Handle Interrupted List Listener ListenerOptions Lock LockOptions "
+    "Manager ManagerOptions NotOwner Object OutcomeUnknown Overloaded OwnerDeath Poisoned Pool "
+    "PoolOptions Process ProcessInfo ProcessOf ProcessOptions Queue RLock RemoteError StaleHandle "
+    "StartMethod SystemError Task TimeoutError Value ValueKind WorkerDied active_children "
+    "child_entry cpu_count current_process generate_key named open parent_process pipe "
+    "progress_bar repr set_interrupt_check set_start_method to_string types wait when_any";
 
 constexpr std::string_view kForks = "fork vfork clone clone3 posix_spawn posix_spawnp";
 constexpr std::string_view kSleeps =
@@ -223,6 +238,63 @@ Findings sleeps(const Files& files) {
   return out;
 }
 
+// Lines at the left edge begin what stands there.
+bool declares(std::string_view line) {
+  constexpr std::string_view kOthers = "template requires extern namespace";
+  const auto word = words(line);
+  return !line.empty() && std::isalpha(static_cast<unsigned char>(line[0])) != 0 &&
+         !has_word(kOthers, word.front());
+}
+
+// The name that such a line declares, in the style of this tree; empty: a member defined outside of
+// its class, or an operator.
+std::string declared_in(std::string line) {
+  static const std::regex kArguments(R"(<[^<>]*>)");
+  static const std::regex kType(R"(^(?:class|struct|union|enum(?: class)?|using) (\w+))");
+  static const std::regex kOther(R"(^[^(={]*?([:\w]*)(?:\(|\{| =|;|$))");
+  std::smatch found;
+  if (std::regex_search(line, found, kType)) return found[1];
+  if (line.find("operator") != npos) return {};
+  for (std::string before; before != line;) {
+    before = std::exchange(line, std::regex_replace(line, kArguments, ""));
+  }
+  if (!std::regex_search(line, found, kOther)) return line;
+  const std::string name = found[1];
+  return name.find(':') == npos ? name : std::string();
+}
+
+// What a header declares in `steward` itself must be known, and all its other namespaces lie in
+// steward::detail.
+Findings strange_names(const Files& files) {
+  const std::string kClosing = "}  // namespace";
+  Findings out;
+  for (const File& file : files) {
+    const Room* room = room_of(file.path);
+    if (room == nullptr || !room->library || !file.path.ends_with(".hpp")) continue;
+    std::vector<std::string> scopes;
+    std::size_t number = 0;
+    for (const auto& line : lines(file.text)) {
+      ++number;
+      const auto word = words(line);
+      if (line.starts_with(kClosing)) {
+        if (!scopes.empty()) scopes.pop_back();
+      } else if (line.starts_with("namespace ") && line.ends_with('{')) {
+        scopes.push_back(line.substr(10, line.size() - 12));
+        if (scopes.size() > 1 && scopes.front() != "steward") continue;  // another library's
+        const bool inner = scopes.size() > 1 ? scopes[1].starts_with("detail")
+                                             : scopes[0] == "steward" || scopes[0] == "msgpack" ||
+                                                   scopes[0].starts_with("steward::detail");
+        if (!inner) out.push_back(finding(file, number, scopes.back() + " is not below detail"));
+      } else if (scopes == std::vector<std::string>{"steward"} && declares(line)) {
+        const std::string name = declared_in(line);
+        if (has_word(kPublicNames, name) || name.empty()) continue;
+        out.push_back(finding(file, number, name + " is no public name"));
+      }
+    }
+  }
+  return out;
+}
+
 // `commands` is what the build says that it compiles, the text of compile_commands.json.
 Findings not_built(const Files& files, std::string_view commands) {
   Findings out;
@@ -308,6 +380,7 @@ TEST(Tidy, EveryTestFileIsBuilt) { expect_none(not_built(tree(), read(STEWARD_CO
 TEST(Tidy, NothingIsLeftForNow) { expect_none(left_for_now(tree())); }
 TEST(Tidy, LinesAndFilesAreShort) { expect_none(sizes(tree())); }
 TEST(Tidy, LockFreeFilesSayTheirContract) { expect_none(banners(tree())); }
+TEST(Tidy, UsingTheNamespaceBringsPublicNamesOnly) { expect_none(strange_names(tree())); }
 TEST(Tidy, NoOtherObjectIsProcessWide) { expect_none(process_wide_objects(tree())); }
 
 // ---- Every rule can fail ----
@@ -321,7 +394,7 @@ TEST(TidyRules, ArrowTheWrongWayIsReported) {
   EXPECT_EQ(found(arrows, "core/a.hpp", "#include <steward/shm/ring.hpp>\n"), 1U);
   EXPECT_EQ(found(arrows, "manager/server/a.cpp", "#include <steward/proxy/list.hpp>\n"), 1U);
   EXPECT_EQ(found(arrows, "manager/server/a.cpp", "#include <steward/manager/serve.hpp>\n"), 1U);
-  EXPECT_EQ(found(arrows, "proxy/a.hpp", "  #  include <steward/process/pool.hpp>\n"), 1U);
+  EXPECT_EQ(found(arrows, "proxy/a.hpp", "  #  include <steward/pool/pool.hpp>\n"), 1U);
   EXPECT_EQ(found(arrows, "examples/tour/01_a.cpp", "#include <steward/core/value.hpp>\n"), 1U);
   EXPECT_EQ(found(arrows, "core/a.hpp", "#include <steward/attic/value.hpp>\n"), 1U);
   EXPECT_EQ(found(arrows, "proxy/a.hpp", "#include <steward/proxy/handle.hpp>\n"), 0U);
@@ -381,6 +454,24 @@ TEST(TidyRules, LockFreeFileWithoutBannersIsReported) {
   EXPECT_EQ(found(banners, "shm/wait.hpp", "int thread; // nothing said\n"), 2U);
   EXPECT_EQ(found(banners, "shm/ring.hpp", "// Thread safety\n// Invariants\n"), 0U);
   EXPECT_EQ(found(banners, "shm/segment.hpp", ""), 0U);
+}
+
+TEST(TidyRules, StrangeNameInThePublicNamespaceIsReported) {
+  const auto names = [](const std::string& inside) {
+    return found(strange_names, "proxy/a.hpp",
+                 "namespace steward {\n" + inside + "}  // namespace steward\n");
+  };
+  EXPECT_EQ(names("class Clock {\n};\n"), 1U);
+  EXPECT_EQ(names("enum class Kind : int { a };\nusing Bytes = int;\nstruct Own;\n"), 3U);
+  EXPECT_EQ(names("inline int count() { return 1; }\nint other(\n    int a);\n"), 2U);
+  EXPECT_EQ(names("inline constexpr int kOne{};\ninline const int two = 2;\n"), 2U);
+  EXPECT_EQ(names("namespace inner {\n}  // namespace inner\n"), 1U);
+  EXPECT_EQ(found(strange_names, "core/a.hpp", "namespace steward::core {\n"), 1U);
+
+  EXPECT_EQ(names("template <class T>\nclass List : public A<T> {\n  int other();\n};\n"), 0U);
+  EXPECT_EQ(names("int List::size() const {\n}\nbool operator==(List a, List b);\n"), 0U);
+  EXPECT_EQ(names("namespace detail::core {\nclass A;\n}  // namespace detail::core\n"), 0U);
+  EXPECT_EQ(found(strange_names, "tests/a.hpp", "namespace steward::other {\n"), 0U);
 }
 
 TEST(TidyRules, ProcessWideObjectIsReported) {

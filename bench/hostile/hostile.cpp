@@ -94,7 +94,7 @@ std::vector<std::string> frames_of(const std::string& corpus) {
 class Attacker {
  public:
   explicit Attacker(const Orders& orders)
-      : orders_(orders), large_(steward::test::malformed_frames()), small_(draw_from()),
+      : orders_(orders), large_(steward::detail::test::malformed_frames()), small_(draw_from()),
         storm_(orders.seed + static_cast<std::uint64_t>(orders.number), small_) {
     std::erase_if(large_, [](const auto& frame) { return frame.size() < kLargeBytes; });
   }
@@ -105,7 +105,7 @@ class Attacker {
       const std::string frame = next();
       client_->send(frame);
       // What follows a malformed frame would be ignored, and be no storm.
-      const bool ends = has_session() && !steward::test::is_well_formed(frame);
+      const bool ends = has_session() && !steward::detail::test::is_well_formed(frame);
       if (ends) ++malformed_;
       while (client_) {
         const auto heard = ends ? client_->receive() : client_->wire().receive();
@@ -130,7 +130,7 @@ class Attacker {
 
   std::vector<std::string> draw_from() const {
     std::vector<std::string> frames = frames_of(orders_.corpus);
-    for (const std::string& frame : steward::test::malformed_frames()) {
+    for (const std::string& frame : steward::detail::test::malformed_frames()) {
       if (frame.size() < kLargeBytes) frames.push_back(frame);
     }
     return frames;
@@ -145,9 +145,9 @@ class Attacker {
   }
 
   void connect() {
-    using steward::test::BareClient;
+    using steward::detail::test::BareClient;
     if (!has_session()) {
-      client_.emplace(std::make_unique<steward::test::ZmqWire>(orders_.address),
+      client_.emplace(std::make_unique<steward::detail::test::ZmqWire>(orders_.address),
                       wait_a_little);
       return;
     }
@@ -161,8 +161,8 @@ class Attacker {
   }
 
   void listen(std::string_view frame) {
-    using steward::core::Envelope;
-    switch (steward::core::open_envelope(frame).kind) {
+    using steward::detail::core::Envelope;
+    switch (steward::detail::core::open_envelope(frame).kind) {
       case Envelope::unknown_session:
         if (has_session()) {
           ++ended_;
@@ -181,9 +181,9 @@ class Attacker {
   const Orders orders_;
   std::vector<std::string> large_;
   std::vector<std::string> small_;
-  steward::test::FrameStorm storm_;
-  std::optional<steward::test::BareClient> client_;
-  std::vector<steward::core::ObjectId> objects_;  // of the session
+  steward::detail::test::FrameStorm storm_;
+  std::optional<steward::detail::test::BareClient> client_;
+  std::vector<steward::detail::core::ObjectId> objects_;  // of the session
   std::int64_t opened_ = 0;
   std::int64_t malformed_ = 0;
   std::int64_t ended_ = 0;

@@ -11,7 +11,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/own_threads.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 void run_in_background(const char* name, std::function<void()> run) {
   try {
@@ -34,4 +34,4 @@ bool BackgroundStop::sleep_until(core::Deadline deadline) const {
   return !wait_readable(stopped_.get(), deadline);
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

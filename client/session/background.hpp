@@ -8,7 +8,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // Runs it on a thread of this name (see core::start_own_thread). It must not throw. Throws
 // Overloaded if no thread is left.
@@ -30,4 +30,4 @@ class BackgroundStop {
   shm::UniqueFd stopped_;  // an eventfd
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -5,7 +5,7 @@
 #include <new>
 #include <utility>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 // What is kept for the next call: enough for the threads of an ordinary program, with bodies of
@@ -98,7 +98,7 @@ void CallTable::prove(core::Seq seq) {
   }
   while (!acks_.empty() && acks_.front().before <= seq) acks_.pop_front();
   while (!cancels_.empty() && cancels_.front().before <= seq) {
-    std::erase(forsaken_, cancels_.front().seq);
+    std::erase(abandoned_, cancels_.front().seq);
     cancels_.pop_front();
   }
 }
@@ -107,7 +107,7 @@ core::Seq CallTable::first_incomplete() const {
   core::Seq first = next_seq_;
   if (!calls_.empty()) first = std::min(first, calls_.front()->seq);
   if (!posts_.empty()) first = std::min(first, posts_.front()->seq);
-  if (!forsaken_.empty()) first = std::min(first, std::ranges::min(forsaken_));
+  if (!abandoned_.empty()) first = std::min(first, std::ranges::min(abandoned_));
   return first;
 }
 
@@ -117,9 +117,9 @@ std::vector<core::Seq> CallTable::seqs(const std::deque<Note>& notes) {
   return seqs;
 }
 
-void CallTable::forsake(PendingCall& call) {
+void CallTable::abandon(PendingCall& call) {
   note_cancel(call.seq);
-  forsaken_.push_back(call.seq);
+  abandoned_.push_back(call.seq);
   discard(take_out(call));
 }
 
@@ -128,7 +128,7 @@ void CallTable::drop_cancelled() {
     if (!call->cancelled) return false;
     // Where the cancel is complete, no reply can come any more.
     const bool open = std::ranges::find(cancels_, call->seq, &Note::seq) != cancels_.end();
-    if (open) forsaken_.push_back(call->seq);
+    if (open) abandoned_.push_back(call->seq);
     return true;
   });
 }
@@ -161,10 +161,10 @@ std::vector<std::unique_ptr<PendingCall>> CallTable::restart() {
   posts_.clear();
   acks_.clear();
   cancels_.clear();
-  forsaken_.clear();
+  abandoned_.clear();
   complete_.clear();
   next_seq_ = 1;
   return all;
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

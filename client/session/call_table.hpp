@@ -18,7 +18,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/core/wire.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 struct PendingCall {
   core::Seq seq = 0;        // 0: it has none yet, see Calls
@@ -63,12 +63,12 @@ class CallTable {
   std::vector<core::Seq> cancels() const { return seqs(cancels_); }
   // Nobody awaits this call any more, and it is not sent again: was it lost on the way, it never
   // happens. Was it not, its cancel (noted here) ends it, and its reply may still come: until the
-  // cancel is complete, the manager keeps that, and take_forsaken() knows the call.
-  void forsake(PendingCall& call);
+  // cancel is complete, the manager keeps that, and take_abandoned() knows the call.
+  void abandon(PendingCall& call);
   // The connection broke: the calls that were cancelled are forsaken.
   void drop_cancelled();
   // Whether the reply of this forsaken call is news; once.
-  bool take_forsaken(core::Seq seq) { return std::erase(forsaken_, seq) > 0; }
+  bool take_abandoned(core::Seq seq) { return std::erase(abandoned_, seq) > 0; }
 
   // Calls that are complete although first_incomplete() has not passed them, if they are many: the
   // manager keeps their replies until it is told. Each is given once.
@@ -101,9 +101,9 @@ class CallTable {
   Calls posts_;
   std::deque<Note> acks_;
   std::deque<Note> cancels_;
-  std::vector<core::Seq> forsaken_;
+  std::vector<core::Seq> abandoned_;
   std::vector<core::Seq> complete_;  // some of them before first_incomplete()
   std::vector<std::unique_ptr<PendingCall>> spare_;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -6,7 +6,7 @@
 
 #include <steward/core/writer.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 // How long the manager's last word on a call is awaited after its deadline.
@@ -262,7 +262,7 @@ void Calls::fail(const std::string& reason, bool manager_is_dead) {
                    reason});
     // Should the manager come back, it must not do later what the caller has given up; what it has
     // handed over already, it gets back.
-    sent ? table_.forsake(*call) : table_.remove(*call);
+    sent ? table_.abandon(*call) : table_.remove(*call);
   }
   for (const auto& call : waiting_) finish(*call, {Outcome::End::disconnected, {}, reason});
   std::erase_if(waiting_, [](const auto& call) { return call->renews == core::ObjectId{}; });
@@ -362,4 +362,4 @@ void Calls::sent() {
   }
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -19,7 +19,7 @@
 #include <steward/client/session/completion.hpp>
 #include <steward/core/clock.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // A frame to be sent, in two parts that stand one behind the other.
 struct Frame {
@@ -62,7 +62,7 @@ class Calls {
 
   // --- calls that end
   PendingCall* find(core::Seq seq) { return table_.find(seq); }
-  bool take_forsaken(core::Seq seq) { return table_.take_forsaken(seq); }
+  bool take_abandoned(core::Seq seq) { return table_.take_abandoned(seq); }
   // Its reply has come: out of the table with it. Tells nobody.
   void remove(PendingCall& call);
   // The reply of call `seq` has come: posts, acks and cancels before it are complete.
@@ -139,4 +139,4 @@ class Calls {
   std::string head_;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

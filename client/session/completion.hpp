@@ -10,7 +10,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/ids.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 struct Outcome {
   enum class End : std::uint8_t {
@@ -58,4 +58,4 @@ struct CallLabel {
   std::string text() const;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

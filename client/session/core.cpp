@@ -7,7 +7,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 // A read that costs its session each time is not repeated for ever.
@@ -124,7 +124,7 @@ void SessionCore::on_reply(const core::Reply& reply) {
     calls_.prove(reply.seq);
   } else {
     // Of a call that was given up; or answered before a connection broke, and again after it.
-    unwanted = calls_.take_forsaken(reply.seq);
+    unwanted = calls_.take_abandoned(reply.seq);
   }
   if (ok && unwanted) references_.owe(grants_in(reply.payload, link_.incarnation()));
   drop_owed();
@@ -408,4 +408,4 @@ core::Deadline SessionCore::next_deadline() const {
   return std::min(*of_link, *of_calls);
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -24,7 +24,7 @@
 #include <steward/client/session/link.hpp>
 #include <steward/client/session/references.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // Errors that belong to a thread and not to one of its calls: of a post, of a lock that it lost.
 // Those of threads that have ended are never asked for, so that there is a limit: the oldest
@@ -156,4 +156,4 @@ class SessionCore {
 // The arguments of the manager's `claim` and `lease`.
 std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce);
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -13,7 +13,7 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 // Two renewals may be lost before the lease is.
@@ -23,23 +23,23 @@ constexpr int kRenewalsPerLease = 3;
 constexpr std::chrono::milliseconds kGlance{1};
 constexpr std::chrono::milliseconds kRepair{100};
 
-std::string describe_manager(const Introduction& introduction) {
+std::string describe_manager(const Welcome& welcome) {
   std::string text = "the manager";
-  if (!introduction.addresses.empty()) {
-    const std::string& address = introduction.addresses.front();
+  if (!welcome.addresses.empty()) {
+    const std::string& address = welcome.addresses.front();
     text += " at " + address.substr(0, address.rfind("?boot="));
   }
-  if (introduction.pid != 0) text += " (pid " + std::to_string(introduction.pid) + ")";
+  if (welcome.pid != 0) text += " (pid " + std::to_string(welcome.pid) + ")";
   return text;
 }
 
-SessionCore::Setup setup_of(const Introduction& introduction, bool begins_anew,
+SessionCore::Setup setup_of(const Welcome& welcome, bool begins_anew,
                             const ConnectOptions& options) {
   // More than a century is for ever.
   const bool for_ever = !core::deadline_after(options.timeout);
-  return {describe_manager(introduction),
-          introduction.ticket,
-          introduction.incarnation,
+  return {describe_manager(welcome),
+          welcome.ticket,
+          welcome.incarnation,
           for_ever ? core::Duration::max() : core::Duration(options.timeout),
           begins_anew,
           [] { return core::random_bytes(core::kChallengeBytes); }};
@@ -51,7 +51,7 @@ bool hung_up(int socket) {
   try {
     for (;;) {
       const shm::Received received =
-          shm::receive_with_fds(socket, kDoorMessageBytes, shm::Wait::none);
+          shm::receive_with_fds(socket, kControlMessageBytes, shm::Wait::none);
       if (!received.message) return !received.would_block;
     }
   } catch (const std::exception&) {
@@ -64,13 +64,13 @@ bool hung_up(int socket) {
 SessionDriver::SessionDriver(Connection connection, Dial dial, const ConnectOptions& options)
     : dial_(std::move(dial)),
       options_(options),
-      addresses_(connection.introduction.addresses),
-      incarnation_(connection.introduction.incarnation),
-      pid_(connection.introduction.pid),
-      core_(setup_of(connection.introduction, dial_ != nullptr, options)),
+      addresses_(connection.welcome.addresses),
+      incarnation_(connection.welcome.incarnation),
+      pid_(connection.welcome.pid),
+      core_(setup_of(connection.welcome, dial_ != nullptr, options)),
       transport_(std::move(connection.transport)),
-      control_(std::move(connection.introduction.door)),
-      process_(std::move(connection.introduction.server)) {
+      control_(std::move(connection.welcome.control)),
+      process_(std::move(connection.welcome.server)) {
   watch();
   State::current().enroll(*this);
 }
@@ -310,11 +310,11 @@ void SessionDriver::install() {
     if (process_ && shm::has_ended(process_.get())) core_.process_ended(now());
     return core_.cannot_begin_anew(result->failure);
   }
-  core_.begin_anew(std::move(made.introduction.ticket), made.introduction.incarnation, now());
+  core_.begin_anew(std::move(made.welcome.ticket), made.welcome.incarnation, now());
   if (core_.link().closed()) return;
   transport_ = std::move(made.transport);
-  control_ = std::move(made.introduction.door);
-  process_ = std::move(made.introduction.server);
+  control_ = std::move(made.welcome.control);
+  process_ = std::move(made.welcome.server);
   watch();
 }
 
@@ -329,7 +329,7 @@ void SessionDriver::keep_alive() {
     while (next && stop->sleep_until(next)) {
       const SessionPtr session = weak.lock();
       if (session == nullptr) return;
-      next = static_cast<SessionDriver&>(*session).tend();
+      next = static_cast<SessionDriver&>(*session).renew();
     }
   });
 }
@@ -337,7 +337,7 @@ void SessionDriver::keep_alive() {
 // When nobody waits at the connection, nobody sees that it broke: so this thread leads for a
 // moment, and longer while there is something to repair. Calls keep their own pace: it takes the
 // lead from nobody, and is asleep nearly always.
-core::Deadline SessionDriver::tend() {
+core::Deadline SessionDriver::renew() {
   Use use(*this);
   const Link& link = core_.link();
   if (link.closed()) return std::nullopt;
@@ -420,4 +420,4 @@ SessionPtr SessionDriver::in_this_process() {
   return inherited() ? successor() : shared_from_this();
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

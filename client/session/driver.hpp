@@ -21,11 +21,11 @@
 #include <steward/client/session/background.hpp>
 #include <steward/client/session/core.hpp>
 #include <steward/client/session/leadership.hpp>
-#include <steward/client/side_door.hpp>
+#include <steward/client/control_socket.hpp>
 #include <steward/client/transport/transport.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 class ClientReference;
 
@@ -35,7 +35,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // where the manager is).
   struct Connection {
     std::unique_ptr<Transport> transport;
-    Introduction introduction;
+    Welcome welcome;
   };
   // Makes a connection for a new session with the same manager, by the deadline. Called on a thread
   // of its own, perhaps after the session's end. Empty: a lost session cannot begin anew.
@@ -149,7 +149,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void await_welcome(core::Deadline deadline);
   void learn_addresses();
   void keep_alive();
-  core::Deadline tend();
+  core::Deadline renew();
   void drop_connection() noexcept;
   // What of it must not be destroyed in a forked child.
   struct Abandoned {
@@ -196,4 +196,4 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   core::ThreadNumber forked_by_ = 0;      // in the child: the only one that has holds to unlock
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

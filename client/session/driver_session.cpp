@@ -14,7 +14,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 constexpr std::size_t kLargeBytes = 16U << 10U;
@@ -400,4 +400,4 @@ bool SessionDriver::end_copied_hold(core::ObjectId lock) {
          core_.holds().unlock(lock, forked_by_) == Holds::Ended::lost;
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

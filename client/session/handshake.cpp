@@ -4,7 +4,7 @@
 
 #include <steward/core/auth.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 std::string Handshake::hello() {
   nonce_ = nonces_();
@@ -48,4 +48,4 @@ void Handshake::restart(std::string ticket) {
   session_.reset();
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -13,7 +13,7 @@
 
 #include <steward/core/wire.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // Gives another random nonce each time.
 using Nonces = std::function<std::string()>;
@@ -45,4 +45,4 @@ class Handshake {
   std::string nonce_;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

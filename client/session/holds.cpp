@@ -1,6 +1,6 @@
 #include <steward/client/session/holds.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 Session::Hold Holds::find(core::ObjectId lock, Thread thread) const {
   const auto entry = entries_.find({lock, thread});
@@ -38,4 +38,4 @@ void Holds::last_proxy_gone(core::ObjectId lock) {
   without_proxy_.pop_front();
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

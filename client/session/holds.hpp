@@ -22,7 +22,7 @@
 #include <steward/core/ids.hpp>
 #include <steward/core/wire.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 class Holds {
  public:
@@ -82,4 +82,4 @@ class Holds {
   std::deque<core::ObjectId> without_proxy_;  // locks that are held; the oldest first
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -10,7 +10,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 // No signal wakes a thread from a condition variable: where somebody may interrupt a wait, a
@@ -134,4 +134,4 @@ void Leadership::remove_follower(Waiter& waiter) {
   (waiter.next_ != nullptr ? waiter.next_->previous_ : last_follower_) = waiter.previous_;
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

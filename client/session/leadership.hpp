@@ -21,7 +21,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // One thread's wait; on its stack.
 class Waiter {
@@ -112,4 +112,4 @@ class Leadership {
   std::vector<pollfd> entries_;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -4,7 +4,7 @@
 
 #include <steward/client/waiting.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 // The manager has hung up or ended; replies that it had sent by then may still be on their way
@@ -130,4 +130,4 @@ void Link::close() {
   greeting_.clear();
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

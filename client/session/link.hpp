@@ -12,7 +12,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/core/wire.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 class Link {
  public:
@@ -89,4 +89,4 @@ class Link {
   bool process_ended_ = false;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 core::ReferencePtr References::find(core::ObjectId object) const {
   const auto known = known_.find(object);
@@ -69,4 +69,4 @@ void References::renewed(core::ObjectId object) {
   }
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -13,7 +13,7 @@
 #include <steward/client/grants.hpp>
 #include <steward/core/token.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 class References {
  public:
@@ -64,4 +64,4 @@ class References {
   Grants owed_;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -9,7 +9,7 @@
 #include <steward/client/transport/transport.hpp>
 #include <steward/core/auth_key.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // Where a connection goes, and how it proves that it may.
 struct Goal {
@@ -33,4 +33,4 @@ class Dialer {
   ZmqContext* zmq_ = nullptr;
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -9,7 +9,7 @@
 #include <steward/core/own_threads.hpp>
 #include <steward/core/threads_allowed.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // A goodbye should still leave the process.
 inline constexpr int kLingerMs = 200;
@@ -28,4 +28,4 @@ inline zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
   return zmq::buffer(key.data(), key.size());
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 // What receive() found.
 enum class Arrival {
@@ -52,4 +52,4 @@ class Transport {
   virtual std::string refusal() const { return {}; }
 };
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -12,7 +12,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/signals_blocked.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 
 class ZmqContext {
  public:
@@ -245,4 +245,4 @@ std::unique_ptr<Transport> Dialer::dial(const Goal& goal) {
   }
 }
 
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -22,7 +22,7 @@
 #include <steward/manager/server/descriptors.hpp>
 #include <steward/manager/server/directory.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using Accept = int (*)(int, sockaddr*, socklen_t*, int);
@@ -146,9 +146,9 @@ AcceptGuard::~AcceptGuard() {
   if (const int spare = guards.spare.exchange(-1); spare >= 0) ::close(spare);
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server
 
 // As the C library declares it.
 extern "C" int accept4(int listening, sockaddr* address, socklen_t* __restrict size, int flags) {
-  return steward::server::guarded_accept(listening, address, size, flags);
+  return steward::detail::server::guarded_accept(listening, address, size, flags);
 }

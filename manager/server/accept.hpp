@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // While one of these exists, connections to the sockets of this process's managers (ipc; tcp where
 // that was said) are turned away when descriptors run out: those whose descriptor would be among
@@ -32,4 +32,4 @@ class AcceptGuard {
   std::uint16_t port_ = 0;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -1,6 +1,6 @@
 #include <steward/manager/server/alarms.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 void Alarms::set(core::ObjectId object, core::Deadline time) {
   if (const auto old = times_.find(object); old != times_.end()) {
@@ -33,4 +33,4 @@ void Alarms::save(Saver& out) const {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -12,7 +12,7 @@
 #include <steward/core/ids.hpp>
 #include <steward/manager/server/object.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 class Alarms {
  public:
@@ -29,4 +29,4 @@ class Alarms {
   std::set<std::pair<core::Time, core::ObjectId>> by_time_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

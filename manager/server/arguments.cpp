@@ -4,7 +4,7 @@
 
 #include <steward/core/limits.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 Arguments::Arguments(std::string_view encoded, core::Travel& travel)
     : reader_(encoded), travel_(&travel), count_(reader_.array()) {}
@@ -142,4 +142,4 @@ void Arguments::finish() const {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -12,7 +12,7 @@
 #include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 template <class T>
 inline constexpr bool kOptional = false;
@@ -95,4 +95,4 @@ T Arguments::take() {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 void Registry::add(Class description) {
   if (find(description.name) != nullptr) {
@@ -42,4 +42,4 @@ core::ReferencePtr Saver::incoming(core::Token token) {
   return std::make_shared<const core::Reference>(std::move(token));
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

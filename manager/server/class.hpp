@@ -30,7 +30,7 @@
 #include <steward/manager/server/arguments.hpp>
 #include <steward/manager/server/object.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // The place of a method in all that a registry holds, the manager's own behind them: what
 // statistics are counted by.
@@ -76,7 +76,7 @@ class Registry {
 // The built-in classes: list, dict, queue, lock, ...
 Registry builtin_classes();
 
-namespace detail {
+namespace impl {
 
 template <class T>
 Value to_value(T result) {
@@ -196,29 +196,29 @@ Outcome write(Object& object, Call& call, Arguments& arguments) {
   });
 }
 
-}  // namespace detail
+}  // namespace impl
 
 template <auto M>
 Method method(std::string_view name) {
-  if constexpr (detail::MemberFunction<decltype(M)>::kConst) {
-    static_assert(!std::same_as<typename detail::MemberFunction<decltype(M)>::Result, Outcome>,
+  if constexpr (impl::MemberFunction<decltype(M)>::kConst) {
+    static_assert(!std::same_as<typename impl::MemberFunction<decltype(M)>::Result, Outcome>,
                   "a read cannot park");
-    return {name, &detail::read<M>, nullptr, false, {}};
+    return {name, &impl::read<M>, nullptr, false, {}};
   } else {
-    return {name, nullptr, &detail::write<M, false>, false, {}};
+    return {name, nullptr, &impl::write<M, false>, false, {}};
   }
 }
 
 template <auto Inside, auto Outside>
 Method reading(std::string_view name) {
-  static_assert(detail::MemberFunction<decltype(Inside)>::kConst, "no read");
-  return {name, &detail::read<Inside>, &detail::write<Outside, false>, false, {}};
+  static_assert(impl::MemberFunction<decltype(Inside)>::kConst, "no read");
+  return {name, &impl::read<Inside>, &impl::write<Outside, false>, false, {}};
 }
 
 template <auto M>
 Method adding(std::string_view name) {
-  static_assert(!detail::MemberFunction<decltype(M)>::kConst, "a read cannot add");
-  return {name, nullptr, &detail::write<M, true>, true};
+  static_assert(!impl::MemberFunction<decltype(M)>::kConst, "a read cannot add");
+  return {name, nullptr, &impl::write<M, true>, true};
 }
 
 // For classes whose constructor takes (const Environment&, Arguments&) and finishes the arguments.
@@ -229,4 +229,4 @@ std::unique_ptr<Object> create(const Environment& environment, Arguments& argume
   return object;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -9,7 +9,7 @@
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // A client whose proofs are wrong again and again has no session here.
@@ -19,9 +19,13 @@ constexpr std::size_t kIgnoredMax = 4096;
 
 }  // namespace
 
-Connections::Connections(const Core& core, SideDoor* door, Liveness& liveness, Outbox& outbox,
-                         Feed feed, Note note)
-    : core_(core), door_(door), liveness_(liveness), outbox_(outbox), feed_(std::move(feed)),
+Connections::Connections(const Core& core, ControlSocket* control, Liveness& liveness,
+                         Outbox& outbox, Feed feed, Note note)
+    : core_(core),
+      control_(control),
+      liveness_(liveness),
+      outbox_(outbox),
+      feed_(std::move(feed)),
       note_(std::move(note)) {}
 
 std::optional<core::SessionId> Connections::session_at(const std::string& route) const {
@@ -85,11 +89,11 @@ void Connections::hello(const Arrival& arrival, const core::Hello& hello, core::
 }
 
 void Connections::open(const Arrival& arrival, const core::Hello& hello, core::Time now) {
-  std::optional<Visitor> visitor;
-  if (arrival.peer == Peer::visitor) {
-    if (door_ == nullptr) return refuse(arrival.route, "nobody gives out tickets here");
-    visitor = door_->redeem(hello.ticket);
-    if (!visitor) {
+  std::optional<LocalPeer> local;
+  if (arrival.peer == Peer::local) {
+    if (control_ == nullptr) return refuse(arrival.route, "nobody gives out tickets here");
+    local = control_->redeem(hello.ticket);
+    if (!local) {
       ++incidents_.forged;
       return refuse(arrival.route, "the ticket is unknown or was not used in time");
     }
@@ -104,7 +108,7 @@ void Connections::open(const Arrival& arrival, const core::Hello& hello, core::T
 
   const auto session = core::random_id<core::SessionId>();
   const std::string secret = core::random_bytes(core::kSecretBytes);
-  if (visitor && !liveness_.watch(session, *std::move(visitor))) return;  // dead already
+  if (local && !liveness_.watch(session, *std::move(local))) return;  // dead already
   const bool leased = arrival.peer == Peer::remote;
   if (leased) liveness_.lease(session, now);
   feed_(input::SessionOpened{session, secret});
@@ -290,4 +294,4 @@ void Connections::say_goodbye() {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

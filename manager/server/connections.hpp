@@ -21,9 +21,9 @@
 #include <steward/manager/server/listener.hpp>
 #include <steward/manager/server/liveness.hpp>
 #include <steward/manager/server/outbox.hpp>
-#include <steward/manager/server/side_door.hpp>
+#include <steward/manager/server/control_socket.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // What went wrong with clients since the start.
 struct Incidents {
@@ -42,9 +42,9 @@ class Connections {
   // Told of each session closed for its own fault, and why.
   using Note = std::function<void(std::string_view)>;
 
-  // `door` may be null: then only peers that the listener vouches for get in.
-  Connections(const Core& core, SideDoor* door, Liveness& liveness, Outbox& outbox, Feed feed,
-              Note note = {});
+  // `control` may be null: then only peers that the listener vouches for get in.
+  Connections(const Core& core, ControlSocket* control, Liveness& liveness, Outbox& outbox,
+              Feed feed, Note note = {});
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
 
@@ -100,7 +100,7 @@ class Connections {
   void ignore(const std::string& route, std::string_view reason);
 
   const Core& core_;
-  SideDoor* const door_;
+  ControlSocket* const control_;
   Liveness& liveness_;
   Outbox& outbox_;
   const Feed feed_;
@@ -117,4 +117,4 @@ class Connections {
   Incidents incidents_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

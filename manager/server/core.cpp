@@ -9,7 +9,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/core_impl.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 Core::Core(Identity identity, const Registry& registry, core::Limits limits)
     : impl_(std::make_unique<Impl>(std::move(identity), registry, limits)) {}
@@ -213,4 +213,4 @@ std::string Core::Impl::save() const {
   return state;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -18,7 +18,7 @@
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/object.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Who this manager is; fixed for its life.
 struct Identity {
@@ -150,4 +150,4 @@ class Core {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

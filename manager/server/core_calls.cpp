@@ -10,7 +10,7 @@
 #include <steward/manager/server/core_impl.hpp>
 #include <steward/manager/server/wait_ms.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 std::string method_name(const core::MethodKey& key) {
@@ -442,4 +442,4 @@ void Core::Impl::end_ownership(Session& session, Ending ending) {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

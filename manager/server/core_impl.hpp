@@ -14,7 +14,7 @@
 #include <steward/manager/server/parked_calls.hpp>
 #include <steward/manager/server/sessions.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // A method's error, as it goes into a reply.
 struct CallError {
@@ -138,4 +138,4 @@ bool guarded(CallError& error, F&& body) noexcept {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

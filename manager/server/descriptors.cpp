@@ -9,7 +9,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 std::size_t raise_descriptor_limit(std::size_t floor) {
   rlimit limit{};
@@ -29,4 +29,4 @@ std::size_t raise_descriptor_limit(std::size_t floor) {
   return static_cast<std::size_t>(std::min(limit.rlim_cur, kPlenty));
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

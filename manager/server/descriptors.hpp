@@ -4,9 +4,10 @@
 
 #include <cstddef>
 
-namespace steward::server {
+namespace steward::detail::server {
 
-inline constexpr std::size_t kDescriptorsPerSession = 3;  // ZeroMQ's, the side door's, the pidfd
+inline constexpr std::size_t kDescriptorsPerSession =
+    3;  // ZeroMQ's, the control socket's, the pidfd
 inline constexpr std::size_t kDescriptorsPerRemoteSession = 1;  // ZeroMQ's
 // Clients are turned away before they take the last ones: this process needs files too.
 inline constexpr std::size_t kReservedDescriptors = 32;
@@ -15,4 +16,4 @@ inline constexpr std::size_t kReservedDescriptors = 32;
 // is below `floor`.
 std::size_t raise_descriptor_limit(std::size_t floor);
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -21,7 +21,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/ipc_address.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr std::string_view kPrefix = "steward-";
@@ -189,7 +189,7 @@ int Directory::make(const std::string& path) {
   }
   if (!still_there(lock_, path + "/lock")) return EEXIST;
   path_ = path;
-  const int error = try_sockets({socket(), door()});
+  const int error = try_sockets({socket(), control()});
   if (error != 0) {
     remove_files(path);
     path_.clear();
@@ -265,4 +265,4 @@ bool is_manager_socket(std::string_view path) {
   return path.substr(path.rfind('/') + 1).starts_with(kPrefix);
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -8,7 +8,7 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // A place where such a directory may stand.
 struct Base {
@@ -39,7 +39,7 @@ class Directory {
 
   const std::string& path() const { return path_; }
   std::string socket() const { return path_ + "/manager.sock"; }
-  std::string door() const { return path_ + "/door"; }
+  std::string control() const { return path_ + "/door"; }
 
  private:
   // 0, or errno.
@@ -69,4 +69,4 @@ std::string directory_of(std::string_view address);
 // Whether a socket at this path is a manager's, by its name.
 bool is_manager_socket(std::string_view path);
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -7,7 +7,7 @@
 #include <fstream>
 #include <utility>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using std::chrono::milliseconds;
@@ -50,4 +50,4 @@ bool FloodGuard::floods(core::Time now, std::size_t clients) {
   return true;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -8,7 +8,7 @@
 
 #include <steward/core/clock.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Bytes of this process that are in memory.
 std::size_t resident_bytes();
@@ -38,4 +38,4 @@ class FloodGuard {
   core::Time next_look_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -4,7 +4,7 @@
 
 #include <steward/core/writer.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // Writes the fields of one input behind kind and time.
@@ -82,4 +82,4 @@ std::string encode_input(const Input& input, core::Time now) {
   return bytes;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

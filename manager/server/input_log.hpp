@@ -7,8 +7,8 @@
 #include <steward/core/clock.hpp>
 #include <steward/manager/server/core.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 std::string encode_input(const Input& input, core::Time now);
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -1,6 +1,6 @@
 #include <steward/manager/server/leases.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 bool Leases::add(const core::Nonce& nonce, core::ReferencePtr object, SessionNumber by,
                  core::Time end) {
@@ -47,4 +47,4 @@ void Leases::save(Saver& out) const {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -12,7 +12,7 @@
 #include <steward/core/token.hpp>
 #include <steward/manager/server/object.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 class Leases {
  public:
@@ -38,4 +38,4 @@ class Leases {
   std::map<SessionNumber, std::size_t> counts_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // What the listener knows of who is behind a route.
 enum class Peer : std::uint8_t {
-  visitor,  // nothing: to begin a session it needs a ticket of the side door
+  local,  // nothing: to begin a session it needs a ticket of the control socket
   vouched,  // it may enter
   remote,   // it may enter, and lives by a lease: nobody tells when it dies
 };
@@ -18,7 +18,7 @@ enum class Peer : std::uint8_t {
 struct Arrival {
   std::string route;
   std::string frame;  // empty: what came was no single frame
-  Peer peer = Peer::visitor;
+  Peer peer = Peer::local;
 };
 
 enum class Sent {
@@ -55,4 +55,4 @@ class Listener {
   virtual void close() = 0;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

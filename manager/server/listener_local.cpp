@@ -8,7 +8,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // Frames that may wait for a client.
@@ -125,7 +125,7 @@ bool LocalNetwork::Connection::send(std::string_view frame) {
   const std::scoped_lock hold(network_->mutex_);
   if (mailbox_->closed) return false;
   network_->arrivals_.push_back({route_, std::string(frame),
-                                 network_->vouch_ ? Peer::vouched : Peer::visitor});
+                                 network_->vouch_ ? Peer::vouched : Peer::local});
   raise(network_->arrived_);
   return true;
 }
@@ -144,4 +144,4 @@ LocalNetwork::Connection::Got LocalNetwork::Connection::receive(std::string& fra
   return Got::frame;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -14,7 +14,7 @@
 #include <steward/manager/server/listener.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Connects clients and one listener. Shared by all of them.
 //
@@ -76,4 +76,4 @@ class LocalNetwork::Connection {
   const std::shared_ptr<Mailbox> mailbox_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -12,7 +12,7 @@
 #include <steward/core/auth_entrance.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // Messages in a connection's queue. Small, since it is multiplied by every client, yet more than
@@ -56,9 +56,9 @@ zmq::const_buffer bytes_of(const std::array<std::uint8_t, 32>& key) {
 
 // The bytes of one connection that wait inside ZeroMQ. Shared with its I/O thread.
 struct Router::Window {
-  explicit Window(BellPtr bell) : drained(std::move(bell)) {}
+  explicit Window(NotifierPtr notifier) : drained(std::move(notifier)) {}
   std::atomic<std::size_t> bytes{0};
-  const BellPtr drained;
+  const NotifierPtr drained;
 };
 
 // A large frame on its way.
@@ -76,26 +76,26 @@ void Router::sent_parcel(void*, void* hint) {
   if (before > kWindowBytes && before - size <= kWindowBytes) window.drained->ring();
 }
 
-Bell::Bell() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Notifier::Notifier() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!fd_) throw SystemError(errno, "cannot make an eventfd");
 }
 
-void Bell::ring() {
+void Notifier::ring() {
   const std::uint64_t one = 1;
-  rung_ = true;
+  notified_ = true;
   [[maybe_unused]] const ssize_t written = ::write(fd_.get(), &one, sizeof one);
 }
 
 // A ring in between may leave it audible: then the loop looks once more than it needs to.
-void Bell::silence() {
-  if (!rung_.exchange(false)) return;
+void Notifier::silence() {
+  if (!notified_.exchange(false)) return;
   std::uint64_t rings = 0;
   [[maybe_unused]] const ssize_t size = ::read(fd_.get(), &rings, sizeof rings);
 }
 
 Router::Router(zmq::context_t& context, const std::string& path, const core::Limits& limits,
-               BellPtr bell) try
-    : bell_(std::move(bell)), socket_(context, zmq::socket_type::router) {
+               NotifierPtr notifier) try
+    : notifier_(std::move(notifier)), socket_(context, zmq::socket_type::router) {
   take_options(limits);
   const PrivateUmask scope;
   socket_.bind("ipc://" + path);
@@ -105,9 +105,9 @@ Router::Router(zmq::context_t& context, const std::string& path, const core::Lim
 }
 
 Router::Router(zmq::context_t& context, const core::TcpAddress& address,
-               const core::Limits& limits, BellPtr bell,
+               const core::Limits& limits, NotifierPtr notifier,
                const std::optional<core::KeyPairs>& key) try
-    : bell_(std::move(bell)), socket_(context, zmq::socket_type::router) {
+    : notifier_(std::move(notifier)), socket_(context, zmq::socket_type::router) {
   take_options(limits);
   socket_.set(zmq::sockopt::tcp_keepalive, 1);
   socket_.set(zmq::sockopt::tcp_keepalive_idle, kKeepaliveIdleSeconds);
@@ -170,7 +170,7 @@ bool Router::receive(std::string& route, std::string& frame) {
 zmq::message_t Router::message_of(std::string_view route, std::string& frame) {
   if (frame.size() < kCountedBytes) return zmq::message_t(frame.data(), frame.size());
   auto& window = windows_[std::string(route)];
-  if (!window) window = std::make_shared<Window>(bell_);
+  if (!window) window = std::make_shared<Window>(notifier_);
   window->bytes += frame.size();
   auto parcel = std::make_unique<Parcel>(Parcel{std::move(frame), window});
   std::string& bytes = parcel->frame;
@@ -210,4 +210,4 @@ void Router::close() {
   windows_.clear();
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

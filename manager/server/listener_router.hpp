@@ -18,14 +18,14 @@
 #include <steward/manager/server/listener.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Rung by ZeroMQ's I/O thread when a peer reads again whose queue was full of large frames.
 //
 // Thread safety: any thread may ring; the loop's hears.
-class Bell {
+class Notifier {
  public:
-  Bell();
+  Notifier();
   int fd() const { return fd_.get(); }
   void ring();
   // Silent from now on, until it is rung again.
@@ -33,9 +33,9 @@ class Bell {
 
  private:
   const shm::UniqueFd fd_;  // an eventfd
-  std::atomic<bool> rung_{false};
+  std::atomic<bool> notified_{false};
 };
-using BellPtr = std::shared_ptr<Bell>;
+using NotifierPtr = std::shared_ptr<Notifier>;
 
 // Thread safety: none; the loop's thread only. Ownership: the context must outlive it.
 class Router {
@@ -43,11 +43,11 @@ class Router {
   // `path`: of a Unix socket, in a directory that only this user may enter. Throws
   // SystemError.
   Router(zmq::context_t& context, const std::string& path, const core::Limits& limits,
-         BellPtr bell);
+         NotifierPtr notifier);
   // With a key: only peers that hold it, under CURVE; somebody must answer ZAP for
   // core::kZapDomain.
   Router(zmq::context_t& context, const core::TcpAddress& address, const core::Limits& limits,
-         BellPtr bell, const std::optional<core::KeyPairs>& key);
+         NotifierPtr notifier, const std::optional<core::KeyPairs>& key);
 
   int fd() const { return fd_; }
   // Where it listens, as ZeroMQ says it: with the port that was chosen.
@@ -71,10 +71,10 @@ class Router {
   void take_options(const core::Limits& limits);
   zmq::message_t message_of(std::string_view route, std::string& frame);
 
-  const BellPtr bell_;
+  const NotifierPtr notifier_;
   zmq::socket_t socket_;
   int fd_ = -1;
   std::unordered_map<std::string, std::shared_ptr<Window>> windows_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -11,7 +11,7 @@
 #include <steward/core/auth_entrance.hpp>
 #include <steward/core/own_threads.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr const char* kQuestions = "inproc://zeromq.zap.01";
@@ -65,4 +65,4 @@ void ZapGate::stop() {
   end_.close();
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -8,7 +8,7 @@
 
 #include <zmq.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // A thread of its own. Make it before the first socket that asks is bound; destroy it, or stop()
 // it, before the context is closed. Thread safety: one thread at a time uses it.
@@ -27,4 +27,4 @@ class ZapGate {
   std::thread thread_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

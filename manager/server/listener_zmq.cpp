@@ -21,7 +21,7 @@
 #include <steward/manager/server/listener_router.hpp>
 #include <steward/manager/server/listener_zap.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr std::chrono::seconds kPortPatience{5};
@@ -74,7 +74,7 @@ class ZmqListener final : public Listener {
   bool receive_from(Router& router, char mark, Peer peer, Arrival& arrival);
 
   AcceptGuard accept_;  // outlives the context's threads
-  const BellPtr drained_ = std::make_shared<Bell>();
+  const NotifierPtr drained_ = std::make_shared<Notifier>();
   const core::Limits limits_;
   std::optional<core::KeyPairs> keys_;
   zmq::context_t context_{1};
@@ -120,10 +120,10 @@ bool ZmqListener::receive_from(Router& router, char mark, Peer peer, Arrival& ar
 
 // In turns: neither those who are near nor those who are far keep the others waiting.
 bool ZmqListener::receive(Arrival& arrival) {
-  if (!remote_) return receive_from(*local_, kLocal, Peer::visitor, arrival);
+  if (!remote_) return receive_from(*local_, kLocal, Peer::local, arrival);
   remotes_turn_ = !remotes_turn_;
   if (remotes_turn_ && receive_from(*remote_, kRemote, Peer::remote, arrival)) return true;
-  if (receive_from(*local_, kLocal, Peer::visitor, arrival)) return true;
+  if (receive_from(*local_, kLocal, Peer::local, arrival)) return true;
   return !remotes_turn_ && receive_from(*remote_, kRemote, Peer::remote, arrival);
 }
 
@@ -176,4 +176,4 @@ std::unique_ptr<Listener> listen_zmq(const Directory& directory, const core::Lim
   return std::make_unique<ZmqListener>(directory, limits, entrance);
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

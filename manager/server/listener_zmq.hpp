@@ -9,7 +9,7 @@
 #include <steward/manager/server/directory.hpp>
 #include <steward/manager/server/listener.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Where other hosts come in.
 struct RemoteEntrance {
@@ -26,4 +26,4 @@ void check_entrance(const RemoteEntrance& entrance);
 std::unique_ptr<Listener> listen_zmq(const Directory& directory, const core::Limits& limits,
                                      const RemoteEntrance& entrance = {});
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

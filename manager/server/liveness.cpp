@@ -6,10 +6,11 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
-// Nothing is said at the door once the ticket is redeemed: whatever can be read there is the end.
+// Nothing is said at the control socket once the ticket is redeemed: whatever can be read there is
+// the end.
 bool has_hung_up(int socket) {
   try {
     return !shm::receive_with_fds(socket, 1, shm::Wait::none).would_block;
@@ -21,25 +22,25 @@ bool has_hung_up(int socket) {
 }  // namespace
 
 Liveness::~Liveness() {
-  while (!visitors_.empty()) forget(core::SessionId(visitors_.begin()->first));
+  while (!peers_.empty()) forget(core::SessionId(peers_.begin()->first));
 }
 
-bool Liveness::watch(const core::SessionId& session, Visitor visitor) {
-  if (shm::has_ended(visitor.pidfd.get()) || has_hung_up(visitor.socket.get())) return false;
-  const auto [place, added] = visitors_.emplace(session, std::move(visitor));
+bool Liveness::watch(const core::SessionId& session, LocalPeer peer) {
+  if (shm::has_ended(peer.pidfd.get()) || has_hung_up(peer.socket.get())) return false;
+  const auto [place, added] = peers_.emplace(session, std::move(peer));
   poller_.add(place->second.socket.get(), [this, session] { look(session); });
   poller_.add(place->second.pidfd.get(), [this, session] { look(session); });
   return true;
 }
 
 void Liveness::look(const core::SessionId& session) {
-  const auto place = visitors_.find(session);
-  if (place == visitors_.end()) return;
-  const Visitor& visitor = place->second;
-  if (!shm::has_ended(visitor.pidfd.get()) && !has_hung_up(visitor.socket.get())) return;
+  const auto place = peers_.find(session);
+  if (place == peers_.end()) return;
+  const LocalPeer& peer = place->second;
+  if (!shm::has_ended(peer.pidfd.get()) && !has_hung_up(peer.socket.get())) return;
   // Said once: both descriptors stay readable from now on.
-  poller_.remove(visitor.socket.get());
-  poller_.remove(visitor.pidfd.get());
+  poller_.remove(peer.socket.get());
+  poller_.remove(peer.pidfd.get());
   dead_.push_back(session);
 }
 
@@ -76,17 +77,17 @@ void Liveness::forget(const core::SessionId& session) {
     leases_.erase(lease->second);
     leased_.erase(lease);
   }
-  const auto place = visitors_.find(session);
-  if (place == visitors_.end()) return;
+  const auto place = peers_.find(session);
+  if (place == peers_.end()) return;
   poller_.remove(place->second.socket.get());
   poller_.remove(place->second.pidfd.get());
   left_.push_back(std::move(place->second));
-  visitors_.erase(place);
+  peers_.erase(place);
 }
 
 pid_t Liveness::pid_of(const core::SessionId& session) const {
-  const auto place = visitors_.find(session);
-  return place == visitors_.end() ? 0 : place->second.pid;
+  const auto place = peers_.find(session);
+  return place == peers_.end() ? 0 : place->second.pid;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -1,5 +1,5 @@
 // Liveness: whose process is still there. A local session ends when its process does, or when its
-// side door closes, whichever is seen first: a forked child that inherited the socket hides a
+// control socket closes, whichever is seen first: a forked child that inherited the socket hides a
 // hang-up, the pidfd hides nothing. Of a remote one nobody tells: it lives by a lease, which every
 // word from its client renews.
 #pragma once
@@ -12,11 +12,11 @@
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/manager/server/poller.hpp>
-#include <steward/manager/server/side_door.hpp>
+#include <steward/manager/server/control_socket.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
-// Thread safety: none; the loop's thread only. Owns the visitors' descriptors. The poller must
+// Thread safety: none; the loop's thread only. Owns the peers' descriptors. The poller must
 // outlive it.
 class Liveness {
  public:
@@ -25,8 +25,8 @@ class Liveness {
   Liveness& operator=(const Liveness&) = delete;
   ~Liveness();
 
-  // False: the visitor is gone already.
-  bool watch(const core::SessionId& session, Visitor visitor);
+  // False: the peer is gone already.
+  bool watch(const core::SessionId& session, LocalPeer peer);
   // A session that lives by a lease from now on.
   void lease(const core::SessionId& session, core::Time now);
   // Its client was heard. Nothing for sessions without a lease.
@@ -36,8 +36,8 @@ class Liveness {
   // When the next lease is over.
   core::Deadline next_deadline() const;
 
-  // The session has ended. Its door stays open until close_left(), so that a client that is still
-  // there hears the last words before it finds the door closed.
+  // The session has ended. Its control socket stays open until close_left(), so that a client that
+  // is still there hears the last words before it finds the control socket closed.
   void forget(const core::SessionId& session);
   void close_left() { left_.clear(); }
 
@@ -62,11 +62,11 @@ class Liveness {
 
   Poller& poller_;
   const core::Duration lease_;
-  std::unordered_map<core::SessionId, Visitor> visitors_;
+  std::unordered_map<core::SessionId, LocalPeer> peers_;
   std::list<Lease> leases_;  // who was heard last stands last
   std::unordered_map<core::SessionId, std::list<Lease>::iterator> leased_;
   std::vector<core::SessionId> dead_;
-  std::vector<Visitor> left_;
+  std::vector<LocalPeer> left_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

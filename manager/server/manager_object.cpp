@@ -9,7 +9,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/core_impl.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using Impl = Core::Impl;
@@ -231,4 +231,4 @@ Value Core::Impl::serve_manager(Session& session, std::string_view method, Argum
   return found->serve(*this, session, arguments);
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -19,7 +19,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/manager/server/work.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Sessions in the order of their opening; never reused.
 enum class SessionNumber : std::uint64_t {};
@@ -178,4 +178,4 @@ struct Environment {
   std::uint64_t item_bytes = kItemBytesMost;  // the longest item of a queue, as an answer has it
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -4,7 +4,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 class ObjectTable::CountedReference final : public core::Reference {
  public:
@@ -103,4 +103,4 @@ void ObjectTable::save(Saver& out) const {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -1,9 +1,9 @@
 // The object table: which objects exist, and how often each is referred to.
 //
 // Counting is ownership: every holder of an object (a session's grant, a name, a lease, a Value
-// inside another object) holds the same core::ReferencePtr. When the last copy goes, the object's
-// id is put on a list, and the core destroys it at the end of the input, one by one, never inside
-// another method.
+// inside another object) holds the same detail::core::ReferencePtr. When the last copy goes, the
+// object's id is put on a list, and the core destroys it at the end of the input, one by one, never
+// inside another method.
 //
 // Thread safety: none; part of the core.
 #pragma once
@@ -20,7 +20,7 @@
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/object.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // What an empty object takes, its entry and its handle included; rounded up.
 inline constexpr std::size_t kObjectBytes = 1024;
@@ -87,4 +87,4 @@ class ObjectTable {
   std::unordered_map<const Class*, std::size_t> counts_;  // never walked
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -9,7 +9,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/core/wire.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // Version, kind and two array headers around the replies.
@@ -209,4 +209,4 @@ void Outbox::forget(const std::string& route) {
   listener_.forget(route);
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

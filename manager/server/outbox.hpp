@@ -17,7 +17,7 @@
 #include <steward/core/limits.hpp>
 #include <steward/manager/server/listener.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // What went one way since the start.
 struct Traffic {
@@ -106,4 +106,4 @@ class Outbox {
   Traffic sent_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 ParkId ParkedCalls::add(const ParkedCall& call) {
   const ParkId id{++last_id_};
@@ -51,4 +51,4 @@ void ParkedCalls::save(Saver& out) const {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -13,7 +13,7 @@
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/object.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 struct ParkedCall {
   CallKey key;
@@ -44,4 +44,4 @@ class ParkedCalls {
   std::set<std::pair<core::Time, ParkId>> by_deadline_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

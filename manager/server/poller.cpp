@@ -11,7 +11,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr std::size_t kEventsPerWait = 256;
@@ -67,4 +67,4 @@ void Poller::wait(std::optional<core::Duration> longest) {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -10,7 +10,7 @@
 #include <steward/core/clock.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Where the loop gets the time from; tests bring their own.
 using Clock = std::function<core::Time()>;
@@ -44,4 +44,4 @@ class Poller {
   std::unordered_map<int, Entry> entries_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

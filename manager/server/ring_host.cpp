@@ -12,7 +12,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/descriptors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr core::Time kNow = shm::SharedQueue::kNow;
@@ -584,4 +584,4 @@ std::size_t RingHost::waiting() const {
   return count;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

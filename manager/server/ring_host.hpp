@@ -18,7 +18,7 @@
 #include <steward/manager/server/work.hpp>
 #include <steward/shm/shared_queue.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Local processes may write what they like into a ring's memory: whatever comes of that is an error
 // of the calls that meet it. What was handed over is reserved on the ring without end (of time the
@@ -197,4 +197,4 @@ class RingHost {
   core::Time last_slice_{};
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -5,7 +5,7 @@
 
 #include <steward/manager/server/ring_host.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // Blocks that are looked at in one pass, of all rings together: a millisecond or so, while the
@@ -89,4 +89,4 @@ bool RingHost::search(Ring& ring, std::uint32_t& left, core::Time now) {
   return search.next.empty();
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

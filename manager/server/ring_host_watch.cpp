@@ -5,7 +5,7 @@
 
 #include <steward/manager/server/ring_host.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // What a call that found nothing waits for at the longest without a look.
@@ -86,4 +86,4 @@ void RingHost::look_for_dead(bool slice, core::Time now) {
   if (place != rings_.end()) next_to_recover_ = place->first;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

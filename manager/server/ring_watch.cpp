@@ -14,7 +14,7 @@
 #include <steward/core/own_threads.hpp>
 #include <steward/shm/wait_any.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr core::Duration kLong = std::chrono::hours(1);
@@ -122,4 +122,4 @@ void RingWatch::run() {
   // Whoever sleeps elsewhere goes on by itself: the rings end with their server.
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -14,7 +14,7 @@
 #include <steward/shm/wait.hpp>
 #include <steward/shm/wait_any.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // The waiting protocol is that of shm/wait.hpp, with its parts in two threads: the loop's thread
 // sets the flag of a word and looks at the ring once more, this one sleeps on exactly the word that
@@ -72,4 +72,4 @@ class RingWatch {
   std::thread thread_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -16,7 +16,7 @@
 #include <steward/manager/server/descriptors.hpp>
 #include <steward/manager/server/input_log.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // What one pass takes in. More would make the first client in a batch wait for the last.
@@ -28,7 +28,7 @@ constexpr std::size_t kKeptBytes = 64U << 10U;
 // A manager that could serve only a handful of clients should not start.
 constexpr std::size_t kDescriptorFloor = 128;
 constexpr std::size_t kOwnDescriptors = 64;
-constexpr int kDoorBacklog = 1024;
+constexpr int kControlBacklog = 1024;
 
 Identity new_identity(std::vector<std::string> addresses) {
   Identity identity;
@@ -49,7 +49,7 @@ core::Deadline earlier(core::Deadline a, core::Deadline b) {
 
 ServerOptions within(ServerOptions options, std::size_t descriptors) {
   const std::size_t for_clients = descriptors - std::min(descriptors, kOwnDescriptors);
-  // Where others come in, the cheapest sessions decide: the side door looks after its own.
+  // Where others come in, the cheapest sessions decide: the control socket looks after its own.
   const std::size_t each =
       options.entrance.address.empty() ? kDescriptorsPerSession : kDescriptorsPerRemoteSession;
   options.limits.sessions = std::min(options.limits.sessions, for_clients / each);
@@ -84,17 +84,17 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
   liveness_.emplace(poller_, options_.limits.session_lease);
   outbox_.emplace(*listener_, options_.limits);
   rings_.emplace(poller_, options_.limits, descriptors);
-  // The door opens last: whoever comes through it is served.
+  // The control socket opens last: whoever comes through it is served.
   if (directory_) {
-    door_.emplace(poller_, options_.clock, directory_->door(),
-                  SideDoor::Invitation{core_->identity().incarnation, addresses_},
+    control_.emplace(poller_, options_.clock, directory_->control(),
+                  ControlSocket::Welcome{core_->identity().incarnation, addresses_},
                   options_.limits, descriptors);
-    if (!options_.door.empty()) {
-      door_path_.emplace(options_.door, SOCK_SEQPACKET, kDoorBacklog);
-      door_->open_at(door_path_->fd());
+    if (!options_.control.empty()) {
+      control_path_.emplace(options_.control, SOCK_SEQPACKET, kControlBacklog);
+      control_->open_at(control_path_->fd());
     }
   }
-  connections_.emplace(*core_, door_ ? &*door_ : nullptr, *liveness_, *outbox_,
+  connections_.emplace(*core_, control_ ? &*control_ : nullptr, *liveness_, *outbox_,
                        [this](const Input& input) { feed(input); }, options_.note);
   watch_listener();
   core::erase(options_.entrance.key);  // what is needed of it was derived
@@ -112,7 +112,7 @@ Server::~Server() {
   try {
     shut_down();
   } catch (const std::exception&) {
-    // Clients see the end all the same: their doors close.
+    // Clients see the end all the same: their control sockets close.
   }
 }
 
@@ -155,11 +155,11 @@ void Server::step(std::optional<core::Duration> longest) {
     pass_gate();  // what a ring has comes before the end of the wait for it
     if (is_due()) feed(input::Tick{});
   }
-  if (door_) {
-    door_->refuse(core_->number_of_sessions() < options_.limits.sessions
+  if (control_) {
+    control_->refuse(core_->number_of_sessions() < options_.limits.sessions
                       ? ""
                       : "the manager has as many sessions as it may");
-    door_->tick(now_);
+    control_->tick(now_);
     serve_ring_requests();
     answer_inquiries();
   }
@@ -225,7 +225,7 @@ core::Deadline Server::next_deadline() const {
   next = earlier(next, liveness_->next_deadline());
   next = earlier(next, rings_->next_deadline());
   if (flood_guard_) next = earlier(next, flood_guard_->next_look());
-  return door_ ? earlier(next, door_->next_deadline()) : next;
+  return control_ ? earlier(next, control_->next_deadline()) : next;
 }
 
 void Server::collect(std::size_t frames) {
@@ -312,7 +312,7 @@ void Server::pass_gate() {
 }
 
 void Server::serve_ring_requests() {
-  for (const RingRequest& request : door_->take_ring_requests()) {
+  for (const RingRequest& request : control_->take_ring_requests()) {
     try {
       serve(request);
     } catch (const std::exception& error) {
@@ -333,9 +333,9 @@ void Server::serve(const RingRequest& request) {
 }
 
 void Server::answer_inquiries() {
-  for (const Inquiry& inquiry : door_->take_inquiries()) {
+  for (const Inquiry& inquiry : control_->take_inquiries()) {
     std::vector<std::string> addresses = addresses_;
-    if (door_path_) addresses.push_back("ipc://" + door_path_->path());
+    if (control_path_) addresses.push_back("ipc://" + control_path_->path());
     inquiry.answer(core_->identity().started_unix_ms, core_->number_of_objects(), addresses);
   }
 }
@@ -343,8 +343,8 @@ void Server::answer_inquiries() {
 void Server::shut_down() {
   if (!listener_) return;
   ended_ = true;
-  door_.reset();
-  door_path_.reset();
+  control_.reset();
+  control_path_.reset();
   connections_->say_goodbye();
   pass_gate();
   rings_.reset();
@@ -355,9 +355,9 @@ void Server::shut_down() {
   listener_.reset();
   core_.reset();
   directory_.reset();
-  // Last: a client that sees its door close, and has not heard the last words, looks whether this
-  // process is still there.
+  // Last: a client that sees its control socket close, and has not heard the last words, looks
+  // whether this process is still there.
   liveness_.reset();
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -25,18 +25,18 @@
 #include <steward/manager/server/outbox.hpp>
 #include <steward/manager/server/poller.hpp>
 #include <steward/manager/server/ring_host.hpp>
-#include <steward/manager/server/side_door.hpp>
+#include <steward/manager/server/control_socket.hpp>
 #include <steward/manager/server/statistics.hpp>
 #include <steward/shm/socket_path.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 struct ServerOptions {
   core::Limits limits = {};
   // Where other hosts come in; nowhere, if its address is empty.
   RemoteEntrance entrance = {};
-  // A path where its side door opens too; nowhere, if it is empty.
-  std::string door = {};
+  // A path where its control socket opens too; nowhere, if it is empty.
+  std::string control = {};
   Clock clock = std::chrono::steady_clock::now;
   // Told in a sentence of what an operator should know: a client cut off, and why.
   std::function<void(std::string_view)> note = {};
@@ -48,11 +48,11 @@ struct ServerOptions {
 // and by signal handlers.
 class Server {
  public:
-  // With a directory of its own, a ZeroMQ socket and a side door in it; clients may connect when
-  // this returns. Throws SystemError, Overloaded (descriptors), BadCall (the entrance).
+  // With a directory of its own, a ZeroMQ socket and a control socket in it; clients may connect
+  // when this returns. Throws SystemError, Overloaded (descriptors), BadCall (the entrance).
   explicit Server(Registry classes, ServerOptions options = {});
   // Over a listener that exists already; `entrance` is not used then. Without a directory there is
-  // no side door: only those get in whom the listener vouches for.
+  // no control socket: only those get in whom the listener vouches for.
   Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener,
          Registry classes, ServerOptions options = {});
   Server(const Server&) = delete;
@@ -66,7 +66,7 @@ class Server {
   const Incidents& incidents() const { return connections_->incidents(); }
   // Of queues whose items are in shared memory.
   const RingHost& rings() const { return *rings_; }
-  std::size_t visitors_pending() const { return door_ ? door_->pending() : 0; }
+  std::size_t peers_pending() const { return control_ ? control_->pending() : 0; }
 
   // Ends the loop once this is readable: an owner's pidfd, a signalfd. Borrowed.
   void end_with(int fd);
@@ -116,8 +116,8 @@ class Server {
   std::unique_ptr<Core> core_;
   Poller poller_;
   std::optional<RingHost> rings_;
-  std::optional<shm::SocketPath> door_path_;
-  std::optional<SideDoor> door_;
+  std::optional<shm::SocketPath> control_path_;
+  std::optional<ControlSocket> control_;
   std::optional<Liveness> liveness_;
   std::optional<Outbox> outbox_;
   std::optional<Connections> connections_;
@@ -135,4 +135,4 @@ class Server {
   std::vector<std::string> inputs_;  // of this batch, if the engine keeps them
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

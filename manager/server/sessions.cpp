@@ -1,6 +1,6 @@
 #include <steward/manager/server/sessions.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 void Session::store(core::Seq seq, StoredReply reply) {
   reply_bytes += reply->size() + kStoredReplyCost;
@@ -87,4 +87,4 @@ void Sessions::save(Saver& out) const {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

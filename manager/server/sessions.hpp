@@ -14,7 +14,7 @@
 #include <steward/core/wire.hpp>
 #include <steward/manager/server/object.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // What was answered to a changing call, kept for a retry. Empty bytes: a post that succeeded.
 using StoredReply = std::shared_ptr<const std::string>;
@@ -70,4 +70,4 @@ class Sessions {
   std::unordered_map<core::SessionId, SessionNumber> by_id_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

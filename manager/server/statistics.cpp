@@ -8,7 +8,7 @@
 
 #include <steward/manager/server/flood_guard.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // How calls to what does not exist are listed.
@@ -108,4 +108,4 @@ Value Statistics::report(const Core& core, const Incidents& incidents, const Tra
        {"limits", Value::of_map(limits_of(core.limits()))}});
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -13,7 +13,7 @@
 #include <steward/manager/server/core.hpp>
 #include <steward/manager/server/outbox.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Thread safety: none; the loop's thread only. The registry must outlive it.
 class Statistics {
@@ -60,4 +60,4 @@ class Statistics {
   Traffic received_;
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

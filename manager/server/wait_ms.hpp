@@ -7,7 +7,7 @@
 
 #include <steward/core/clock.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // When a wait that begins now ends; nullopt: never.
 inline core::Deadline end_of_wait(std::optional<std::uint64_t> wait_ms, core::Time now) {
@@ -17,4 +17,4 @@ inline core::Deadline end_of_wait(std::optional<std::uint64_t> wait_ms, core::Ti
   return now + std::chrono::milliseconds(static_cast<std::int64_t>(*wait_ms));
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

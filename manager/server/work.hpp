@@ -14,7 +14,7 @@
 #include <steward/core/ids.hpp>
 #include <steward/core/limits.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // A call that waits in the core for somebody else's; rising, never reused, so that a std::map by
 // ParkId is a first-in first-out queue that a waiter can leave in the middle.
@@ -113,4 +113,4 @@ struct WorkResult {
   std::vector<std::uint64_t> let_go = {};
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

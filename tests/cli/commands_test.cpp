@@ -7,7 +7,7 @@
 
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::ContainsRegex;
@@ -227,4 +227,4 @@ TEST_F(Commands, LeaveNothingBehind) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 class Completion : public ManagerShellTest {
@@ -101,4 +101,4 @@ TEST_F(Completion, OffersNamesOfManagers) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

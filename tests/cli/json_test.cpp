@@ -16,7 +16,7 @@
 #include <steward/cli/usage.hpp>
 #include <steward/tests/core/support.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using cli::from_json;
@@ -216,4 +216,4 @@ TEST(Base64, IsThatOfTheStandard) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 #include <steward/core/codec.hpp>
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::HasSubstr;
@@ -174,4 +174,4 @@ TEST_F(Lines, AnObjectNamedSoIsCalledAsAnyOther) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -11,7 +11,7 @@
 
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -151,4 +151,4 @@ TEST_F(Places, AnyCharacterMayBeInTheirNames) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

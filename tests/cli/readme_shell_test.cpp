@@ -10,7 +10,7 @@
 
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 class ReadmeShell : public ShellTest {};
@@ -49,4 +49,4 @@ TEST_F(ReadmeShell, PrintsWhatTheReadmeShows) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

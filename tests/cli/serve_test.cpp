@@ -10,7 +10,7 @@
 
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::HasSubstr;
@@ -97,4 +97,4 @@ TEST_F(Serve, WithoutAKeyItDoesNotListenOffThisHost) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

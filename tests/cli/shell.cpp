@@ -14,7 +14,7 @@
 
 #include <steward/tests/examples/spawn.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -123,4 +123,4 @@ Ran Served::wait() {
   return ran;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

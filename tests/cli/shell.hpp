@@ -10,7 +10,7 @@
 
 #include <steward/steward.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct Ran {
   int code = 0;  // negative: the signal that ended it
@@ -78,4 +78,4 @@ class Served {
   int out_ = -1;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -17,7 +17,7 @@
 #include <steward/shm/poll.hpp>
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -321,4 +321,4 @@ TEST_F(Standing, WhoDoesNotAnswerIsSaidOnStandardErrorAndTheOthersAreListed) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

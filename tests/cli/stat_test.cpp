@@ -12,7 +12,7 @@
 #include <steward/cli/prometheus.hpp>
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::HasSubstr;
@@ -108,4 +108,4 @@ TEST(Prometheus, NothingInALabelEndsItsLineOrMovesACursor) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -16,7 +16,7 @@
 #include <steward/shm/unique_fd.hpp>
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -87,4 +87,4 @@ TEST_F(Systemd, OneWhoDoesNotListenKeepsNoManagerFromItsClients) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

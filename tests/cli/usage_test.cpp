@@ -12,7 +12,7 @@
 #include <steward/core/auth_key.hpp>
 #include <steward/tests/cli/shell.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::EndsWith;
@@ -180,4 +180,4 @@ TEST_F(Usage, KeyFilesMustBeFilesWithAKey) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -7,7 +7,7 @@
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/shm/failing_new.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Effect;
@@ -58,4 +58,4 @@ TEST_F(AllocationsTest, ThatFailFailTheCallAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

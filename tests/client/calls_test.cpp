@@ -5,7 +5,7 @@
 
 #include <steward/client/session/calls.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -171,4 +171,4 @@ TEST_F(CallsTest, BeginWithNumbersOfTheirOwnOnANewSession) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -1,4 +1,4 @@
-// Sessions over real sockets: side door, ZeroMQ, their ends.
+// Sessions over real sockets: control socket, ZeroMQ, their ends.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 #include <steward/client/address.hpp>
 #include <steward/client/reference.hpp>
-#include <steward/client/side_door.hpp>
+#include <steward/client/control_socket.hpp>
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/ipc_address.hpp>
@@ -27,7 +27,7 @@
 #include <steward/tests/client/programs.hpp>
 #include <steward/tests/sanitized.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -108,18 +108,18 @@ TEST_F(ConnectTest, ATokenIsOpenedWhereItsAddressesSay) {
 TEST_F(ConnectTest, AForeignHandleInAResultIsDialledWhenItIsUsedAndByTheDeadline) {
   FakeHouse house;
   const client::SessionPtr session = client::connect(house.address());
-  FakeHouse elsewhere(Door::mute);
+  FakeHouse elsewhere(Control::mute);
   core::Token token;
   token.incarnation = core::random_id<core::Incarnation>();
   token.object = kList;
   token.type = "list";
   token.addresses = {elsewhere.address()};
   const core::ReferencePtr decoded = session->travel().incoming(token);
-  EXPECT_EQ(elsewhere.visitors(), 0U);
+  EXPECT_EQ(elsewhere.peers(), 0U);
   const auto before = std::chrono::steady_clock::now();
   EXPECT_THROW(client::session_of(decoded, core::deadline_after(20ms)), Disconnected);
   EXPECT_LT(std::chrono::steady_clock::now() - before, 9s) << "not the timeout of connecting";
-  EXPECT_EQ(elsewhere.visitors(), 1U);
+  EXPECT_EQ(elsewhere.peers(), 1U);
 }
 
 TEST_F(ConnectTest, SessionsThatNobodyUsesAnyMoreEnd) {
@@ -187,24 +187,24 @@ TEST_F(ConnectTest, WithoutDescriptorsItIsSaidSo) {
 }
 
 TEST_F(ConnectTest, ARefusalIsTold) {
-  FakeHouse house(Door::refuses);
+  FakeHouse house(Control::refuses);
   const std::string text = thrown<Disconnected>([&] { client::connect(house.address()); });
   EXPECT_NE(text.find("refused: it is closed today"), text.npos) << text;
 }
 
-TEST_F(ConnectTest, ARefusalIsToldAlsoByADoorThatDidNotListen) {
-  FakeHouse house(Door::refuses_unheard);
+TEST_F(ConnectTest, ARefusalIsToldAlsoByAControlSocketThatDidNotListen) {
+  FakeHouse house(Control::refuses_unheard);
   const std::string text = thrown<Disconnected>([&] { client::connect(house.address()); });
   EXPECT_NE(text.find("refused: it is full"), text.npos) << text;
 }
 
-TEST_F(ConnectTest, AMuteDoorIsGivenUp) {
-  FakeHouse house(Door::mute);
+TEST_F(ConnectTest, AMuteControlSocketIsGivenUp) {
+  FakeHouse house(Control::mute);
   EXPECT_THROW(client::connect(house.address(), {.timeout = 20ms}), Disconnected);
 }
 
 TEST_F(ConnectTest, AForeignPidfdIsNotBelieved) {
-  FakeHouse house(Door::shows_foreign_pidfd);
+  FakeHouse house(Control::shows_foreign_pidfd);
   EXPECT_THROW(client::connect(house.address()), AuthenticationError);
 }
 
@@ -249,7 +249,7 @@ class DeathTest : public ConnectTest {
   ~DeathTest() override {
     child.kill();
     std::filesystem::remove_all(
-        std::filesystem::path(client::parse_ipc(address)->door).parent_path());
+        std::filesystem::path(client::parse_ipc(address)->control).parent_path());
   }
 
   Forked child;
@@ -304,4 +304,4 @@ TEST(ExitTest, AProgramThatEndsSaysGoodbye) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -18,7 +18,7 @@
 #include <steward/client/session/leadership.hpp>
 #include <steward/tests/client/fake_house.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Effect;
@@ -247,9 +247,9 @@ class DialTest : public DriverTest {
     link->connect();
     Driver::Connection made;
     made.transport = link->transport();
-    made.introduction.ticket = manager.new_ticket();
-    made.introduction.incarnation = manager.incarnation();
-    made.introduction.addresses = {std::string(kAddress)};
+    made.welcome.ticket = manager.new_ticket();
+    made.welcome.incarnation = manager.incarnation();
+    made.welcome.addresses = {std::string(kAddress)};
     return made;
   }
 
@@ -323,4 +323,4 @@ TEST_F(DriverTest, ASessionWhoseManagerIsGoneGivesItsDescriptorsBack) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

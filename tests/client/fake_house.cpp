@@ -17,19 +17,19 @@
 
 #include <zmq.hpp>
 
-#include <steward/client/side_door.hpp>
+#include <steward/client/control_socket.hpp>
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class FakeHouse::Loop {
  public:
-  Loop(FakeManager& manager, std::string directory, Door door)
-      : manager_(manager), directory_(std::move(directory)), door_(door),
-        bell_(::eventfd(0, EFD_CLOEXEC)) {
+  Loop(FakeManager& manager, std::string directory, Control control)
+      : manager_(manager), directory_(std::move(directory)), control_(control),
+        notifier_(::eventfd(0, EFD_CLOEXEC)) {
     listen();
     bind();
     thread_ = std::thread([this] { run(); });
@@ -47,7 +47,7 @@ class FakeHouse::Loop {
     std::unique_lock lock(mutex_);
     order_ = order;
     const std::uint64_t one = 1;
-    if (::write(bell_.get(), &one, sizeof one) < 0) std::abort();
+    if (::write(notifier_.get(), &one, sizeof one) < 0) std::abort();
     done_.wait(lock, [this] { return order_ == Order::none; });
   }
 
@@ -55,7 +55,7 @@ class FakeHouse::Loop {
   void listen() {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    const std::string path = directory_ + "/" + std::string(client::kDoorName);
+    const std::string path = directory_ + "/" + std::string(client::kControlName);
     std::memcpy(address.sun_path, path.data(), path.size());
     listener_.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     if (::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
@@ -75,21 +75,21 @@ class FakeHouse::Loop {
     for (;;) {
       std::vector<zmq::pollitem_t> items{{router_.handle(), 0, ZMQ_POLLIN, 0},
                                          {nullptr, listener_.get(), ZMQ_POLLIN, 0},
-                                         {nullptr, bell_.get(), ZMQ_POLLIN, 0}};
+                                         {nullptr, notifier_.get(), ZMQ_POLLIN, 0}};
       zmq::poll(items, std::chrono::milliseconds(-1));
       if (items[0].revents != 0) serve();
-      if (items[1].revents != 0) open_door();
+      if (items[1].revents != 0) open_control();
       if (items[2].revents != 0 && !obey()) return;
     }
   }
 
   bool obey() {
     std::uint64_t count;
-    if (::read(bell_.get(), &count, sizeof count) < 0) std::abort();
+    if (::read(notifier_.get(), &count, sizeof count) < 0) std::abort();
     const std::lock_guard lock(mutex_);
     const Order order = std::exchange(order_, Order::none);
     if (order == Order::restart) bind();
-    if (order == Order::hang_up) visitors_.clear();
+    if (order == Order::hang_up) peers_.clear();
     done_.notify_all();
     return order != Order::stop;
   }
@@ -114,52 +114,52 @@ class FakeHouse::Loop {
     std::string answer;
     core::Writer writer(answer);
     writer.array(3);
-    writer.natural(client::kDoorVersion);
+    writer.natural(client::kControlVersion);
     writer.nil();
     writer.string(reason);
     return answer;
   }
-  void open_door() {
+  void open_control() {
     ++came_;
-    shm::UniqueFd visitor(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (door_ == Door::refuses_unheard) {
-      pollfd knock{visitor.get(), POLLIN, 0};
-      ::poll(&knock, 1, -1);
-      shm::send_with_fds(visitor.get(), refusal("it is full"));
+    shm::UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (control_ == Control::refuses_unheard) {
+      pollfd arrived{peer.get(), POLLIN, 0};
+      ::poll(&arrived, 1, -1);
+      shm::send_with_fds(peer.get(), refusal("it is full"));
       return;
     }
-    const auto received = shm::receive_with_fds(visitor.get(), client::kDoorMessageBytes);
-    if (!received.message || door_ == Door::mute) {
-      visitors_.push_back(std::move(visitor));
+    const auto received = shm::receive_with_fds(peer.get(), client::kControlMessageBytes);
+    if (!received.message || control_ == Control::mute) {
+      peers_.push_back(std::move(peer));
       return;
     }
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    ::getsockopt(visitor.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    ucred who{};
+    socklen_t size = sizeof who;
+    ::getsockopt(peer.get(), SOL_SOCKET, SO_PEERCRED, &who, &size);
     const auto& fds = received.message->fds;
-    const bool shown = fds.size() == 1 && shm::pid_of(fds.front().get()) == peer.pid;
-    if (door_ == Door::refuses || !shown) {
+    const bool shown = fds.size() == 1 && shm::pid_of(fds.front().get()) == who.pid;
+    if (control_ == Control::refuses || !shown) {
       const auto* reason = shown ? "it is closed today" : "no pidfd was shown";
-      shm::send_with_fds(visitor.get(), refusal(reason));
+      shm::send_with_fds(peer.get(), refusal(reason));
       return;
     }
     std::string answer;
     core::Writer writer(answer);
     writer.array(4);
-    writer.natural(client::kDoorVersion);
+    writer.natural(client::kControlVersion);
     writer.bytes(manager_.new_ticket());
     writer.bytes(manager_.incarnation().view());
     writer.array(1);
     writer.string("ipc://" + directory_ + "/manager.sock");
-    const pid_t pid = door_ == Door::shows_foreign_pidfd ? ::getppid() : ::getpid();
-    shm::send_with_fds(visitor.get(), answer, {shm::pidfd_of(pid).get()});
-    visitors_.push_back(std::move(visitor));
+    const pid_t pid = control_ == Control::shows_foreign_pidfd ? ::getppid() : ::getpid();
+    shm::send_with_fds(peer.get(), answer, {shm::pidfd_of(pid).get()});
+    peers_.push_back(std::move(peer));
   }
 
   FakeManager& manager_;
   const std::string directory_;
-  const Door door_;
-  const shm::UniqueFd bell_;
+  const Control control_;
+  const shm::UniqueFd notifier_;
 
   std::atomic<std::size_t> came_ = 0;
   std::mutex mutex_;
@@ -171,16 +171,16 @@ class FakeHouse::Loop {
   zmq::socket_t router_;
   std::uint64_t generation_ = 0;
   shm::UniqueFd listener_;
-  std::vector<shm::UniqueFd> visitors_;
+  std::vector<shm::UniqueFd> peers_;
   std::map<std::string, std::uint64_t> connections_;
   std::thread thread_;
 };
 
-FakeHouse::FakeHouse(Door door) {
+FakeHouse::FakeHouse(Control control) {
   std::string pattern = std::filesystem::temp_directory_path() / "steward-client-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a directory");
   directory_ = pattern;
-  loop_ = std::make_unique<Loop>(manager_, directory_, door);
+  loop_ = std::make_unique<Loop>(manager_, directory_, control);
 }
 
 FakeHouse::~FakeHouse() {
@@ -189,7 +189,7 @@ FakeHouse::~FakeHouse() {
 }
 
 void FakeHouse::restart_router() { loop_->tell(Loop::Order::restart); }
-std::size_t FakeHouse::visitors() const { return loop_->came(); }
+std::size_t FakeHouse::peers() const { return loop_->came(); }
 void FakeHouse::hang_up() { loop_->tell(Loop::Order::hang_up); }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -1,5 +1,5 @@
 // FakeHouse: a FakeManager that lives in a directory, with a real ROUTER socket and a real side
-// door, served by a thread of its own or by a process of its own.
+// control socket, served by a thread of its own or by a process of its own.
 //
 // Thread safety: the public functions may be called from any thread.
 #pragma once
@@ -11,20 +11,20 @@
 
 #include <steward/tests/client/fake_manager.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
-// How the door answers.
-enum class Door {
+// How the control socket answers.
+enum class Control {
   opens,
   refuses,
-  refuses_unheard,  // without having read the knock, which is there
+  refuses_unheard,  // without having read the connect request, which is there
   mute,
   shows_foreign_pidfd,
 };
 
 class FakeHouse {
  public:
-  explicit FakeHouse(Door door = Door::opens);
+  explicit FakeHouse(Control control = Control::opens);
   ~FakeHouse();
 
   FakeManager& manager() { return manager_; }
@@ -33,9 +33,9 @@ class FakeHouse {
 
   // Breaks all ZeroMQ connections; clients may come back.
   void restart_router();
-  // How many have come to the side door.
-  std::size_t visitors() const;
-  // Hangs up on everybody who came through the side door.
+  // How many have come to the control socket.
+  std::size_t peers() const;
+  // Hangs up on everybody who came through the control socket.
   void hang_up();
 
  private:
@@ -45,4 +45,4 @@ class FakeHouse {
   std::unique_ptr<Loop> loop_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

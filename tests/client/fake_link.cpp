@@ -5,14 +5,14 @@
 
 #include <cstdlib>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using client::Arrival;
 
 class FakeLink::Socket final : public client::Transport {
  public:
   explicit Socket(std::shared_ptr<FakeLink> link)
-      : link_(std::move(link)), fds_{{link_->bell_.get(), POLLIN, 0}} {}
+      : link_(std::move(link)), fds_{{link_->notifier_.get(), POLLIN, 0}} {}
 
   const std::vector<pollfd>& poll_fds() const override { return fds_; }
 
@@ -57,7 +57,7 @@ class FakeLink::Socket final : public client::Transport {
 };
 
 FakeLink::FakeLink(Receiver receiver)
-    : receiver_(std::move(receiver)), bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+    : receiver_(std::move(receiver)), notifier_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 std::unique_ptr<client::Transport> FakeLink::transport() {
   return std::make_unique<Socket>(shared_from_this());
@@ -106,17 +106,17 @@ std::uint64_t FakeLink::connection() const {
 }
 
 void FakeLink::ring() {
-  if (rung_) return;
-  rung_ = true;
+  if (notified_) return;
+  notified_ = true;
   const std::uint64_t one = 1;
-  if (::write(bell_.get(), &one, sizeof one) < 0) std::abort();
+  if (::write(notifier_.get(), &one, sizeof one) < 0) std::abort();
 }
 
 void FakeLink::swallow_edge() {
-  if (!rung_) return;
-  rung_ = false;
+  if (!notified_) return;
+  notified_ = false;
   std::uint64_t count;
-  if (::read(bell_.get(), &count, sizeof count) < 0) std::abort();
+  if (::read(notifier_.get(), &count, sizeof count) < 0) std::abort();
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -17,7 +17,7 @@
 #include <steward/client/transport/transport.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class FakeLink : public std::enable_shared_from_this<FakeLink> {
  public:
@@ -54,7 +54,7 @@ class FakeLink : public std::enable_shared_from_this<FakeLink> {
   void swallow_edge();
 
   const Receiver receiver_;
-  const shm::UniqueFd bell_;
+  const shm::UniqueFd notifier_;
 
   mutable std::mutex mutex_;
   std::uint64_t connection_ = 0;
@@ -62,9 +62,9 @@ class FakeLink : public std::enable_shared_from_this<FakeLink> {
   bool seen_ = false;  // the client knows of the connection
   bool early_ = false;
   bool stalled_ = false;
-  bool rung_ = false;
+  bool notified_ = false;
   std::deque<std::string> frames_;
   std::deque<client::Arrival> events_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

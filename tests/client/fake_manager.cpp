@@ -5,7 +5,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 // As patient as the real one.
@@ -293,4 +293,4 @@ std::map<std::uint64_t, std::uint64_t> FakeManager::grants() const {
   return all;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -18,7 +18,7 @@
 #include <steward/core/token.hpp>
 #include <steward/core/wire.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // The methods, of any object but 0:
 //   echo(x) -> x              a read
@@ -123,4 +123,4 @@ std::int64_t integer_of(std::string_view encoded);
 // Of a list of this manager.
 core::Token list_token(const core::Incarnation& incarnation, std::uint64_t object);
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

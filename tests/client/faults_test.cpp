@@ -19,7 +19,7 @@
 #include <steward/tests/client/faulty_network.hpp>
 #include <steward/tests/client/seed.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -223,4 +223,4 @@ TEST_F(FaultsTest, NoReferenceLeaks) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,11 +8,11 @@
 #include <cstdlib>
 #include <utility>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 FaultyNetwork::FaultyNetwork(std::shared_ptr<server::LocalNetwork> network)
     : network_(std::move(network)),
-      bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      notifier_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       link_(std::make_shared<FakeLink>([this](std::uint64_t number, const std::string& frame) {
         carry(number, frame);
       })),
@@ -65,10 +65,10 @@ void FaultyNetwork::bring_back() {
       connection = connection_;
       number = number_;
     }
-    std::array<pollfd, 2> entries{{{bell_.get(), POLLIN, 0}, {connection->fd(), POLLIN, 0}}};
+    std::array<pollfd, 2> entries{{{notifier_.get(), POLLIN, 0}, {connection->fd(), POLLIN, 0}}};
     ::poll(entries.data(), entries.size(), -1);
     std::uint64_t count;
-    [[maybe_unused]] const ssize_t size = ::read(bell_.get(), &count, sizeof count);
+    [[maybe_unused]] const ssize_t size = ::read(notifier_.get(), &count, sizeof count);
     std::string frame;
     while (connection->receive(frame) == Connection::Got::frame) {
       const std::lock_guard lock(mutex_);
@@ -79,7 +79,7 @@ void FaultyNetwork::bring_back() {
 
 void FaultyNetwork::ring() {
   const std::uint64_t one = 1;
-  if (::write(bell_.get(), &one, sizeof one) < 0) std::abort();
+  if (::write(notifier_.get(), &one, sizeof one) < 0) std::abort();
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -13,7 +13,7 @@
 #include <steward/shm/unique_fd.hpp>
 #include <steward/tests/client/fake_link.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class FaultyNetwork {
  public:
@@ -35,7 +35,7 @@ class FaultyNetwork {
   void ring();
 
   const std::shared_ptr<server::LocalNetwork> network_;
-  const shm::UniqueFd bell_;
+  const shm::UniqueFd notifier_;
   std::shared_ptr<FakeLink> link_;
 
   std::mutex mutex_;
@@ -48,4 +48,4 @@ class FaultyNetwork {
   std::thread thread_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

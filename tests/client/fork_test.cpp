@@ -15,7 +15,7 @@
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -159,4 +159,4 @@ TEST_F(ForkTest, ThreadNumbersAreNotUsedTwice) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

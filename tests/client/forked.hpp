@@ -14,7 +14,7 @@
 #include <string>
 #include <utility>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Runs `body(out)` in a child, whose exit status is what it returns (255: it threw). What it writes
 // to `out` is read by line(). The destructor kills and reaps.
@@ -77,4 +77,4 @@ class Forked {
   int status_ = 0;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

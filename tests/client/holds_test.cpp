@@ -3,7 +3,7 @@
 
 #include <steward/client/session/holds.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Holds;
@@ -102,4 +102,4 @@ TEST(Holds, WithoutAProxyDoNotGrowWithoutEnd) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

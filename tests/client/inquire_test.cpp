@@ -15,13 +15,13 @@
 #include <gtest/gtest.h>
 
 #include <steward/client/address.hpp>
-#include <steward/client/side_door.hpp>
+#include <steward/client/control_socket.hpp>
 #include <steward/client/unix_socket.hpp>
 #include <steward/core/writer.hpp>
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/poll.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 namespace fs = std::filesystem;
@@ -42,9 +42,9 @@ class Inquiries : public testing::Test {
   IpcAddress at(const std::string& name) const {
     return *parse_ipc("ipc://" + directory + "/" + name);
   }
-  shm::UniqueFd door(const std::string& name) const {
+  shm::UniqueFd control(const std::string& name) const {
     shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    const auto address = unix_address(at(name).door);
+    const auto address = unix_address(at(name).control);
     EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address),
               0);
     EXPECT_EQ(::listen(socket.get(), 8), 0);
@@ -52,13 +52,13 @@ class Inquiries : public testing::Test {
   }
 
   // Lets the next one in and hears it out.
-  static shm::UniqueFd visitor(const shm::UniqueFd& door) {
-    shm::UniqueFd socket(::accept(door.get(), nullptr, nullptr));
-    EXPECT_TRUE(shm::receive_with_fds(socket.get(), kDoorMessageBytes).message);
+  static shm::UniqueFd peer(const shm::UniqueFd& control) {
+    shm::UniqueFd socket(::accept(control.get(), nullptr, nullptr));
+    EXPECT_TRUE(shm::receive_with_fds(socket.get(), kControlMessageBytes).message);
     return socket;
   }
-  static bool nobody_waits(const shm::UniqueFd& door) {
-    return !shm::poll_until(door.get(), POLLIN, std::chrono::steady_clock::now());
+  static bool nobody_waits(const shm::UniqueFd& control) {
+    return !shm::poll_until(control.get(), POLLIN, std::chrono::steady_clock::now());
   }
 
   static void answer(const shm::UniqueFd& socket, std::uint64_t objects,
@@ -66,7 +66,7 @@ class Inquiries : public testing::Test {
     std::string bytes;
     core::Writer writer(bytes);
     writer.array(5);
-    writer.natural(kDoorVersion);
+    writer.natural(kControlVersion);
     writer.string(kAboutWord);
     writer.natural(1000);
     writer.natural(objects);
@@ -78,7 +78,7 @@ class Inquiries : public testing::Test {
     std::string bytes;
     core::Writer writer(bytes);
     writer.array(3);
-    writer.natural(kDoorVersion);
+    writer.natural(kControlVersion);
     writer.nil();
     writer.string(reason);
     shm::send_with_fds(socket.get(), bytes);
@@ -89,13 +89,13 @@ class Inquiries : public testing::Test {
 
 // Nobody is answered before all have been asked.
 TEST_F(Inquiries, AreMadeAllAtOnceAndOnce) {
-  const shm::UniqueFd first = door("a");
-  const shm::UniqueFd second = door("b");
+  const shm::UniqueFd first = control("a");
+  const shm::UniqueFd second = control("b");
   auto answers = std::async(std::launch::async, [&] {
     return inquire({at("a"), at("b")}, kPlenty);
   });
-  const shm::UniqueFd to_first = visitor(first);
-  const shm::UniqueFd to_second = visitor(second);
+  const shm::UniqueFd to_first = peer(first);
+  const shm::UniqueFd to_second = peer(second);
   answer(to_second, 2, {"ipc:///private", "ipc:///given"});
   answer(to_first, 1, {"ipc:///private"});
   const auto all = answers.get();
@@ -110,16 +110,16 @@ TEST_F(Inquiries, AreMadeAllAtOnceAndOnce) {
 }
 
 TEST_F(Inquiries, ThoseInVainSpoilNoOther) {
-  const shm::UniqueFd hangs_up = door("a");
-  const shm::UniqueFd refuses = door("b");
-  door("dead");
-  const shm::UniqueFd answers = door("d");
+  const shm::UniqueFd hangs_up = control("a");
+  const shm::UniqueFd refuses = control("b");
+  control("dead");
+  const shm::UniqueFd answers = control("d");
   auto asked = std::async(std::launch::async, [&] {
     return inquire({at("a"), at("b"), at("dead"), at("missing"), at("d")}, kPlenty);
   });
-  visitor(hangs_up).reset();
-  refuse(visitor(refuses), "it has no descriptors");
-  answer(visitor(answers), 7, {});
+  peer(hangs_up).reset();
+  refuse(peer(refuses), "it has no descriptors");
+  answer(peer(answers), 7, {});
   const auto all = asked.get();
   ASSERT_TRUE(all[0] && all[1] && all[4]);
   EXPECT_THAT(all[0]->silence, HasSubstr("/a hung up"));
@@ -132,7 +132,7 @@ TEST_F(Inquiries, ThoseInVainSpoilNoOther) {
 }
 
 TEST_F(Inquiries, WhoIsSilentIsNamed) {
-  const shm::UniqueFd mute = door("mute");
+  const shm::UniqueFd mute = control("mute");
   const auto all = inquire({at("mute")}, core::Duration::zero());
   ASSERT_TRUE(all.at(0));
   EXPECT_EQ(all[0]->silence, "the manager at " + at("mute").text + " does not answer, pid " +
@@ -140,4 +140,4 @@ TEST_F(Inquiries, WhoIsSilentIsNamed) {
 }
 
 }  // namespace
-}  // namespace steward::client
+}  // namespace steward::detail::client

@@ -3,7 +3,7 @@
 
 #include <steward/client/session/references.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Grants;
@@ -69,4 +69,4 @@ TEST(KnownReferences, GoBackInPieces) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -4,7 +4,7 @@
 #include <steward/client/session/link.hpp>
 #include <steward/core/auth.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -141,4 +141,4 @@ TEST_F(LinkTest, WaitsForEverWithoutALimit) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

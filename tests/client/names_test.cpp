@@ -12,7 +12,7 @@
 #include <steward/client/names.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::client {
+namespace steward::detail::client {
 namespace {
 
 namespace fs = std::filesystem;
@@ -132,4 +132,4 @@ TEST_F(Names, AreReadBackFromAddresses) {
 }
 
 }  // namespace
-}  // namespace steward::client
+}  // namespace steward::detail::client

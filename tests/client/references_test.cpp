@@ -13,7 +13,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/tests/shm/failing_new.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Effect;
@@ -257,9 +257,9 @@ class RenewalTest : public ReferencesTest {
     ++dials;
     Session::Connection connection;
     connection.transport = link->transport();
-    connection.introduction.ticket = manager.new_ticket();
-    connection.introduction.incarnation = incarnation;
-    connection.introduction.addresses = {std::string(kAddress)};
+    connection.welcome.ticket = manager.new_ticket();
+    connection.welcome.incarnation = incarnation;
+    connection.welcome.addresses = {std::string(kAddress)};
     return connection;
   }
 
@@ -422,7 +422,7 @@ TEST_F(RenewalTest, UnlockingWhatAManagerTookAlongThrowsNothing) {
   EXPECT_FALSE(session->unlock(kList));
 }
 
-TEST_F(RenewalTest, AManagerWithoutADoorIsGone) {
+TEST_F(RenewalTest, AManagerWithoutAControlSocketIsGone) {
   start();
   auto read = park(Effect::read);
   gone = true;
@@ -455,4 +455,4 @@ TEST_F(RenewalTest, AReadThatCostsItsSessionEachTimeIsNotRepeatedForEver) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

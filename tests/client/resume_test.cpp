@@ -5,7 +5,7 @@
 #include <set>
 #include <thread>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Effect;
@@ -341,4 +341,4 @@ TEST_F(ResumeTest, AGoodbyeWaitsForTheConnection) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

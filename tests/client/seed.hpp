@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <random>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 inline std::uint64_t seed() {
   const char* given = std::getenv("STEWARD_SEED");
@@ -16,4 +16,4 @@ inline std::uint64_t seed() {
   return seed;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

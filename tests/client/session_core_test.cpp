@@ -4,7 +4,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/writer.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Effect;
@@ -310,4 +310,4 @@ TEST_F(SessionCoreTest, AConfirmedCallIsAcknowledgedBeforeItsEndIsToldOf) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

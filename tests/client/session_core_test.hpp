@@ -10,7 +10,7 @@
 #include <steward/client/session/core.hpp>
 #include <steward/tests/client/fake_manager.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using namespace std::chrono_literals;
 
@@ -99,4 +99,4 @@ class SessionCoreTest : public testing::Test {
   client::SessionCore session;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

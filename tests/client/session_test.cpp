@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <thread>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Effect;
@@ -290,4 +290,4 @@ TEST_F(SessionTest, HoldsBelongToThreads) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -17,7 +17,7 @@
 #include <steward/tests/client/fake_link.hpp>
 #include <steward/tests/client/fake_manager.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using namespace std::chrono_literals;
 
@@ -96,4 +96,4 @@ class SessionTest : public testing::Test {
   client::SessionPtr session;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -14,7 +14,7 @@
 #include <steward/tests/client/session_test.hpp>
 #include <steward/tests/client/storm.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 constexpr core::ObjectId kList{3};
@@ -89,4 +89,4 @@ TEST_P(SignalsTest, DisturbNoConnecting) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 
 #include <cstddef>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // While it lives, the process has the handler. Threads take part by a Thread of their own.
 class SignalStorm {
@@ -51,4 +51,4 @@ class SignalStorm {
   struct sigaction before_ {};
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

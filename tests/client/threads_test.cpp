@@ -10,7 +10,7 @@
 
 #include <steward/tests/client/seed.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using client::Effect;
@@ -239,4 +239,4 @@ TEST_F(ThreadsTest, AnEndMeetsCallsUnderWay) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

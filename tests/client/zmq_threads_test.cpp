@@ -8,7 +8,7 @@
 
 #include <steward/client/transport/options.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 // Of all threads, by their numbers.
@@ -38,4 +38,4 @@ TEST(ZmqThreads, HaveANameOfOursWhenTheyAreStarted) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -7,7 +7,7 @@
 
 #include <steward/tests/conformance/transports.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 template <class Transport>
@@ -127,4 +127,4 @@ TYPED_TEST(DictConformance, TakesKeysAndValuesOfManyTypes) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -2,7 +2,7 @@
 
 #include <steward/tests/conformance/transports.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 template <class Transport>
@@ -166,4 +166,4 @@ TYPED_TEST(ListConformance, CarriesLargeValues) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -6,7 +6,7 @@
 
 #include <steward/tests/conformance/transports.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -139,4 +139,4 @@ TYPED_TEST(LockConformance, ProtectsAReadModifyWrite) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 #include <steward/tests/client/storm.hpp>
 #include <steward/tests/conformance/transports.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 template <class Transport>
@@ -124,4 +124,4 @@ TYPED_TEST(ObjectConformance, TravelsInsideStructs) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -5,7 +5,7 @@
 
 #include <steward/tests/conformance/transports.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -165,4 +165,4 @@ TYPED_TEST(QueueConformance, KeepsItsDeadlineOnCopiesWithATimeout) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 
 #include <steward/tests/conformance/transports.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -237,4 +237,4 @@ TYPED_TEST(ReserveConformance, EveryItemIsDoneOnceByManyTakersOfWhomSomeGiveUp) 
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

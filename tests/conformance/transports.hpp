@@ -20,7 +20,7 @@
 #include <steward/steward.hpp>
 #include <steward/tests/general_road.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Frames through memory, to a server on another thread.
 class LocalTransport final : public client::Transport {
@@ -67,10 +67,10 @@ class InProcess {
         std::make_unique<LocalTransport>(network_->connect()), {}, {"local:test"});
     // So that tokens find it: there is no address by which they could connect.
     client::State::current().introduce(std::static_pointer_cast<client::SessionDriver>(session));
-    manager_ = std::make_unique<Manager>(face::ManagerAccess::over(std::move(session)));
+    manager_ = std::make_unique<Manager>(manager::ManagerAccess::over(std::move(session)));
   }
   ~InProcess() {
-    const client::SessionPtr session = face::ManagerAccess::session_of(*manager_);
+    const client::SessionPtr session = manager::ManagerAccess::session_of(*manager_);
     manager_.reset();
     session->end(std::chrono::seconds(1));
     server_.stop();
@@ -107,18 +107,18 @@ class Shm {
   Manager manager_;
 };
 
-// As another host meets a manager: over tcp, with a lease instead of a side door. The server is
-// started beside the client library, which would otherwise use the way of its own host.
+// As another host meets a manager: over tcp, with a lease instead of a control socket. The server
+// is started beside the client library, which would otherwise use the way of its own host.
 class Remote {
  public:
   explicit Remote(const std::string& key = {})
-      : server_(Types(), {.address = "tcp://127.0.0.1:0", .key = key}),
+      : server_(manager::Types(), {.address = "tcp://127.0.0.1:0", .key = key}),
         manager_(Manager::connect(server_.addresses().back(), {.key = key})) {}
 
   Manager& manager() { return manager_; }
 
  private:
-  face::PrivateServer server_;
+  manager::PrivateServer server_;
   Manager manager_;
 };
 
@@ -156,4 +156,4 @@ class ConformanceTest : public testing::Test {
   Transport transport_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

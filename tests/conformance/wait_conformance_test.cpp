@@ -9,7 +9,7 @@
 
 #include <steward/tests/conformance/transports.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -84,7 +84,7 @@ TYPED_TEST(WaitConformance, WakesForAConnectionBesideObjects) {
   const Queue<int> queue = this->manager().template queue<int>();
   const Lock lock = this->manager().lock();
   lock.lock();
-  auto [near, far] = pipe<int>();
+  auto [near, far] = steward::pipe<int>();
   for (int i = 0; i < 20; ++i) {
     meanwhile([&, &near = near] { return wait({queue, near, lock}); },
               [&, &far = far] { far.send(i); }, {1});
@@ -138,4 +138,4 @@ TYPED_TEST(WaitConformance, LeavesNothingBehindInTheManager) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

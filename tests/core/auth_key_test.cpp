@@ -8,7 +8,7 @@
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::KeyPair;
@@ -75,4 +75,4 @@ TEST(AuthKey, ADamagedKeyIsRefusedAndNotTakenForAPassphrase) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

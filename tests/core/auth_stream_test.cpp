@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 StreamSecret secret_of(const std::string& key) { return stream_secret(derive_key_pairs(key)); }
@@ -183,4 +183,4 @@ TEST(Erase, LeavesNothingOfAText) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -6,7 +6,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 const SessionId kSession = *SessionId::from("0123456789abcdef");
@@ -81,4 +81,4 @@ TEST(Auth, AKeyedHashDependsOnSeedAndData) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -19,7 +19,7 @@
 
 #include <steward/core/codec.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 enum class Colour { red };
@@ -222,4 +222,4 @@ static_assert(!borrows<Empty>() && !borrows<std::string>() && !borrows<std::uniq
 TEST(Borrowed, IsSeenByTheCompiler) { SUCCEED(); }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using namespace std::chrono_literals;
@@ -54,4 +54,4 @@ TEST(Clock, ACenturyIsTheLongestWait) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

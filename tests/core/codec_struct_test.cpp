@@ -10,7 +10,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using test::FakeList;
@@ -61,39 +61,40 @@ struct Fixed {
 };
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core
 
 namespace msgpack {
 MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
   namespace adaptor {
   template <>
-  struct pack<steward::core::Spelled> {
+  struct pack<steward::detail::core::Spelled> {
     template <class Stream>
-    packer<Stream>& operator()(packer<Stream>& out, const steward::core::Spelled& value) const {
+    packer<Stream>& operator()(packer<Stream>& out,
+                               const steward::detail::core::Spelled& value) const {
       return out << std::string(static_cast<std::size_t>(value.number), 'i');
     }
   };
   template <>
-  struct convert<steward::core::Spelled> {
+  struct convert<steward::detail::core::Spelled> {
     const msgpack::object& operator()(const msgpack::object& in,
-                                      steward::core::Spelled& value) const {
+                                      steward::detail::core::Spelled& value) const {
       value.number = static_cast<int>(in.as<std::string>().size());
       return in;
     }
   };
   // A container whose owner writes all of it as one number.
   template <>
-  struct pack<std::vector<steward::core::Spelled>> {
+  struct pack<std::vector<steward::detail::core::Spelled>> {
     template <class Stream>
     packer<Stream>& operator()(packer<Stream>& out,
-                               const std::vector<steward::core::Spelled>& value) const {
+                               const std::vector<steward::detail::core::Spelled>& value) const {
       return out << static_cast<int>(value.size());
     }
   };
   template <>
-  struct convert<std::vector<steward::core::Spelled>> {
+  struct convert<std::vector<steward::detail::core::Spelled>> {
     const msgpack::object& operator()(const msgpack::object& in,
-                                      std::vector<steward::core::Spelled>& value) const {
+                                      std::vector<steward::detail::core::Spelled>& value) const {
       value.resize(in.as<std::size_t>());
       return in;
     }
@@ -101,9 +102,9 @@ MSGPACK_API_VERSION_NAMESPACE(MSGPACK_DEFAULT_API_NS) {
   }  // namespace adaptor
 }
 }  // namespace msgpack
-MSGPACK_ADD_ENUM(steward::core::Day);
+MSGPACK_ADD_ENUM(steward::detail::core::Day);
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 static_assert(Packable<Person> && Packable<Node> && Packable<std::vector<Point>>);
@@ -279,4 +280,4 @@ TEST(ValuesAsTypes, AreReadFromAnyDepthThatAValueMayHave) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

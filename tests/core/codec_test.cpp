@@ -16,7 +16,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using namespace std::chrono_literals;
@@ -294,4 +294,4 @@ TEST(CodecFuzz, ChangedBytesAreRefusedOrRead) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

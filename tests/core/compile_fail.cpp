@@ -9,7 +9,7 @@
 #define CASE 0
 #endif
 
-namespace steward::core {
+namespace steward::detail::core {
 
 struct Homemade {
   std::string text;
@@ -42,4 +42,4 @@ inline void compiles(int* pointer, std::string_view view, char letter) {
 #endif
 }
 
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -14,8 +14,8 @@
 namespace steward {
 namespace {
 
-using core::ErrorCode;
-using core::throw_error;
+using detail::core::ErrorCode;
+using detail::core::throw_error;
 
 // Whether `throw_error(code)` is caught as `As`, with its text in both interfaces.
 template <class As>
@@ -166,8 +166,8 @@ TEST(RemoteErrors, CanBeCopiedAndThrownAgain) {
   try {
     try {
       throw_error(ErrorCode::remote, "the text", "std::overflow_error");
-    } catch (const core::RemoteThrown<std::overflow_error>& error) {
-      throw core::RemoteThrown<std::overflow_error>(error);
+    } catch (const detail::core::RemoteThrown<std::overflow_error>& error) {
+      throw detail::core::RemoteThrown<std::overflow_error>(error);
     }
   } catch (const RemoteError& error) {
     EXPECT_STREQ(error.what(), "the text");
@@ -176,8 +176,8 @@ TEST(RemoteErrors, CanBeCopiedAndThrownAgain) {
 }
 
 TEST(RemoteErrors, AreNotTheLibrarysOwn) {
-  EXPECT_FALSE(caught_as<core::OutOfRange>(ErrorCode::remote, "std::out_of_range"));
-  EXPECT_FALSE(caught_as<core::Failure>(ErrorCode::remote, "std::runtime_error"));
+  EXPECT_FALSE(caught_as<detail::core::OutOfRange>(ErrorCode::remote, "std::out_of_range"));
+  EXPECT_FALSE(caught_as<detail::core::Failure>(ErrorCode::remote, "std::runtime_error"));
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ namespace {
 using namespace std::chrono_literals;
 
 template <class T>
-std::pair<Future<T>, std::shared_ptr<core::FutureValue<T>>> promised() {
-  auto state = std::make_shared<core::FutureValue<T>>();
+std::pair<Future<T>, std::shared_ptr<detail::core::FutureValue<T>>> promised() {
+  auto state = std::make_shared<detail::core::FutureValue<T>>();
   return {Future<T>(state), state};
 }
 
@@ -64,18 +64,20 @@ TEST(Future, WakesWhoWaits) {
   other.join();
 }
 
-TEST(Future, CannotBeCancelledWithoutAPromiser) {
+TEST(Future, CannotBeCancelledWithoutAExecutor) {
   auto [future, state] = promised<int>();
   EXPECT_FALSE(future.cancel());
 }
 
 // Runs what follows when told; does a part of the work of who waits.
-class Promiser : public core::Promiser {
+class Executor : public detail::core::Executor {
  public:
-  void help(const std::function<bool()>& done, core::Deadline deadline) override {
+  void assist(const std::function<bool()>& done, detail::core::Deadline deadline) override {
     while (!done() && !deadline) work();
   }
-  void run_later(core::LaterList next) noexcept override { later.splice(later.end(), next); }
+  void run_later(detail::core::LaterList next) noexcept override {
+    later.splice(later.end(), next);
+  }
   bool cancel() override {
     ++cancelled;
     return true;
@@ -85,22 +87,22 @@ class Promiser : public core::Promiser {
   }
 
   std::function<void()> work = [] {};
-  core::LaterList later;
+  detail::core::LaterList later;
   int cancelled = 0;
 };
 
 TEST(Future, LetsWhoWaitsHelp) {
-  const auto by = std::make_shared<Promiser>();
-  const auto state = std::make_shared<core::FutureValue<int>>(by);
+  const auto by = std::make_shared<Executor>();
+  const auto state = std::make_shared<detail::core::FutureValue<int>>(by);
   Future<int> future(state);
   EXPECT_FALSE(future.wait_for(1ms));
   by->work = [&] { state->set(4); };
   EXPECT_EQ(future.get(), 4);
 }
 
-TEST(Future, TellsItsPromiserOfACancellation) {
-  const auto by = std::make_shared<Promiser>();
-  const auto state = std::make_shared<core::FutureValue<int>>(by);
+TEST(Future, TellsItsExecutorOfACancellation) {
+  const auto by = std::make_shared<Executor>();
+  const auto state = std::make_shared<detail::core::FutureValue<int>>(by);
   Future<int> future(state);
   EXPECT_TRUE(future.cancel());
   EXPECT_EQ(by->cancelled, 1);
@@ -109,9 +111,9 @@ TEST(Future, TellsItsPromiserOfACancellation) {
   EXPECT_EQ(by->cancelled, 1);
 }
 
-TEST(Future, CallbacksRunOnThePromisersThreadBeforeItIsReady) {
-  const auto by = std::make_shared<Promiser>();
-  const auto state = std::make_shared<core::FutureValue<int>>(by);
+TEST(Future, CallbacksRunOnTheExecutorsThreadBeforeItIsReady) {
+  const auto by = std::make_shared<Executor>();
+  const auto state = std::make_shared<detail::core::FutureValue<int>>(by);
   std::string seen;
   Future<int> future(state);
   future.then([&](int x) { seen += "a" + std::to_string(x); })
@@ -129,9 +131,9 @@ TEST(Future, CallbacksRunOnThePromisersThreadBeforeItIsReady) {
 
 // Who waits for it would wait for ever.
 TEST(Future, BecomesReadyAndCallsBackWithoutMemoryForThat) {
-  test::at_each_allocation([](std::size_t n) {
-    const auto by = std::make_shared<Promiser>();
-    const auto state = std::make_shared<core::FutureValue<int>>(by);
+  detail::test::at_each_allocation([](std::size_t n) {
+    const auto by = std::make_shared<Executor>();
+    const auto state = std::make_shared<detail::core::FutureValue<int>>(by);
     int seen = 0;
     bool followed = false;
     Future<int> future(state);
@@ -139,7 +141,7 @@ TEST(Future, BecomesReadyAndCallsBackWithoutMemoryForThat) {
     state->follow([&] { followed = true; });
     bool failed = false;
     {
-      const test::FailingNew failing(n);
+      const detail::test::FailingNew failing(n);
       state->set(4);
       by->run();
       failed = failing.has_failed();
@@ -153,7 +155,7 @@ TEST(Future, BecomesReadyAndCallsBackWithoutMemoryForThat) {
 
 TEST(Future, CallsBackThoughItWasDropped) {
   int seen = 0;
-  const auto state = std::make_shared<core::FutureValue<int>>();
+  const auto state = std::make_shared<detail::core::FutureValue<int>>();
   Future<int>(state).then([&](int x) { seen = x; });
   state->set(2);
   EXPECT_EQ(seen, 2);

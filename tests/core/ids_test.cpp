@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 static_assert(!std::is_same_v<SessionId, Incarnation> && !std::is_same_v<SessionId, Nonce>);
@@ -57,4 +57,4 @@ TEST(Ids, AnObjectsNumberIsItsId) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

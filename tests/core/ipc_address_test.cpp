@@ -5,7 +5,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/ipc_address.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 TEST(IpcAddress, IsAPathAndPerhapsABoot) {
@@ -33,4 +33,4 @@ TEST(IpcAddress, NeedsAnAbsolutePathOfASocket) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

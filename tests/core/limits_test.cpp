@@ -9,7 +9,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using namespace std::chrono_literals;
@@ -76,4 +76,4 @@ TEST(CheckLimits, RefusesMessagesThatAreTooSmallOrTooLarge) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

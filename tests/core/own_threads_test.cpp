@@ -14,7 +14,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 std::string name_of_this_thread() {
@@ -103,4 +103,4 @@ TEST(OwnThreads, HaveNoNameOfOursInTheProgramsCode) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

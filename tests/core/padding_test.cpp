@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 struct Holes {
@@ -113,4 +113,4 @@ TEST(Padding, TheSearchFindsTheBytesThatNoMemberHas) {
 #endif
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

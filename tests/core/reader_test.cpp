@@ -12,7 +12,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using test::Exact;
@@ -253,4 +253,4 @@ TEST(HostileBytes, RandomChangesAreRefusedOrPassedOverWhole) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -15,7 +15,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/token.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // "92 01 02" as bytes; blanks count for nothing.
 inline std::string unhex(std::string_view digits) {
@@ -164,4 +164,4 @@ class FakeList {
   core::ReferencePtr reference_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

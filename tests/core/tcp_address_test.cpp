@@ -5,7 +5,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/tcp_address.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::parse_tcp;
@@ -52,4 +52,4 @@ TEST(TcpAddress, KnowsWhatOnlyItsOwnHostReaches) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 TEST(Text, ThatFitsStaysWhole) {
@@ -33,4 +33,4 @@ TEST(Text, ThatIsNotUtf8IsCutAtTheLimit) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -7,7 +7,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using test::Exact;
@@ -188,4 +188,4 @@ TEST(Reference, IsATokenThatKeepsNothing) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

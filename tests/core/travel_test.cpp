@@ -8,7 +8,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using test::FakeList;
@@ -120,4 +120,4 @@ TEST(Travel, AMalformedHandleNeverArrives) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -10,7 +10,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using test::Exact;
@@ -173,4 +173,4 @@ TEST(ValueCodecFuzz, RandomBytesAreRefusedOrReadForGood) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

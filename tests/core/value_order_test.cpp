@@ -50,7 +50,7 @@ std::vector<Value> tricky() {
                          Value::of_reference(nullptr)};
   for (const std::uint64_t object : {1U, 2U}) {
     for (const std::uint8_t manager : {std::uint8_t{1}, std::uint8_t{2}}) {
-      all.push_back(Value::of_reference(test::reference("list", object, manager)));
+      all.push_back(Value::of_reference(detail::test::reference("list", object, manager)));
     }
   }
   const std::vector<Value> inner{Value(1), Value(1.0), Value("a"), Value(NAN),
@@ -151,7 +151,7 @@ TEST(ValueOrder, ListsCompareItemByItem) {
 }
 
 TEST(ValueOrder, MapsAreEqualInAnyOrderOfTheirEntries) {
-  std::mt19937_64 random(test::seed_of_run());
+  std::mt19937_64 random(detail::test::seed_of_run());
   Value::Map entries;
   for (int i = 0; i < 50; ++i) {
     entries.emplace_back(i % 2 == 0 ? Value(i) : Value("k" + std::to_string(i)), i);
@@ -170,7 +170,7 @@ TEST(ValueOrder, MapsAreEqualInAnyOrderOfTheirEntries) {
 
 TEST(ValueOrder, ProxiesAreEqualIfTheyMeanOneObject) {
   const auto proxy = [](std::string type, std::uint64_t object, std::uint8_t manager) {
-    return Value::of_reference(test::reference(std::move(type), object, manager));
+    return Value::of_reference(detail::test::reference(std::move(type), object, manager));
   };
   EXPECT_EQ(proxy("list", 1, 1), proxy("list", 1, 1));
   EXPECT_NE(proxy("list", 1, 1), proxy("list", 2, 1));

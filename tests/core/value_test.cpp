@@ -19,9 +19,11 @@
 namespace steward {
 namespace {
 
-using test::FakeList;
-using test::reference;
-using test::refusal;
+using detail::core::Bytes;
+
+using detail::test::FakeList;
+using detail::test::reference;
+using detail::test::refusal;
 using IntByName = std::map<std::string, int>;
 using Limits64 = std::numeric_limits<std::int64_t>;
 
@@ -127,7 +129,7 @@ TEST(ValueMaking, AnEmptyOptionalIsNil) {
 TEST(ValueMaking, AMapHasEachKeyOnce) {
   EXPECT_EQ(refusal([] { Value::of_map({{"a", 1}, {"b", 2}, {"a", 3}}); }),
             "a map has the key \"a\" twice");
-  EXPECT_TRUE(test::refuses([] { Value::of_map({{1, 1}, {1.0, 2}}); }));
+  EXPECT_TRUE(detail::test::refuses([] { Value::of_map({{1, 1}, {1.0, 2}}); }));
   EXPECT_EQ(refusal([] { Value::of_map({{NAN, 1}, {NAN, 2}}); }), "a map has the key NaN twice");
   const std::multimap<int, int> twice{{1, 1}, {1, 2}};
   EXPECT_EQ(refusal([&] { Value value(twice); }), "a map has the key 1 twice");
@@ -225,7 +227,7 @@ TEST(ValueReading, ARefusalNamesWhatWasWantedAndWhatIsThere) {
   EXPECT_EQ(refusal([] { Value(1).map(); }), "expected a map, got integer 1");
   EXPECT_EQ(refusal([] { Value(1).reference(); }), "expected a proxy, got integer 1");
   EXPECT_EQ(refusal([] { Value(1).as<std::vector<int>>(); }), "expected a list, got an integer");
-  EXPECT_TRUE(test::refuses([] { Value(1e300).as<float>(); }));
+  EXPECT_TRUE(detail::test::refuses([] { Value(1e300).as<float>(); }));
 }
 
 TEST(ValueReading, ARefusalShowsNoMoreThanTheBeginningOfALargeValue) {
@@ -239,7 +241,7 @@ TEST(ValueReading, ARefusalShowsNoMoreThanTheBeginningOfALargeValue) {
 }
 
 TEST(ValueReading, AProxyIsCheckedForItsType) {
-  const core::ReferencePtr list = reference("list", 3);
+  const detail::core::ReferencePtr list = reference("list", 3);
   const Value value = Value::of_reference(list);
   EXPECT_TRUE(value.is<FakeList>());
   EXPECT_EQ(value.as<FakeList>().reference(), list);
@@ -270,13 +272,13 @@ TEST(ValueNesting, IsKnownWithoutLooking) {
 }
 
 TEST(ValueNesting, IsBoundedSoThatNoWalkOverflowsTheStack) {
-  EXPECT_EQ(nested(core::kFrameDepth).depth(), core::kFrameDepth);
-  EXPECT_EQ(refusal([] { nested(core::kFrameDepth + 1); }),
+  EXPECT_EQ(nested(detail::core::kFrameDepth).depth(), detail::core::kFrameDepth);
+  EXPECT_EQ(refusal([] { nested(detail::core::kFrameDepth + 1); }),
             "a value is nested more than 72 deep");
-  const Value deep = nested(core::kFrameDepth);
-  EXPECT_TRUE(test::refuses([&] { Value list(std::vector<Value>{deep}); }));
-  EXPECT_TRUE(test::refuses([&] { Value::of_map({{"k", deep}}); }));
-  EXPECT_TRUE(test::refuses([&] { Value::of_map({{deep, 1}}); }));
+  const Value deep = nested(detail::core::kFrameDepth);
+  EXPECT_TRUE(detail::test::refuses([&] { Value list(std::vector<Value>{deep}); }));
+  EXPECT_TRUE(detail::test::refuses([&] { Value::of_map({{"k", deep}}); }));
+  EXPECT_TRUE(detail::test::refuses([&] { Value::of_map({{deep, 1}}); }));
 }
 
 TEST(ValueNesting, ProxiesInsideAreKnownWithoutLooking) {
@@ -308,7 +310,7 @@ TEST(ValueNesting, AFootprintFollowsFromTheContents) {
 TEST(ValueNesting, AFootprintDoesNotOverflow) {
   Value twice(1);
   std::size_t before = 0;
-  for (std::size_t i = 0; i < core::kFrameDepth; ++i) {
+  for (std::size_t i = 0; i < detail::core::kFrameDepth; ++i) {
     twice = Value(Value::List{twice, twice});
     EXPECT_GE(twice.footprint(), before);
     before = twice.footprint();
@@ -355,16 +357,18 @@ TEST(ValuePrinting, AProxyRepresentsItself) {
   EXPECT_EQ(Value::of_reference(reference("list", 0x1f)).json(),
             "<ListProxy object, typeid 'list' at 0x1f>");
   EXPECT_EQ(Value::of_reference(nullptr).json(), "<empty proxy>");
-  EXPECT_EQ(core::representation(core::Token{}), "<Proxy object, typeid '' at 0x0>");
+  EXPECT_EQ(detail::core::representation(detail::core::Token{}),
+            "<Proxy object, typeid '' at 0x0>");
 }
 
 TEST(ValuePrinting, APrefixStopsEarly) {
-  EXPECT_EQ(core::json_prefix(Value(Value::List{1, 2}), 6), "[1, 2]");
-  EXPECT_EQ(core::json_prefix(Value(Value::List{1, 2, 3}), 6), "[1, 2,...");
+  EXPECT_EQ(detail::core::json_prefix(Value(Value::List{1, 2}), 6), "[1, 2]");
+  EXPECT_EQ(detail::core::json_prefix(Value(Value::List{1, 2, 3}), 6), "[1, 2,...");
   // Eighty levels of two times the same: printed in full it would never end.
   Value twice(1);
-  for (std::size_t i = 0; i < core::kFrameDepth; ++i) twice = Value(Value::List{twice, twice});
-  EXPECT_LT(core::json_prefix(twice, 100).size(), 110U);
+  for (std::size_t i = 0; i < detail::core::kFrameDepth; ++i)
+    twice = Value(Value::List{twice, twice});
+  EXPECT_LT(detail::core::json_prefix(twice, 100).size(), 110U);
 }
 
 TEST(ValuePrinting, KindsHaveNames) {

@@ -7,7 +7,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using test::Exact;
@@ -139,4 +139,4 @@ TEST(HostileEnvelopes, ChangedBytesAreRefusedOrRead) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

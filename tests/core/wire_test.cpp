@@ -9,7 +9,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using test::hex;
@@ -361,4 +361,4 @@ TEST(WireLimits, ArgumentsAndResultsAreNestedNoDeeperThanAFrame) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

@@ -8,7 +8,7 @@
 
 #include <steward/tests/core/support.hpp>
 
-namespace steward::core {
+namespace steward::detail::core {
 namespace {
 
 using test::hex;
@@ -174,4 +174,4 @@ TEST(Writer, AppendsToWhatIsThere) {
 }
 
 }  // namespace
-}  // namespace steward::core
+}  // namespace steward::detail::core

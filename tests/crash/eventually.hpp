@@ -6,7 +6,7 @@
 
 #include <chrono>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 template <class F>
 bool eventually(F condition, std::chrono::seconds limit = std::chrono::seconds(20)) {
@@ -18,4 +18,4 @@ bool eventually(F condition, std::chrono::seconds limit = std::chrono::seconds(2
   return true;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

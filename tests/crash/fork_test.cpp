@@ -12,7 +12,7 @@
 
 #include <steward/steward.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 TEST(Fork, BothSidesKeepCallingWhileThreadsAreAtWork) {
@@ -132,4 +132,4 @@ TEST(Fork, TheChildsEndDoesNotTakeTheParentsObjects) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -14,7 +14,7 @@
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/general_road.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -159,4 +159,4 @@ INSTANTIATE_TEST_SUITE_P(Roads, ForkedItems, testing::Values(true, false), [](co
 });
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

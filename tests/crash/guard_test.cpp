@@ -19,7 +19,7 @@
 #include <steward/steward.hpp>
 #include <steward/tests/crash/eventually.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -35,7 +35,7 @@ class GuardTest : public testing::TestWithParam<Way> {
  protected:
   GuardTest() {
     if (GetParam().tcp) {
-      server.emplace(Types(), ManagerOptions{.address = "tcp://127.0.0.1:0"});
+      server.emplace(manager::Types(), ManagerOptions{.address = "tcp://127.0.0.1:0"});
       manager.emplace(Manager::connect(server->addresses().back(), {.timeout = 200ms}));
     } else {
       manager.emplace();
@@ -56,7 +56,7 @@ class GuardTest : public testing::TestWithParam<Way> {
     EXPECT_THROW(dict.at("x"), Disconnected);
   }
 
-  std::optional<face::PrivateServer> server;
+  std::optional<manager::PrivateServer> server;
   std::optional<Manager> manager;
   Lock lock;
   RLock rlock;
@@ -289,7 +289,7 @@ class LostLeaseTest : public testing::Test {
   int run(int (*program)(const Manager& far)) {
     ManagerOptions options{.address = "tcp://127.0.0.1:0"};
     options.limits.session_lease = 300ms;
-    const face::PrivateServer server(Types(), options);
+    const manager::PrivateServer server(manager::Types(), options);
     Stopped client([&] { return program(Manager::connect(server.addresses().back())); });
     if (!client.await_stop()) return -2;
     {
@@ -354,4 +354,4 @@ TEST_F(LostLeaseTest, AnUnlockThatLearnsOfItThrowsNothingAndTheNextCallDoes) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -14,7 +14,7 @@
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/general_road.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -211,4 +211,4 @@ TEST_F(KillTest, AClientKilledAnywhereLeavesNoReference) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -24,7 +24,7 @@
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/general_road.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -185,4 +185,4 @@ TEST_F(QueueStorm, LosesNothingAndDeliversNothingTwiceUnflagged) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

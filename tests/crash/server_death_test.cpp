@@ -22,7 +22,7 @@
 #include <steward/tests/general_road.hpp>
 #include <steward/tests/shm/block_hog.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -277,4 +277,4 @@ TEST(ServerDeath, TheServerOfAKilledOwnerEndsByItself) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

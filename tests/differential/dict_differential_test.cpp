@@ -12,7 +12,7 @@
 #include <steward/tests/differential/random_values.hpp>
 #include <steward/tests/differential/twin.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 template <class Domains>
@@ -121,4 +121,4 @@ TYPED_TEST(DictDifferential, IsPythonsDict) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -12,7 +12,7 @@
 #include <steward/tests/differential/random_values.hpp>
 #include <steward/tests/differential/twin.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 template <class Domain>
@@ -134,4 +134,4 @@ TYPED_TEST(ListDifferential, IsPythonsList) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/value.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct Operation {
   std::string name;
@@ -52,4 +52,4 @@ std::string printed(const Proxy& proxy) {
   return text.str();
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

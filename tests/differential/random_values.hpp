@@ -9,7 +9,7 @@
 
 #include <steward/core/value.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // STEWARD_SEED from the environment repeats a run.
 inline std::uint64_t seed_of_this_run() {
@@ -83,4 +83,4 @@ std::vector<typename Domain::Type> draw_several(Random& random) {
   return items;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

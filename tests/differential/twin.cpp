@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 Twin::Twin(const char* kind) {
   int to[2];
@@ -48,4 +48,4 @@ std::string Twin::answer(const std::string& operation, const Value::List& argume
   return answer;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 
 #include <steward/core/value.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class Twin {
  public:
@@ -29,4 +29,4 @@ class Twin {
   std::FILE* from_ = nullptr;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 
 #include <steward/steward.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 TEST(PythonConnection, SpeaksWithAListener) {
@@ -40,4 +40,4 @@ TEST(PythonConnection, SpeaksWithAListener) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

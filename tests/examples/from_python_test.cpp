@@ -14,7 +14,7 @@
 #include <steward/tests/examples/program.hpp>
 #include <steward/tests/examples/spawn.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -107,4 +107,4 @@ TEST_F(FromPython, BothPrintTheSame) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -11,7 +11,7 @@
 #include <steward/tests/examples/program.hpp>
 #include <steward/tests/examples/spawn.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::ContainsRegex;
@@ -155,4 +155,4 @@ TEST_F(PoolPrograms, ShowHowTheyAreUsed) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

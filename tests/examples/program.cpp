@@ -16,7 +16,7 @@
 
 #include <steward/tests/examples/spawn.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -123,4 +123,4 @@ std::vector<std::string> lines(const std::string& text) {
   return all;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct Ran {
   int code = 0;  // negative: the signal that ended it
@@ -45,4 +45,4 @@ class ExampleTest : public testing::Test {
 // The lines of a text; a rest without a line end is a line too.
 std::vector<std::string> lines(const std::string& text);
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

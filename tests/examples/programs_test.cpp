@@ -9,7 +9,7 @@
 
 #include <steward/tests/examples/program.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::ContainsRegex;
@@ -135,4 +135,4 @@ TEST_F(CrashSafeLock, GoesToTheNextOneWhoPutsThingsRight) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

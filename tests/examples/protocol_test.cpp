@@ -7,7 +7,7 @@
 
 #include <steward/steward.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 TEST(Protocol, IsEnoughToWriteAClientInAnotherLanguage) {
@@ -37,4 +37,4 @@ TEST(Protocol, IsEnoughToWriteAClientInAnotherLanguage) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

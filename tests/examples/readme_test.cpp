@@ -14,7 +14,7 @@
 
 #include <steward/tests/examples/program.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -172,4 +172,4 @@ TEST(Readme, NamesOnlyFilesThatExist) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 
 #include <steward/tests/examples/program.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::ContainsRegex;
@@ -82,4 +82,4 @@ TEST_F(Dashboard, RefusesWhatItDoesNotKnow) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

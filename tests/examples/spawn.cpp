@@ -13,7 +13,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
@@ -99,4 +99,4 @@ const std::string& Terminal::finish() {
   return text_;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 [[noreturn]] void throw_errno(const char* what);
 
@@ -42,4 +42,4 @@ class Terminal {
   std::thread reader_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

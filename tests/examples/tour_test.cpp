@@ -14,7 +14,7 @@
 
 #include <steward/tests/examples/program.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using testing::ElementsAre;
@@ -188,4 +188,4 @@ TEST_F(Tour, RemoteClient) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

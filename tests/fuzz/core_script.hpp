@@ -68,8 +68,8 @@ enum class Arg : std::uint8_t {
 };
 
 // Writes the argument that comes next as MessagePack, well-formed but else as wild as can be.
-inline void write_argument(core::Writer& out, Script& script, const core::Incarnation& own,
-                           int depth = 0) {
+inline void write_argument(detail::core::Writer& out, Script& script,
+                           const detail::core::Incarnation& own, int depth = 0) {
   const auto nested = [&] { write_argument(out, script, own, depth + 1); };
   switch (static_cast<Arg>(script.below(static_cast<std::size_t>(Arg::count_)))) {
     case Arg::nil: return out.nil();
@@ -111,21 +111,21 @@ inline void write_argument(core::Writer& out, Script& script, const core::Incarn
     case Arg::count_: return;
   }
   const std::uint8_t which = script.byte();
-  core::Token token;
+  detail::core::Token token;
   token.incarnation = own;
   if (which >= 128) token.incarnation.bytes.fill(which);
-  token.object = core::ObjectId{which % 32U};
+  token.object = detail::core::ObjectId{which % 32U};
   token.type = which % 3 == 0 ? "list" : "dict";
   if (which % 5 == 0) token.addresses = {"ipc:///elsewhere"};
-  core::encode_token(out, token);
+  detail::core::encode_token(out, token);
 }
 
 // Some arguments, or bytes as they are (which may be no array, and then the frame is malformed).
-inline std::string take_arguments(Script& script, const core::Incarnation& own) {
+inline std::string take_arguments(Script& script, const detail::core::Incarnation& own) {
   const std::uint8_t count = script.byte();
   if (count >= 240) return std::string(script.bytes());
   std::string bytes;
-  core::Writer out(bytes);
+  detail::core::Writer out(bytes);
   out.array(count % 5U);
   for (int i = 0; i < count % 5; ++i) write_argument(out, script, own);
   return bytes;

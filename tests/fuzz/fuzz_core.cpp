@@ -15,16 +15,16 @@
 namespace steward::fuzz {
 namespace {
 
-using core::kManagerObject;
-using test::CoreDriver;
+using detail::core::kManagerObject;
+using detail::test::CoreDriver;
 
 constexpr int kSteps = 200;
 constexpr std::string_view kManagerMethods[] = {
     "create", "claim",   "lease",             "revoke",     "drop",    "remove",
     "none",   "objects", "number_of_objects", "debug_info", "shutdown"};
 
-core::Limits limits_of(std::uint8_t small) {
-  core::Limits limits;
+detail::core::Limits limits_of(std::uint8_t small) {
+  detail::core::Limits limits;
   limits.name_bytes = 1;  // so that all names can be tried in the end
   if ((small & 1U) != 0) limits.objects = 6;
   if ((small & 2U) != 0) limits.parked_calls = 3;
@@ -62,7 +62,7 @@ class Play {
   struct Client {
     CoreDriver::Client driver;
     // Calls that nothing excuses from an answer.
-    std::set<core::Seq> asked = {};
+    std::set<detail::core::Seq> asked = {};
     bool excused = false;  // it said what a decent client does not
   };
 
@@ -74,12 +74,12 @@ class Play {
       case Op::raw: return raw();
       case Op::calls: return calls();
       case Op::create: return create();
-      case Op::ack: return seqs(core::Envelope::ack);
-      case Op::cancel: return seqs(core::Envelope::cancel);
+      case Op::ack: return seqs(detail::core::Envelope::ack);
+      case Op::cancel: return seqs(detail::core::Envelope::cancel);
       case Op::resume: return resume();
       case Op::compare: return compare();
       case Op::limits: return both([limits = limits_of(script_.byte())](CoreDriver& driver) {
-        driver.apply(server::input::LimitsChanged{limits});
+        driver.apply(detail::server::input::LimitsChanged{limits});
       });
       case Op::count_: return;
     }
@@ -123,7 +123,8 @@ class Play {
 
   void end() {
     Client* client = this->client();
-    const auto ending = script_.below(2) == 0 ? server::Ending::died : server::Ending::orderly;
+    const auto ending =
+        script_.below(2) == 0 ? detail::server::Ending::died : detail::server::Ending::orderly;
     if (client == nullptr) return;
     both([&](CoreDriver& driver) { driver.end(client->driver, ending); });
     clients_.erase(clients_.begin() + (client - clients_.data()));
@@ -132,7 +133,7 @@ class Play {
   void pass(std::chrono::milliseconds time) {
     both([time](CoreDriver& driver) {
       driver.pass(time);
-      const core::Deadline next = driver.core.next_deadline();
+      const detail::core::Deadline next = driver.core.next_deadline();
       require(!next || *next > driver.now, "what is due is done");
     });
   }
@@ -145,7 +146,7 @@ class Play {
     request(client->driver, frame);
   }
 
-  core::Seq new_seq(Client& client) {
+  detail::core::Seq new_seq(Client& client) {
     const std::uint8_t how = script_.byte();
     if (how % 16 == 0) client.excused = true;
     if (how == 0) return UINT64_MAX;
@@ -153,7 +154,7 @@ class Play {
     return client.driver.next_seq++;
   }
 
-  core::MethodKey new_method(core::ObjectId object) {
+  detail::core::MethodKey new_method(detail::core::ObjectId object) {
     const std::uint8_t which = script_.byte();
     if (object == kManagerObject) return kManagerMethods[which % std::size(kManagerMethods)];
     if (which < 200) return std::uint32_t{which % 24U};
@@ -174,22 +175,22 @@ class Play {
       default: break;
     }
     std::vector<std::string> written;
-    std::vector<core::Seq> asked;
+    std::vector<detail::core::Seq> asked;
     for (std::size_t count = 1 + script_.below(3); count > 0; --count) {
-      core::Call call;
+      detail::core::Call call;
       call.seq = new_seq(*client);
       call.thread = 1 + script_.below(3);
       if (const std::uint8_t wait = script_.byte(); wait < 100) call.wait_ms = wait * wait;
-      call.object = core::ObjectId{script_.below(24)};
+      call.object = detail::core::ObjectId{script_.below(24)};
       call.method = new_method(call.object);
       call.post = script_.below(8) == 0;
       const std::string args = take_arguments(script_, a_.core.identity().incarnation);
       call.args = args;
-      core::append_call(written.emplace_back(), call);
+      detail::core::append_call(written.emplace_back(), call);
       if (!call.post) asked.push_back(call.seq);
     }
     const std::size_t violations = a_.violations.size();
-    request(client->driver, core::encode_calls(client->driver.first_incomplete,
+    request(client->driver, detail::core::encode_calls(client->driver.first_incomplete,
                                                {written.begin(), written.end()}));
     // A malformed envelope is not served at all; the server closes that session.
     if (a_.violations.size() == violations) client->asked.insert(asked.begin(), asked.end());
@@ -201,7 +202,7 @@ class Play {
     const std::string_view type = classes[script_.below(classes.size())]->name;
     const std::size_t name = script_.below(kNames * 4);
     std::string args;
-    core::Writer out(args);
+    detail::core::Writer out(args);
     out.array(3);
     out.string(type);
     if (name < kNames) {
@@ -211,29 +212,29 @@ class Play {
     }
     out.raw(take_arguments(script_, a_.core.identity().incarnation));
     if (client == nullptr) return;
-    const core::Seq seq = client->driver.next_seq++;
+    const detail::core::Seq seq = client->driver.next_seq++;
     request(client->driver, a_.frame(client->driver, seq, kManagerObject, "create", args));
   }
 
-  std::vector<core::Seq> some_seqs(const Client& client) {
-    std::vector<core::Seq> seqs;
+  std::vector<detail::core::Seq> some_seqs(const Client& client) {
+    std::vector<detail::core::Seq> seqs;
     for (std::size_t count = script_.below(6); count > 0; --count) {
       seqs.push_back(script_.byte() % (client.driver.next_seq + 1));
     }
     return seqs;
   }
 
-  void seqs(core::Envelope kind) {
+  void seqs(detail::core::Envelope kind) {
     Client* client = this->client();
     if (client == nullptr) return;
-    request(client->driver, core::encode_seqs(kind, some_seqs(*client)));
+    request(client->driver, detail::core::encode_seqs(kind, some_seqs(*client)));
   }
 
   void resume() {
     Client* client = this->client();
     if (client == nullptr) return;
     client->excused = true;  // what it does not list is dropped
-    const server::input::SessionResumed input{client->driver.session, some_seqs(*client),
+    const detail::server::input::SessionResumed input{client->driver.session, some_seqs(*client),
                                               client->driver.first_incomplete};
     both([&](CoreDriver& driver) { driver.apply(input); });
   }
@@ -242,8 +243,8 @@ class Play {
   void expect_answers() {
     for (const Client& client : clients_) {
       if (client.excused) continue;
-      for (const core::Seq seq : client.asked) {
-        const std::string frame = core::encode_seqs(core::Envelope::cancel, {seq});
+      for (const detail::core::Seq seq : client.asked) {
+        const std::string frame = detail::core::encode_seqs(detail::core::Envelope::cancel, {seq});
         if (!a_.answered(client.driver, seq)) request(client.driver, frame);
         require(a_.answered(client.driver, seq), "every call is answered");
       }
@@ -253,13 +254,15 @@ class Play {
   void end_all() {
     bool died = false;
     for (const Client& client : clients_) {
-      const auto ending = std::exchange(died, !died) ? server::Ending::died
-                                                     : server::Ending::orderly;
+      const auto ending = std::exchange(died, !died) ? detail::server::Ending::died
+                                                     : detail::server::Ending::orderly;
       both([&](CoreDriver& driver) { driver.end(client.driver, ending); });
     }
     clients_.clear();
-    both([](CoreDriver& driver) { driver.apply(server::input::LimitsChanged{limits_of(0)}); });
-    pass(core::Limits().claim_lease);
+    both([](CoreDriver& driver) {
+      driver.apply(detail::server::input::LimitsChanged{limits_of(0)});
+    });
+    pass(detail::core::Limits().claim_lease);
   }
 
   // Names, and objects that hold each other in a circle, outlive their sessions.
@@ -268,29 +271,32 @@ class Play {
     b_.open();
     std::vector<std::string> removals;
     for (int name = 0; name < 256; ++name) {
-      const std::string args = test::arguments(std::string(1, static_cast<char>(name)));
-      core::append_call(removals.emplace_back(), {janitor.next_seq++, 1, std::nullopt,
+      const std::string args = detail::test::arguments(std::string(1, static_cast<char>(name)));
+      detail::core::append_call(removals.emplace_back(), {janitor.next_seq++, 1, std::nullopt,
                                                   kManagerObject, "remove", args, true});
     }
-    request(janitor, core::encode_calls(1, {removals.begin(), removals.end()}));
-    const Value all = call(janitor, kManagerObject, "objects", test::arguments()).result;
+    request(janitor, detail::core::encode_calls(1, {removals.begin(), removals.end()}));
+    const Value all = call(janitor, kManagerObject, "objects", detail::test::arguments()).result;
     for (const Value& handle : all.list()) empty(janitor, handle.reference()->token());
-    both([&](CoreDriver& driver) { driver.end(janitor, server::Ending::orderly); });
+    both([&](CoreDriver& driver) { driver.end(janitor, detail::server::Ending::orderly); });
   }
 
-  void empty(CoreDriver::Client& janitor, const core::Token& token) {
+  void empty(CoreDriver::Client& janitor, const detail::core::Token& token) {
     if (token.type == "list" || token.type == "dict") {
-      require(call(janitor, token.object, "clear", test::arguments()).code == core::ErrorCode::ok,
+      require(call(janitor, token.object, "clear", detail::test::arguments()).code ==
+                  detail::core::ErrorCode::ok,
               "a container can be cleared");
     } else if (token.type == "queue") {
-      const Answer got = call(janitor, token.object, "try_get", test::arguments());
-      request(janitor, core::encode_seqs(core::Envelope::ack, {janitor.next_seq - 1}));
-      if (got.code == core::ErrorCode::ok && !got.result.list().empty()) empty(janitor, token);
+      const Answer got = call(janitor, token.object, "try_get", detail::test::arguments());
+      request(janitor,
+              detail::core::encode_seqs(detail::core::Envelope::ack, {janitor.next_seq - 1}));
+      if (got.code == detail::core::ErrorCode::ok && !got.result.list().empty())
+        empty(janitor, token);
     }
   }
 
-  using Answer = test::Answer;
-  Answer call(CoreDriver::Client& client, core::ObjectId object, std::string_view method,
+  using Answer = detail::test::Answer;
+  Answer call(CoreDriver::Client& client, detail::core::ObjectId object, std::string_view method,
               const std::string& args) {
     CoreDriver::Client twin = client;
     b_.call(twin, object, method, args);
@@ -298,7 +304,7 @@ class Play {
   }
 
   Script script_;
-  const server::Registry registry_ = server::builtin_classes();
+  const detail::server::Registry registry_ = detail::server::builtin_classes();
   CoreDriver a_;
   CoreDriver b_;
   std::vector<Client> clients_;

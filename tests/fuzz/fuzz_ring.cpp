@@ -20,7 +20,7 @@
 namespace steward::fuzz {
 namespace {
 
-using shm::SharedQueue;
+using detail::shm::SharedQueue;
 
 constexpr std::size_t kStep = 12;
 constexpr std::size_t kStepsMax = 300;
@@ -35,13 +35,14 @@ struct Step {
 class Script {
  public:
   explicit Script(bool bounded)
-      : memory_(shm::QueueMemory::create({.maxsize = bounded ? 4U : 0U, .message_bytes = 2000})),
-        queue_(SharedQueue::open(shm::UniqueFd(::dup(memory_.segment().fd())))) {}
+      : memory_(detail::shm::QueueMemory::create(
+            {.maxsize = bounded ? 4U : 0U, .message_bytes = 2000})),
+        queue_(SharedQueue::open(detail::shm::UniqueFd(::dup(memory_.segment().fd())))) {}
 
   void run(const Step& step) {
     try {
       step.what % 2 == 0 ? write(step) : use(step);
-    } catch (const core::Failure&) {  // Damaged, NoMemory, Overloaded, BadCall
+    } catch (const detail::core::Failure&) {  // Damaged, NoMemory, Overloaded, BadCall
     }
   }
 
@@ -51,12 +52,14 @@ class Script {
     const auto block = step.index % 40U;
     switch (step.where % 6) {
       case 0: memory_.cell(0, step.index % 8).store(step.word); break;
-      case 1: memory_.cell(shm::kRedelivery, step.index % 8).store(step.word); break;
+      case 1: memory_.cell(detail::shm::kRedelivery, step.index % 8).store(step.word); break;
       case 2:
         if (is_real(block)) (&memory_.state(block))[step.index / 40U % 4].store(step.word);
         break;
-      case 3: put_at(shm::QueueLayout::kHotWords + step.index % 38U * 64U, step.word); break;
-      case 4: put_at(shm::QueueLayout::kOwners + step.index % 16U * 8U, step.word); break;
+      case 3:
+        put_at(detail::shm::QueueLayout::kHotWords + step.index % 38U * 64U, step.word);
+        break;
+      case 4: put_at(detail::shm::QueueLayout::kOwners + step.index % 16U * 8U, step.word); break;
       default: put_at(step.index % 6U * 8U, step.word); break;
     }
   }
@@ -71,7 +74,7 @@ class Script {
 
   void use(const Step& step) {
     constexpr auto now = SharedQueue::kNow;
-    const auto read = [&](const shm::Item& item) {
+    const auto read = [&](const detail::shm::Item& item) {
       for (const std::byte b : item.bytes) sum_ = sum_ + static_cast<unsigned>(b);
       return step.word % 3 != 0;
     };
@@ -87,15 +90,16 @@ class Script {
       }
       case 3: queue_->get(read, now, held_); break;
       case 4: {
-        std::vector<shm::Held> kept;
+        std::vector<detail::shm::Held> kept;
         queue_->get_many(5, read, now, kept);
         break;
       }
       case 5:
-        queue_->reserve([] { return core::Deadline(core::Time::min()); }, read, now, held_);
+        queue_->reserve([] { return detail::core::Deadline(detail::core::Time::min()); }, read, now,
+                        held_);
         break;
       case 6: step.index % 2 == 0 ? queue_->ack(held_) : queue_->nack(held_); break;
-      case 7: queue_->touch(held_, core::Time::min()); break;
+      case 7: queue_->touch(held_, detail::core::Time::min()); break;
       case 8: {
         SharedQueue::Loan loan;
         if (queue_->loan(item.size(), 8, loan) != SharedQueue::Outcome::done) break;
@@ -117,9 +121,9 @@ class Script {
     }
   }
 
-  shm::QueueMemory memory_;
+  detail::shm::QueueMemory memory_;
   std::unique_ptr<SharedQueue> queue_;
-  shm::Held held_;
+  detail::shm::Held held_;
   volatile unsigned sum_ = 0;
 };
 

@@ -22,28 +22,28 @@ constexpr std::size_t kCompared = 12;
 std::string written(const Value& value) {
   PlainTravel travel;
   std::string bytes;
-  core::Writer writer(bytes);
-  core::encode_value(writer, value, travel, core::kFrameDepth);
+  detail::core::Writer writer(bytes);
+  detail::core::encode_value(writer, value, travel, detail::core::kFrameDepth);
   return bytes;
 }
 
 void travels(const Value& value) {
   PlainTravel travel;
   const std::string once = written(value);
-  const Value again = core::decode_value(once, travel);
+  const Value again = detail::core::decode_value(once, travel);
   require(again == value, "a value is read as it was written");
   require(written(again) == once, "equal values read from the same bytes write the same bytes");
-  require(again.depth() == value.depth() && value.depth() <= core::kFrameDepth &&
+  require(again.depth() == value.depth() && value.depth() <= detail::core::kFrameDepth &&
               again.has_proxies() == value.has_proxies(),
           "a value knows its depth and its proxies");
-  core::check_one_item(once, core::kFrameDepth);
+  detail::core::check_one_item(once, detail::core::kFrameDepth);
 }
 
 void prints(const Value& value) {
   const std::string all = value.json();
   require(!all.empty(), "a value prints");
   for (const std::size_t limit : {std::size_t{0}, std::size_t{1}, std::size_t{80}}) {
-    const std::string some = core::json_prefix(value, limit);
+    const std::string some = detail::core::json_prefix(value, limit);
     require(some == all ? all.size() <= limit + 3 : some.size() <= limit + 3,
             "a prefix is as long as it may be");
     require(all.starts_with(some) ||
@@ -72,14 +72,14 @@ std::vector<Value> sample_of(const Value& value) {
 }
 
 void is_ordered(const std::vector<Value>& values) {
-  const core::HashSeed seed{};
+  const detail::core::HashSeed seed{};
   for (const Value& a : values) {
     require((a <=> a) == 0, "a value equals itself");
     for (const Value& b : values) {
       const auto ab = a <=> b;
       require(ab == (0 <=> (b <=> a)), "the order is the same from both sides");
       require((ab == 0) == (a == b), "equality is part of the order");
-      require(ab != 0 || server::hash_value(seed, a) == server::hash_value(seed, b),
+      require(ab != 0 || detail::server::hash_value(seed, a) == detail::server::hash_value(seed, b),
               "equal values hash equal");
       for (const Value& c : values) {
         if (ab <= 0 && (b <=> c) <= 0) require((a <=> c) <= 0, "the order is transitive");
@@ -93,21 +93,22 @@ template <class T>
 void reads_as(std::string_view bytes) {
   std::optional<T> first;
   try {
-    first = core::unpack<T>(bytes);
+    first = detail::core::unpack<T>(bytes);
   } catch (const BadCall&) {
     return;
   }
-  require(core::unpack<T>(core::packed(*first)) == *first, "a typed value travels");
+  require(detail::core::unpack<T>(detail::core::packed(*first)) == *first, "a typed value travels");
 }
 
 void is_handle_text(std::string_view text) {
-  std::optional<core::Token> token;
+  std::optional<detail::core::Token> token;
   try {
-    token = core::parse_token(text);
+    token = detail::core::parse_token(text);
   } catch (const BadCall&) {
     return;
   }
-  require(core::parse_token(core::token_text(*token)) == *token, "a handle's text is read again");
+  require(detail::core::parse_token(detail::core::token_text(*token)) == *token,
+          "a handle's text is read again");
 }
 
 void meet(std::string_view bytes) {
@@ -119,7 +120,7 @@ void meet(std::string_view bytes) {
   reads_as<std::map<std::string, std::vector<bool>>>(bytes);
   reads_as<std::tuple<std::int64_t, std::string, std::vector<std::string>>>(bytes);
   PlainTravel travel;
-  const Value value = core::decode_value(bytes, travel);
+  const Value value = detail::core::decode_value(bytes, travel);
   travels(value);
   prints(value);
   is_ordered(sample_of(value));

@@ -22,11 +22,13 @@ inline std::string_view view_of(const std::uint8_t* data, std::size_t size) {
 }
 
 // Handles as plain tokens, both ways.
-class PlainTravel final : public core::Travel {
+class PlainTravel final : public detail::core::Travel {
  public:
-  core::Token outgoing(const core::Reference& reference) override { return reference.token(); }
-  core::ReferencePtr incoming(core::Token token) override {
-    return std::make_shared<const core::Reference>(std::move(token));
+  detail::core::Token outgoing(const detail::core::Reference& reference) override {
+    return reference.token();
+  }
+  detail::core::ReferencePtr incoming(detail::core::Token token) override {
+    return std::make_shared<const detail::core::Reference>(std::move(token));
   }
 };
 

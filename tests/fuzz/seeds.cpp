@@ -36,10 +36,10 @@ class Folder {
   int count_ = 0;
 };
 
-core::Token handle(std::string type) {
-  core::Token token;
+detail::core::Token handle(std::string type) {
+  detail::core::Token token;
   token.incarnation.bytes.fill(7);
-  token.object = core::ObjectId{3};
+  token.object = detail::core::ObjectId{3};
   token.type = std::move(type);
   token.addresses = {"ipc:///run/steward/manager.sock?boot=1", "tcp://host:5000"};
   token.nonce.emplace();
@@ -49,13 +49,13 @@ core::Token handle(std::string type) {
 
 std::string packed(const Value& value) {
   PlainTravel travel;
-  const core::TravelScope scope(travel);
-  return core::packed(value);
+  const detail::core::TravelScope scope(travel);
+  return detail::core::packed(value);
 }
 
 std::vector<Value> values() {
   const Value proxy =
-      Value::of_reference(std::make_shared<const core::Reference>(handle("list")));
+      Value::of_reference(std::make_shared<const detail::core::Reference>(handle("list")));
   Value nested = 1;
   for (int i = 0; i < 60; ++i) nested = Value::List{nested};
   return {nullptr, false, true, 0, -1, 127, -33, 70'000, std::numeric_limits<std::int64_t>::min(),
@@ -70,8 +70,8 @@ std::vector<Value> values() {
 
 void write_values(Folder folder) {
   for (const Value& value : values()) folder.add(packed(value));
-  folder.add(core::token_text(handle("queue")));
-  folder.add(core::packed(std::vector<std::uint32_t>{1, 2, 70'000}));
+  folder.add(detail::core::token_text(handle("queue")));
+  folder.add(detail::core::packed(std::vector<std::uint32_t>{1, 2, 70'000}));
   folder.add(packed(Value::List{5, "name", Value::List{"a", "b"}}));
   folder.add("\xca\x3f\xc0\x00\x01");
   folder.add(std::string(80, '\x91') + "\x01");
@@ -79,45 +79,47 @@ void write_values(Folder folder) {
 }
 
 void write_envelopes(Folder folder) {
-  core::SessionId session;
+  detail::core::SessionId session;
   session.bytes.fill(0x11);
-  core::Hello hello;
+  detail::core::Hello hello;
   hello.ticket.assign(16, 't');
   hello.nonce.assign(16, 'n');
-  folder.add(core::encode(hello));
+  folder.add(detail::core::encode(hello));
   hello.session = session;
   hello.proof.assign(32, 'p');
   hello.incomplete = {5, 300, 70'000};
-  folder.add(core::encode(hello));
-  core::Welcome welcome;
+  folder.add(detail::core::encode(hello));
+  detail::core::Welcome welcome;
   welcome.session = session;
   welcome.secret.assign(32, 's');
-  folder.add(core::encode(welcome));
+  folder.add(detail::core::encode(welcome));
 
   std::vector<std::string> calls;
   std::vector<std::string> replies;
-  core::Seq seq = 0;
+  detail::core::Seq seq = 0;
   for (const Value& value : values()) {
     const std::string args = "\x91" + packed(value);
     const bool named = ++seq % 2 == 0;
-    const core::MethodKey method = named ? core::MethodKey(std::string_view("append"))
-                                         : core::MethodKey(std::uint32_t{3});
+    const detail::core::MethodKey method = named
+                                               ? detail::core::MethodKey(std::string_view("append"))
+                                               : detail::core::MethodKey(std::uint32_t{3});
     const auto wait = seq % 3 == 0 ? std::optional<std::uint64_t>(250) : std::nullopt;
-    core::append_call(calls.emplace_back(),
-                      {seq, 1, wait, core::ObjectId{17}, method, args, seq % 4 == 0});
-    core::append_reply(replies.emplace_back(), {seq, core::ErrorCode::ok, args});
-    folder.add(core::encode_calls(seq, {calls.back()}));
-    folder.add(core::encode_replies({replies.back()}));
+    detail::core::append_call(calls.emplace_back(),
+                      {seq, 1, wait, detail::core::ObjectId{17}, method, args, seq % 4 == 0});
+    detail::core::append_reply(replies.emplace_back(), {seq, detail::core::ErrorCode::ok, args});
+    folder.add(detail::core::encode_calls(seq, {calls.back()}));
+    folder.add(detail::core::encode_replies({replies.back()}));
   }
-  folder.add(core::encode_calls(1, {calls.begin(), calls.begin() + 8}));
-  core::append_error(replies.emplace_back(), 6, core::ErrorCode::remote, "text", "range_error");
-  folder.add(core::encode_replies({replies[0], replies[1], replies.back()}));
-  folder.add(core::encode_seqs(core::Envelope::ack, {1, 2, 300}));
-  folder.add(core::encode_seqs(core::Envelope::cancel, {}));
-  folder.add(core::encode_renew());
-  folder.add(core::encode_bye());
-  folder.add(core::encode_unknown_connection(std::string(16, 'c')));
-  folder.add(core::encode_unknown_session("the reason"));
+  folder.add(detail::core::encode_calls(1, {calls.begin(), calls.begin() + 8}));
+  detail::core::append_error(replies.emplace_back(), 6, detail::core::ErrorCode::remote, "text",
+                             "range_error");
+  folder.add(detail::core::encode_replies({replies[0], replies[1], replies.back()}));
+  folder.add(detail::core::encode_seqs(detail::core::Envelope::ack, {1, 2, 300}));
+  folder.add(detail::core::encode_seqs(detail::core::Envelope::cancel, {}));
+  folder.add(detail::core::encode_renew());
+  folder.add(detail::core::encode_bye());
+  folder.add(detail::core::encode_unknown_connection(std::string(16, 'c')));
+  folder.add(detail::core::encode_unknown_session("the reason"));
 }
 
 // Says in bytes what fuzz_core reads.
@@ -187,7 +189,7 @@ std::vector<std::string> argument_lists() {
 }
 
 void write_scripts(Folder folder) {
-  const server::Registry registry = server::builtin_classes();
+  const detail::server::Registry registry = detail::server::builtin_classes();
   const std::vector<std::string> lists = argument_lists();
   for (std::size_t type = 0; type < registry.classes().size(); ++type) {
     const std::size_t methods = registry.classes()[type]->methods.size();
@@ -249,9 +251,9 @@ void write_scripts(Folder folder) {
   folder.add(circle.op(Op::limits, {63}).create(0, 2, 15, said({})).bytes());
   // Frames as they come.
   for (const std::string& frame :
-       {core::encode_calls(1, {}), core::encode_bye(), std::string(100, '\x91'),
+       {detail::core::encode_calls(1, {}), detail::core::encode_bye(), std::string(100, '\x91'),
         std::string("\x94\x01\x03\x01\x91\x97\x01\x01\xc0\x01\xa3str\x90\x80"),
-        core::encode_seqs(core::Envelope::cancel, {1, 1, 0})}) {
+        detail::core::encode_seqs(detail::core::Envelope::cancel, {1, 1, 0})}) {
     folder.add(Scene().open().create(0, 0, 2, said({})).frame(0, frame).op(Op::compare).bytes());
   }
 }
@@ -265,7 +267,7 @@ void write_ring_scripts(Folder folder) {
       const bool write = i >= 5 && random() % 4 == 0;
       script.push_back(write ? 0 : 1);
       for (int byte = 0; byte < 3; ++byte) script.push_back(static_cast<char>(random()));
-      const shm::Cell cell{random() % 3, static_cast<shm::Kind>(random() % 4),
+      const detail::shm::Cell cell{random() % 3, static_cast<detail::shm::Kind>(random() % 4),
                            static_cast<unsigned>(random() % 3),
                            static_cast<std::uint32_t>(random() % 8)};
       const std::uint64_t word = write ? cell.word() : random() % 300;

@@ -7,7 +7,7 @@
 #include <steward/tests/core/support.hpp>
 #include <steward/tests/hostile/hostile_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::ErrorCode;
@@ -16,7 +16,7 @@ class HostileCalls : public HostileTest {
  protected:
   // The session ends before what it has left behind is counted.
   void TearDown() override {
-    bad.entrance.door.reset();
+    bad.entrance.control.reset();
     HostileTest::TearDown();
   }
 
@@ -183,4 +183,4 @@ TEST_F(HostileCalls, APostThatFailsIsAnsweredAndOneThatSucceedsIsNot) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -16,7 +16,7 @@
 #include <steward/steward.hpp>
 #include <steward/tests/hostile/hostile_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 std::size_t peak_bytes(pid_t pid) {
@@ -59,7 +59,7 @@ void send_without_end(int port, std::size_t bytes) {
 }
 
 TEST(Endless, AMessageWithoutEndIsCutAndOthersGoOn) {
-  face::PrivateServer server(Types(), {.address = "tcp://127.0.0.1:0"});
+  manager::PrivateServer server(manager::Types(), {.address = "tcp://127.0.0.1:0"});
   const std::string address = server.addresses().back();
   const int port = core::parse_tcp(address)->port;
   const Manager manager = Manager::connect(address);
@@ -86,4 +86,4 @@ TEST(Endless, AMessageWithoutEndIsCutAndOthersGoOn) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

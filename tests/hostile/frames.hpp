@@ -12,7 +12,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/tests/fuzz/core_script.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 inline constexpr std::string_view kNoArguments{"\x90", 1};
 
@@ -187,4 +187,4 @@ class FrameStorm {
   std::vector<std::string> seeds_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

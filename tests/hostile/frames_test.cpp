@@ -2,18 +2,19 @@
 #include <steward/tests/core/support.hpp>
 #include <steward/tests/hostile/hostile_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 class HostileFrames : public HostileTest {
  protected:
-  // Sends `frame` in a session of its own; what comes back is a reason, and the door closes.
+  // Sends `frame` in a session of its own; what comes back is a reason, and the control socket
+  // closes.
   void ends_the_session(const std::string& frame) {
     BareClient bad = stranger();
     bad.create("list");
     bad.send(frame);
     EXPECT_FALSE(refusal(bad).empty()) << hex(frame.substr(0, 64));
-    EXPECT_TRUE(eventually([&] { return is_closed(bad.entrance.door); }));
+    EXPECT_TRUE(eventually([&] { return is_closed(bad.entrance.control); }));
     // Whatever else it says is not listened to.
     bad.post(core::kManagerObject, "shutdown", arguments());
     is_served();
@@ -40,7 +41,7 @@ TEST_F(HostileFrames, MessagesOfSeveralFramesEndTheSession) {
     bad.hello();
     sender.send_parts(std::vector<std::string>(parts, core::encode_bye()));
     EXPECT_FALSE(refusal(bad).empty());
-    EXPECT_TRUE(eventually([&] { return is_closed(bad.entrance.door); }));
+    EXPECT_TRUE(eventually([&] { return is_closed(bad.entrance.control); }));
     is_served();
   }
 }
@@ -101,4 +102,4 @@ TEST_F(HostileSizes, AFrameFarBeyondTheLimitLosesItsConnectionAndNotItsSession) 
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -19,7 +19,7 @@
 #include <steward/tests/sanitized.hpp>
 #include <steward/tests/server/loop/bare_client.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class HostileTest : public testing::Test {
  protected:
@@ -106,4 +106,4 @@ class HostileTest : public testing::Test {
   int served = 0;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

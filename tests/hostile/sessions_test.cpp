@@ -2,7 +2,7 @@
 // that lie.
 #include <steward/tests/hostile/hostile_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::Envelope;
@@ -61,11 +61,11 @@ TEST_F(HostileSessions, AHalfHandshakeIsGivenUp) {
   }));
 }
 
-TEST_F(HostileSessions, HalfKnocksAtTheDoorHarmNobody) {
+TEST_F(HostileSessions, HalfConnectRequestsAtTheControlSocketHarmNobody) {
   std::vector<shm::UniqueFd> open;
   for (int i = 0; i < 300; ++i) {  // more than may be pending
-    open.push_back(connect_to_door(directory()));
-    if (i % 3 == 0) send_knock(open.back());
+    open.push_back(connect_control_socket(directory()));
+    if (i % 3 == 0) send_connect_request(open.back());
     if (i % 3 == 1) send_raw(open.back(), std::string(1000, '\x91'));
   }
   is_served();
@@ -220,9 +220,9 @@ TEST_F(HostileWaiting, MoreResultsThanMayWaitEndTheSession) {
     frames.push_back(calls_frame(bad.next_seq++, list, std::string_view("copy"), kNoArguments));
   }
   for (const std::string& frame : frames) bad.send(frame);
-  EXPECT_TRUE(eventually([&] { return is_closed(bad.entrance.door); }));
+  EXPECT_TRUE(eventually([&] { return is_closed(bad.entrance.control); }));
   expect_memory_below(before + (64U << 20U));
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -32,7 +32,7 @@ class DroppedRights : public testing::Test {
 };
 
 TEST_F(DroppedRights, AManagerMadeAfterwardsWorksWithItsProcesses) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     drop();
     Manager manager;
     auto list = manager.list<int>({1});
@@ -45,7 +45,7 @@ TEST_F(DroppedRights, AManagerMadeAfterwardsWorksWithItsProcesses) {
 }
 
 TEST_F(DroppedRights, AManagerAndAPoolMadeBeforeGoOnAndEnd) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     Manager manager;
     Pool pool(2);
     auto list = manager.list<int>({1});

@@ -19,7 +19,7 @@
 #include <steward/manager/server_start.hpp>
 #include <steward/tests/manager/scratch.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -102,7 +102,7 @@ void limit(int resource, rlim_t most) {
 TEST_F(FailedStart, WithoutDescriptorsSaysSo) {
   EXPECT_EQ(in_child([&] {
               limit(RLIMIT_NOFILE, 64);
-              const std::string text = failure([] { face::start_server({}); });
+              const std::string text = failure([] { manager::start_server({}); });
               return text.find("descriptors") != text.npos && fs::is_empty(run) ? 0 : 1;
             }),
             0);
@@ -117,7 +117,7 @@ TEST_F(FailedStart, WithoutThreadsSaysSo) {
   EXPECT_EQ(in_child([&] {
               if (::setuid(kNobodyElse) != 0) return 2;
               limit(RLIMIT_NPROC, 1);
-              const std::string text = failure([] { face::start_server({}); });
+              const std::string text = failure([] { manager::start_server({}); });
               if (!text.starts_with("the manager's server cannot be started: cannot start a thread "
                                     "(look at `ulimit -u`")) {
                 return 4;
@@ -147,4 +147,4 @@ TEST(ManagersPid, IsUnknownOfARemoteOne) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -20,7 +20,7 @@
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/general_road.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -48,7 +48,7 @@ void own_a_manager(process::ChildContext& context, std::string_view) {
 }
 
 void serve_here(process::ChildContext& context, std::string_view) {
-  face::serve({}, {}, [&](const std::string& address) { context.confirm(address); });
+  manager::serve({}, {}, [&](const std::string& address) { context.confirm(address); });
 }
 
 process::Child launch(process::Entry entry) {
@@ -246,4 +246,4 @@ TEST(ServingHere, LeavesObjectsToNobodyInParticular) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

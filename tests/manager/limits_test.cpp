@@ -30,11 +30,13 @@ std::string thrown(F&& what) {
 }
 
 void wait_for_parked_call(const Manager& manager) {
-  ASSERT_TRUE(test::eventually(
+  ASSERT_TRUE(detail::test::eventually(
       [&] { return manager.debug_info().find("1 parked calls") != std::string::npos; }));
 }
 
-Manager with(const core::Limits& limits) { return Manager(ManagerOptions{.limits = limits}); }
+Manager with(const detail::core::Limits& limits) {
+  return Manager(ManagerOptions{.limits = limits});
+}
 
 TEST(ManagerLimits, Objects) {
   const Manager manager = with({.objects = 2});
@@ -94,7 +96,7 @@ TEST(ManagerLimits, HandlesThatTravel) {
 }
 
 TEST(ManagerLimits, CallsThatWait) {
-  const test::GeneralRoad through_the_manager;
+  const detail::test::GeneralRoad through_the_manager;
   const Manager manager = with({.parked_calls = 1});
   const Queue<int> queue = manager.queue<int>();
   std::thread waiting([&] { EXPECT_EQ(queue.get(), 1); });
@@ -107,7 +109,7 @@ TEST(ManagerLimits, CallsThatWait) {
 
 // What another thread does meanwhile is not kept for ever.
 TEST(ManagerLimits, KeptRepliesWhileACallWaits) {
-  const test::GeneralRoad through_the_manager;
+  const detail::test::GeneralRoad through_the_manager;
   const Manager manager = with({.reply_store_bytes = 50'000});
   const Queue<int> queue = manager.queue<int>();
   const List<int> list = manager.list<int>();
@@ -119,14 +121,14 @@ TEST(ManagerLimits, KeptRepliesWhileACallWaits) {
   waiting.join();
 }
 
-void serve_one_object(process::ChildContext& context, std::string_view) {
-  face::serve({}, {.limits = {.objects = 1}},
+void serve_one_object(detail::process::ChildContext& context, std::string_view) {
+  detail::manager::serve({}, {.limits = {.objects = 1}},
               [&](const std::string& address) { context.confirm(address); });
 }
 
 TEST(ManagerLimits, ReachAServerThatSomebodyElseRuns) {
-  const process::Child server =
-      process::launch({.entry = serve_one_object, .arguments = {}, .name = "server"});
+  const detail::process::Child server =
+      detail::process::launch({.entry = serve_one_object, .arguments = {}, .name = "server"});
   Manager manager = Manager::connect(server.confirmation());
   const List<int> list = manager.list<int>();
   EXPECT_THROW(manager.list<int>(), Overloaded);

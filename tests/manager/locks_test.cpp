@@ -7,7 +7,7 @@
 
 #include <steward/steward.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 constexpr int kProcesses = 8;
@@ -68,4 +68,4 @@ TEST(Locks, ProcessesThatTakeThreeOfTwoManagersInAnyOrderAllGetOn) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -14,7 +14,7 @@
 
 #include <steward/manager/manager.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 static_assert(!std::is_copy_constructible_v<Manager> && !std::is_copy_assignable_v<Manager>);
 static_assert(std::is_nothrow_move_constructible_v<Manager>);
 static_assert(std::is_nothrow_move_assignable_v<Manager>);
-static_assert(!std::is_default_constructible_v<Name>);
+static_assert(!std::is_default_constructible_v<manager::Name>);
 
 TEST(Manager, MakesListsFromBracesAndRanges) {
   const Manager manager;
@@ -189,4 +189,4 @@ TEST(ManagerDeathTest, TellsWhyItsServerDidNotComeUp) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

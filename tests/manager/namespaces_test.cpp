@@ -26,7 +26,7 @@ class PidNamespaces : public testing::Test {
   template <class F>
   static pid_t run_inside(F body) {
     if (::unshare(CLONE_NEWPID) != 0) std::abort();
-    process::flush_streams();
+    detail::process::flush_streams();
     const pid_t pid = ::fork();
     if (pid == 0) ::_exit(body());
     return pid;
@@ -50,7 +50,7 @@ class PidNamespaces : public testing::Test {
 };
 
 TEST_F(PidNamespaces, AClientInsideIsToldToUseTcp) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     const Manager manager;
     const std::string address = manager.address();
     return code_of(run_inside([&] {
@@ -62,8 +62,8 @@ TEST_F(PidNamespaces, AClientInsideIsToldToUseTcp) {
 }
 
 TEST_F(PidNamespaces, AClientOfAManagerInsideIsToldToUseTcp) {
-  const int code = test::in_fork([] {
-    const test::Pipe ready;
+  const int code = detail::test::in_fork([] {
+    const detail::test::Pipe ready;
     const pid_t manager = run_inside([&] {
       Manager::serve({}, [&](const std::string& address) { ready.write(address + '\n'); });
       return 0;

@@ -14,15 +14,15 @@ namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using test::text_of;
+using detail::test::text_of;
 
 // What `start` says on standard error, of a server that it starts as well.
 std::string said_by(const std::function<void()>& start) {
-  const test::Pipe errors;
-  const int code = test::in_fork([&] {
-    const test::Redirected all(2, errors.writer_fd());
+  const detail::test::Pipe errors;
+  const int code = detail::test::in_fork([&] {
+    const detail::test::Redirected all(2, errors.writer_fd());
     start();
-    test::write_to(2, "that was all\n");
+    detail::test::write_to(2, "that was all\n");
     return 0;
   });
   EXPECT_EQ(code, 0);

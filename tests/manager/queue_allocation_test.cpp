@@ -12,7 +12,7 @@
 
 #include <steward/tests/shm/failing_new.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -92,4 +92,4 @@ TEST_F(QueueAllocations, AnItemThatIsToBeReservedIsDeliveredOrStays) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -23,7 +23,7 @@
 
 #include <steward/tests/shm/block_hog.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -342,4 +342,4 @@ TEST_F(QueueMemory, FortyItemsOfFiveMegabytesWaitForTheirTaker) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

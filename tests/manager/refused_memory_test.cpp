@@ -15,7 +15,7 @@
 #include <steward/tests/refused_call.hpp>
 #include <steward/tests/sanitized.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 void limit(__rlimit_resource_t resource, rlim_t to) {
@@ -67,4 +67,4 @@ TEST(MemoryFilesDeathTest, AreNotNeededByQueues) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -16,7 +16,7 @@
 #include <steward/shm/unique_fd.hpp>
 #include <steward/steward.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -63,7 +63,7 @@ TEST(Remote, OnlyTheRightKeyOpens) {
   for (const char* address : {kLoopback, kEverywhere}) {
     for (const std::string& servers : {std::string(), key, kPassphrase}) {
       if (servers.empty() && address == kEverywhere) continue;
-      face::PrivateServer server(Types(), {.address = address, .key = servers});
+      manager::PrivateServer server(manager::Types(), {.address = address, .key = servers});
       for (const std::string& clients :
            {std::string(), key, kPassphrase, other, std::string("another passphrase")}) {
         const End expected = clients == servers ? End::in : End::authentication;
@@ -146,7 +146,7 @@ TEST(Remote, WhereNobodyListensAConnectionFailsAtOnce) {
               HasSubstr("cannot reach tcp://no-such-host.invalid:5000: the host is unknown"));
 }
 
-// Its backlog is full: the kernel drops what knocks, and nothing comes back.
+// Its backlog is full: the kernel drops what connects, and nothing comes back.
 TEST(Remote, WhereNothingComesBackAConnectionEndsAtItsTimeout) {
   const shm::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
@@ -199,7 +199,7 @@ TEST(Remote, WhatIsNoManagerIsSaidToBeNone) {
 
 TEST(Remote, AHandleLeadsToItsManagerFromAnywhere) {
   const std::string key = generate_key();
-  face::PrivateServer server(Types(), {.address = kLoopback, .key = key});
+  manager::PrivateServer server(manager::Types(), {.address = kLoopback, .key = key});
   const Manager manager = Manager::connect(server.addresses().back(), {.key = key});
   const List<int> numbers = manager.list<int>({1, 2, 3});
   // On the manager's own host its own socket is nearer than tcp, and asks for no key.
@@ -212,4 +212,4 @@ TEST(Remote, AHandleLeadsToItsManagerFromAnywhere) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <string>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Goes with all that is in it.
 class Scratch {
@@ -25,4 +25,4 @@ class Scratch {
   std::string path_ = "/tmp/steward-test-XXXXXX";
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -22,7 +22,7 @@
 namespace steward {
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
 std::atomic<bool> asked = false;
 void ask(int) { asked = true; }
@@ -34,15 +34,15 @@ void handle(int signal) {
   ::sigaction(signal, &action, nullptr);
 }
 
-void wait_for(const std::string& gate) { test::hear(gate); }
+void wait_for(const std::string& gate) { detail::test::hear(gate); }
 void wait_unmoved(const std::string& ready, const std::string& gate) {
   ::signal(SIGINT, SIG_IGN);
-  test::tell(ready, "x");
-  test::hear(gate);
+  detail::test::tell(ready, "x");
+  detail::test::hear(gate);
 }
 pid_t work(const std::string& ready, const std::string& gate) {
-  test::tell(ready, "x");
-  test::hear(gate);
+  detail::test::tell(ready, "x");
+  detail::test::hear(gate);
   return ::getpid();
 }
 
@@ -152,7 +152,7 @@ int blocked_call() {
     sigset_t all;  // the signal is for the thread that waits
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    slept = test::eventually([&] { return sleeps(state); });
+    slept = detail::test::eventually([&] { return sleeps(state); });
     press_ctrl_c();
     while (!asked) std::this_thread::yield();
     queue.close();
@@ -167,7 +167,7 @@ int blocked_call() {
   return closed && slept ? 0 : 1;
 }
 
-void await_end(const shm::UniqueFd& pidfd) {
+void await_end(const detail::shm::UniqueFd& pidfd) {
   pollfd end{pidfd.get(), POLLIN, 0};
   ASSERT_EQ(::poll(&end, 1, 60'000), 1) << "a process goes on";
 }
@@ -181,7 +181,7 @@ void await_end(const shm::UniqueFd& pidfd) {
   const pid_t worker = pool.apply(+[](int) { return ::getpid(); }, 0);
   Process child(wait_for, gate);
   child.start();
-  test::tell(told, std::to_string(manager.pid()) + ' ' + std::to_string(worker) + ' ' +
+  detail::test::tell(told, std::to_string(manager.pid()) + ' ' + std::to_string(worker) + ' ' +
                        std::to_string(child.pid()) + '\n');
   child.join();
   ::_exit(0);
@@ -193,39 +193,39 @@ class EndOfAProgram : public testing::TestWithParam<int> {
   static void end_by(int signal, bool whole) {
     const Pipe told;
     const Pipe gate;
-    process::flush_streams();
+    detail::process::flush_streams();
     const pid_t program = ::fork();
     if (program == 0) be_a_program(told.writer(), gate.reader());
     std::istringstream pids(told.read_line());
-    std::vector<shm::UniqueFd> others;
-    for (pid_t pid = 0; pids >> pid;) others.push_back(shm::pidfd_of(pid));
+    std::vector<detail::shm::UniqueFd> others;
+    for (pid_t pid = 0; pids >> pid;) others.push_back(detail::shm::pidfd_of(pid));
     EXPECT_EQ(others.size(), 3U);
     ::kill(whole ? -program : program, signal);
     int status = 0;
     ::waitpid(program, &status, 0);
     EXPECT_EQ(WTERMSIG(status), signal);
-    for (const shm::UniqueFd& each : others) await_end(each);
+    for (const detail::shm::UniqueFd& each : others) await_end(each);
   }
 };
 INSTANTIATE_TEST_SUITE_P(By, EndOfAProgram, testing::Values(SIGINT, SIGTERM, SIGKILL));
 
 TEST(ControlC, OfAProgramWithAHandlerEndsOnlyProcessesThatDoNothingAboutIt) {
-  EXPECT_EQ(test::in_fork(control_c_with_a_handler), 0);
+  EXPECT_EQ(detail::test::in_fork(control_c_with_a_handler), 0);
 }
 
 TEST(HangUp, OfAProgramThatIgnoresItEndsNothing) {
-  EXPECT_EQ(test::in_fork(hang_up_that_is_ignored), 0);
+  EXPECT_EQ(detail::test::in_fork(hang_up_that_is_ignored), 0);
 }
 
 TEST(FileSizes, LimitedToNothingAreAnErrorOfServeThatLeavesNothing) {
   const std::string path = testing::TempDir() + "steward-limit-" + std::to_string(::getpid());
-  EXPECT_EQ(test::in_fork([&] { return serve_within_a_limit_of_file_sizes(path); }), 0);
+  EXPECT_EQ(detail::test::in_fork([&] { return serve_within_a_limit_of_file_sizes(path); }), 0);
   EXPECT_NE(::access(path.c_str(), F_OK), 0);
   EXPECT_NE(::access((path + ".lock").c_str(), F_OK), 0);
 }
 
 TEST(ControlC, LeavesABlockedCallBlockedUntilAnotherThreadClosesTheQueue) {
-  EXPECT_EQ(test::in_fork(blocked_call), 0);
+  EXPECT_EQ(detail::test::in_fork(blocked_call), 0);
 }
 
 TEST_P(EndOfAProgram, EndsItsManagerWorkersAndProcesses) {

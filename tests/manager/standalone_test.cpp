@@ -9,7 +9,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/manager/standalone.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -24,14 +24,14 @@ class StandingStill : public testing::Test {
   Manager manager = Manager::connect(own.address());
 };
 
-TEST_F(StandingStill, StoppingItEndsWithItsTime) { EXPECT_FALSE(face::stop(manager, 0ms)); }
+TEST_F(StandingStill, StoppingItEndsWithItsTime) { EXPECT_FALSE(manager::stop(manager, 0ms)); }
 
 TEST_F(StandingStill, ItsOwnCallsEndWithTheirTime) {
-  face::ManagerAccess::set_patience(manager, 0ms);
+  manager::ManagerAccess::set_patience(manager, 0ms);
   EXPECT_THROW(manager.names(), TimeoutError);
   EXPECT_THROW(manager.create("list"), TimeoutError);
   EXPECT_THROW(manager.remove("x"), TimeoutError);
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

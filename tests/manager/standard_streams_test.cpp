@@ -86,12 +86,12 @@ TEST_P(StandardDescriptors, ThatAreClosedAreTakenByNothingOfTheLibrary) {
   for (int fd = 0; fd < 3; ++fd) {
     if ((GetParam() >> fd & 1) != 0) closed.push_back(fd);
   }
-  const shm::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  const detail::shm::UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   // What the processes print is of no interest here.
-  const test::Redirected input(0, null.get());
-  const test::Redirected output(1, null.get());
-  const test::Redirected errors(2, null.get());
-  EXPECT_EQ(test::in_fork([&] { return use_everything(closed); }), 0);
+  const detail::test::Redirected input(0, null.get());
+  const detail::test::Redirected output(1, null.get());
+  const detail::test::Redirected errors(2, null.get());
+  EXPECT_EQ(detail::test::in_fork([&] { return use_everything(closed); }), 0);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include <steward/steward.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 class Untyped : public testing::Test {
@@ -76,4 +76,4 @@ TEST_F(Untyped, TellsStatistics) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

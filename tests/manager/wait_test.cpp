@@ -29,9 +29,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using Indexes = std::vector<std::size_t>;
-using test::Pipe;
+using detail::test::Pipe;
 
-void wait_at(const std::string& gate) { test::hear(gate); }
+void wait_at(const std::string& gate) { detail::test::hear(gate); }
 
 TEST(Wait, ForDescriptorsAsPollDoes) {
   const Pipe a;
@@ -45,7 +45,7 @@ TEST(Wait, ForDescriptorsAsPollDoes) {
 
 TEST(Wait, OfNothingIsOverAtOnce) {
   EXPECT_EQ(wait({}), Indexes());
-  EXPECT_EQ(wait(std::vector<Waitable>(), 1h), Indexes());
+  EXPECT_EQ(wait(std::vector<detail::manager::Waitable>(), 1h), Indexes());
 }
 
 TEST(Wait, ForConnectionsWithWholeMessages) {
@@ -206,7 +206,7 @@ TEST(Wait, ForTheQueuesOfSeveralManagers) {
 }
 
 TEST(Wait, WhatCannotBeReachedIsReadyToSaySo) {
-  const test::GeneralRoad general_road;
+  const detail::test::GeneralRoad general_road;
   Manager manager;
   const Queue<int> queue = manager.queue<int>();
   const Lock lock = manager.lock();
@@ -243,22 +243,22 @@ TEST(Wait, AWakeThatItHasHadGoesToOneWhoTakes) {
   Manager manager;
   const Queue<int> queue = manager.queue<int>();
   ASSERT_EQ(queue.transport(), "shm");
-  shm::SharedQueue* const ring = client::ring_of(queue.reference(), std::nullopt);
-  shm::FutexWord& word = ring->event(shm::Event::not_empty);
+  detail::shm::SharedQueue* const ring = detail::client::ring_of(queue.reference(), std::nullopt);
+  detail::shm::FutexWord& word = ring->event(detail::shm::Event::not_empty);
   std::atomic<pid_t> onlooker_id = 0;
   std::atomic<pid_t> taker_id = 0;
   std::thread onlooker([&] {
     onlooker_id = ::gettid();
     EXPECT_EQ(wait({queue}), (Indexes{0}));
   });
-  ASSERT_TRUE(test::eventually([&] { return onlooker_id != 0 && sleeps(onlooker_id); }));
+  ASSERT_TRUE(detail::test::eventually([&] { return onlooker_id != 0 && sleeps(onlooker_id); }));
   // As one who takes and trusts that it will be told: it came later, and is woken later.
   const std::uint32_t seen = word.fetch_or(1) | 1U;
   std::thread taker([&] {
     taker_id = ::gettid();
-    shm::sleep_on(word, seen, std::chrono::steady_clock::now() + 60s);
+    detail::shm::sleep_on(word, seen, std::chrono::steady_clock::now() + 60s);
   });
-  ASSERT_TRUE(test::eventually([&] { return taker_id != 0 && sleeps(taker_id); }));
+  ASSERT_TRUE(detail::test::eventually([&] { return taker_id != 0 && sleeps(taker_id); }));
   const auto before = std::chrono::steady_clock::now();
   queue.put(1);  // wakes one
   onlooker.join();

@@ -14,7 +14,7 @@
 #include <stdexcept>
 #include <vector>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using std::chrono::steady_clock;
@@ -42,7 +42,7 @@ void be_quick(int fd) {
 Link::Link(const std::string& server)
     : port_of_server_(std::stoi(server.substr(server.rfind(':') + 1))),
       listener_(make_socket()),
-      bell_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      notifier_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   sockaddr_in address = loopback(0);
   socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
@@ -66,7 +66,7 @@ Link::~Link() {
 
 void Link::wake() const {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(bell_.get(), &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = ::write(notifier_.get(), &one, sizeof one);
 }
 
 void Link::cut() {
@@ -120,7 +120,7 @@ void Link::run() {
 }
 
 void Link::wait() {
-  std::vector<pollfd> entries{{bell_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
+  std::vector<pollfd> entries{{notifier_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
   int longest = -1;
   {
     const std::lock_guard lock(mutex_);
@@ -135,7 +135,7 @@ void Link::wait() {
   }
   ::poll(entries.data(), entries.size(), longest);
   std::uint64_t count = 0;
-  [[maybe_unused]] const ssize_t size = ::read(bell_.get(), &count, sizeof count);
+  [[maybe_unused]] const ssize_t size = ::read(notifier_.get(), &count, sizeof count);
 }
 
 void Link::accept() {
@@ -194,4 +194,4 @@ bool Link::pass_on(Stream& stream, bool stalled) {
   return true;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

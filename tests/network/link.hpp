@@ -14,7 +14,7 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class Link {
  public:
@@ -75,7 +75,7 @@ class Link {
 
   const int port_of_server_;
   shm::UniqueFd listener_;
-  const shm::UniqueFd bell_;
+  const shm::UniqueFd notifier_;
   std::string address_;
 
   mutable std::mutex mutex_;
@@ -90,4 +90,4 @@ class Link {
   std::thread thread_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

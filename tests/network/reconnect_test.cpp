@@ -20,7 +20,7 @@
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/network/link.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -34,7 +34,7 @@ class NetworkTest : public testing::Test {
     ManagerOptions options;
     options.address = "tcp://127.0.0.1:0";
     options.limits.session_lease = lease;
-    server.emplace(Types(), options);
+    server.emplace(manager::Types(), options);
     link.emplace(server->addresses().back());
     manager.emplace(Manager::connect(link->address(), with));
   }
@@ -50,7 +50,7 @@ class NetworkTest : public testing::Test {
     manager.reset();
   }
 
-  std::optional<face::PrivateServer> server;
+  std::optional<manager::PrivateServer> server;
   std::optional<Link> link;
   std::optional<Manager> manager;
 };
@@ -313,4 +313,4 @@ TEST_F(NetworkTest, AServerThatIsKilledEndsEveryCallWithinTheTimeout) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

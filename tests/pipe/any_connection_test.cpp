@@ -31,7 +31,7 @@ namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using test::text_of;
+using detail::test::text_of;
 
 template <class T>
 using Ends = std::pair<Connection<T>, Connection<T>>;
@@ -54,7 +54,7 @@ struct Listened : Place {
 };
 struct AtPath {
   static constexpr const char* kName = "Ipc";
-  test::Scratch scratch;
+  detail::test::Scratch scratch;
   std::string address = "ipc://" + scratch.file("socket");
   std::string key;
 };
@@ -290,7 +290,7 @@ void await_bytes(int fd) {
 
 TYPED_TEST(AnyConnection, AProcessKilledInTheMiddleOfAMessageIsTheEnd) {
   auto [near, far] = this->template connected<std::string>();
-  test::Forked child([&, &near = near, &far = far](int) {
+  detail::test::Forked child([&, &near = near, &far = far](int) {
     near.close();
     far.send("whole");
     far.send(std::string(kEndless, 'x'));
@@ -309,7 +309,7 @@ TYPED_TEST(AnyConnection, AfterAForkAChildMayGoOnWithItsEnd) {
   auto [near, far] = this->template connected<int>();
   near.send(1);
   EXPECT_EQ(far.recv(), 1);
-  test::Forked child([&, &near = near, &far = far](int) {
+  detail::test::Forked child([&, &near = near, &far = far](int) {
     near.close();
     for (int i = 0; i < 100; ++i) far.send(far.recv() + 1);
     return 0;
@@ -401,7 +401,7 @@ TYPED_TEST(AnyConnection, AStartThatFailsLeavesTheEndWithItsProcess) {
 
 TYPED_TEST(AnyConnection, DoesNotGoInTheMiddleOfAMessage) {
   auto [near, far] = this->template connected<int>();
-  test::Forked sender([&, &near = near, &far = far](int) {
+  detail::test::Forked sender([&, &near = near, &far = far](int) {
     far.close();
     near.send_bytes(std::string(kEndless, 'x'));
     return 0;

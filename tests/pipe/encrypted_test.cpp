@@ -27,9 +27,9 @@ using detail::pipe::make_hello;
 using detail::pipe::Records;
 using detail::pipe::Secret;
 using detail::pipe::secret_of;
-using test::Meddler;
-using test::RawTcp;
-using test::text_of;
+using detail::test::Meddler;
+using detail::test::RawTcp;
+using detail::test::text_of;
 using Pieces = std::vector<std::string>;
 
 constexpr const char* kMeddled =
@@ -166,7 +166,7 @@ TEST_F(Encrypted, ARecordedListenerGetsNobodyToSpeak) {
     EXPECT_EQ(near.recv(), "the door code is 1234");
   }
   meddler.join();
-  test::RawPort port;
+  detail::test::RawPort port;
   std::thread player([&] {
     RawTcp caller = port.accept();
     caller.says(meddler.said_by_listener);
@@ -240,7 +240,7 @@ class Insider {
 
  private:
   RawTcp raw_;
-  std::optional<core::StreamCipher> cipher_;
+  std::optional<detail::core::StreamCipher> cipher_;
 };
 
 TEST_F(Encrypted, WhoProvesNothingIsNotLetIn) {
@@ -295,7 +295,7 @@ TEST_F(Encrypted, AfterAForkItBelongsToTheOneWhoUsesItFirst) {
   auto far = listener.accept<std::string>();
   far.send("heard before");
   EXPECT_EQ(near.recv(), "heard before");
-  test::Forked child([&](int out) {
+  detail::test::Forked child([&](int out) {
     far.close();
     near.send("from the child");
     EXPECT_EQ(near.recv(), "to the child");
@@ -318,7 +318,7 @@ TEST_F(Encrypted, AfterAForkItBelongsToTheOneWhoUsesItFirst) {
 TEST_F(Encrypted, TheParentMayGoOnAndTheCopyIsRefused) {
   auto near = Connection<std::string>::connect(listener.address(), {.key = key});
   auto far = listener.accept<std::string>();
-  test::Forked child([&](int) {
+  detail::test::Forked child([&](int) {
     if (far.recv() != "go") return 1;
     try {
       near.send("from the child");
@@ -354,7 +354,7 @@ TEST_F(Encrypted, WhatCannotBePackedGoesOnHere) {
   auto near = Connection<std::string>::connect(listener.address(), {.key = key});
   auto far = listener.accept<std::string>();
   std::string bytes;
-  EXPECT_THROW(core::pack(bytes, near), BadCall) << "not an argument";
+  EXPECT_THROW(detail::core::pack(bytes, near), BadCall) << "not an argument";
   near.send("still here");
   EXPECT_EQ(far.recv(), "still here");
 }
@@ -362,7 +362,7 @@ TEST_F(Encrypted, WhatCannotBePackedGoesOnHere) {
 TEST_F(Encrypted, ACopyThatWasForkedBeforeItWentIsRefused) {
   auto near = Connection<std::string>::connect(listener.address(), {.key = key});
   auto far = listener.accept<std::string>();
-  test::Forked copy([&](int) {
+  detail::test::Forked copy([&](int) {
     if (far.recv() != "go") return 1;
     try {
       near.send("from the copy");

@@ -27,8 +27,8 @@ namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using test::Scratch;
-using test::text_of;
+using detail::test::Scratch;
+using detail::test::text_of;
 
 // ---- Addresses and keys ----
 
@@ -52,7 +52,7 @@ TEST(ListenerAddress, OffThisHostItNeedsAKeyThatIsHardToGuess) {
             "network may try many (`steward keygen` makes good keys)");
   const std::string key = generate_key();
   Listener listener("tcp://*:0", {.key = key});
-  const auto address = core::parse_tcp(listener.address());
+  const auto address = detail::core::parse_tcp(listener.address());
   ASSERT_TRUE(address);
   EXPECT_EQ(address->host, "*");
   auto near = Connection<int>::connect("tcp://127.0.0.1:" + std::to_string(address->port),
@@ -130,7 +130,7 @@ TEST(ListenerPath, NothingIsLeftBehind) {
 TEST(ListenerPath, AKilledOnesIsTakenOver) {
   const Scratch scratch;
   const std::string address = "ipc://" + scratch.file("socket");
-  test::Forked child([&](int out) {
+  detail::test::Forked child([&](int out) {
     const Listener listener(address);
     ::dprintf(out, "up\n");
     ::poll(nullptr, 0, -1);
@@ -156,8 +156,8 @@ TEST(ListenerPath, AFileThatIsNoSocketStays) {
 
 TEST(ListenerPath, AStrangersListeningSocketStays) {
   const Scratch scratch;
-  const shm::UniqueFd stranger(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const auto name = client::unix_address(scratch.file("socket"));
+  const detail::shm::UniqueFd stranger(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto name = detail::client::unix_address(scratch.file("socket"));
   ASSERT_EQ(::bind(stranger.get(), reinterpret_cast<const sockaddr*>(&*name), sizeof *name), 0);
   ASSERT_EQ(::listen(stranger.get(), 5), 0);
   EXPECT_THROW(Listener("ipc://" + scratch.file("socket")), std::system_error);
@@ -180,8 +180,8 @@ TEST(ListenerPath, AnyOneOfSeveralProcessesMayAccept) {
     }
     return 0;
   };
-  const test::Forked a(serve);
-  const test::Forked b(serve);
+  const detail::test::Forked a(serve);
+  const detail::test::Forked b(serve);
   for (int i = 0; i < 20; ++i) {
     const int who = Connection<int>::connect(address).recv();
     EXPECT_TRUE(who == a.pid() || who == b.pid());
@@ -192,7 +192,7 @@ TEST(ListenerPath, ACopyInAForkedChildLeavesThePathAlone) {
   const Scratch scratch;
   const std::string address = "ipc://" + scratch.file("socket");
   Listener listener(address);
-  test::Forked child([&](int) {
+  detail::test::Forked child([&](int) {
     listener.close();
     return 0;
   });

@@ -49,7 +49,7 @@ using detail::pipe::kHelloBytes;
 using detail::pipe::kReplyBytes;
 using detail::pipe::make_hello;
 using detail::pipe::secret_of;
-using test::RawTcp;
+using detail::test::RawTcp;
 
 constexpr char kNoKey[] = "";
 
@@ -76,7 +76,7 @@ std::string refusal(char letter) {
 }
 
 TEST_P(HostileListener, GarbageIsCutOff) {
-  std::mt19937_64 random(test::seed());
+  std::mt19937_64 random(detail::test::seed());
   std::vector<RawTcp> held;
   for (int i = 0; i < 50; ++i) {
     held.emplace_back(listener.address());
@@ -134,7 +134,7 @@ TEST_P(HostileListener, WhoIsSilentHoldsUpNobody) {
 
 TEST_P(HostileListener, OfAFloodTheOldestGoFirst) {
   std::vector<RawTcp> silent;
-  for (std::size_t i = 0; i < core::Limits().handshakes + 50; ++i) {
+  for (std::size_t i = 0; i < detail::core::Limits().handshakes + 50; ++i) {
     silent.emplace_back(listener.address());
     silent.back().says("stew");
   }
@@ -164,7 +164,7 @@ TEST_P(HostileListener, WhoLeavesInTheMiddleLeavesNothing) {
 TEST_P(HostileListener, AFloodWhileOthersConnectTurnsNobodyAway) {
   std::atomic<bool> over = false;
   std::thread flood([&] {
-    std::mt19937_64 random(test::seed());
+    std::mt19937_64 random(detail::test::seed());
     while (!over) {
       RawTcp stranger(listener.address());
       stranger.says(make_hello(std::nullopt).bytes.substr(0, random() % kHelloBytes));
@@ -190,9 +190,9 @@ TEST_P(HostileListener, OneThatCannotBeWatchedIsLetGoAndNobodyElse) {
 // ---- Forks ----
 
 TEST_P(HostileListener, AForkedCopyHearsThatNobodyGreetsAnyMore) {
-  test::Forked owner([this](int out) {
+  detail::test::Forked owner([this](int out) {
     Listener own("tcp://127.0.0.1:0", {.key = key});
-    const test::Forked copy([&](int) {
+    const detail::test::Forked copy([&](int) {
       try {
         own.accept<int>();
       } catch (const Closed&) {
@@ -213,7 +213,7 @@ TEST_P(HostileListener, AForkedCopyKeepsNoneOfThoseWhoAreGreeted) {
   RawTcp greeted(listener.address());
   greeted.says("stew");
   auto near = Connection<int>::connect(listener.address(), {.key = key});  // it was taken in
-  const test::Forked copy([](int) {
+  const detail::test::Forked copy([](int) {
     ::poll(nullptr, 0, -1);
     return 0;
   });
@@ -225,7 +225,7 @@ TEST_P(HostileListener, AForkedCopyKeepsNoneOfThoseWhoAreGreeted) {
 // ---- Descriptors ----
 
 TEST(CrowdedListener, ALackOfDescriptorsEndsNeitherItNorItsConnections) {
-  test::Forked child([](int out) {
+  detail::test::Forked child([](int out) {
     Listener listener("tcp://127.0.0.1:0");
     ::dprintf(out, "%s\n", listener.address().c_str());
     auto far = listener.accept<int>();
@@ -249,11 +249,11 @@ TEST(CrowdedListener, ALackOfDescriptorsEndsNeitherItNorItsConnections) {
 }
 
 TEST(CrowdedListener, WhereTheProgramHasThemAllOthersWaitUntilThereAreSome) {
-  test::Forked child([](int out) {
+  detail::test::Forked child([](int out) {
     Listener listener("tcp://127.0.0.1:0");
     const rlimit few{60, 60};
     ::setrlimit(RLIMIT_NOFILE, &few);
-    std::vector<shm::UniqueFd> all;
+    std::vector<detail::shm::UniqueFd> all;
     while (all.empty() || all.back()) all.emplace_back(::dup(0));
     ::dprintf(out, "%s\n", listener.address().c_str());
     char letter = 0;
@@ -289,7 +289,7 @@ TEST(HostilePeer, MessagesThatAreNoneAreErrorsOfTheirReceiver) {
   expect_well(listener, kNoKey);
 }
 
-TEST(HostilePeer, AStormOfVisitorsPassesOver) {
+TEST(HostilePeer, AStormOfPeersPassesOver) {
   Listener listener("tcp://127.0.0.1:0");
   for (int i = 0; i < 30; ++i) {
     if (i % 2 == 0) {
@@ -306,14 +306,14 @@ TEST(HostilePeer, AStormOfVisitorsPassesOver) {
 }
 
 TEST(HostilePeer, RawBytesAtAPathAreErrorsOfTheirReceiver) {
-  const test::Scratch scratch;
+  const detail::test::Scratch scratch;
   const std::string path = scratch.file("socket");
   Listener listener("ipc://" + path);
-  std::mt19937_64 random(test::seed());
+  std::mt19937_64 random(detail::test::seed());
   for (int i = 0; i < 100; ++i) {
     int error = 0;
-    const shm::UniqueFd raw =
-        client::connect_unix(path, SOCK_STREAM, core::deadline_after(10s), error);
+    const detail::shm::UniqueFd raw =
+        detail::client::connect_unix(path, SOCK_STREAM, detail::core::deadline_after(10s), error);
     ASSERT_TRUE(raw);
     auto far = listener.accept<Value>();
     std::string bytes(random() % 60, '\0');

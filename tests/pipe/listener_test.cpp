@@ -29,8 +29,8 @@ namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using test::Scratch;
-using test::text_of;
+using detail::test::Scratch;
+using detail::test::text_of;
 
 // Where a Listener of each kind may stand.
 struct Ipc {
@@ -246,7 +246,7 @@ TYPED_TEST(ListenerTest, WhoHasConnectedCanBeAcceptedAtOnce) {
 
 TYPED_TEST(ListenerTest, AForkedCopyAcceptsToo) {
   Listener listener = this->listen();
-  test::Forked child([&](int) {
+  detail::test::Forked child([&](int) {
     Connection<int> far = listener.accept<int>();
     far.send(far.recv() + 1);
     return 0;
@@ -263,7 +263,7 @@ TYPED_TEST(ListenerTest, AForkedCopyAcceptsToo) {
 TYPED_TEST(ListenerTest, ThePlaceIsFreeAgainAlthoughAForkedCopyLives) {
   Listener listener = this->listen();
   const std::string address = listener.address();
-  const test::Forked child([](int) {
+  const detail::test::Forked child([](int) {
     ::poll(nullptr, 0, -1);
     return 0;
   });
@@ -306,7 +306,7 @@ TYPED_TEST(ListenerTest, AMovedListenerGoesOn) {
 
 TYPED_TEST(ListenerTest, AKilledPeerIsTheEnd) {
   Listener listener = this->listen();
-  test::Forked child([&](int) {
+  detail::test::Forked child([&](int) {
     Connection<int> near = this->template connect<int>(listener);
     near.send(4);
     near.send(near.recv());
@@ -321,7 +321,7 @@ TYPED_TEST(ListenerTest, AKilledPeerIsTheEnd) {
   child.kill();
   EXPECT_TRUE(far.poll(10s));
   EXPECT_THROW(far.recv(), Closed);
-  EXPECT_TRUE(test::eventually([&] {
+  EXPECT_TRUE(detail::test::eventually([&] {
     try {
       far.send(6);
       return false;
@@ -333,8 +333,8 @@ TYPED_TEST(ListenerTest, AKilledPeerIsTheEnd) {
 
 TYPED_TEST(ListenerTest, WhatAPeerSentBeforeItEndedArrives) {
   Listener listener = this->listen();
-  test::Forked child([&](int) {
-    process::flush_streams();
+  detail::test::Forked child([&](int) {
+    detail::process::flush_streams();
     {
       Connection<std::string> near = this->template connect<std::string>(listener);
       for (int i = 0; i < 100; ++i) near.send(std::to_string(i) + std::string(5000, 'x'));
@@ -395,7 +395,7 @@ TYPED_TEST(ListenerTest, AConnectionGoesToAForkedProcess) {
 }
 
 TYPED_TEST(ListenerTest, DoesNotKeepAProgramFromItsFirstProcess) {
-  const int code = test::in_fork([this] {
+  const int code = detail::test::in_fork([this] {
     Listener listener = this->listen();
     auto [near, far] = this->template connected<int>(listener);
     Process child(answer, std::move(far));
@@ -409,7 +409,7 @@ TYPED_TEST(ListenerTest, DoesNotKeepAProgramFromItsFirstProcess) {
 TYPED_TEST(ListenerTest, AForkedCopyDoesNotKeepItsEndOpen) {
   Listener listener = this->listen();
   auto [near, far] = this->template connected<int>(listener);
-  const test::Forked child([&, &near = near, &far = far](int) {
+  const detail::test::Forked child([&, &near = near, &far = far](int) {
     near.close();
     far.close();
     ::poll(nullptr, 0, -1);
@@ -422,7 +422,7 @@ TYPED_TEST(ListenerTest, AForkedCopyDoesNotKeepItsEndOpen) {
 }
 
 TYPED_TEST(ListenerTest, AKilledListenerIsTheEnd) {
-  test::Forked child([&](int out) {
+  detail::test::Forked child([&](int out) {
     Listener listener = this->listen();
     ::dprintf(out, "%s\n", listener.address().c_str());
     Connection<int> far = listener.accept<int>();
@@ -460,7 +460,7 @@ TYPED_TEST(ListenerTest, NothingStaysOpenWhenAllIsClosed) {
   round();
   const auto before = open_files();
   for (int i = 0; i < 5; ++i) round();
-  EXPECT_TRUE(test::eventually([&] { return open_files() <= before; }))
+  EXPECT_TRUE(detail::test::eventually([&] { return open_files() <= before; }))
       << open_files() << " instead of " << before;
 }
 

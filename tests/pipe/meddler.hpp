@@ -16,7 +16,7 @@
 #include <steward/pipe/greeting.hpp>
 #include <steward/tests/pipe/raw_tcp.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class Meddler {
  public:
@@ -77,4 +77,4 @@ class Meddler {
   std::thread thread_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

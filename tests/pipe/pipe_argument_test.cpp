@@ -22,10 +22,11 @@ namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using test::Pipe;
+using detail::test::Pipe;
 
-class PipeArgument : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, PipeArgument, test::every_method(), test::method_name);
+class PipeArgument : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, PipeArgument, detail::test::every_method(),
+                         detail::test::method_name);
 
 void echo(Connection<std::string> end) {
   try {
@@ -37,7 +38,7 @@ void echo(Connection<std::string> end) {
 
 void say_and_wait(Connection<int> end, const std::string& gate) {
   end.send(4);
-  test::hear(gate);
+  detail::test::hear(gate);
 }
 
 void say_and_throw(Connection<int> end) {
@@ -75,7 +76,7 @@ TEST_P(PipeArgument, AnOwnerThatThrowsIsTheEnd) {
   const Pipe err;
   auto [near, far] = pipe<int>();
   {
-    const test::Redirected quiet(2, err.writer_fd());
+    const detail::test::Redirected quiet(2, err.writer_fd());
     Process child(say_and_throw, std::move(far));
     child.start();
     child.join();

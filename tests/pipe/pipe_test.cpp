@@ -87,8 +87,10 @@ TEST(Pipe, SimplexGoesFromTheSecondToTheFirst) {
   auto [in, out] = pipe<int>(false);
   out.send(4);
   EXPECT_EQ(in.recv(), 4);
-  EXPECT_EQ(test::refusal([&in = in] { in.send(1); }), "Connection.send: this end only receives");
-  EXPECT_EQ(test::refusal([&out = out] { out.recv(); }), "Connection.recv: this end only sends");
+  EXPECT_EQ(detail::test::refusal([&in = in] { in.send(1); }),
+            "Connection.send: this end only receives");
+  EXPECT_EQ(detail::test::refusal([&out = out] { out.recv(); }),
+            "Connection.recv: this end only sends");
 }
 
 TEST(Pipe, TryingAndTimedFormsSayThatNothingCame) {
@@ -132,9 +134,9 @@ TEST(Pipe, AClosedEndSaysSo) {
 TEST(Pipe, AnEndThatWasMovedFromIsEmpty) {
   auto [near, far] = pipe<int>();
   Connection<int> moved = std::move(near);
-  EXPECT_EQ(test::refusal([&near = near] { near.send(1); }),
+  EXPECT_EQ(detail::test::refusal([&near = near] { near.send(1); }),
             kEmpty);
-  EXPECT_EQ(test::refusal([] { Connection<int>().close(); }),
+  EXPECT_EQ(detail::test::refusal([] { Connection<int>().close(); }),
             kEmpty);
   moved.send(4);
   EXPECT_EQ(far.recv(), 4);
@@ -149,7 +151,7 @@ TEST(Pipe, WhatIsNoTIsRefusedAndGone) {
   near.send_bytes(std::string(1, '\x01') + "more");
   near.send_bytes("");
   near.send(4);
-  EXPECT_EQ(test::refusal([&far = far] { far.recv(); }).substr(0, 17), "Connection.recv: ");
+  EXPECT_EQ(detail::test::refusal([&far = far] { far.recv(); }).substr(0, 17), "Connection.recv: ");
   EXPECT_THROW(far.recv(), BadCall);
   EXPECT_THROW(far.recv(), BadCall);
   EXPECT_EQ(far.recv(), 4);
@@ -161,8 +163,9 @@ TEST(Pipe, TheLimitOfAMessageCanBeChanged) {
   EXPECT_THROW(near.send(std::string(10, 'x')), Overloaded) << "with its head it has 11 bytes";
   near.send(std::string(9, 'x'));
   EXPECT_EQ(far.recv().size(), 9U);
-  EXPECT_EQ(test::refusal([&near = near] { near.set_message_limit(std::size_t{1} << 31U); }),
-            "Connection.set_message_limit: at most 2147483647 bytes");
+  EXPECT_EQ(
+      detail::test::refusal([&near = near] { near.set_message_limit(std::size_t{1} << 31U); }),
+      "Connection.set_message_limit: at most 2147483647 bytes");
 }
 
 TEST(Pipe, ItsDescriptorTellsOfMessages) {
@@ -179,7 +182,7 @@ TEST(Pipe, ItsDescriptorTellsOfMessages) {
 
 TEST(Pipe, TalksWithAnotherProcess) {
   auto [near, far] = pipe<std::string>();
-  test::Forked child([&, &near = near, &far = far](int) {
+  detail::test::Forked child([&, &near = near, &far = far](int) {
     near.close();
     for (;;) {
       const std::string word = far.recv();
@@ -198,7 +201,7 @@ TEST(Pipe, TalksWithAnotherProcess) {
 
 TEST(Pipe, AKilledProcessIsTheEnd) {
   auto [near, far] = pipe<int>();
-  test::Forked child([&, &near = near, &far = far](int) {
+  detail::test::Forked child([&, &near = near, &far = far](int) {
     near.close();
     far.send(4);
     return far.recv();  // never
@@ -212,7 +215,7 @@ TEST(Pipe, AKilledProcessIsTheEnd) {
 
 TEST(Pipe, AProcessKilledInTheMiddleOfAMessageIsTheEndToo) {
   auto [near, far] = pipe<std::string>();
-  test::Forked child([&, &near = near, &far = far](int) {
+  detail::test::Forked child([&, &near = near, &far = far](int) {
     near.close();
     const std::string begun{"\0\0\x4\0and not all of it", 4 + 17};  // 1,024 bytes are to come
     return ::write(far.fileno(), begun.data(), begun.size()) < 0 || !far.recv().empty();  // never
@@ -226,7 +229,7 @@ TEST(Pipe, AProcessKilledInTheMiddleOfAMessageIsTheEndToo) {
 TEST(Pipe, ACopyInAForkedChildDoesNotCutTheParentOff) {
   auto [near, far] = pipe<int>();
   {
-    test::Forked child([&, &near = near, &far = far](int) {
+    detail::test::Forked child([&, &near = near, &far = far](int) {
       near.close();
       far.close();
       return 0;
@@ -249,7 +252,7 @@ TEST(Pipe, ManyMessagesBothWaysAtOnce) {
     sender.join();
     return right;
   };
-  test::Forked child([&, &near = near, &far = far](int) {
+  detail::test::Forked child([&, &near = near, &far = far](int) {
     near.close();
     return run(far) ? 0 : 1;
   });

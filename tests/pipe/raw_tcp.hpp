@@ -18,7 +18,7 @@
 #include <steward/core/tcp_address.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 inline sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in address{};
@@ -97,4 +97,4 @@ class RawPort {
   std::string address_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

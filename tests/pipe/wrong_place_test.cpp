@@ -17,10 +17,10 @@ namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using test::RawTcp;
-using test::text_of;
+using detail::test::RawTcp;
+using detail::test::text_of;
 
-// A port where every visitor is told these bytes, which then hangs up, or waits for him to.
+// A port where every peer is told these bytes, which then hangs up, or waits for him to.
 class Stranger {
  public:
   explicit Stranger(std::string says, bool waits = true)
@@ -42,7 +42,7 @@ class Stranger {
   const std::string& address() const { return port_.address(); }
 
  private:
-  test::RawPort port_;
+  detail::test::RawPort port_;
   std::atomic<bool> over_ = false;
   std::thread thread_;
 };

@@ -20,7 +20,7 @@
 namespace steward {
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
 struct Row {  // travels as bytes
   int number;
@@ -37,7 +37,7 @@ struct Adder {
   int by = 0;
   MSGPACK_DEFINE(by)
   void operator()(const std::string& writer, int number) const {
-    test::tell(writer, std::to_string(number + by));
+    detail::test::tell(writer, std::to_string(number + by));
   }
 };
 
@@ -45,7 +45,7 @@ struct RawAdder {
   int by;
   void operator()(const std::string& writer, int number) {
     by += number;
-    test::tell(writer, std::to_string(by));
+    detail::test::tell(writer, std::to_string(by));
   }
 };
 
@@ -60,16 +60,18 @@ std::string told(F f, Args&&... args) {
   return pipe.read_all();
 }
 
-class Callable : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, Callable, test::every_method(), test::method_name);
+class Callable : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Callable, detail::test::every_method(), detail::test::method_name);
 
-class Arguments : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, Arguments, test::every_method(), test::method_name);
+class Arguments : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Arguments, detail::test::every_method(), detail::test::method_name);
 
-void plain(const std::string& writer, int number) { test::tell(writer, std::to_string(number)); }
-void quiet(const std::string& writer) noexcept { test::tell(writer, "noexcept"); }
+void plain(const std::string& writer, int number) {
+  detail::test::tell(writer, std::to_string(number));
+}
+void quiet(const std::string& writer) noexcept { detail::test::tell(writer, "noexcept"); }
 int with_result(const std::string& writer) {
-  test::tell(writer, "result");
+  detail::test::tell(writer, "result");
   return 7;
 }
 
@@ -81,13 +83,16 @@ TEST_P(Callable, AFunctionIsATarget) {
 }
 
 TEST_P(Callable, ACapturelessLambdaIsATarget) {
-  EXPECT_EQ(told([](const std::string& writer) { test::tell(writer, "lambda"); }), "lambda");
-  EXPECT_EQ(told([](const std::string& writer) mutable noexcept { test::tell(writer, "m"); }), "m");
+  EXPECT_EQ(told([](const std::string& writer) { detail::test::tell(writer, "lambda"); }),
+            "lambda");
+  EXPECT_EQ(
+      told([](const std::string& writer) mutable noexcept { detail::test::tell(writer, "m"); }),
+      "m");
 }
 
 TEST_P(Callable, AGenericLambdaTakesTheArgumentsOwnTypes) {
   EXPECT_EQ(told([](const std::string& writer, auto number) {
-              test::tell(writer, std::to_string(number + number));
+              detail::test::tell(writer, std::to_string(number + number));
             }, std::int64_t{1} << 40),
             std::to_string(std::int64_t{1} << 41));
 }
@@ -103,20 +108,20 @@ TEST_P(Callable, AFunctionObjectTravelsWithItsState) {
 [[maybe_unused]] const auto kCapturingInt = [copy = 1] { return copy; };
 struct NoCall {};
 
-static_assert(process::Target<void (*)(int)>);
-static_assert(process::Target<void (*)(int) noexcept>);
-static_assert(process::Target<Adder> && process::Target<RawAdder>);
-static_assert(!process::Target<std::remove_const_t<decltype(kCapturing)>>);
-static_assert(!process::Target<std::remove_const_t<decltype(kCapturingInt)>>);
-static_assert(!process::Target<std::function<void()>>);
-static_assert(!process::Target<void (NoCall::*)()>);
-static_assert(!process::Target<int>);
+static_assert(detail::process::Target<void (*)(int)>);
+static_assert(detail::process::Target<void (*)(int) noexcept>);
+static_assert(detail::process::Target<Adder> && detail::process::Target<RawAdder>);
+static_assert(!detail::process::Target<std::remove_const_t<decltype(kCapturing)>>);
+static_assert(!detail::process::Target<std::remove_const_t<decltype(kCapturingInt)>>);
+static_assert(!detail::process::Target<std::function<void()>>);
+static_assert(!detail::process::Target<void (NoCall::*)()>);
+static_assert(!detail::process::Target<int>);
 
 TEST_P(Arguments, AreConvertedToTheParameters) {
   const auto target = [](const std::string& writer, std::uint64_t number, double real,
                          const std::string& text, std::optional<int> maybe) {
-    test::tell(writer, std::to_string(number) + " " + std::to_string(real) + " " + text + " " +
-                           std::to_string(maybe.value_or(-1)));
+    detail::test::tell(writer, std::to_string(number) + " " + std::to_string(real) + " " + text +
+                                   " " + std::to_string(maybe.value_or(-1)));
   };
   EXPECT_EQ(told(target, 5, 2, "text", 9), "5 2.000000 text 9");
   EXPECT_EQ(told(target, 'a', 1.5F, std::string_view("view").data(), std::nullopt),
@@ -127,7 +132,7 @@ TEST_P(Arguments, OfEveryPackableKindArrive) {
   const auto target = [](const std::string& writer, const Row& row, Person person,
                          const std::map<std::string, std::vector<int>>& map,
                          std::tuple<int, std::string> pair, bool flag, Value value) {
-    test::tell(writer, std::to_string(row.number) + person.name +
+    detail::test::tell(writer, std::to_string(row.number) + person.name +
                            std::to_string(person.marks.size()) +
                            std::to_string(map.at("x").size()) + std::get<1>(pair) +
                            (flag ? "yes" : "no") + value.as<std::string>());
@@ -141,7 +146,7 @@ TEST_P(Arguments, OfEveryPackableKindArrive) {
 TEST_P(Arguments, MayBeTakenByReference) {
   const auto target = [](const std::string& writer, std::vector<int>&& mine, std::string&& moved) {
     mine.push_back(static_cast<int>(moved.size()));
-    test::tell(writer, std::to_string(mine.back()));
+    detail::test::tell(writer, std::to_string(mine.back()));
   };
   std::vector<int> numbers{1};
   EXPECT_EQ(told(target, numbers, "four"), "4");
@@ -151,8 +156,8 @@ TEST_P(Arguments, MayBeTakenByReference) {
 TEST_P(Arguments, MayBeLarge) {
   const auto target = [](const std::string& writer, const std::vector<double>& reals,
                          const std::string& text) {
-    test::tell(writer, std::to_string(reals.size()) + " " + std::to_string(text.size()) + " " +
-                           text.back());
+    detail::test::tell(writer, std::to_string(reals.size()) + " " + std::to_string(text.size()) +
+                                   " " + text.back());
   };
   EXPECT_EQ(told(target, std::vector<double>(100'000, 1.5), std::string(5U << 20U, 'x') + "y"),
             "100000 5242881 y");
@@ -162,7 +167,7 @@ TEST_P(Arguments, AreCopiedWhenGivenNotWhenStarted) {
   Pipe pipe;
   std::string text = "before";
   Process child([](const std::string& writer, const std::string& given) {
-    test::tell(writer, given);
+    detail::test::tell(writer, given);
   }, pipe.writer(), text);
   text = "after";
   child.start();
@@ -171,7 +176,7 @@ TEST_P(Arguments, AreCopiedWhenGivenNotWhenStarted) {
 }
 
 TEST_P(Arguments, OneThatCannotBeUnpackedFailsTheStart) {
-  Process child({.name = "w"}, [](int, test::OneWay) {}, 1, test::OneWay{});
+  Process child({.name = "w"}, [](int, detail::test::OneWay) {}, 1, detail::test::OneWay{});
   try {
     child.start();
     FAIL();
@@ -186,43 +191,43 @@ class Handle {
  public:
   static constexpr std::string_view kType = "handle";
   Handle() = default;
-  explicit Handle(core::ReferencePtr reference) : reference_(std::move(reference)) {}
-  core::ReferencePtr reference() const { return reference_; }
-  static Handle from_reference(core::ReferencePtr reference) {
+  explicit Handle(detail::core::ReferencePtr reference) : reference_(std::move(reference)) {}
+  detail::core::ReferencePtr reference() const { return reference_; }
+  static Handle from_reference(detail::core::ReferencePtr reference) {
     return Handle(std::move(reference));
   }
 
  private:
-  core::ReferencePtr reference_;
+  detail::core::ReferencePtr reference_;
 };
-static_assert(core::ProxyType<Handle>);
+static_assert(detail::core::ProxyType<Handle>);
 
-class Counted final : public core::Reference {
+class Counted final : public detail::core::Reference {
  public:
-  explicit Counted(core::Token token) : Reference(std::move(token)) {}
-  core::Token outgoing() const override {
-    core::Token token = token_;
-    token.nonce = core::Nonce{};
+  explicit Counted(detail::core::Token token) : Reference(std::move(token)) {}
+  detail::core::Token outgoing() const override {
+    detail::core::Token token = token_;
+    token.nonce = detail::core::Nonce{};
     return token;
   }
 };
 
 std::shared_ptr<const Counted> reference_to(std::uint64_t object) {
-  core::Token token;
-  token.object = core::ObjectId{object};
+  detail::core::Token token;
+  token.object = detail::core::ObjectId{object};
   token.type = Handle::kType;
   token.addresses = {"ipc:///nowhere"};
   return std::make_shared<const Counted>(token);
 }
 
 std::string description(const Handle& handle) {
-  const core::Token& token = handle.reference()->token();
-  return core::describe(token) + (token.nonce ? " nonce" : " held");
+  const detail::core::Token& token = handle.reference()->token();
+  return detail::core::describe(token) + (token.nonce ? " nonce" : " held");
 }
 
 TEST_P(Arguments, AProxyTravelsWithoutANonceAndOneInsideAnotherValueWithOne) {
   EXPECT_EQ(told([](const std::string& writer, const Handle& handle, std::vector<Handle> more) {
-              test::tell(writer, description(handle) + ", " + description(more.front()));
+              detail::test::tell(writer, description(handle) + ", " + description(more.front()));
             }, Handle(reference_to(3)), std::vector<Handle>{Handle(reference_to(4))}),
             "handle#3 held, handle#4 nonce");
 }

@@ -14,7 +14,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/process/background.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 using namespace std::chrono_literals;
@@ -63,4 +63,4 @@ TEST(Background, APipeThatNobodyReadsIsNoLog) {
 }
 
 }  // namespace
-}  // namespace steward::process
+}  // namespace steward::detail::process

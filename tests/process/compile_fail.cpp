@@ -28,7 +28,7 @@ void greet(const std::string&, int) {}
 [[maybe_unused]] void count_up(int& x) { ++x; }
 [[maybe_unused]] void take_view(std::string_view) {}
 [[maybe_unused]] void take_borrower(Borrower) {}
-[[maybe_unused]] void take_file(steward::process::PassedFd) {}
+[[maybe_unused]] void take_file(steward::detail::process::PassedFd) {}
 [[maybe_unused]] void take_vector(std::vector<int>) {}
 
 }  // namespace
@@ -39,7 +39,7 @@ void build() {
   steward::Process with_options({.name = "w"}, [](int) {}, 3);
   const std::string name = "Ada";
   steward::Process capturing({.start_method = steward::StartMethod::fork}, [&] { greet(name, 1); });
-  steward::process::PassedFd given;
+  steward::detail::process::PassedFd given;
   steward::Process with_file(take_file, std::move(given));
 #elif CASE == 1
   const std::string name = "Ada";
@@ -62,7 +62,7 @@ void build() {
   steward::Process copied = steward::Process(greet, "Ada", 3);
   steward::Process copy(copied);
 #elif CASE == 10
-  steward::process::PassedFd file;
+  steward::detail::process::PassedFd file;
   steward::Process not_moved(take_file, file);
 #elif CASE == 11
   steward::Process bound({.name = "w"}, &Opaque::text);

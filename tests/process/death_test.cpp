@@ -1,4 +1,4 @@
-// kill -9 of keepers and of their owners, plain forks.
+// kill -9 of process servers and of their owners, plain forks.
 #include <steward/process/process.hpp>
 
 #include <poll.h>
@@ -23,54 +23,56 @@
 namespace steward {
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
 void nothing() {}
-void wait_for(const std::string& gate) { test::hear(gate); }
+void wait_for(const std::string& gate) { detail::test::hear(gate); }
 
-void await_end(const shm::UniqueFd& pidfd) {
+void await_end(const detail::shm::UniqueFd& pidfd) {
   pollfd end{pidfd.get(), POLLIN, 0};
   ASSERT_EQ(::poll(&end, 1, 60'000), 1) << "the process does not end";
 }
 
-class Death : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, Death, test::every_method(), test::method_name);
+class Death : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Death, detail::test::every_method(), detail::test::method_name);
 
-// Where one keeper serves the whole program.
-class DeathOfServer : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, DeathOfServer, test::methods_with_a_server(), test::method_name);
+// Where one process server serves the whole program.
+class DeathOfServer : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, DeathOfServer, detail::test::methods_with_a_server(),
+                         detail::test::method_name);
 
-class PlainFork : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, PlainFork, test::every_method(), test::method_name);
+class PlainFork : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, PlainFork, detail::test::every_method(), detail::test::method_name);
 
-TEST_P(Death, OfTheKeeperEndsItsProcessesAndNoJoinHangs) {
-  const int code = test::in_fork([] {
+TEST_P(Death, OfTheProcessServerEndsItsProcessesAndNoJoinHangs) {
+  const int code = detail::test::in_fork([] {
     const Pipe gate;
     Process child(wait_for, gate.reader());
     child.start();
-    const pid_t keeper = test::parent_of(child.pid());
-    std::thread killer([keeper] { ::kill(keeper, SIGKILL); });
+    const pid_t process_server = detail::test::parent_of(child.pid());
+    std::thread killer([process_server] { ::kill(process_server, SIGKILL); });
     child.join();
     killer.join();
-    return child.exitcode() == process::Child::kUnknownExitCode && !child.is_alive() ? 0 : 1;
+    return child.exitcode() == detail::process::Child::kUnknownExitCode && !child.is_alive() ? 0
+                                                                                             : 1;
   });
   EXPECT_EQ(code, 0);
 }
 
-pid_t keeper_pid() {
+pid_t server_pid() {
   const Pipe gate;
   Process probe(wait_for, gate.reader());
   probe.start();
-  const pid_t keeper = test::parent_of(probe.pid());
+  const pid_t process_server = detail::test::parent_of(probe.pid());
   gate.write("x");
-  return keeper;
+  return process_server;
 }
 
 TEST(ForkServer, ItsDeathMakesStartsFailWithOneSentence) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     Process first(nothing);
-    const pid_t server = process::fork_server_pid();
-    const shm::UniqueFd pidfd = shm::pidfd_of(server);
+    const pid_t server = detail::process::fork_server_pid();
+    const detail::shm::UniqueFd pidfd = detail::shm::pidfd_of(server);
     ::kill(server, SIGKILL);
     await_end(pidfd);
     Process child({.name = "w"}, nothing);
@@ -87,21 +89,21 @@ TEST(ForkServer, ItsDeathMakesStartsFailWithOneSentence) {
 }
 
 TEST(SpawnServer, IsReplacedAfterItsDeath) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     set_start_method(StartMethod::spawn);
-    const pid_t server = keeper_pid();
-    const shm::UniqueFd pidfd = shm::pidfd_of(server);
+    const pid_t server = server_pid();
+    const detail::shm::UniqueFd pidfd = detail::shm::pidfd_of(server);
     ::kill(server, SIGKILL);
     await_end(pidfd);
-    return keeper_pid() != server ? 0 : 1;
+    return server_pid() != server ? 0 : 1;
   });
   EXPECT_EQ(code, 0);
 }
 
 TEST_P(DeathOfServer, BeforeItAnswersIsNoticed) {
   // Stopped, it takes the request and never reads it.
-  const int code = test::in_fork([] {
-    const pid_t server = keeper_pid();
+  const int code = detail::test::in_fork([] {
+    const pid_t server = server_pid();
     Process child(nothing);
     ::kill(server, SIGSTOP);
     std::thread killer([&] { ::kill(server, SIGKILL); });
@@ -123,7 +125,7 @@ struct Program {
   Program() {
     Pipe pids;
     const std::string writer = pids.writer();
-    process::flush_streams();
+    detail::process::flush_streams();
     pid = ::fork();
     if (pid == 0) live(writer);
     std::istringstream text(pids.read_line());
@@ -131,11 +133,11 @@ struct Program {
     pid_t grandchild = 0;
     pid_t other = 0;
     text >> other >> child >> grandchild;
-    keeper = shm::pidfd_of(test::parent_of(child));
-    process = shm::pidfd_of(child);
-    keeper_of_process = shm::pidfd_of(test::parent_of(grandchild));
-    process_of_process = shm::pidfd_of(grandchild);
-    bystander = shm::pidfd_of(other);
+    process_server = detail::shm::pidfd_of(detail::test::parent_of(child));
+    process = detail::shm::pidfd_of(child);
+    server_of_process = detail::shm::pidfd_of(detail::test::parent_of(grandchild));
+    process_of_process = detail::shm::pidfd_of(grandchild);
+    bystander = detail::shm::pidfd_of(other);
   }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -151,13 +153,13 @@ struct Program {
   [[noreturn]] static void live(const std::string& writer) {
     Process other(wait);
     other.start();
-    test::tell(writer, std::to_string(other.pid()) + " ");
+    detail::test::tell(writer, std::to_string(other.pid()) + " ");
     Process child(
         [](const std::string& out) {
           Process grandchild(wait);
           grandchild.start();
-          test::tell(out, std::to_string(::getpid()) + " " + std::to_string(grandchild.pid()) +
-                              "\n");
+          detail::test::tell(
+              out, std::to_string(::getpid()) + " " + std::to_string(grandchild.pid()) + "\n");
           wait();
         },
         writer);
@@ -166,34 +168,34 @@ struct Program {
   }
 
   pid_t pid = 0;
-  shm::UniqueFd keeper;
-  shm::UniqueFd process;
-  shm::UniqueFd keeper_of_process;
-  shm::UniqueFd process_of_process;
-  shm::UniqueFd bystander;
+  detail::shm::UniqueFd process_server;
+  detail::shm::UniqueFd process;
+  detail::shm::UniqueFd server_of_process;
+  detail::shm::UniqueFd process_of_process;
+  detail::shm::UniqueFd bystander;
 };
 
-TEST_P(Death, OfTheOwnerEndsKeepersAndAllProcesses) {
+TEST_P(Death, OfTheOwnerEndsProcessServersAndAllProcesses) {
   Program program;
   ::kill(program.pid, SIGKILL);
-  await_end(program.keeper);
+  await_end(program.process_server);
   await_end(program.process);
-  await_end(program.keeper_of_process);
+  await_end(program.server_of_process);
   await_end(program.process_of_process);
   await_end(program.bystander);
 }
 
 TEST_P(Death, OfAProcessEndsItsOwnProcessesAndNoOthers) {
   const Program program;
-  shm::send_signal(program.process.get(), SIGKILL);
+  detail::shm::send_signal(program.process.get(), SIGKILL);
   await_end(program.process);
   await_end(program.process_of_process);
-  EXPECT_FALSE(shm::has_ended(program.bystander.get()));
+  EXPECT_FALSE(detail::shm::has_ended(program.bystander.get()));
 }
 
-TEST_P(Death, OfAKeeperEndsAllItsProcessesAndTheirs) {
+TEST_P(Death, OfAProcessServerEndsAllItsProcessesAndTheirs) {
   const Program program;
-  shm::send_signal(program.keeper.get(), SIGKILL);
+  detail::shm::send_signal(program.process_server.get(), SIGKILL);
   await_end(program.process);
   await_end(program.process_of_process);
 }
@@ -211,8 +213,8 @@ TEST_P(Death, OfAThreadThatHasStartedAProcessIsNoneOfTheProcess) {
 TEST_P(PlainFork, BothSidesGoOnHavingProcesses) {
   Process before([] { std::exit(1); });
   before.start();
-  const int code = test::in_fork([] {
-    const bool fresh = process::fork_server_pid() == 0 && active_children().empty();
+  const int code = detail::test::in_fork([] {
+    const bool fresh = detail::process::fork_server_pid() == 0 && active_children().empty();
     Process child([] { std::exit(fork() == 0 ? 0 : 5); });
     child.start();
     child.join();
@@ -229,12 +231,13 @@ TEST_P(PlainFork, BothSidesGoOnHavingProcesses) {
 
 TEST(ForkServer, OfAForkOfAProcessIsItsOwn) {
   Process child([] {
-    const pid_t inherited = process::fork_server_pid();
-    std::exit(test::in_fork([inherited] {
+    const pid_t inherited = detail::process::fork_server_pid();
+    std::exit(detail::test::in_fork([inherited] {
       Process grandchild([] { std::exit(7); });
       grandchild.start();
       grandchild.join();
-      return process::fork_server_pid() != inherited ? grandchild.exitcode().value_or(99) : 98;
+      return detail::process::fork_server_pid() != inherited ? grandchild.exitcode().value_or(99)
+                                                             : 98;
     }));
   });
   child.start();
@@ -243,7 +246,7 @@ TEST(ForkServer, OfAForkOfAProcessIsItsOwn) {
 }
 
 TEST_P(PlainFork, AProgramThatAwaitsAllItsChildrenIsNotHeldUp) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     Process child(nothing);
     child.start();
     const pid_t forked = ::fork();

@@ -12,7 +12,7 @@
 
 #include <steward/tests/process/support.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 using namespace std::chrono_literals;
@@ -75,4 +75,4 @@ TEST(Descriptors, AMappingMovesAndMayBeEmpty) {
 }
 
 }  // namespace
-}  // namespace steward::process
+}  // namespace steward::detail::process

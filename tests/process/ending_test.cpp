@@ -20,10 +20,10 @@
 namespace steward {
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
-class Ending : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, Ending, test::every_method(), test::method_name);
+class Ending : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Ending, detail::test::every_method(), detail::test::method_name);
 
 struct Outcome {
   std::string text;
@@ -35,7 +35,7 @@ Outcome run(int fd, Process child) {
   Pipe pipe;
   Outcome outcome;
   {
-    const test::Redirected redirected(fd, pipe.writer_fd());
+    const detail::test::Redirected redirected(fd, pipe.writer_fd());
     child.start();
     child.join();
     outcome.code = child.exitcode();
@@ -46,7 +46,7 @@ Outcome run(int fd, Process child) {
 
 TEST_P(Ending, AnExceptionIsExitCodeOneAndOneLine) {
   const Outcome outcome = run(STDERR_FILENO, Process({.name = "Process-1"}, [] {
-    throw core::OutOfRange("list#3.at: index 7 is past the end");
+    throw detail::core::OutOfRange("list#3.at: index 7 is past the end");
   }));
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.text, "Process-1: std::out_of_range: list#3.at: index 7 is past the end\n");
@@ -58,7 +58,7 @@ TEST_P(Ending, ExceptionsAreNamedByTheirType) {
   EXPECT_EQ(run(STDERR_FILENO, Process({.name = "w"}, [] { throw std::runtime_error("no"); })).text,
             "w: std::runtime_error: no\n");
   EXPECT_EQ(run(STDERR_FILENO, Process({.name = "w"}, [] {
-              throw core::RemoteThrown<std::runtime_error>("no", "bank::Overdrawn");
+              throw detail::core::RemoteThrown<std::runtime_error>("no", "bank::Overdrawn");
             })).text,
             "w: bank::Overdrawn: no\n");
   const Outcome number = run(STDERR_FILENO, Process({.name = "w"}, [] { throw 7; }));
@@ -82,7 +82,7 @@ TEST_P(Ending, OutputOfAllStreamsIsFlushedOnce) {
 TEST_P(Ending, WhatTheStarterHasWrittenComesFirst) {
   Pipe pipe;
   {
-    const test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
+    const detail::test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
     std::printf("starting main\n");
     std::cout << "starting fun\n";
     Process child([] { std::cout << "fun\n"; });
@@ -96,8 +96,8 @@ TEST_P(Ending, WhatTheStarterHasWrittenComesFirst) {
 TEST_P(Ending, OutputThatAnEarlierForkServerCopyHeldIsNotRepeated) {
   // The first process here: what is buffered when the program is copied must not come out of it.
   Pipe pipe;
-  const int code = test::in_fork([&] {
-    const test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
+  const int code = detail::test::in_fork([&] {
+    const detail::test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
     std::printf("C held ");
     std::cout << "C++ held ";
     for (int i = 0; i < 2; ++i) {
@@ -123,12 +123,12 @@ TEST_P(Ending, ExitInsideDoesTheSameWithItsCode) {
 TEST_P(Ending, HandlersOfTheProcessRunAndThoseOfTheProgramDoNot) {
   for (const bool by_exit : {false, true}) {
     Pipe pipe;
-    const int code = test::in_fork([&] {
-      const test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
+    const int code = detail::test::in_fork([&] {
+      const detail::test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
       // In the copy from which processes are forked, too.
-      std::atexit([] { test::write_to(STDOUT_FILENO, "program's handler "); });
+      std::atexit([] { detail::test::write_to(STDOUT_FILENO, "program's handler "); });
       struct Static {
-        ~Static() { test::write_to(STDOUT_FILENO, "program's static "); }
+        ~Static() { detail::test::write_to(STDOUT_FILENO, "program's static "); }
       };
       static Static inherited;
       Process child([](bool exits) {
@@ -152,7 +152,7 @@ TEST_P(Ending, ExitFromAHandlersPointOfViewComesAfterConfirmation) {
   // An exit while the process comes up is a death before it is up.
   struct Exits {
     int unused = 0;
-    void msgpack_pack(msgpack::packer<core::StringSink>& packer) const { packer.pack(1); }
+    void msgpack_pack(msgpack::packer<detail::core::StringSink>& packer) const { packer.pack(1); }
     void msgpack_unpack(const msgpack::object&) { std::exit(3); }
   };
   Process child({.name = "w"}, [](Exits) {}, Exits{});

@@ -16,7 +16,7 @@
 #include <gtest/gtest.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/process/pool.hpp>
+#include <steward/pool/pool.hpp>
 #include <steward/process/status.hpp>
 
 namespace steward {
@@ -165,16 +165,17 @@ TEST(SystemErrors, AreBothWhatTheLibraryAndWhatTheStandardThrows) {
 }
 
 TEST(PackedFailures, ThatAreDamagedAreABadCallOrSomethingCatchable) {
-  process::Failure failure{
-      core::ErrorCode::remote, "text", "T", {"std::future_error", "generic", 7}};
-  EXPECT_THROW(process::throw_failure(process::pack_failure(failure)), std::logic_error);
+  detail::process::Failure failure{
+      detail::core::ErrorCode::remote, "text", "T", {"std::future_error", "generic", 7}};
+  EXPECT_THROW(detail::process::throw_failure(detail::process::pack_failure(failure)),
+               std::logic_error);
   failure.standard = {"std::no_such", "generic", 7};
-  EXPECT_THROW(process::throw_failure(process::pack_failure(failure)), RemoteError);
+  EXPECT_THROW(detail::process::throw_failure(detail::process::pack_failure(failure)), RemoteError);
   failure.standard = {"steward::SystemError", "own", 7};
-  EXPECT_THROW(process::throw_failure(process::pack_failure(failure)), RemoteError);
-  const std::string packed = process::pack_failure(failure);
+  EXPECT_THROW(detail::process::throw_failure(detail::process::pack_failure(failure)), RemoteError);
+  const std::string packed = detail::process::pack_failure(failure);
   for (std::size_t size = 0; size < packed.size(); ++size) {
-    EXPECT_THROW(process::throw_failure(packed.substr(0, size)), BadCall) << size;
+    EXPECT_THROW(detail::process::throw_failure(packed.substr(0, size)), BadCall) << size;
   }
 }
 

@@ -20,12 +20,12 @@
 namespace steward {
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
-class Family : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, Family, test::every_method(), test::method_name);
+class Family : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Family, detail::test::every_method(), detail::test::method_name);
 
-void wait_for(const std::string& gate) { test::hear(gate); }
+void wait_for(const std::string& gate) { detail::test::hear(gate); }
 
 TEST(MainProcess, HasANameAndNoParent) {
   const ProcessInfo self = current_process();
@@ -36,7 +36,7 @@ TEST(MainProcess, HasANameAndNoParent) {
 }
 
 TEST_P(Family, ProcessesAreNumberedAsTheyAreMade) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     Process first([] {});
     Process named({.name = "reader"}, [] {});
     Process third([] {});
@@ -52,7 +52,7 @@ TEST_P(Family, AProcessKnowsItsNameAndItsParent) {
   Process child({.name = "w", .daemon = true}, [](const std::string& writer) {
     const ProcessInfo self = current_process();
     const auto parent = parent_process();
-    test::tell(writer, self.name() + (self.daemon() ? " daemon " : " ") +
+    detail::test::tell(writer, self.name() + (self.daemon() ? " daemon " : " ") +
                            std::to_string(self.pid() == ::getpid()) + " " + parent->name() + " " +
                            std::to_string(parent->pid()) + " " +
                            std::to_string(::getppid() != parent->pid()));
@@ -64,17 +64,22 @@ TEST_P(Family, AProcessKnowsItsNameAndItsParent) {
 
 TEST_P(Family, AChildsChildrenCarryItsNumbers) {
   Pipe pipe;
-  const int code = test::in_fork([&] {
+  const int code = detail::test::in_fork([&] {
     Process child([](const std::string& writer) {
       for (int i = 0; i < 2; ++i) {
-        Process grandchild([](const std::string& out) {
-          test::tell(out, current_process().name() + " of " + parent_process()->name() + "\n");
-          Process last([](const std::string& end) {
-            test::tell(end, current_process().name() + "\n");
-          }, out);
-          last.start();
-          last.join();
-        }, writer);
+        Process grandchild(
+            [](const std::string& out) {
+              detail::test::tell(
+                  out, current_process().name() + " of " + parent_process()->name() + "\n");
+              Process last(
+                  [](const std::string& end) {
+                    detail::test::tell(end, current_process().name() + "\n");
+                  },
+                  out);
+              last.start();
+              last.join();
+            },
+            writer);
         grandchild.start();
         grandchild.join();
       }
@@ -88,17 +93,22 @@ TEST_P(Family, AChildsChildrenCarryItsNumbers) {
             "Process-1:1 of Process-1\nProcess-1:1:1\nProcess-1:2 of Process-1\nProcess-1:2:1\n");
 }
 
-TEST_P(Family, AGrandchildHasTheKeeperOfItsParentUnlessEachHasItsOwn) {
+TEST_P(Family, AGrandchildHasTheProcessServerOfItsParentUnlessEachHasItsOwn) {
   Pipe pipe;
-  Process child([](const std::string& writer) {
-    Process grandchild([](const std::string& out) {
-      test::tell(out, std::to_string(::getppid()) + " " + std::to_string(parent_process()->pid()));
-    }, writer);
-    grandchild.start();
-    grandchild.join();
-    test::tell(writer, " " + std::to_string(::getppid()));
-    std::exit(grandchild.exitcode().value_or(99));
-  }, pipe.writer());
+  Process child(
+      [](const std::string& writer) {
+        Process grandchild(
+            [](const std::string& out) {
+              detail::test::tell(
+                  out, std::to_string(::getppid()) + " " + std::to_string(parent_process()->pid()));
+            },
+            writer);
+        grandchild.start();
+        grandchild.join();
+        detail::test::tell(writer, " " + std::to_string(::getppid()));
+        std::exit(grandchild.exitcode().value_or(99));
+      },
+      pipe.writer());
   child.start();
   const pid_t pid = child.pid();
   child.join();
@@ -129,7 +139,7 @@ TEST_P(Family, AProcessObjectBelongsToItsCreator) {
   const Pipe gate;
   Process child({.name = "w"}, wait_for, gate.reader());
   child.start();
-  const int code = test::in_fork([&] {
+  const int code = detail::test::in_fork([&] {
     try {
       child.join();
     } catch (const BadCall& error) {
@@ -156,18 +166,19 @@ std::vector<Process>& kept() {
 bool clearing_closes_nothing() {
   while (::dup(STDIN_FILENO) < 64) {
   }
-  const std::size_t before = test::open_files(::getpid());
+  const std::size_t before = detail::test::open_files(::getpid());
   kept().clear();
-  return test::open_files(::getpid()) == before;
+  return detail::test::open_files(::getpid()) == before;
 }
 
 TEST_P(Family, ACopyOfAProcessObjectTouchesNothing) {
   // The program is copied while a process object lives in it.
   Pipe gate;
-  const int code = test::in_fork([&] {
-    kept().emplace_back([](const std::string& reader) { test::hear(reader); }, gate.reader());
+  const int code = detail::test::in_fork([&] {
+    kept().emplace_back([](const std::string& reader) { detail::test::hear(reader); },
+                        gate.reader());
     kept().back().start();
-    const int inner = test::in_fork([] {
+    const int inner = detail::test::in_fork([] {
       Process child([] {
         std::exit(clearing_closes_nothing() ? 0 : 1);
       });
@@ -184,7 +195,7 @@ TEST_P(Family, ACopyOfAProcessObjectTouchesNothing) {
 }
 
 TEST(MainProcess, ACopyOfAForkedProcessesObjectTouchesNothingInAForkServersChild) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     kept().emplace_back(ProcessOptions{.start_method = StartMethod::fork}, [] {});
     kept().back().start();
     kept().back().join();  // so that nothing else holds what belongs to it
@@ -200,7 +211,7 @@ TEST(MainProcess, ACopyOfAForkedProcessesObjectTouchesNothingInAForkServersChild
 }
 
 TEST_P(Family, ActiveChildrenAreThoseThatRun) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     const Pipe gate;
     Process first({.name = "first"}, wait_for, gate.reader());
     Process second({.name = "second", .daemon = true}, wait_for, gate.reader());
@@ -228,7 +239,7 @@ TEST_P(Family, ADaemonMayNotHaveChildren) {
     try {
       child.start();
     } catch (const BadCall& error) {
-      test::tell(writer, error.what());
+      detail::test::tell(writer, error.what());
     }
   }, pipe.writer());
   daemon.start();
@@ -244,10 +255,10 @@ TEST_P(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {
   Process child([](const std::string& writer, const std::string& closed, const std::string& open) {
     kept().emplace_back(ProcessOptions{.daemon = true}, wait_for, closed);
     kept().back().start();
-    test::tell(writer, std::to_string(kept().back().pid()) + " ");
+    detail::test::tell(writer, std::to_string(kept().back().pid()) + " ");
     kept().emplace_back([](const std::string& out, const std::string& reader) {
-      test::hear(reader);
-      test::tell(out, "ordinary done");
+      detail::test::hear(reader);
+      detail::test::tell(out, "ordinary done");
     }, writer, open);
     kept().back().start();
     std::exit(4);
@@ -260,7 +271,7 @@ TEST_P(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {
   const std::string text = pipe.read_all();
   EXPECT_TRUE(text.ends_with("ordinary done"));
   const auto daemon = static_cast<pid_t>(std::stol(text));
-  EXPECT_THROW(static_cast<void>(shm::pidfd_of(daemon)), std::system_error);
+  EXPECT_THROW(static_cast<void>(detail::shm::pidfd_of(daemon)), std::system_error);
 }
 
 TEST_P(Family, AtTheExitOfTheProgramTheSame) {
@@ -268,11 +279,11 @@ TEST_P(Family, AtTheExitOfTheProgramTheSame) {
   const Pipe never;
   const std::string writer = pipe.writer();
   const std::string never_name = never.reader();
-  process::flush_streams();
+  detail::process::flush_streams();
   const pid_t program = ::fork();
   if (program == 0) {
     kept().emplace_back(ProcessOptions{.daemon = true}, wait_for, never_name);
-    kept().emplace_back([](const std::string& out) { test::tell(out, "done"); }, writer);
+    kept().emplace_back([](const std::string& out) { detail::test::tell(out, "done"); }, writer);
     for (Process& each : kept()) each.start();
     std::exit(6);
   }

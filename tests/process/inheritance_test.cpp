@@ -1,4 +1,5 @@
-// A process has what its starter has when it starts it, whatever that had when its keeper was made.
+// A process has what its starter has when it starts it, whatever that had when its process server
+// was made.
 #include <steward/process/process.hpp>
 
 #include <grp.h>
@@ -31,7 +32,7 @@
 #include <steward/process/credentials.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/module.hpp>
-#include <steward/process/pool.hpp>
+#include <steward/pool/pool.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/state.hpp>
 #include <steward/process/status.hpp>
@@ -44,7 +45,7 @@
 namespace steward {
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
 constexpr uid_t kNobody = 65534;
 
@@ -53,7 +54,7 @@ void nothing() {}
 // All that a process has from the one that forked it.
 std::string standing() {
   std::ostringstream text;
-  const auto status = process::StatusFile::of("/proc/thread-self/status").value();
+  const auto status = detail::process::StatusFile::of("/proc/thread-self/status").value();
   for (const char* field : {"Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd",
                             "CapAmb", "NoNewPrivs", "Seccomp", "Umask", "Cpus_allowed"}) {
     text << field << status.field(field).str() << '\n';
@@ -71,7 +72,7 @@ void tell_standing() { std::cout << standing() << std::flush; }
 std::string standing_of_a_process() {
   Pipe pipe;
   {
-    const test::Redirected redirected(STDOUT_FILENO, pipe.writer_fd());
+    const detail::test::Redirected redirected(STDOUT_FILENO, pipe.writer_fd());
     Process child(tell_standing);
     child.start();
     child.join();
@@ -86,7 +87,7 @@ int compare(const std::string& here, const std::string& there) {
   return 1;
 }
 
-void have_a_keeper() {
+void ensure_server() {
   Process first(nothing);
   first.start();
   first.join();
@@ -117,17 +118,18 @@ std::string refused_start(StartMethod method) {
   return "it was started";
 }
 
-class Inheritance : public test::ByMethod {
+class Inheritance : public detail::test::ByMethod {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "only root can change its user";
   }
 };
-INSTANTIATE_TEST_SUITE_P(Every, Inheritance, test::every_method(), test::method_name);
+INSTANTIATE_TEST_SUITE_P(Every, Inheritance, detail::test::every_method(),
+                         detail::test::method_name);
 
 TEST_P(Inheritance, UserGroupsUmaskLimitsNicenessAndAffinityAreThoseOfTheStarter) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
+  const int code = detail::test::in_fork([] {
+    ensure_server();
     ::umask(077);
     limit(RLIMIT_NOFILE, 200);
     limit(RLIMIT_CORE, 0);
@@ -143,8 +145,8 @@ TEST_P(Inheritance, UserGroupsUmaskLimitsNicenessAndAffinityAreThoseOfTheStarter
 }
 
 TEST_P(Inheritance, AUserGivenUpForAWhileComesBackToTheStarterAlone) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
+  const int code = detail::test::in_fork([] {
+    ensure_server();
     if (::setresuid(kNobody, kNobody, 0) != 0) return 2;
     // Executed anew it has nothing to come back to, as after any execve().
     const bool executed = GetParam() == StartMethod::spawn;
@@ -155,10 +157,10 @@ TEST_P(Inheritance, AUserGivenUpForAWhileComesBackToTheStarterAlone) {
   EXPECT_EQ(code, 0);
 }
 
-TEST_P(Inheritance, WhatIsSetBeforeTheKeeperAndTakenBackAfterItIsTakenBackInProcesses) {
-  const int code = test::in_fork([] {
+TEST_P(Inheritance, WhatIsSetBeforeTheProcessServerAndTakenBackAfterItIsTakenBackInProcesses) {
+  const int code = detail::test::in_fork([] {
     if (::setresuid(kNobody, kNobody, 0) != 0 || !nicer_by(5)) return 2;
-    have_a_keeper();
+    ensure_server();
     if (::setresuid(0, 0, 0) != 0) return 3;
     // Its server has been executed without a way back.
     if (GetParam() == StartMethod::spawn) {
@@ -173,20 +175,20 @@ TEST_P(Inheritance, WhatIsSetBeforeTheKeeperAndTakenBackAfterItIsTakenBackInProc
 }
 
 TEST_P(Inheritance, CapabilitiesAndPrivilegesThatAreGivenUpDoNotComeBack) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
+  const int code = detail::test::in_fork([] {
+    ensure_server();
     constexpr unsigned long kNetAdmin = 12;
     constexpr unsigned long kSysAdmin = 21;
     for (const unsigned long each : {kNetAdmin, kSysAdmin}) {
       if (::prctl(PR_CAPBSET_DROP, each, 0, 0, 0) != 0) return 2;
     }
-    process::Credentials own(process::StatusFile::of("/proc/self/status").value());
-    process::Credentials less = own;
+    detail::process::Credentials own(detail::process::StatusFile::of("/proc/self/status").value());
+    detail::process::Credentials less = own;
     const std::uint64_t kept = own.capabilities.bounding;
     less.capabilities = {0, own.capabilities.permitted & kept, own.capabilities.effective & kept,
                          kept, 0};
     less.no_new_privileges = true;
-    process::take_over(less, own);
+    detail::process::take_over(less, own);
     return compare(standing(), standing_of_a_process());
   });
   EXPECT_EQ(code, 0);
@@ -196,9 +198,9 @@ TEST_P(Inheritance, TheRootDirectoryIsThatOfTheStarter) {
   const std::filesystem::path root =
       testing::TempDir() + "steward-root-" + std::to_string(::getpid());
   std::filesystem::create_directory(root);
-  const int code = test::in_fork([&] {
+  const int code = detail::test::in_fork([&] {
     Pipe pipe;
-    have_a_keeper();
+    ensure_server();
     if (::chroot(root.c_str()) != 0) return 2;
     if (GetParam() == StartMethod::spawn) {  // executed anew it would need its file there
       try {
@@ -209,7 +211,7 @@ TEST_P(Inheritance, TheRootDirectoryIsThatOfTheStarter) {
       }
     }
     {
-      const test::Redirected redirected(STDOUT_FILENO, pipe.writer_fd());
+      const detail::test::Redirected redirected(STDOUT_FILENO, pipe.writer_fd());
       Process child(+[] {
         struct stat own{};
         ::stat("/", &own);
@@ -227,8 +229,8 @@ TEST_P(Inheritance, TheRootDirectoryIsThatOfTheStarter) {
 }
 
 TEST_P(Inheritance, AThreadsOwnNicenessIsThatOfItsProcesses) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
+  const int code = detail::test::in_fork([] {
+    ensure_server();
     if (GetParam() == StartMethod::fork) return 0;  // not beside a thread
     int outcome = 1;
     std::thread([&] {
@@ -241,12 +243,12 @@ TEST_P(Inheritance, AThreadsOwnNicenessIsThatOfItsProcesses) {
 }
 
 class InheritanceFromAServer : public Inheritance {};
-INSTANTIATE_TEST_SUITE_P(Every, InheritanceFromAServer, test::methods_with_a_server(),
-                         test::method_name);
+INSTANTIATE_TEST_SUITE_P(Every, InheritanceFromAServer, detail::test::methods_with_a_server(),
+                         detail::test::method_name);
 
 TEST_P(InheritanceFromAServer, AFilterOfSystemCallsThatCannotBeTakenOverRefusesTheStart) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
+  const int code = detail::test::in_fork([] {
+    ensure_server();
     sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     const sock_fprog program{1, &allow};
     if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) return 2;
@@ -257,8 +259,8 @@ TEST_P(InheritanceFromAServer, AFilterOfSystemCallsThatCannotBeTakenOverRefusesT
   EXPECT_EQ(code, 0);
 }
 
-TEST_P(InheritanceFromAServer, ANicenessThatTheKeeperMayNotGiveRefusesTheStart) {
-  const int code = test::in_fork([] {
+TEST_P(InheritanceFromAServer, ANicenessThatTheProcessServerMayNotGiveRefusesTheStart) {
+  const int code = detail::test::in_fork([] {
     // Somebody with the right to do so changes the running program.
     const Pipe go;
     const Pipe done;
@@ -271,7 +273,7 @@ TEST_P(InheritanceFromAServer, ANicenessThatTheKeeperMayNotGiveRefusesTheStart) 
       ::_exit(0);
     }
     drop_user();
-    have_a_keeper();
+    ensure_server();
     go.write("x");
     done.read(1);
     return compare("w: cannot take over its niceness from the process that starts it: Permission "
@@ -282,8 +284,8 @@ TEST_P(InheritanceFromAServer, ANicenessThatTheKeeperMayNotGiveRefusesTheStart) 
 }
 
 TEST_P(InheritanceFromAServer, WorkersOfAPoolHaveTheUserOfTheProgram) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
+  const int code = detail::test::in_fork([] {
+    ensure_server();
     drop_user();
     Pool pool(1);
     return pool.apply(+[](int) { return ::getuid(); }, 0) == kNobody ? 0 : 1;
@@ -294,7 +296,7 @@ TEST_P(InheritanceFromAServer, WorkersOfAPoolHaveTheUserOfTheProgram) {
 void wait_for_a_signal() { ::pause(); }
 
 TEST_P(InheritanceFromAServer, AProcessOfTheFormerUserIsStillTerminatedAndKilled) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     Process terminated(wait_for_a_signal);
     Process killed(wait_for_a_signal);
     terminated.start();
@@ -310,15 +312,15 @@ TEST_P(InheritanceFromAServer, AProcessOfTheFormerUserIsStillTerminatedAndKilled
 }
 
 TEST_P(Inheritance, ADaemonOfTheFormerUserDoesNotEndTheProgram) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     const Pipe errors;
     {
-      const test::Redirected redirected(STDERR_FILENO, errors.writer_fd());
+      const detail::test::Redirected redirected(STDERR_FILENO, errors.writer_fd());
       Process daemon({.name = "w", .daemon = true}, wait_for_a_signal);
       daemon.start();
       drop_user();
     }
-    // Its keeper holds the other end, too.
+    // Its process server holds the other end, too.
     ::fcntl(errors.reader_fd(), F_SETFL, O_NONBLOCK);
     const std::string text = errors.read(1000);
     const bool silent = GetParam() != StartMethod::fork;
@@ -330,13 +332,15 @@ TEST_P(Inheritance, ADaemonOfTheFormerUserDoesNotEndTheProgram) {
 
 std::string another(const std::string& kind) {
   return "w: the process that starts it is in another " + kind +
-         " namespace than its keeper: use StartMethod::fork, or enter the namespace before the "
+         " namespace than its process server: use StartMethod::fork, or enter the namespace before "
+         "the "
          "first Manager, Process or Pool: Operation not permitted";
 }
 
-TEST_P(InheritanceFromAServer, CapabilitiesOfAUserNamespaceOfTheStartersOwnAreNotThoseOfItsKeeper) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
+TEST_P(InheritanceFromAServer,
+       CapabilitiesOfAUserNamespaceOfTheStartersOwnAreNotThoseOfItsProcessServer) {
+  const int code = detail::test::in_fork([] {
+    ensure_server();
     drop_user();
     if (::unshare(CLONE_NEWUSER) != 0) return 2;
     return compare(another("user"), refused_start(GetParam()));
@@ -345,8 +349,8 @@ TEST_P(InheritanceFromAServer, CapabilitiesOfAUserNamespaceOfTheStartersOwnAreNo
 }
 
 TEST_P(InheritanceFromAServer, ANamespaceThatTheStarterHasEnteredRefusesTheStart) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
+  const int code = detail::test::in_fork([] {
+    ensure_server();
     int failed = 0;
     if (::unshare(CLONE_NEWUTS) != 0) return 2;
     failed += compare(another("uts"), refused_start(GetParam()));
@@ -360,31 +364,31 @@ TEST_P(InheritanceFromAServer, ANamespaceThatTheStarterHasEnteredRefusesTheStart
 
 // As in a container: nobody may look closely at a process whose rights differ.
 void drop_from_the_bounding_set(std::initializer_list<unsigned> capabilities) {
-  process::Credentials own(process::StatusFile::of("/proc/self/status").value());
-  process::Credentials less = own;
+  detail::process::Credentials own(detail::process::StatusFile::of("/proc/self/status").value());
+  detail::process::Credentials less = own;
   for (const unsigned each : capabilities) {
     const std::uint64_t kept = ~(1ULL << each);
     less.capabilities.permitted &= kept;
     less.capabilities.effective &= kept;
     less.capabilities.bounding &= kept;
   }
-  process::take_over(less, own);
+  detail::process::take_over(less, own);
 }
 
-TEST_P(InheritanceFromAServer, AKeeperThatMayNotTraceTakesOverWhatNobodyCanHaveChanged) {
-  const int code = test::in_fork([] {
+TEST_P(InheritanceFromAServer, AProcessServerThatMayNotTraceTakesOverWhatNobodyCanHaveChanged) {
+  const int code = detail::test::in_fork([] {
     drop_from_the_bounding_set({CAP_SYS_PTRACE, CAP_SYS_ADMIN});
-    have_a_keeper();
+    ensure_server();
     drop_user();
     return compare(standing(), standing_of_a_process());
   });
   EXPECT_EQ(code, 0);
 }
 
-TEST_P(InheritanceFromAServer, AKeeperThatMayNotTraceSeesAUserNamespaceAllTheSame) {
-  const int code = test::in_fork([] {
+TEST_P(InheritanceFromAServer, AProcessServerThatMayNotTraceSeesAUserNamespaceAllTheSame) {
+  const int code = detail::test::in_fork([] {
     drop_from_the_bounding_set({CAP_SYS_PTRACE, CAP_SYS_ADMIN});
-    have_a_keeper();
+    ensure_server();
     drop_user();
     if (::unshare(CLONE_NEWUSER) != 0) return 2;
     const std::string refused = refused_start(GetParam());
@@ -394,18 +398,20 @@ TEST_P(InheritanceFromAServer, AKeeperThatMayNotTraceSeesAUserNamespaceAllTheSam
   EXPECT_EQ(code, 0);
 }
 
-TEST_P(InheritanceFromAServer, ALimitOfFilesBelowWhatTheKeeperHasOpenKeepsNothingFromProcesses) {
-  const int code = test::in_fork([] {
+TEST_P(InheritanceFromAServer,
+       ALimitOfFilesBelowWhatTheProcessServerHasOpenKeepsNothingFromProcesses) {
+  const int code = detail::test::in_fork([] {
     rlimit files{};
     ::getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = 80;
     if (::setrlimit(RLIMIT_NOFILE, &files) != 0) return 2;
-    have_a_keeper();
+    ensure_server();
     const Pipe gate;
     std::vector<Process> waiting;
-    constexpr int kMany = 30;  // of which the keeper has 90 files open
+    constexpr int kMany = 30;  // of which the process server has 90 files open
     for (int i = 0; i < kMany; ++i) {
-      waiting.emplace_back(+[](const std::string& path) { test::hear(path); }, gate.reader());
+      waiting.emplace_back(
+          +[](const std::string& path) { detail::test::hear(path); }, gate.reader());
       waiting.back().start();
     }
     ::umask(077);
@@ -417,8 +423,8 @@ TEST_P(InheritanceFromAServer, ALimitOfFilesBelowWhatTheKeeperHasOpenKeepsNothin
   EXPECT_EQ(code, 0);
 }
 
-// The keeper is halted, a request is in its way, and before it goes on the starter has executed a
-// program that has more rights.
+// The process server is halted, a request is in its way, and before it goes on the starter has
+// executed a program that has more rights.
 class ExecutionAfterARequest : public testing::Test {
  protected:
   void SetUp() override {
@@ -433,23 +439,25 @@ class ExecutionAfterARequest : public testing::Test {
 
   // What the process, or what refused it, says.
   std::string outcome(void (*give_up)(), const std::string& field, const std::string& awaited) {
-    const shm::SocketPair channel = shm::seqpacket_pair();
+    const detail::shm::SocketPair channel = detail::shm::seqpacket_pair();
     const Pipe pid;
     const Pipe gate;  // that the privileged program reads
-    process::flush_streams();
+    detail::process::flush_streams();
     const pid_t step = ::fork();
     if (step == 0) ask_and_execute(channel.b.get(), pid, gate, give_up);
-    const auto keeper = static_cast<pid_t>(std::stol(pid.read_line()));
-    EXPECT_TRUE(test::eventually([&] { return test::status_field(step, field) == awaited; }));
-    ::kill(keeper, SIGCONT);
+    const auto process_server = static_cast<pid_t>(std::stol(pid.read_line()));
+    EXPECT_TRUE(detail::test::eventually(
+        [&] { return detail::test::status_field(step, field) == awaited; }));
+    ::kill(process_server, SIGCONT);
     std::string told;
     while (told.empty()) {
-      const auto status = process::receive_status(channel.a.get(), shm::Wait::block);
+      const auto status =
+          detail::process::receive_status(channel.a.get(), detail::shm::Wait::block);
       if (!status) break;
-      if (status->kind == process::StatusKind::confirmed) told = status->text;
-      if (status->kind != process::StatusKind::refused) continue;
+      if (status->kind == detail::process::StatusKind::confirmed) told = status->text;
+      if (status->kind != detail::process::StatusKind::refused) continue;
       try {
-        process::throw_failure(status->text);
+        detail::process::throw_failure(status->text);
       } catch (const std::exception& error) {
         told = error.what();
       }
@@ -463,19 +471,21 @@ class ExecutionAfterARequest : public testing::Test {
  private:
   [[noreturn]] void ask_and_execute(int channel, const Pipe& pid, const Pipe& gate,
                                     void (*give_up)()) const {
-    have_a_keeper();
-    const pid_t keeper = process::fork_server_pid();
-    ::kill(keeper, SIGSTOP);
+    ensure_server();
+    const pid_t process_server = detail::process::fork_server_pid();
+    ::kill(process_server, SIGSTOP);
     give_up();
-    const auto link = process::State::get().fork_server();
-    process::Request request;
-    const process::Entry entry = [](process::ChildContext& context, std::string_view) {
+    const auto link = detail::process::State::get().fork_server();
+    detail::process::Request request;
+    const detail::process::Entry entry = [](detail::process::ChildContext& context,
+                                            std::string_view) {
       context.confirm("started:\n" + standing());
     };
-    request.entry = process::locate(reinterpret_cast<const void*>(entry));
+    request.entry = detail::process::locate(reinterpret_cast<const void*>(entry));
     request.identity = {"w", "1", false, ProcessInfo("main", ::getpid(), false)};
-    process::send_request(link->socket.get(), request, channel, process::Carriage::by_size);
-    pid.write(std::to_string(keeper) + "\n");
+    detail::process::send_request(link->socket.get(), request, channel,
+                                  detail::process::Encoding::by_size);
+    pid.write(std::to_string(process_server) + "\n");
     ::dup2(gate.reader_fd(), STDIN_FILENO);
     ::execl(program().c_str(), "privileged", nullptr);
     ::_exit(1);
@@ -514,15 +524,15 @@ TEST_F(ExecutionAfterARequest, GivesNoProcessTheCapabilitiesOfAProgramsFile) {
 }
 
 TEST_P(InheritanceFromAServer, AmbientCapabilitiesOfAnotherUserThanRootAreTakenOver) {
-  const int code = test::in_fork([] {
-    have_a_keeper();
-    process::Credentials own(process::StatusFile::of("/proc/self/status").value());
-    process::Credentials less = own;
+  const int code = detail::test::in_fork([] {
+    ensure_server();
+    detail::process::Credentials own(detail::process::StatusFile::of("/proc/self/status").value());
+    detail::process::Credentials less = own;
     const std::uint64_t kept = 1ULL << CAP_NET_RAW;
     less.capabilities = {kept, kept, kept, own.capabilities.bounding, kept};
     less.users = {kNobody, kNobody, kNobody};
     less.groups = {kNobody, kNobody, kNobody};
-    process::take_over(less, own);
+    detail::process::take_over(less, own);
     return compare(standing(), standing_of_a_process());
   });
   EXPECT_EQ(code, 0);

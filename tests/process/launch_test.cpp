@@ -24,7 +24,7 @@
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 using namespace std::chrono_literals;
@@ -73,17 +73,17 @@ Child launch_server(StartMethod method, Entry entry, std::string arguments = {})
 class LaunchTest : public test::ByMethod {};
 INSTANTIATE_TEST_SUITE_P(Every, LaunchTest, test::every_method(), test::method_name);
 
-// Where one keeper serves the whole program.
+// Where one process server serves the whole program.
 class ServerTest : public test::ByMethod {};
 INSTANTIATE_TEST_SUITE_P(Every, ServerTest, test::methods_with_a_server(), test::method_name);
 
-pid_t keeper_pid() {
+pid_t server_pid() {
   const Pipe gate;
   const Child probe = launch_with(confirm_and_hear, gate.reader());
-  const pid_t keeper = test::parent_of(probe.pid());
+  const pid_t process_server = test::parent_of(probe.pid());
   gate.write("x");
   probe.wait();
-  return keeper;
+  return process_server;
 }
 
 TEST_P(LaunchTest, HandsBackWhatTheChildConfirmed) {
@@ -287,7 +287,7 @@ TEST_P(LaunchTest, AServerReadsNothingFromTheStartersInput) {
   EXPECT_EQ(launch_with(entry).confirmation(), "for the program");
 }
 
-TEST_P(LaunchTest, AServerOutlivesItsKeeperAndSeesItsOwnerEnd) {
+TEST_P(LaunchTest, AServerOutlivesItsProcessServerAndSeesItsOwnerEnd) {
   Pipe server_end;
   const int code = test::in_fork([&] {
     const Child server = launch_server(
@@ -301,9 +301,9 @@ TEST_P(LaunchTest, AServerOutlivesItsKeeperAndSeesItsOwnerEnd) {
           test::write_to(end.get(), "owner gone");
         },
         server_end.writer());
-    const pid_t keeper = test::parent_of(server.pid());
-    const shm::UniqueFd pidfd = shm::pidfd_of(keeper);
-    ::kill(keeper, SIGKILL);
+    const pid_t process_server = test::parent_of(server.pid());
+    const shm::UniqueFd pidfd = shm::pidfd_of(process_server);
+    ::kill(process_server, SIGKILL);
     pollfd gone{pidfd.get(), POLLIN, 0};
     ::poll(&gone, 1, -1);
     return server.running() ? 0 : 1;
@@ -314,27 +314,27 @@ TEST_P(LaunchTest, AServerOutlivesItsKeeperAndSeesItsOwnerEnd) {
 
 TEST_P(ServerTest, CarriesItsNameAndNothingOfTheProgram) {
   const Pipe mine;
-  const pid_t pid = keeper_pid();
+  const pid_t pid = server_pid();
   EXPECT_EQ(test::status_field(pid, "Name"),
             GetParam() == StartMethod::spawn ? "steward-spawn" : "steward-fork");
   // 0 to 2, its own pidfd, its owner's, and the connection.
   EXPECT_TRUE(test::eventually([&] { return test::open_files(pid) == 6; }));
 }
 
-TEST_P(LaunchTest, AKeeperOfOneProcessHasNothingOfTheProgramEither) {
+TEST_P(LaunchTest, AProcessServerOfOneProcessHasNothingOfTheProgramEither) {
   if (GetParam() != StartMethod::fork) return;
   const Pipe gate;
   const Pipe mine;
   const Child child = launch_with(confirm_and_hear, gate.reader());
   const pid_t pid = test::parent_of(child.pid());
-  EXPECT_EQ(test::status_field(pid, "Name"), "steward-keeper");
+  EXPECT_EQ(test::status_field(pid, "Name"), "steward-parent");
   // 0 to 2, its own pidfd, its owner's, the process's, and that one's status channel.
   EXPECT_TRUE(test::eventually([&] { return test::open_files(pid) == 7; }));
   gate.write("x");
   child.wait();  // it opens the gate by a number that the next test may use
 }
 
-TEST_P(LaunchTest, NoKeeperIsAChildOfTheProgram) {
+TEST_P(LaunchTest, NoProcessServerIsAChildOfTheProgram) {
   const int code = test::in_fork([] {
     const Pipe gate;
     const Child child = launch_with(confirm_and_hear, gate.reader());
@@ -357,7 +357,7 @@ TEST_P(ServerTest, EndsWithAnOrderlyOwner) {
   });
   test::in_fork([&] {
     if (GetParam() == StartMethod::fork_server) prepare(For::server);
-    pids.write(std::to_string(keeper_pid()) + "\n");
+    pids.write(std::to_string(server_pid()) + "\n");
     test::hear(gate_name);
     return 0;
   });
@@ -365,10 +365,10 @@ TEST_P(ServerTest, EndsWithAnOrderlyOwner) {
 }
 
 TEST_P(ServerTest, LeavesEndingTheProgramToTheProgram) {
-  const pid_t server = keeper_pid();
+  const pid_t server = server_pid();
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::kill(server, number);
   EXPECT_EQ(launch_with(confirm_arguments, "up").confirmation(), "up");
-  EXPECT_EQ(keeper_pid(), server);
+  EXPECT_EQ(server_pid(), server);
 }
 
 TEST(ForkServer, SurvivesARequestThatItCannotRead) {
@@ -400,7 +400,7 @@ TEST(ForkServer, IsNotHaltedByAStatusChannelThatIsFull) {
   request.entry = locate(reinterpret_cast<const void*>(static_cast<Entry>(confirm_arguments)));
   request.identity = {"w", "1", false, ProcessInfo("main", ::getpid(), false)};
   send_request(State::get().fork_server()->socket.get(), request, channel.b.get(),
-               Carriage::by_size);
+               Encoding::by_size);
   EXPECT_EQ(launch_with(confirm_arguments, "up").confirmation(), "up");
 }
 
@@ -420,4 +420,4 @@ TEST_P(ServerTest, ThatStandsStillKeepsNoWaitBeyondItsDeadline) {
 }
 
 }  // namespace
-}  // namespace steward::process
+}  // namespace steward::detail::process

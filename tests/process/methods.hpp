@@ -12,7 +12,7 @@
 
 namespace steward {
 
-namespace test {
+namespace detail::test {
 
 // Each test once for every method: its processes are started by that, and so are theirs.
 class ByMethod : public testing::TestWithParam<StartMethod> {
@@ -38,14 +38,16 @@ inline auto every_method() {
   return testing::Values(StartMethod::fork_server, StartMethod::spawn, StartMethod::fork);
 }
 
-// Those where one keeper makes many processes.
+// Those where one process server makes many processes.
 inline auto methods_with_a_server() {
   return testing::Values(StartMethod::fork_server, StartMethod::spawn);
 }
 
-}  // namespace test
+}  // namespace detail::test
 
 // For GoogleTest, which would print bytes.
-inline void PrintTo(StartMethod method, std::ostream* out) { *out << test::name_of(method); }
+inline void PrintTo(StartMethod method, std::ostream* out) {
+  *out << detail::test::name_of(method);
+}
 
 }  // namespace steward

@@ -21,7 +21,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/passed_fd.hpp>
-#include <steward/process/pool.hpp>
+#include <steward/pool/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/process/threads.hpp>
 
@@ -30,7 +30,7 @@
 #include <steward/tests/process/support.hpp>
 
 namespace steward {
-namespace test {
+namespace detail::test {
 
 int without_child_entry(std::string_view what) {
   const Pipe gate;  // outlives the thread
@@ -50,11 +50,11 @@ int without_child_entry(std::string_view what) {
   return 1;
 }
 
-}  // namespace test
+}  // namespace detail::test
 
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
 void nothing() {}
 int twice(int x) { return 2 * x; }
@@ -87,28 +87,29 @@ constexpr const char* kBesideThread =
     "StartMethod::spawn";
 
 std::string case_without_entry(std::string_view what) {
-  return test::run_program(std::string(test::kWithoutChildEntry) + " " + std::string(what));
+  return detail::test::run_program(std::string(detail::test::kWithoutChildEntry) + " " +
+                                   std::string(what));
 }
 
 TEST(Spawn, WithoutChildEntryIsRefusedWithTheLineThatIsMissing) {
-  EXPECT_EQ(case_without_entry(test::kSetSpawn), kNoEntry);
-  EXPECT_EQ(case_without_entry(test::kAskForSpawn), kNoEntry);
+  EXPECT_EQ(case_without_entry(detail::test::kSetSpawn), kNoEntry);
+  EXPECT_EQ(case_without_entry(detail::test::kAskForSpawn), kNoEntry);
 }
 
 TEST(Spawn, TheMarkOnAStrangersCommandLineIsRefused) {
   const std::string refused = "--steward-child is for processes that this program starts itself\n";
-  EXPECT_EQ(test::run_program("--steward-child"), refused);
-  EXPECT_EQ(test::run_program("--steward-child 'child 0 70 71 72 73 74'"), refused);
-  EXPECT_EQ(test::run_program("--steward-child 'server x'"), refused);
-  EXPECT_EQ(test::run_program("--steward-child other"), refused);
+  EXPECT_EQ(detail::test::run_program("--steward-child"), refused);
+  EXPECT_EQ(detail::test::run_program("--steward-child 'child 0 70 71 72 73 74'"), refused);
+  EXPECT_EQ(detail::test::run_program("--steward-child 'server x'"), refused);
+  EXPECT_EQ(detail::test::run_program("--steward-child other"), refused);
 }
 
 TEST(Threads, AreAReasonToRefuseTheFirstProcessOfTheForkServer) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     std::string refused;
     {
       const OtherThread other;
-      refused = test::refusal([] {
+      refused = detail::test::refusal([] {
         Process child({.start_method = StartMethod::fork_server}, nothing);
       });
     }
@@ -121,7 +122,7 @@ TEST(Threads, AreAReasonToRefuseTheFirstProcessOfTheForkServer) {
 }
 
 TEST(Threads, AreAReasonToRefuseAnyFirstProcessWithoutChildEntry) {
-  EXPECT_EQ(case_without_entry(test::kBesideAThread), kBesideThread);
+  EXPECT_EQ(case_without_entry(detail::test::kBesideAThread), kBesideThread);
 }
 
 // What of this program is not in it executed anew.
@@ -138,7 +139,7 @@ int mark_in_process(ProcessOptions options) {
 }
 
 TEST(Threads, MakeSpawnTheDefaultWhereThereIsChildEntry) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     mark() = 7;
     int beside = 0;
     {
@@ -154,7 +155,7 @@ TEST(Threads, MakeSpawnTheDefaultWhereThereIsChildEntry) {
 }
 
 TEST(Threads, AfterTheForkServerDoNotMatter) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     mark() = 7;
     Process first(nothing);
     const OtherThread other;
@@ -164,7 +165,7 @@ TEST(Threads, AfterTheForkServerDoNotMatter) {
 }
 
 TEST(Threads, OfConnectionsDoNotCount) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     mark() = 7;
     const OtherThread own("steward-renewal");
     return mark_in_process({}) == 7 ? 0 : 1;
@@ -173,31 +174,31 @@ TEST(Threads, OfConnectionsDoNotCount) {
 }
 
 TEST(Threads, OfAProgramThatIsCalledAsOneOfOursCount) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     ::pthread_setname_np(::pthread_self(), "steward-mine");
     const OtherThread heir;
     const OtherThread own("steward-renewal");
-    return process::other_threads() == 1 ? 0 : 1;
+    return detail::process::other_threads() == 1 ? 0 : 1;
   });
   EXPECT_EQ(code, 0);
 }
 
 // The pool's thread has another name while it runs the program's code, for those that come of it.
 TEST(Threads, OfAPoolsCallbacksCount) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     const Pipe gate;
     std::thread started;
     int beside_callback = -1;
     Pool pool({.processes = 1, .on_progress = [&](std::size_t done, std::size_t total) {
       if (done < total) return;
-      beside_callback = process::other_threads();
+      beside_callback = detail::process::other_threads();
       started = std::thread([&] { gate.read(1); });
     }});
     pool.map(twice, {2});
-    const int beside_main = process::other_threads();
+    const int beside_main = detail::process::other_threads();
     gate.write("x");
     started.join();
-    if (process::other_threads() != 0) return 3;
+    if (detail::process::other_threads() != 0) return 3;
     if (beside_main != 1) return 2;
     return beside_callback == 1 ? 0 : 1;
   });
@@ -205,23 +206,23 @@ TEST(Threads, OfAPoolsCallbacksCount) {
 }
 
 TEST(Threads, MakeAServerASpawnedOne) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     mark() = 7;
     const OtherThread other;
-    process::Launch order;
-    order.entry = [](process::ChildContext& context, std::string_view) {
+    detail::process::Launch order;
+    order.entry = [](detail::process::ChildContext& context, std::string_view) {
       context.confirm(std::to_string(mark()));
     };
     order.name = "server";
     order.server = true;
-    const process::Child server = process::launch(order);
+    const detail::process::Child server = detail::process::launch(order);
     return server.confirmation() == "0" && server.wait() ? 0 : 1;
   });
   EXPECT_EQ(code, 0);
 }
 
 TEST(Methods, DifferInWhatTheProcessHasOfTheProgram) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     mark() = 1;
     Process first(nothing);
     mark() = 2;
@@ -234,7 +235,7 @@ TEST(Methods, DifferInWhatTheProcessHasOfTheProgram) {
 }
 
 TEST(Methods, MayBeMixedInOneProgram) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     for (int round = 0; round < 3; ++round) {
       for (const StartMethod method :
            {StartMethod::fork, StartMethod::fork_server, StartMethod::spawn}) {
@@ -258,30 +259,31 @@ TEST(Methods, MayBeMixedInOneProgram) {
   EXPECT_EQ(code, 0);
 }
 
-class Inherited : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, Inherited, test::every_method(), test::method_name);
+class Inherited : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Inherited, detail::test::every_method(), detail::test::method_name);
 
-// What tells how this process was started: by a keeper that has processes but this one, or a name.
-void name_of_keeper(const std::string& writer) {
-  test::tell(writer, test::status_field(::getppid(), "Name"));
+// What tells how this process was started: by a process server that has processes but this one, or
+// a name.
+void name_of_server(const std::string& writer) {
+  detail::test::tell(writer, detail::test::status_field(::getppid(), "Name"));
 }
 
 TEST_P(Inherited, TheMethodIsTheDefaultInTheProcessToo) {
   Pipe pipe;
   Process child([](const std::string& writer) {
-    Process grandchild(name_of_keeper, writer);
+    Process grandchild(name_of_server, writer);
     grandchild.start();
     grandchild.join();
   }, pipe.writer());
   child.start();
   child.join();
   EXPECT_EQ(pipe.read_all(), GetParam() == StartMethod::spawn  ? "steward-spawn"
-                             : GetParam() == StartMethod::fork ? "steward-keeper"
+                             : GetParam() == StartMethod::fork ? "steward-parent"
                                                                : "steward-fork");
 }
 
 TEST(Spawn, EachProcessIsTheProgramExecutedAnew) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     set_start_method(StartMethod::spawn);
     for (int i = 0; i < 2; ++i) {
       Process child([] { std::exit(++mark()); });
@@ -297,7 +299,7 @@ TEST(Spawn, EachProcessIsTheProgramExecutedAnew) {
 TEST(Spawn, EndsAsAnyProgramDoes) {
   Pipe output;
   {
-    const test::Redirected redirected(STDOUT_FILENO, output.writer_fd());
+    const detail::test::Redirected redirected(STDOUT_FILENO, output.writer_fd());
     Process child({.start_method = StartMethod::spawn}, [] {
       struct Own {
         ~Own() { std::cout << "destroyed"; }
@@ -317,7 +319,7 @@ TEST(Fork, TheTargetMayHaveCaptures) {
   int mine = 1;
   Process child({.start_method = StartMethod::fork}, [&](int number) {
     mine += number;
-    test::write_to(pipe.writer_fd(), text + std::to_string(mine));
+    detail::test::write_to(pipe.writer_fd(), text + std::to_string(mine));
   }, 5);
   child.start();
   child.join();
@@ -328,7 +330,7 @@ TEST(Fork, TheTargetMayHaveCaptures) {
 
 TEST(Fork, TheTargetMayBeAnyFunctionObject) {
   Pipe pipe;
-  const std::function<void()> erased = [&] { test::write_to(pipe.writer_fd(), "erased"); };
+  const std::function<void()> erased = [&] { detail::test::write_to(pipe.writer_fd(), "erased"); };
   Process child({.start_method = StartMethod::fork}, erased);
   child.start();
   child.join();
@@ -340,12 +342,12 @@ TEST(Fork, CapturesAreRefusedForOtherMethods) {
   constexpr const char* kRefused =
       "w: a lambda with captures, or what else cannot be packed, is started by StartMethod::fork "
       "only; for other methods pass what it captures as arguments";
-  EXPECT_EQ(test::refusal([&] { Process({.name = "w"}, capturing); }), kRefused);
-  EXPECT_EQ(test::refusal([&] {
+  EXPECT_EQ(detail::test::refusal([&] { Process({.name = "w"}, capturing); }), kRefused);
+  EXPECT_EQ(detail::test::refusal([&] {
               Process({.name = "w", .start_method = StartMethod::spawn}, capturing);
             }),
             kRefused);
-  const int code = test::in_fork([&] {
+  const int code = detail::test::in_fork([&] {
     set_start_method(StartMethod::fork);
     Process child({.name = "w"}, capturing);
     child.start();
@@ -365,23 +367,23 @@ TEST(Fork, WhatIsCapturedAndCopiedStaysUntilTheEndWhatIsMovedDoesNot) {
   keeps.join();
   EXPECT_EQ(copied.use_count(), 1);
 
-  auto [near, far] = process::PassedFd::socket_pair(SOCK_STREAM);
+  auto [near, far] = detail::process::PassedFd::socket_pair(SOCK_STREAM);
   Process child({.start_method = StartMethod::fork}, [end = std::move(far)] {
-    test::write_to(end.get(), "x");
+    detail::test::write_to(end.get(), "x");
   });
   child.start();
-  EXPECT_EQ(test::read_from(near.get(), 2), "x");  // and then its end
+  EXPECT_EQ(detail::test::read_from(near.get(), 2), "x");  // and then its end
 }
 
 TEST(Fork, AnOpenFileThatIsAnArgumentBesideCapturesIsThereOnce) {
-  auto [near, far] = process::PassedFd::socket_pair(SOCK_STREAM);
+  auto [near, far] = detail::process::PassedFd::socket_pair(SOCK_STREAM);
   const Pipe gate;
-  Process child({.start_method = StartMethod::fork}, [&gate](process::PassedFd end) {
+  Process child({.start_method = StartMethod::fork}, [&gate](detail::process::PassedFd end) {
     end.close();
     gate.read(1);
   }, std::move(far));
   child.start();
-  EXPECT_EQ(test::read_from(near.get(), 1), "");
+  EXPECT_EQ(detail::test::read_from(near.get(), 1), "");
   gate.write("x");
 }
 
@@ -401,7 +403,7 @@ TEST(Fork, ThreadsOfTheProgramAreNotInTheProcess) {
     // The child can have threads of its own all the same.
     int number = 0;
     std::thread([&] { number = 3; }).join();
-    for (const std::string& task : test::entries("/proc/self/task")) {
+    for (const std::string& task : detail::test::entries("/proc/self/task")) {
       std::ifstream file("/proc/self/task/" + task + "/comm");
       std::string name;
       if (std::getline(file, name) && name == "the-other") ++number;

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::process {
+namespace steward::detail::process {
 namespace {
 
 int here(int number) { return number + 1; }
@@ -60,4 +60,4 @@ TEST(Module, AnOffsetOutsideIsRefused) {
 }
 
 }  // namespace
-}  // namespace steward::process
+}  // namespace steward::detail::process

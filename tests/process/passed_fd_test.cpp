@@ -15,7 +15,7 @@
 
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/process/luggage.hpp>
+#include <steward/process/passed_files.hpp>
 #include <steward/process/process.hpp>
 
 #include <steward/tests/process/methods.hpp>
@@ -24,11 +24,11 @@
 namespace steward {
 namespace {
 
-using process::PassedFd;
-using test::Pipe;
+using detail::process::PassedFd;
+using detail::test::Pipe;
 
 static_assert(!std::copyable<PassedFd> && std::movable<PassedFd>);
-static_assert(core::Packable<PassedFd> && core::Packable<std::vector<PassedFd>>);
+static_assert(detail::core::Packable<PassedFd> && detail::core::Packable<std::vector<PassedFd>>);
 
 struct Route {
   std::string name;
@@ -44,23 +44,24 @@ struct Ends {
 Ends pipe_ends() {
   std::array<int, 2> fds{};
   if (::pipe2(fds.data(), O_CLOEXEC) != 0) std::abort();
-  return {PassedFd(shm::UniqueFd(fds[0])), PassedFd(shm::UniqueFd(fds[1]))};
+  return {PassedFd(detail::shm::UniqueFd(fds[0])), PassedFd(detail::shm::UniqueFd(fds[1]))};
 }
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
-void say(PassedFd writer, const std::string& text) { test::write_to(writer.get(), text); }
+void say(PassedFd writer, const std::string& text) { detail::test::write_to(writer.get(), text); }
 
 void echo(PassedFd end) {
   for (;;) {
-    const std::string heard = test::read_from(end.get(), 1);
+    const std::string heard = detail::test::read_from(end.get(), 1);
     if (heard.empty()) return;
-    test::write_to(end.get(), heard);
+    detail::test::write_to(end.get(), heard);
   }
 }
 
-class PassedFiles : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, PassedFiles, test::every_method(), test::method_name);
+class PassedFiles : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, PassedFiles, detail::test::every_method(),
+                         detail::test::method_name);
 
 TEST_P(PassedFiles, ReachTheProcessAndLeaveThisOne) {
   Ends ends = pipe_ends();
@@ -71,7 +72,7 @@ TEST_P(PassedFiles, ReachTheProcessAndLeaveThisOne) {
   child.start();
   EXPECT_FALSE(is_open(number));
   // To the end: nobody else has the writer.
-  EXPECT_EQ(test::read_from(ends.reader.get(), std::string::npos), "through the pipe");
+  EXPECT_EQ(detail::test::read_from(ends.reader.get(), std::string::npos), "through the pipe");
   child.join();
   EXPECT_EQ(child.exitcode(), 0);
 }
@@ -80,8 +81,8 @@ TEST_P(PassedFiles, WorkInBothDirections) {
   auto [near, far] = PassedFd::socket_pair(SOCK_STREAM);
   Process child(echo, std::move(far));
   child.start();
-  test::write_to(near.get(), "abc");
-  EXPECT_EQ(test::read_from(near.get(), 3), "abc");
+  detail::test::write_to(near.get(), "abc");
+  EXPECT_EQ(detail::test::read_from(near.get(), 3), "abc");
   near.close();  // and the process sees that
   child.join();
   EXPECT_EQ(child.exitcode(), 0);
@@ -96,7 +97,7 @@ TEST_P(PassedFiles, EndWithTheProcess) {
   Process child(echo, std::move(far));
   child.start();
   child.kill();
-  EXPECT_EQ(test::read_from(near.get(), 1), "");
+  EXPECT_EQ(detail::test::read_from(near.get(), 1), "");
   gate.close();
   bystander.join();
   EXPECT_EQ(bystander.exitcode(), 0);
@@ -107,69 +108,70 @@ TEST_P(PassedFiles, LieAnywhereInAnArgument) {
   std::vector<Route> routes;
   for (const char* name : {"a", "b"}) {
     const int copy = ::fcntl(ends.writer.get(), F_DUPFD_CLOEXEC, 3);
-    routes.push_back({name, PassedFd(shm::UniqueFd(copy))});
+    routes.push_back({name, PassedFd(detail::shm::UniqueFd(copy))});
   }
   Process child([](int, std::vector<Route> given, std::optional<PassedFd> last) {
-    for (const Route& route : given) test::write_to(route.end.get(), route.name);
-    test::write_to(last->get(), "c");
+    for (const Route& route : given) detail::test::write_to(route.end.get(), route.name);
+    detail::test::write_to(last->get(), "c");
   }, 1, std::move(routes), std::move(ends.writer));
   child.start();
-  EXPECT_EQ(test::read_from(ends.reader.get(), std::string::npos), "abc");
+  EXPECT_EQ(detail::test::read_from(ends.reader.get(), std::string::npos), "abc");
 }
 
 struct Speaker {
   PassedFd end;
   MSGPACK_DEFINE(end)
-  void operator()(const std::string& text) const { test::write_to(end.get(), text); }
+  void operator()(const std::string& text) const { detail::test::write_to(end.get(), text); }
 };
 
 TEST_P(PassedFiles, LieInAFunctionObject) {
   Ends ends = pipe_ends();
   Process child(Speaker{std::move(ends.writer)}, "spoken");
   child.start();
-  EXPECT_EQ(test::read_from(ends.reader.get(), std::string::npos), "spoken");
+  EXPECT_EQ(detail::test::read_from(ends.reader.get(), std::string::npos), "spoken");
 }
 
 TEST_P(PassedFiles, AsManyAsTheLimitAndNotOneMore) {
   const auto start_with = [](std::size_t count) {
     std::vector<PassedFd> files;
     for (std::size_t i = 0; i < count; ++i) {
-      files.emplace_back(shm::UniqueFd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)));
+      files.emplace_back(detail::shm::UniqueFd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)));
     }
     Process child([](std::vector<PassedFd> given) {
       std::size_t open = 0;
       for (const PassedFd& file : given) open += is_open(file.get()) ? 1U : 0U;
-      std::exit(open == process::kFilesPerStart ? 0 : 1);
+      std::exit(open == detail::process::kFilesPerStart ? 0 : 1);
     }, std::move(files));
     child.start();
     child.join();
     return child.exitcode();
   };
-  EXPECT_EQ(start_with(process::kFilesPerStart), 0);
-  EXPECT_THROW(start_with(process::kFilesPerStart + 1), BadCall);
+  EXPECT_EQ(start_with(detail::process::kFilesPerStart), 0);
+  EXPECT_THROW(start_with(detail::process::kFilesPerStart + 1), BadCall);
 }
 
 TEST_P(PassedFiles, StayHereIfTheProcessDoesNotComeUp) {
   Ends ends = pipe_ends();
   const int number = ends.writer.get();
   {
-    Process child([](PassedFd, test::OneWay) {}, std::move(ends.writer), test::OneWay{});
+    Process child([](PassedFd, detail::test::OneWay) {}, std::move(ends.writer),
+                  detail::test::OneWay{});
     EXPECT_THROW(child.start(), BadCall);
     EXPECT_TRUE(is_open(number));
   }
-  EXPECT_EQ(test::read_from(ends.reader.get(), 1), "");
+  EXPECT_EQ(detail::test::read_from(ends.reader.get(), 1), "");
 }
 
 TEST_P(PassedFiles, ACopyInAProcessThatWasNotGivenItStandsForNothing) {
   static PassedFd* known = nullptr;
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     Ends ends = pipe_ends();
     known = &ends.reader;
     Process child([] {
       if (known != nullptr && *known) std::exit(1);
-      const std::size_t before = test::open_files(::getpid());
+      const std::size_t before = detail::test::open_files(::getpid());
       if (known != nullptr) known->close();
-      std::exit(test::open_files(::getpid()) == before ? 0 : 2);
+      std::exit(detail::test::open_files(::getpid()) == before ? 0 : 2);
     });
     child.start();
     child.join();
@@ -190,47 +192,47 @@ TEST(PassedFd, OneThatIsClosedOrEmptyCannotBePassed) {
 TEST(PassedFd, TravelsToNothingButAProcess) {
   const Ends ends = pipe_ends();
   try {
-    core::packed(ends.reader);
+    detail::core::packed(ends.reader);
     FAIL();
   } catch (const BadCall& error) {
     EXPECT_STREQ(error.what(),
                  "an open file travels only to a new process, among the arguments it is started "
                  "with");
   }
-  EXPECT_THROW(core::unpack<PassedFd>(core::packed(std::uint64_t{0})), BadCall);
+  EXPECT_THROW(detail::core::unpack<PassedFd>(detail::core::packed(std::uint64_t{0})), BadCall);
 }
 
 TEST(PassedFd, SurvivesAPlainForkOnBothSides) {
   auto ends = PassedFd::socket_pair(SOCK_STREAM);
   PassedFd& near = ends.first;
   PassedFd& far = ends.second;
-  const int code = test::in_fork([&] {
+  const int code = detail::test::in_fork([&] {
     near.close();
-    test::write_to(far.get(), "x");
+    detail::test::write_to(far.get(), "x");
     return 0;
   });
   EXPECT_EQ(code, 0);
   far.close();
-  EXPECT_EQ(test::read_from(near.get(), 2), "x");
+  EXPECT_EQ(detail::test::read_from(near.get(), 2), "x");
 }
 
-TEST(Luggage, AFileIsTakenOnceFromItsPlace) {
+TEST(PassedFiles, AFileIsTakenOnceFromItsPlace) {
   Ends ends = pipe_ends();
-  std::vector<shm::UniqueFd> files;
+  std::vector<detail::shm::UniqueFd> files;
   files.emplace_back(::fcntl(ends.reader.get(), F_DUPFD_CLOEXEC, 3));
-  process::Luggage luggage(std::move(files));
-  EXPECT_THROW(luggage.take(1), BadCall);
-  EXPECT_TRUE(luggage.take(0));
-  EXPECT_THROW(luggage.take(0), BadCall);
+  detail::process::PassedFiles passed_files(std::move(files));
+  EXPECT_THROW(passed_files.take(1), BadCall);
+  EXPECT_TRUE(passed_files.take(0));
+  EXPECT_THROW(passed_files.take(0), BadCall);
 }
 
 // What a forked copy of this process has of an end that is opened so.
 bool stays_in_a_copy(PassedFd (*open)(const std::function<int()>&)) {
-  const shm::UniqueFd original(::dup(0));
+  const detail::shm::UniqueFd original(::dup(0));
   const PassedFd file = open([&] { return ::fcntl(original.get(), F_DUPFD_CLOEXEC, 0); });
   const int number = file.get();
   EXPECT_TRUE(is_open(number));
-  const int status = test::in_fork([&] {
+  const int status = detail::test::in_fork([&] {
     if (file.get() != (is_open(number) ? number : -1)) return 2;
     return is_open(number) ? 1 : 0;
   });

@@ -29,23 +29,25 @@ namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using test::Pipe;
+using detail::test::Pipe;
 
 static_assert(!std::copyable<Process> && std::movable<Process>);
 static_assert(!std::default_initializable<Process>);
 
 void nothing() {}
-void wait_for(const std::string& gate) { test::hear(gate); }
+void wait_for(const std::string& gate) { detail::test::hear(gate); }
 void exit_with(int code) { std::exit(code); }
 void raise(int number) { ::raise(number); }
 
-class ProcessTest : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, ProcessTest, test::every_method(), test::method_name);
+class ProcessTest : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, ProcessTest, detail::test::every_method(),
+                         detail::test::method_name);
 
 TEST_P(ProcessTest, RunsTheTargetInAnotherProcess) {
   const Pipe pipe;
-  Process child([](const std::string& writer) { test::tell(writer, std::to_string(::getpid())); },
-                pipe.writer());
+  Process child(
+      [](const std::string& writer) { detail::test::tell(writer, std::to_string(::getpid())); },
+      pipe.writer());
   child.start();
   child.join();
   EXPECT_EQ(child.exitcode(), 0);
@@ -122,8 +124,8 @@ TEST_P(ProcessTest, TerminateAndKillEndIt) {
   Process deaf(
       [](const std::string& writer, const std::string& reader) {
         ::signal(SIGTERM, SIG_IGN);
-        test::tell(writer, "deaf\n");
-        test::hear(reader);
+        detail::test::tell(writer, "deaf\n");
+        detail::test::hear(reader);
       },
       ready.writer(), gate.reader());
   deaf.start();
@@ -149,7 +151,7 @@ TEST_P(ProcessTest, TheSentinelMayBeWatchedWithOtherDescriptors) {
   const Pipe gate;
   const Pipe quiet;
   std::vector<Process> children;
-  const shm::UniqueFd all(::epoll_create1(EPOLL_CLOEXEC));
+  const detail::shm::UniqueFd all(::epoll_create1(EPOLL_CLOEXEC));
   const auto watch = [&](int fd) {
     epoll_event event{};
     event.events = EPOLLIN;
@@ -171,21 +173,23 @@ TEST_P(ProcessTest, TheSentinelMayBeWatchedWithOtherDescriptors) {
 
 TEST_P(ProcessTest, MisuseIsABadCallThatSaysWhatAndWhere) {
   Process child({.name = "w"}, nothing);
-  EXPECT_EQ(test::refusal([&] { child.join(); }), "w.join: the process has not been started");
-  EXPECT_EQ(test::refusal([&] { child.terminate(); }),
+  EXPECT_EQ(detail::test::refusal([&] { child.join(); }),
+            "w.join: the process has not been started");
+  EXPECT_EQ(detail::test::refusal([&] { child.terminate(); }),
             "w.terminate: the process has not been started");
-  EXPECT_EQ(test::refusal([&] { child.kill(); }), "w.kill: the process has not been started");
-  EXPECT_EQ(test::refusal([&] { child.pid(); }), "w.pid: the process has not been started");
-  EXPECT_EQ(test::refusal([&] { child.sentinel(); }),
+  EXPECT_EQ(detail::test::refusal([&] { child.kill(); }),
+            "w.kill: the process has not been started");
+  EXPECT_EQ(detail::test::refusal([&] { child.pid(); }), "w.pid: the process has not been started");
+  EXPECT_EQ(detail::test::refusal([&] { child.sentinel(); }),
             "w.sentinel: the process has not been started");
   child.start();
-  EXPECT_EQ(test::refusal([&] { child.start(); }), "w.start: a process starts only once");
+  EXPECT_EQ(detail::test::refusal([&] { child.start(); }), "w.start: a process starts only once");
   child.join();
   child.close();
   child.close();
-  EXPECT_EQ(test::refusal([&] { child.join(); }), "w is closed");
-  EXPECT_EQ(test::refusal([&] { child.is_alive(); }), "w is closed");
-  EXPECT_EQ(test::refusal([&] { child.exitcode(); }), "w is closed");
+  EXPECT_EQ(detail::test::refusal([&] { child.join(); }), "w is closed");
+  EXPECT_EQ(detail::test::refusal([&] { child.is_alive(); }), "w is closed");
+  EXPECT_EQ(detail::test::refusal([&] { child.exitcode(); }), "w is closed");
   EXPECT_EQ(child.name(), "w");
 }
 
@@ -193,7 +197,7 @@ TEST_P(ProcessTest, ARunningProcessCannotBeClosed) {
   const Pipe gate;
   Process child({.name = "w"}, wait_for, gate.reader());
   child.start();
-  EXPECT_EQ(test::refusal([&] { child.close(); }),
+  EXPECT_EQ(detail::test::refusal([&] { child.close(); }),
             "w.close: the process still runs; join() or terminate() it first");
   gate.write("x");
   child.join();
@@ -225,15 +229,15 @@ TEST_P(ProcessTest, MovesAlongWithTheRunningProcess) {
 
 TEST_P(ProcessTest, TheDestructorWaitsForTheEnd) {
   const Pipe gate;
-  shm::UniqueFd pidfd;
+  detail::shm::UniqueFd pidfd;
   std::thread opener;
   {
     Process child(wait_for, gate.reader());
     child.start();
-    pidfd = shm::pidfd_of(child.pid());
+    pidfd = detail::shm::pidfd_of(child.pid());
     opener = std::thread([&] { gate.write("x"); });
   }
-  EXPECT_TRUE(shm::has_ended(pidfd.get()));
+  EXPECT_TRUE(detail::shm::has_ended(pidfd.get()));
   opener.join();
 }
 
@@ -241,22 +245,22 @@ TEST_P(ProcessTest, AssigningEndsWhatStoodThere) {
   const Pipe gate;
   Process child({.daemon = true}, wait_for, gate.reader());
   child.start();
-  const shm::UniqueFd pidfd = shm::pidfd_of(child.pid());
+  const detail::shm::UniqueFd pidfd = detail::shm::pidfd_of(child.pid());
   child = Process(nothing);
-  EXPECT_TRUE(shm::has_ended(pidfd.get()));
+  EXPECT_TRUE(detail::shm::has_ended(pidfd.get()));
   child.start();
 }
 
 TEST_P(ProcessTest, TheDestructorOfADaemonTerminatesIt) {
   const Pipe gate;
-  shm::UniqueFd pidfd;
+  detail::shm::UniqueFd pidfd;
   {
     Process child({.daemon = true}, wait_for, gate.reader());
     EXPECT_TRUE(child.daemon());
     child.start();
-    pidfd = shm::pidfd_of(child.pid());
+    pidfd = detail::shm::pidfd_of(child.pid());
   }
-  EXPECT_TRUE(shm::has_ended(pidfd.get()));
+  EXPECT_TRUE(detail::shm::has_ended(pidfd.get()));
 }
 
 TEST_P(ProcessTest, CpuCountIsWhatTheProcessMayUse) {
@@ -298,24 +302,25 @@ TEST_P(ProcessTest, ManyStartsLeaveNothingBehind) {
   const Pipe gate;
   Process probe({.daemon = true}, wait_for, gate.reader());
   probe.start();
-  const pid_t keeper = test::parent_of(probe.pid());
+  const pid_t process_server = detail::test::parent_of(probe.pid());
   // 0 to 2, its own pidfd, its owner's and the connection; for the probe a pidfd, a status channel
-  // and a connection. The keeper of one process has closed the connections.
+  // and a connection. The process server of one process has closed the connections.
   const std::size_t there = GetParam() == StartMethod::fork ? 7 : 9;
   const auto settled = [&] {
-    return test::children_of(keeper).size() == 1 && test::open_files(keeper) == there;
+    return detail::test::children_of(process_server).size() == 1 &&
+           detail::test::open_files(process_server) == there;
   };
-  ASSERT_TRUE(test::eventually(settled));
-  const std::size_t here = test::open_files(::getpid());
+  ASSERT_TRUE(detail::test::eventually(settled));
+  const std::size_t here = detail::test::open_files(::getpid());
   for (int i = 0; i < 100; ++i) {
     Process child(nothing);
     child.start();
     child.join();
     ASSERT_EQ(child.exitcode(), 0);
   }
-  EXPECT_EQ(test::open_files(::getpid()), here);
-  EXPECT_TRUE(test::eventually(settled));
-  EXPECT_TRUE(test::children_of(::getpid()).empty());
+  EXPECT_EQ(detail::test::open_files(::getpid()), here);
+  EXPECT_TRUE(detail::test::eventually(settled));
+  EXPECT_TRUE(detail::test::children_of(::getpid()).empty());
 }
 
 }  // namespace

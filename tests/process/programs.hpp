@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Followed by one of the cases below: does it in a program that never calls child_entry(), and
 // writes what it was refused with.
@@ -14,4 +14,4 @@ inline constexpr std::string_view kBesideAThread = "beside-a-thread";
 
 int without_child_entry(std::string_view what);
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

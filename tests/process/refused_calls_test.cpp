@@ -13,7 +13,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/threads_allowed.hpp>
 #include <steward/process/descriptors.hpp>
-#include <steward/process/pool.hpp>
+#include <steward/pool/pool.hpp>
 #include <steward/process/process.hpp>
 #include <steward/shm/pidfd.hpp>
 
@@ -24,25 +24,25 @@
 namespace steward {
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
 void wait_for_a_signal() { ::pause(); }
 
 TEST(RefusedCalls, WithoutCloseRangeNoDescriptorIsLeftOver) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     const Pipe left;
-    test::refuse_call(SYS_close_range, ENOSYS);
-    process::close_all_except({0, 1, 2, left.writer_fd()});
-    return test::open_files(::getpid()) == 4 ? 0 : 1;
+    detail::test::refuse_call(SYS_close_range, ENOSYS);
+    detail::process::close_all_except({0, 1, 2, left.writer_fd()});
+    return detail::test::open_files(::getpid()) == 4 ? 0 : 1;
   });
   EXPECT_EQ(code, 0);
 }
 
 TEST(RefusedCalls, WithoutPidfdsTheTextNamesWhatTheyNeed) {
-  const int code = test::in_fork([] {
-    test::refuse_call(SYS_pidfd_open, EPERM);
+  const int code = detail::test::in_fork([] {
+    detail::test::refuse_call(SYS_pidfd_open, EPERM);
     try {
-      shm::pidfd_of(::getpid());
+      detail::shm::pidfd_of(::getpid());
     } catch (const SystemError& error) {
       const std::string text = error.what();
       if (text == "cannot open a pidfd (this needs Linux 5.9 and a seccomp filter that allows "
@@ -57,11 +57,11 @@ TEST(RefusedCalls, WithoutPidfdsTheTextNamesWhatTheyNeed) {
 }
 
 TEST(RefusedCalls, WithoutThreadsTheTextSaysWhatToLookAt) {
-  const int code = test::in_fork([] {
-    core::check_threads_allowed();
-    test::refuse_call(SYS_clone3, EPERM);
+  const int code = detail::test::in_fork([] {
+    detail::core::check_threads_allowed();
+    detail::test::refuse_call(SYS_clone3, EPERM);
     try {
-      core::check_threads_allowed();
+      detail::core::check_threads_allowed();
     } catch (const SystemError& error) {
       return std::string(error.what()).starts_with("cannot start a thread (look at ") ? 0 : 1;
     }
@@ -71,8 +71,8 @@ TEST(RefusedCalls, WithoutThreadsTheTextSaysWhatToLookAt) {
 }
 
 TEST(RefusedCalls, APoolWithoutThreadsSaysWhatToLookAt) {
-  const int code = test::in_fork([] {
-    test::refuse_call(SYS_clone3, EPERM);
+  const int code = detail::test::in_fork([] {
+    detail::test::refuse_call(SYS_clone3, EPERM);
     try {
       const Pool pool(1);
     } catch (const SystemError& error) {
@@ -85,12 +85,13 @@ TEST(RefusedCalls, APoolWithoutThreadsSaysWhatToLookAt) {
   EXPECT_EQ(code, 0);
 }
 
-class RefusedSignals : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, RefusedSignals, test::methods_with_a_server(), test::method_name);
+class RefusedSignals : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, RefusedSignals, detail::test::methods_with_a_server(),
+                         detail::test::method_name);
 
-TEST_P(RefusedSignals, AreSentByTheKeeper) {
-  const int code = test::in_fork([] {
-    test::refuse_call(SYS_pidfd_send_signal, EPERM);
+TEST_P(RefusedSignals, AreSentByTheProcessServer) {
+  const int code = detail::test::in_fork([] {
+    detail::test::refuse_call(SYS_pidfd_send_signal, EPERM);
     Process child({.daemon = true}, wait_for_a_signal);
     child.start();
     child.terminate();

@@ -16,16 +16,16 @@
 namespace steward {
 namespace {
 
-using test::Pipe;
+using detail::test::Pipe;
 
-class Starter : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, Starter, test::every_method(), test::method_name);
+class Starter : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Starter, detail::test::every_method(), detail::test::method_name);
 
 template <class F, class... Args>
 std::string output_of(F f, Args... args) {
   Pipe pipe;
   {
-    const test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
+    const detail::test::Redirected output(STDOUT_FILENO, pipe.writer_fd());
     Process child(f, args...);
     child.start();
     child.join();
@@ -71,7 +71,7 @@ TEST_P(Starter, AnEmptyAndAHugeEnvironmentTravel) {
     for (char** each = environ; *each != nullptr; ++each) ++variables;
     std::cout << variables;
   };
-  const int code = test::in_fork([&] {
+  const int code = detail::test::in_fork([&] {
     for (int i = 0; i < 100; ++i) {
       ::setenv(("STEWARD_" + std::to_string(i)).c_str(), std::string(5000, 'x').c_str(), 1);
     }
@@ -94,7 +94,7 @@ TEST_P(Starter, TheDirectoryAtStartIsTaken) {
 
 TEST_P(Starter, StandardInputIsTaken) {
   const Pipe input;
-  const test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
+  const detail::test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
   input.write("a line\n");
   EXPECT_EQ(output_of([] {
               std::string line;
@@ -106,13 +106,13 @@ TEST_P(Starter, StandardInputIsTaken) {
 
 TEST_P(Starter, InputThatTheProgramHadReadIsNotSeenAgain) {
   const Pipe input;
-  const test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
+  const detail::test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
   input.write("first\nsecond\n");
   Pipe output;
-  const int code = test::in_fork([&] {
+  const int code = detail::test::in_fork([&] {
     std::string line;
     std::getline(std::cin, line);  // reads ahead
-    const test::Redirected standard_output(STDOUT_FILENO, output.writer_fd());
+    const detail::test::Redirected standard_output(STDOUT_FILENO, output.writer_fd());
     Process child([] {
       std::string mine;
       std::getline(std::cin, mine);
@@ -133,16 +133,16 @@ TEST_P(Starter, AProgramAtTheEndOfItsInputHasProcessesThatRead) {
   const Pipe more;
   more.write("more\n");
   Pipe output;
-  const int code = test::in_fork([&] {
+  const int code = detail::test::in_fork([&] {
     {
-      const test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
+      const detail::test::Redirected standard_input(STDIN_FILENO, input.reader_fd());
       std::string line;
       while (std::getline(std::cin, line)) {
       }
       Process first([] {});
     }
-    const test::Redirected standard_input(STDIN_FILENO, more.reader_fd());
-    const test::Redirected standard_output(STDOUT_FILENO, output.writer_fd());
+    const detail::test::Redirected standard_input(STDIN_FILENO, more.reader_fd());
+    const detail::test::Redirected standard_output(STDOUT_FILENO, output.writer_fd());
     Process child([] {
       std::string line;
       std::getline(std::cin, line);
@@ -159,11 +159,11 @@ TEST_P(Starter, AProgramAtTheEndOfItsInputHasProcessesThatRead) {
 TEST_P(Starter, AClosedDescriptorIsNothingToReadOrToWriteTo) {
   Pipe answer;
   {
-    const test::Redirected no_input(STDIN_FILENO, -1);
-    const test::Redirected no_output(STDOUT_FILENO, -1);
+    const detail::test::Redirected no_input(STDIN_FILENO, -1);
+    const detail::test::Redirected no_output(STDOUT_FILENO, -1);
     Process child([](const std::string& writer) {
       std::cout << "lost" << std::flush;
-      test::tell(writer, std::cin.get() == EOF && std::cout ? "fine" : "broken");
+      detail::test::tell(writer, std::cin.get() == EOF && std::cout ? "fine" : "broken");
     }, answer.writer());
     child.start();
     child.join();

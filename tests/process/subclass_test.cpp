@@ -20,8 +20,8 @@
 namespace steward {
 namespace {
 
-using process::PassedFd;
-using test::Pipe;
+using detail::process::PassedFd;
+using detail::test::Pipe;
 
 class Greeter : public Process {
  public:
@@ -29,7 +29,7 @@ class Greeter : public Process {
       : Process(std::move(options)), writer_(std::move(writer)), greeted_(std::move(name)) {}
 
   void run() override {
-    test::tell(writer_, "Hello " + greeted_ + " from " + name() + " " +
+    detail::test::tell(writer_, "Hello " + greeted_ + " from " + name() + " " +
                             std::to_string(pid() == ::getpid()) + std::to_string(is_alive()) +
                             (daemon() ? " daemon" : ""));
     greeted_ = "changed";
@@ -53,7 +53,7 @@ TEST(Subclass, IsForkedWithItsMembers) {
 }
 
 TEST(Subclass, IsForkedBesideThreadsToo) {
-  const int code = test::in_fork([] {
+  const int code = detail::test::in_fork([] {
     Pipe pipe;
     const Pipe gate;
     std::thread other([&] { gate.read(1); });
@@ -70,7 +70,7 @@ TEST(Subclass, IsForkedBesideThreadsToo) {
 TEST(Subclass, IsRefusedByOtherMethodsWithWhatToDo) {
   for (const StartMethod method : {StartMethod::fork_server, StartMethod::spawn}) {
     Greeter child("", "Ada", {.name = "w", .start_method = method});
-    EXPECT_EQ(test::refusal([&] { child.start(); }),
+    EXPECT_EQ(detail::test::refusal([&] { child.start(); }),
               "w.start: a subclass of Process is started by StartMethod::fork only; for other "
               "methods derive it from ProcessOf");
   }
@@ -85,7 +85,7 @@ TEST(Subclass, MovesAsWhatItIsAndIsRefusedAsAMereProcess) {
   EXPECT_EQ(pipe.read_all(), "Hello Ada from w 11");
 
   Process sliced = Greeter("", "Ada", {.name = "w"});
-  EXPECT_EQ(test::refusal([&] { sliced.start(); }),
+  EXPECT_EQ(detail::test::refusal([&] { sliced.start(); }),
             "w.start: it was moved out of a subclass of Process, whose run() is lost");
 }
 
@@ -94,7 +94,8 @@ TEST(Subclass, MisuseInItsOwnProcessIsABadCall) {
    public:
     explicit Confused(std::string writer) : Process({.name = "w"}), writer_(std::move(writer)) {}
     void run() override {
-      test::tell(writer_, test::refusal([&] { start(); }) + "; " + test::refusal([&] { join(); }));
+      detail::test::tell(writer_, detail::test::refusal([&] { start(); }) + "; " +
+                                      detail::test::refusal([&] { join(); }));
     }
 
    private:
@@ -111,15 +112,16 @@ TEST(Subclass, MisuseInItsOwnProcessIsABadCall) {
 class Framed : public Process {
  public:
   Framed(std::string writer, int number)
-      : Process({.start_method = StartMethod::fork},
-                [](const std::string& out, int n) { test::tell(out, std::to_string(n)); }, writer,
-                number),
+      : Process(
+            {.start_method = StartMethod::fork},
+            [](const std::string& out, int n) { detail::test::tell(out, std::to_string(n)); },
+            writer, number),
         writer_(std::move(writer)) {}
 
   void run() override {
-    test::tell(writer_, "<");
+    detail::test::tell(writer_, "<");
     Process::run();
-    test::tell(writer_, ">");
+    detail::test::tell(writer_, ">");
   }
 
  private:
@@ -136,7 +138,7 @@ TEST(Subclass, MayHaveATargetAndRunItFromItsOwnRun) {
 
 TEST(Subclass, RunCalledHereRunsHere) {
   Pipe pipe;
-  Process child([](const std::string& out) { test::tell(out, std::to_string(::getpid())); },
+  Process child([](const std::string& out) { detail::test::tell(out, std::to_string(::getpid())); },
                 pipe.writer());
   child.run();
   EXPECT_EQ(pipe.read_all(), std::to_string(::getpid()));
@@ -153,8 +155,9 @@ class Adder : public ProcessOf<Adder> {
   void run() override {
     int sum = 0;
     for (const int number : numbers_) sum += number;
-    test::tell(writer_, name() + " " + std::to_string(sum) + " " + std::to_string(unnamed_) + " " +
-                            std::to_string(pid() == ::getpid()) + (daemon() ? " daemon" : ""));
+    detail::test::tell(writer_,
+                       name() + " " + std::to_string(sum) + " " + std::to_string(unnamed_) + " " +
+                           std::to_string(pid() == ::getpid()) + (daemon() ? " daemon" : ""));
   }
 
   void set_unnamed(int number) { unnamed_ = number; }
@@ -167,8 +170,9 @@ class Adder : public ProcessOf<Adder> {
   int unnamed_ = 3;
 };
 
-class Travelling : public test::ByMethod {};
-INSTANTIATE_TEST_SUITE_P(Every, Travelling, test::every_method(), test::method_name);
+class Travelling : public detail::test::ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, Travelling, detail::test::every_method(),
+                         detail::test::method_name);
 
 TEST_P(Travelling, ASubclassIsMadeAgainFromItsMembers) {
   Pipe pipe;
@@ -201,8 +205,8 @@ class Echo : public ProcessOf<Echo> {
   Echo() = default;
   explicit Echo(PassedFd end) : end_(std::move(end)) {}
   void run() override {
-    for (std::string byte; !(byte = test::read_from(end_.get(), 1)).empty();) {
-      test::write_to(end_.get(), byte);
+    for (std::string byte; !(byte = detail::test::read_from(end_.get(), 1)).empty();) {
+      detail::test::write_to(end_.get(), byte);
     }
   }
   const PassedFd& end() const { return end_; }
@@ -219,10 +223,10 @@ TEST_P(Travelling, OpenFilesAmongTheMembersLeaveWithTheStart) {
   EXPECT_TRUE(child.end());
   child.start();
   EXPECT_FALSE(child.end());
-  test::write_to(near.get(), "abc");
-  EXPECT_EQ(test::read_from(near.get(), 3), "abc");
+  detail::test::write_to(near.get(), "abc");
+  EXPECT_EQ(detail::test::read_from(near.get(), 3), "abc");
   child.kill();
-  EXPECT_EQ(test::read_from(near.get(), 1), "");
+  EXPECT_EQ(detail::test::read_from(near.get(), 1), "");
 }
 
 class Broken : public ProcessOf<Broken> {
@@ -232,12 +236,12 @@ class Broken : public ProcessOf<Broken> {
   MSGPACK_DEFINE(member_)
 
  private:
-  test::OneWay member_;
+  detail::test::OneWay member_;
 };
 
 TEST_P(Travelling, MembersThatCannotBeUnpackedFailTheStart) {
   Broken child;
-  EXPECT_EQ(test::refusal([&] { child.start(); }), "w: the members: no way back");
+  EXPECT_EQ(detail::test::refusal([&] { child.start(); }), "w: the members: no way back");
 }
 
 class LateAdder : public Adder {
@@ -248,7 +252,7 @@ class LateAdder : public Adder {
 
 TEST_P(Travelling, AClassDerivedFromOneIsRefused) {
   LateAdder child;
-  EXPECT_EQ(test::refusal([&] { child.start(); }),
+  EXPECT_EQ(detail::test::refusal([&] { child.start(); }),
             "w.start: a class that is derived from one with ProcessOf as its base cannot be "
             "started: derive it from ProcessOf itself");
 }

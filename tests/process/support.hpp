@@ -26,7 +26,7 @@
 #include <steward/process/streams.hpp>
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 inline void write_to(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -202,7 +202,7 @@ inline std::string status_field(pid_t pid, const std::string& name) {
   return {};
 }
 
-// For a process that steward has started: its keeper.
+// For a process that steward has started: its process server.
 inline pid_t parent_of(pid_t pid) {
   const std::string number = status_field(pid, "PPid");
   const auto parent = static_cast<pid_t>(std::strtol(number.c_str(), nullptr, 10));
@@ -234,4 +234,4 @@ inline std::vector<pid_t> children_of(pid_t pid) {
   return children;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -23,27 +23,27 @@ namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using test::Pipe;
+using detail::test::Pipe;
 
-void wait_for(const std::string& gate) { test::hear(gate); }
+void wait_for(const std::string& gate) { detail::test::hear(gate); }
 void wait_ready_and_deaf(const std::string& ready, const std::string& gate) {
   ::signal(SIGTERM, SIG_IGN);
-  test::tell(ready, "x");
-  test::hear(gate);
+  detail::test::tell(ready, "x");
+  detail::test::hear(gate);
 }
 
-class Unwinding : public test::ByMethod {
+class Unwinding : public detail::test::ByMethod {
  protected:
-  Unwinding() { process::unwinding_patience() = {1ms, 1ms}; }
-  ~Unwinding() override { process::unwinding_patience() = {}; }
+  Unwinding() { detail::process::unwinding_patience() = {1ms, 1ms}; }
+  ~Unwinding() override { detail::process::unwinding_patience() = {}; }
 
   // What `body`, which throws, writes to standard error until it is caught.
   template <class F>
   static std::string errors_of(F body) {
     const Pipe errors;
-    const test::Redirected redirected(STDERR_FILENO, errors.writer_fd());
+    const detail::test::Redirected redirected(STDERR_FILENO, errors.writer_fd());
     EXPECT_THROW(body(), std::runtime_error);  // what it writes fits into the pipe
-    // Keepers hold the other end, too.
+    // Process servers hold the other end, too.
     ::fcntl(errors.reader_fd(), F_SETFL, O_NONBLOCK);
     return errors.read(10'000);
   }
@@ -51,7 +51,7 @@ class Unwinding : public test::ByMethod {
   Pipe gate;
   const std::string line = " is terminated: an exception unwinds past it, and it does not end\n";
 };
-INSTANTIATE_TEST_SUITE_P(Every, Unwinding, test::every_method(), test::method_name);
+INSTANTIATE_TEST_SUITE_P(Every, Unwinding, detail::test::every_method(), detail::test::method_name);
 
 TEST_P(Unwinding, AProcessThatWaitsForEverIsTerminatedAndNamed) {
   EXPECT_EQ(errors_of([&] {
@@ -75,12 +75,12 @@ TEST_P(Unwinding, AProcessThatIgnoresThatIsKilled) {
 
 // As documented: a program's work may need this long.
 TEST(UnwindingPatience, IsFiveSecondsAndOneMore) {
-  EXPECT_EQ(process::UnwindingPatience().to_end, 5s);
-  EXPECT_EQ(process::UnwindingPatience().to_terminate, 1s);
+  EXPECT_EQ(detail::process::UnwindingPatience().to_end, 5s);
+  EXPECT_EQ(detail::process::UnwindingPatience().to_terminate, 1s);
 }
 
 TEST_P(Unwinding, AProcessThatEndsInTimeIsLeftAlone) {
-  process::unwinding_patience() = {};
+  detail::process::unwinding_patience() = {};
   EXPECT_EQ(errors_of([&] {
               Process child(wait_for, gate.reader());
               child.start();
@@ -91,7 +91,7 @@ TEST_P(Unwinding, AProcessThatEndsInTimeIsLeftAlone) {
 }
 
 TEST_P(Unwinding, AllProcessesOfAVectorAreEndedInTheTimeOfOne) {
-  process::unwinding_patience() = {300ms, 300ms};
+  detail::process::unwinding_patience() = {300ms, 300ms};
   std::chrono::steady_clock::time_point thrown;
   std::vector<std::string> names;
   for (int i = 0; i < 64; ++i) names.push_back("n" + std::to_string(i));
@@ -136,7 +136,8 @@ TEST_P(Unwinding, AProcessMadeAndAwaitedInADestructorThatUnwindingRunsIsJoined) 
   struct Worker {
     const Pipe& gate;
     ~Worker() {
-      Process child([](const std::string& path) { test::tell(path, "done"); }, gate.writer());
+      Process child([](const std::string& path) { detail::test::tell(path, "done"); },
+                    gate.writer());
       child.start();
     }
   };
@@ -150,7 +151,7 @@ TEST_P(Unwinding, AProcessMadeAndAwaitedInADestructorThatUnwindingRunsIsJoined) 
 }
 
 TEST_P(Unwinding, OnceThePatienceIsUsedUpProcessesThatIgnoreTerminationAreKilledAtOnce) {
-  process::unwinding_patience() = {1ms, 1h};
+  detail::process::unwinding_patience() = {1ms, 1h};
   const Pipe ready;
   EXPECT_EQ(errors_of([&] {
               Process deaf({.name = "deaf"}, wait_ready_and_deaf, ready.writer(), gate.reader());
@@ -165,8 +166,8 @@ TEST_P(Unwinding, OnceThePatienceIsUsedUpProcessesThatIgnoreTerminationAreKilled
 
 TEST(UnwindingOfAFormerUser, AProcessThatCannotBeEndedIsNotAwaitedAtTheEndOfTheProgram) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can change its user";
-  const int code = test::in_fork([] {
-    process::unwinding_patience() = {1ms, 1ms};
+  const int code = detail::test::in_fork([] {
+    detail::process::unwinding_patience() = {1ms, 1ms};
     try {
       Process child({.name = "w", .start_method = StartMethod::fork}, +[] { ::pause(); });
       child.start();
@@ -175,7 +176,7 @@ TEST(UnwindingOfAFormerUser, AProcessThatCannotBeEndedIsNotAwaitedAtTheEndOfTheP
       throw std::runtime_error("no");
     } catch (const std::runtime_error&) {
     }
-    process::State::get().settle();
+    detail::process::State::get().settle();
     return active_children().empty() ? 0 : 1;
   });
   EXPECT_EQ(code, 0);

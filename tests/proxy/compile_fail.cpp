@@ -12,7 +12,7 @@
 #define CASE 0
 #endif
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct Raw {
   char small;
@@ -106,4 +106,4 @@ void refused(const Dict<int, std::vector<int>>& d) {
 }
 #endif
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -11,7 +11,7 @@
 #include <steward/proxy/list.hpp>
 #include <steward/tests/proxy/house.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using std::vector;
@@ -189,4 +189,4 @@ TEST_F(DictProxy, PrintsItsContents) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

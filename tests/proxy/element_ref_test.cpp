@@ -9,7 +9,7 @@
 #include <steward/proxy/list.hpp>
 #include <steward/tests/proxy/house.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using std::vector;
@@ -141,4 +141,4 @@ TEST_F(Element, ShowsAConstSnapshot) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

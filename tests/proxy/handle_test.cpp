@@ -14,7 +14,7 @@
 #include <steward/proxy/queue.hpp>
 #include <steward/tests/proxy/house.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -198,4 +198,4 @@ TEST_F(HandleTest, ATimeoutHoldsForEveryCallAnew) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -18,7 +18,7 @@
 #include <steward/manager/server/server.hpp>
 #include <steward/proxy/arguments.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class House {
   enum class State { serving, pausing, paused, ending };
@@ -107,4 +107,4 @@ auto on_another_thread(F body) {
   return std::async(std::launch::async, std::move(body)).get();
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

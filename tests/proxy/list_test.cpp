@@ -11,7 +11,7 @@
 #include <steward/proxy/list.hpp>
 #include <steward/tests/proxy/house.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using std::vector;
@@ -175,8 +175,8 @@ TEST_F(ListProxy, CarriesElementsOfManyTypes) {
   const List<Maybe> maybes = list<Maybe>({vector{1}, std::nullopt, vector<int>{}});
   EXPECT_EQ(maybes.copy(), (vector<Maybe>{vector{1}, std::nullopt, vector<int>{}}));
   EXPECT_EQ(maybes.at(1), std::nullopt);
-  const List<Bytes> blobs = list<Bytes>({Bytes(3, std::byte{1})});
-  EXPECT_EQ(blobs.at(0), Bytes(3, std::byte{1}));
+  const List<core::Bytes> blobs = list<core::Bytes>({core::Bytes(3, std::byte{1})});
+  EXPECT_EQ(blobs.at(0), core::Bytes(3, std::byte{1}));
   const List<vector<char>> chars = list<vector<char>>({{'a', 'b'}});
   EXPECT_EQ(chars.at(0), (vector<char>{'a', 'b'}));
 }
@@ -243,4 +243,4 @@ TEST_F(ListProxy, HoldsDicts) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 #include <steward/proxy/lock.hpp>
 #include <steward/tests/proxy/house.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -321,4 +321,4 @@ TEST_F(LockProxy, ThreadsThatTakeTwoInOppositeOrdersAllGetOn) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 #include <steward/tests/general_road.hpp>
 #include <steward/tests/proxy/house.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -168,4 +168,4 @@ TEST_F(QueueProxy, ConfirmsWhatItTook) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

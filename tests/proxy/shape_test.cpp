@@ -19,7 +19,7 @@
 #include <steward/proxy/lock.hpp>
 #include <steward/proxy/queue.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -215,4 +215,4 @@ static_assert(!std::constructible_from<Element, List<int>, int>);
 TEST(Shape, IsCheckedByTheCompiler) { SUCCEED(); }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

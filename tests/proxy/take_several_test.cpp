@@ -10,7 +10,7 @@
 
 #include <steward/proxy/take_several.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -118,4 +118,4 @@ TEST(Patience, FollowsTheQueueAndGrowsWithoutOne) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

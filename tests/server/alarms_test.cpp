@@ -4,7 +4,7 @@
 
 #include <steward/manager/server/alarms.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -58,4 +58,4 @@ TEST(Alarms, AreStateAndNotHistory) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -7,7 +7,7 @@
 
 #include <steward/tests/server/core_driver.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 std::uint64_t seed_of_run() {
@@ -236,4 +236,4 @@ TEST(CoreDeterminism, NothingIsLeftWhenAllSessionsHaveEnded) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

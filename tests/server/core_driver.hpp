@@ -9,7 +9,7 @@
 #include <steward/core/codec.hpp>
 #include <steward/manager/server/core.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Reads handles as plain tokens.
 class TokenTravel final : public core::Travel {
@@ -199,4 +199,4 @@ class CoreDriver {
   std::map<core::SessionId, std::map<core::Seq, Answer>> answers_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -7,7 +7,7 @@
 
 #include <steward/tests/server/core_driver.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::ErrorCode;
@@ -177,4 +177,4 @@ TEST_F(HostileCore, AcksAndCancelsOfUnknownCallsAreNothing) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

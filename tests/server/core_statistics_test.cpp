@@ -8,7 +8,7 @@
 #include <steward/tests/server/core_driver.hpp>
 #include <steward/tests/server/slot_class.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::ErrorCode;
@@ -164,4 +164,4 @@ TEST_F(CoreStatistics, WhatWasFoundOutlivesItsName) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -3,7 +3,7 @@
 #include <steward/tests/server/core_driver.hpp>
 #include <steward/tests/server/slot_class.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::ErrorCode;
@@ -327,4 +327,4 @@ TEST_F(CoreTest, FencingTokensRiseOverRestarts) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

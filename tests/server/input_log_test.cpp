@@ -9,7 +9,7 @@
 #include <steward/core/reader.hpp>
 #include <steward/manager/server/input_log.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using server::encode_input;
@@ -70,4 +70,4 @@ TEST(InputLog, TellsTheKindsApart) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -6,9 +6,9 @@
 //   message, at the server       tests/server/loop/limits_test.cpp
 //   calls in flight              tests/client/session_test.cpp
 //   unread replies, bytes, time  tests/server/loop/outbox_test.cpp, limits_test.cpp
-//   sessions, by number          tests/server/loop/side_door_test.cpp
+//   sessions, by number          tests/server/loop/control_socket_test.cpp
 //   sessions, by descriptors     tests/server/loop/limits_test.cpp
-//   visitors, number and time    tests/server/loop/side_door_test.cpp
+//   peers, number and time    tests/server/loop/control_socket_test.cpp
 //   challenges, number and time  tests/server/loop/limits_test.cpp
 //   connections                  tests/server/loop/accept_test.cpp
 //   nesting, names of methods    tests/core/value_codec_test.cpp, wire_test.cpp
@@ -19,7 +19,7 @@
 #include <steward/tests/server/core_driver.hpp>
 #include <steward/tests/server/slot_class.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -365,4 +365,4 @@ TEST_F(Memory, ALimitThatIsLoweredTakesNothingAway) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -5,7 +5,7 @@
 
 #include <steward/tests/server/core_driver.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -266,4 +266,4 @@ TEST_F(Reserve, APostedNackIsDone) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -5,7 +5,7 @@
 
 #include <steward/manager/server/class.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // put() answers the first waiter or fills the slot; take() empties it or waits.
 class Slot final : public server::Object {
@@ -95,4 +95,4 @@ inline server::Registry slot_registry() {
   return registry;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

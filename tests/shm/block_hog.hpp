@@ -11,7 +11,7 @@
 #include <steward/shm/queue_memory.hpp>
 #include <steward/shm/ring.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // A participant of its own. Thread safety: none.
 class BlockHog {
@@ -43,4 +43,4 @@ class BlockHog {
   std::vector<shm::Claim> claims_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

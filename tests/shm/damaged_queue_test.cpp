@@ -9,7 +9,7 @@
 
 #include <steward/tests/shm/ring_ledger.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -79,4 +79,4 @@ TEST(DamagedQueue, LetsItsTakersSleep) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <new>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 thread_local std::size_t left = 0;  // 0: nothing fails
@@ -33,10 +33,10 @@ FailingNewElsewhere::~FailingNewElsewhere() {
   spared = false;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test
 
 void* operator new(std::size_t bytes) {
-  using namespace steward::test;
+  using namespace steward::detail::test;
   if (left > 0 && --left == 0) {
     failed = true;
     throw std::bad_alloc();

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // While it exists the n-th allocation of this thread from now on (1: the next) throws, once. One at
 // a time. Needs failing_new.cpp, whose operator new is that of the whole program.
@@ -35,4 +35,4 @@ void at_each_allocation(Body&& body) {
   }
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -20,7 +20,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 std::size_t open_files() {
@@ -224,4 +224,4 @@ TEST(FdPassing, NotASocketIsAnError) {
 }
 
 }  // namespace
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

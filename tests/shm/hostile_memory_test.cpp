@@ -28,7 +28,7 @@
 #include <steward/tests/shm/stepped.hpp>
 #include <steward/tests/shm/vandal.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -276,4 +276,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return test.param.maxsize == 0 ? "Unbounded" : "Bounded"; });
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

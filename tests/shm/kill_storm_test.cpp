@@ -20,7 +20,7 @@
 #include <steward/tests/shm/ring_ledger.hpp>
 #include <steward/tests/shm/storm.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -53,7 +53,7 @@ class Storm {
   // Kills that many, fewer if the log is full before; then lets all come to an end. How many.
   int blow(int kills) {
     log_->clear();
-    log_->bell = bell_.get();
+    log_->bell = notifier_.get();
     next_id_ = 1;
     for (auto& worker : workers_) start(worker);
     int killed = 0;
@@ -136,15 +136,15 @@ class Storm {
   void wait_for_deliveries(std::uint64_t more) {
     const auto give_up = Clock::now() + 30s;
     const std::uint64_t end = log_->deliveries + more;
-    log_->bell_at = end;
+    log_->notifier_at = end;
     while (log_->deliveries <= end && !log_->nearly_full()) {
       ASSERT_FALSE(log_->failed);
       ASSERT_LT(Clock::now(), give_up) << "nothing is delivered any more";
       // In slices: who should ring may have been killed.
-      pollfd ring{bell_.get(), POLLIN, 0};
+      pollfd ring{notifier_.get(), POLLIN, 0};
       ::poll(&ring, 1, 5);
       std::uint64_t rung = 0;
-      static_cast<void>(::read(bell_.get(), &rung, sizeof rung));
+      static_cast<void>(::read(notifier_.get(), &rung, sizeof rung));
     }
   }
 
@@ -171,7 +171,7 @@ class Storm {
   std::mt19937_64 random_;
   std::unique_ptr<SharedQueue> queue_;
   Outliving<StormLog> log_;
-  shm::UniqueFd bell_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  shm::UniqueFd notifier_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::array<Worker, 6> workers_{{{true}, {false}, {true}, {false}, {true}, {false}}};
   std::array<Worker*, 2> stopped_{};
   std::vector<pid_t> dying_;
@@ -205,4 +205,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return test.param.maxsize == 0 ? "Unbounded" : "Bounded"; });
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -9,7 +9,7 @@
 
 #include <steward/tests/shm/ring_ledger.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using shm::Held;
@@ -67,7 +67,7 @@ TEST_F(LookFor, ShowsWhatIsQueuedAndWhatSomebodyHasWhereverItLies) {
   EXPECT_EQ(found(7), expected);
 }
 
-TEST_F(LookFor, EndsWhereItsVisitorWantsNoMore) {
+TEST_F(LookFor, EndsWhereItsPeerWantsNoMore) {
   for (Word word = 1; word <= 4; ++word) put(word);
   std::uint32_t left = 1'000;
   int shown = 0;
@@ -87,4 +87,4 @@ TEST_F(LookFor, PassesOverDamagedBlocks) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

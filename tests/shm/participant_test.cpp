@@ -22,7 +22,7 @@
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/shm/ring_ledger.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using shm::NoMemory;
@@ -246,4 +246,4 @@ TEST(Participant, IsRecoveredAfterItsRecoverer) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

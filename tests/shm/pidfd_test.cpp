@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 // A child that waits to be ended; reaped at the latest by the destructor.
@@ -118,4 +118,4 @@ TEST(Pidfd, ASignalThatDoesNotExistIsAnError) {
 }
 
 }  // namespace
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -12,7 +12,7 @@
 
 #include <steward/shm/wait_any.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 using namespace std::chrono_literals;
@@ -138,4 +138,4 @@ TEST(WaitAny, MoreWordsThanTheKernelTakesAreSleptOnForAShortTime) {
 }
 
 }  // namespace
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -6,7 +6,7 @@
 #include <steward/tests/shm/simulation/every.hpp>
 #include <steward/tests/shm/simulation/flaws.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 struct Small {
@@ -183,4 +183,4 @@ TEST(RingEverySchedule, EmptyAfterOneLookIsFound) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

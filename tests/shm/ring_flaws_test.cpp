@@ -6,7 +6,7 @@
 #include <steward/tests/shm/simulation/flaws.hpp>
 #include <steward/tests/shm/simulation/random.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 // Ten times and more of what has been needed.
@@ -66,4 +66,4 @@ TEST(RingFlaws, AGrowthThatIsAStoreIsFound) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -17,7 +17,7 @@
 
 #include <steward/shm/shared_queue.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using Texts = std::vector<std::string>;
 
@@ -134,4 +134,4 @@ inline void expect_usable(shm::SharedQueue& queue) {
   EXPECT_EQ(next(queue), "(closed)");
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,14 +8,14 @@
 #include <steward/tests/shm/simulation/every.hpp>
 #include <steward/tests/shm/simulation/memory.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct TouchKeepsThePosition {};
 struct UnclaimKeepsThePosition {};
 
-}  // namespace steward::test
+}  // namespace steward::detail::test
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 template <>
 inline bool Ring<test::SimulatedMemory<test::TouchKeepsThePosition>>::touch(Held& held,
@@ -37,9 +37,9 @@ inline void Ring<test::SimulatedMemory<test::UnclaimKeepsThePosition>>::unclaim(
   memory_.state(claim.block).store(claim.state.freed().word());
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 constexpr Word kGenerations = Word{1} << 16U;
@@ -194,4 +194,4 @@ TEST(RingPosition, AnUnclaimThatKeepsThePositionHidesOne) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -5,7 +5,7 @@
 #include <steward/tests/client/seed.hpp>
 #include <steward/tests/shm/simulation/random.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 Counts simulate(const Family& family) {
@@ -60,4 +60,4 @@ TEST(RingSimulation, KeepsThemWithThreadsUnderOneNumber) {
 TEST(RingSimulation, KeepsThemWhenCountersWrap) { simulate({.leases = true, .wraps = true}); }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 
 #include <steward/shm/segment.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 // The limit on the size of files of this process, until the scope ends.
@@ -50,4 +50,4 @@ TEST(Segment, GetsPagesWhoeverHasALowerLimitOnFiles) {
 }
 
 }  // namespace
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -17,7 +17,7 @@
 
 #include <steward/tests/shm/block_hog.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 using namespace std::chrono_literals;
@@ -565,4 +565,4 @@ TEST(SharedQueue, ThreadsOfOneProcessDoNotDisturbEachOther) {
 }
 
 }  // namespace
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -17,7 +17,7 @@
 
 #include <steward/shm/socket_path.hpp>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 namespace fs = std::filesystem;
@@ -162,4 +162,4 @@ TEST_F(SocketPathTest, LeavesWhatSomebodyElseHasPutThereMeanwhile) {
 }
 
 }  // namespace
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

@@ -22,7 +22,7 @@
 #include <steward/tests/shm/step_scenarios.hpp>
 #include <steward/tests/shm/stepped.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using Then = StepPlan::Then;
@@ -282,4 +282,4 @@ INSTANTIATE_TEST_SUITE_P(Ring, Step, testing::ValuesIn(every_scenario()),
                          [](const auto& test) { return scenarios()[test.param].name; });
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

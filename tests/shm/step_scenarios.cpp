@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cstring>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -293,4 +293,4 @@ Watched watch(const shm::QueueMemory& memory) {
   return out;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -11,7 +11,7 @@
 #include <steward/tests/shm/ring_ledger.hpp>
 #include <steward/tests/shm/stepped.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // What the process that steps has in hand.
 struct Hand {
@@ -38,4 +38,4 @@ const std::vector<Scenario>& scenarios();
 // The words and blocks of a small queue, as the caller has them mapped.
 Watched watch(const shm::QueueMemory& memory);
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

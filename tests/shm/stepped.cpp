@@ -15,7 +15,7 @@ extern const char __executable_start;
 extern const char etext;
 }
 
-namespace steward::test {
+namespace steward::detail::test {
 
 void Words::add(const std::string& word) {
   const std::size_t at = size.load(std::memory_order_relaxed);
@@ -175,4 +175,4 @@ std::vector<StepPlan> plans(const StepLog&, StepPlan::Then) { std::abort(); }
 
 #endif
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool kCanStep = false;  // it delivers signals when it likes
@@ -101,4 +101,4 @@ void step_through(StepLog& log, const StepPlan& plan, const Watched& watched,
 // For each step of an operation that was traced, the plan that steps least.
 std::vector<StepPlan> plans(const StepLog& traced, StepPlan::Then then);
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

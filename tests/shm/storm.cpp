@@ -12,7 +12,7 @@
 
 #include <fmt/format.h>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -51,7 +51,7 @@ class Shown {
     entry.redelivered = item.redelivered ? 1 : 0;
     entry.written.store(true, std::memory_order_release);
     indexes_.push_back(index);
-    if (index == log_.bell_at) {
+    if (index == log_.notifier_at) {
       constexpr std::uint64_t kRing = 1;
       static_cast<void>(::write(log_.bell, &kRing, sizeof kRing));
     }
@@ -269,4 +269,4 @@ std::vector<std::string> flaws(const StormLog& log) {
   return out;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -12,7 +12,7 @@
 #include <steward/tests/shm/ring_ledger.hpp>
 #include <steward/tests/shm/stepped.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct StormItem {
   std::uint32_t producer = 0;
@@ -46,7 +46,7 @@ struct StormLog {
   std::atomic<std::uint64_t> deliveries;
   std::atomic<std::uint64_t> puts;
   // The one who makes the delivery of this index writes to that descriptor.
-  std::atomic<std::uint64_t> bell_at;
+  std::atomic<std::uint64_t> notifier_at;
   std::atomic<int> bell;
   std::atomic<bool> no_more_puts;
   std::atomic<bool> no_more_gets;
@@ -68,4 +68,4 @@ void consume_rest(StormLog& log, shm::SharedQueue& queue, std::uint32_t me);
 // What is wrong with the log of a storm that is over; nothing, if all is well.
 std::vector<std::string> flaws(const StormLog& log);
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace steward::shm {
+namespace steward::detail::shm {
 namespace {
 
 static_assert(std::movable<UniqueFd> && !std::copyable<UniqueFd>);
@@ -72,4 +72,4 @@ TEST(UniqueFd, ResetClosesAndTakes) {
 }
 
 }  // namespace
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

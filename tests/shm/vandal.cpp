@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstring>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using shm::Cell;
 using shm::Kind;
@@ -131,4 +131,4 @@ void Vandal::strike_descriptor() {
   std::memcpy(memory_.segment().data() + 8 * below(sizeof(shm::Descriptor) / 8), &value, 8);
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

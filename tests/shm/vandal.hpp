@@ -7,7 +7,7 @@
 
 #include <steward/shm/queue_memory.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class Vandal {
  public:
@@ -37,4 +37,4 @@ class Vandal {
   std::mt19937_64 random_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

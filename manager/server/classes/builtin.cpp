@@ -1,10 +1,10 @@
-// The classes that every server has. They enter by the same door as a user's.
+// The classes that every server has. They enter by the same control socket as a user's.
 #include <steward/manager/server/classes/dict.hpp>
 #include <steward/manager/server/classes/list.hpp>
 #include <steward/manager/server/classes/lock.hpp>
 #include <steward/manager/server/classes/queue.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 Registry builtin_classes() {
   Registry registry;
@@ -16,4 +16,4 @@ Registry builtin_classes() {
   return registry;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -8,7 +8,7 @@
 #include <steward/manager/server/classes/numbers.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr std::uint64_t kDictSaveVersion = 1;
@@ -186,4 +186,4 @@ Class dict_class() {
            method<&D::str>("str")}};
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

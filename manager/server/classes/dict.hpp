@@ -10,7 +10,7 @@
 #include <steward/manager/server/classes/ordered_map.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Keeps the order of insertion; overwriting a key keeps its place. Any Value is a key that is not
 // NaN and has none inside; what would add one throws BadCall.
@@ -53,4 +53,4 @@ class DictObject final : public Object {
 
 Class dict_class();
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -9,7 +9,7 @@
 #include <steward/manager/server/classes/slices.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr std::uint64_t kListSaveVersion = 1;
@@ -46,7 +46,7 @@ void ListObject::append(Value item) {
 }
 
 void ListObject::extend(std::vector<Value> items) {
-  const std::size_t added = detail::footprint(items);
+  const std::size_t added = impl::footprint(items);
   items_.insert(items_.end(), std::move_iterator(items.begin()), std::move_iterator(items.end()));
   bytes_ += added;
 }
@@ -112,7 +112,7 @@ void ListObject::set_slice(std::optional<std::int64_t> begin, std::optional<std:
   for (std::size_t i = 0; i < common; ++i) replace(*iterator(slice.begin + i), std::move(items[i]));
   if (slice.count > common) return erase_items(slice.begin + common, slice.count - common);
   items_.insert(iterator(slice.begin + common), rest.begin(), rest.end());
-  bytes_ += detail::footprint(rest);
+  bytes_ += impl::footprint(rest);
 }
 
 void ListObject::erase(std::int64_t index) { erase_items(position(index), 1); }
@@ -189,4 +189,4 @@ Class list_class() {
            method<&L::str>("str")}};
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

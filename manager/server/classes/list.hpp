@@ -11,7 +11,7 @@
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Indexes count from the end if negative, slices clamp, insert clamps: all as in Python.
 class ListObject final : public Object {
@@ -69,4 +69,4 @@ class ListObject final : public Object {
 
 Class list_class();
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

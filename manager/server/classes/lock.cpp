@@ -8,7 +8,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr std::uint64_t kLockSaveVersion = 2;
@@ -223,4 +223,4 @@ void LockObject::save(Saver& out) const {
 Class lock_class() { return {"lock", create<PlainLockObject>, lock_methods()}; }
 Class rlock_class() { return {"rlock", create<RLockObject>, lock_methods()}; }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -13,7 +13,7 @@
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // What becomes of a lock whose owner's session died.
 enum class OwnerDeath : std::uint8_t {
@@ -107,4 +107,4 @@ class RLockObject final : public LockObject {
 Class lock_class();
 Class rlock_class();
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -7,7 +7,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 void require_number(const Value& value) {
@@ -58,4 +58,4 @@ Value add(const Value& number, const Value& by, const Bounds& bounds) {
   return sum;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

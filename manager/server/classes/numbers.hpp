@@ -5,7 +5,7 @@
 
 #include <steward/core/value.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // What the result may be: the range of the client's element type. Compared exactly, also across
 // integers and reals.
@@ -19,4 +19,4 @@ struct Bounds {
 // lies outside the bounds or 64 bits.
 Value add(const Value& number, const Value& by, const Bounds& bounds);
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

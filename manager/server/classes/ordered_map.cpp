@@ -4,7 +4,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 std::uint32_t OrderedMap::position_of(const Value& key, std::uint32_t hash) const {
   return index_.find(hash, [&](std::uint32_t at) { return stored_[at].entry.key == key; });
@@ -103,4 +103,4 @@ void OrderedMap::clear() {
   bytes_ = 0;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

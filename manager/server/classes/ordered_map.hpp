@@ -10,7 +10,7 @@
 #include <steward/core/value.hpp>
 #include <steward/manager/server/classes/value_index.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Entries stand in a vector in the order of their insertion; an erased one leaves a gap, and gaps
 // are closed when they are the majority. Finding, inserting, erasing and taking the last are
@@ -94,4 +94,4 @@ bool OrderedMap::replace(const Value& key, F&& f) {
   return true;
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

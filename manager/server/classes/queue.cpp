@@ -11,7 +11,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr std::uint64_t kQueueSaveVersion = 7;
@@ -93,7 +93,7 @@ Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
   if (outside_) return ask_put(call, Asked::put, std::move(items));
   require_open();
   if (items.empty() || maxsize_ == 0 || items.size() + items_.size() <= maxsize_) {
-    bytes_ += detail::footprint(items);
+    bytes_ += impl::footprint(items);
     for (Value& item : items) enter(std::move(item));
     settle(call);
     return Value();
@@ -101,7 +101,7 @@ Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
   // It waits even if getters make room for all of it at once: where no more calls may wait, it must
   // be refused before its first item is in.
   Putter& waiting = putters_[call.park()];
-  bytes_ += detail::footprint(items);
+  bytes_ += impl::footprint(items);
   waiting.assign(std::move_iterator(items.begin()), std::move_iterator(items.end()));
   settle(call);
   return kParked;
@@ -379,4 +379,4 @@ Class queue_class() {
            method<&Q::touch>("touch")}};
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

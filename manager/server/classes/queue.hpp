@@ -15,7 +15,7 @@
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Nobody overtakes: who waits longer is served first, and items come out in the order in which they
 // went in, also those that come back from a taker who never got them.
@@ -235,4 +235,4 @@ class QueueObject final : public Object {
 
 Class queue_class();
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -8,7 +8,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/classes/queue.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // 0, which no stub has: these are not the bytes of one.
@@ -353,4 +353,4 @@ void QueueObject::save_taken(Saver& out, const Taken& taken) {
   for (const std::uint64_t number : taken.stubs) out.number(number);
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -6,7 +6,7 @@
 #include <steward/manager/server/classes/queue.hpp>
 #include <steward/manager/server/wait_ms.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 Outcome QueueObject::reserve(Call& call, std::optional<std::uint64_t> time_ms) {
   if (!outside_) return take_or_park(call, {.asked = Asked::reserve, .time_ms = time_ms});
@@ -157,4 +157,4 @@ void QueueObject::save_reserved(Saver& out) const {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

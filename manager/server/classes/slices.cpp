@@ -5,7 +5,7 @@
 
 #include <steward/core/errors.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 Slice resolve_slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end,
                     std::int64_t step, std::size_t size) {
@@ -28,4 +28,4 @@ Slice resolve_slice(std::optional<std::int64_t> begin, std::optional<std::int64_
           static_cast<std::size_t>(count)};
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

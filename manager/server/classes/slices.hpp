@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // The items that a slice names: `count` of them, from `begin` on, each `step` further. Every
 // begin + i * step with i < count is a valid position; with step 1, begin is one even if count is 0
@@ -25,4 +25,4 @@ struct Slice {
 Slice resolve_slice(std::optional<std::int64_t> begin, std::optional<std::int64_t> end,
                     std::int64_t step, std::size_t size);
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

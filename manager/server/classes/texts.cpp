@@ -6,7 +6,7 @@
 
 #include <steward/core/text.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 std::string brief(const Value& value) {
   constexpr std::size_t kBytes = 200;
@@ -52,4 +52,4 @@ void MapPrinter::entry(const Value& key, const Value& value) {
   print(value);
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -8,7 +8,7 @@
 
 #include <steward/core/value.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // A value as spaced JSON, cut to a length that suits an error's text.
 std::string brief(const Value& value);
@@ -59,4 +59,4 @@ class MapPrinter : public ContentsPrinter {
   std::string finish() && { return std::move(*this).ContentsPrinter::finish('}'); }
 };
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

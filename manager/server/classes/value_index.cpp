@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // What is told apart by more than its bytes: the text "a" and the byte "a" are different keys.
@@ -136,4 +136,4 @@ void ValueIndex::erase(std::uint32_t hash, std::uint32_t position) noexcept {
 
 void ValueIndex::reset(std::size_t count) { slots_ = std::vector<Slot>(slots_for(count)); }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

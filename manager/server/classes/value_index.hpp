@@ -11,7 +11,7 @@
 #include <steward/core/auth.hpp>
 #include <steward/core/value.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 
 // Equal Values hash equally: 1 as 1.0, maps in whatever order. Keyed, so that a client that chooses
 // keys cannot make them collide; allocates nothing.
@@ -58,4 +58,4 @@ std::uint32_t ValueIndex::find(std::uint32_t hash, Equals&& equals) const {
   }
 }
 
-}  // namespace steward::server
+}  // namespace steward::detail::server

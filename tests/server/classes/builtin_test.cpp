@@ -4,7 +4,7 @@
 
 #include <steward/tests/server/classes/fake_call.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Hosted;
@@ -87,4 +87,4 @@ TEST(BuiltinClasses, RefuseWrongArgumentsOfTheirConstructors) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -10,7 +10,7 @@
 #include <steward/tests/server/classes/fake_call.hpp>
 #include <steward/tests/server/classes/random.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Answer;
@@ -18,7 +18,7 @@ using testing::Hosted;
 using testing::Random;
 using testing::list_of;
 
-std::size_t sum_of(const Value& items) { return detail::footprint(items.list()); }
+std::size_t sum_of(const Value& items) { return impl::footprint(items.list()); }
 
 Value text_of(Random& random) { return std::string(random.below(200), 'x'); }
 
@@ -184,4 +184,4 @@ TEST(Bytes, OfAQueueFollowItsItems) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -6,7 +6,7 @@
 
 #include <steward/tests/server/classes/fake_call.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using namespace testing;
@@ -57,4 +57,4 @@ TEST(Entries, NestAsDeepAsACallMay) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -6,7 +6,7 @@
 #include <steward/tests/server/classes/fake_call.hpp>
 #include <steward/tests/server/classes/random.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Hosted;
@@ -182,4 +182,4 @@ TEST(Dict, SavesItsEntriesInOrderAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -19,7 +19,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/manager/server/class.hpp>
 
-namespace steward::server::testing {
+namespace steward::detail::server::testing {
 
 // A thread of a client.
 struct Client {
@@ -335,4 +335,4 @@ class Hosted {
   std::map<SessionNumber, std::uint64_t> owned_;
 };
 
-}  // namespace steward::server::testing
+}  // namespace steward::detail::server::testing

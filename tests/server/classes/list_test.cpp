@@ -9,7 +9,7 @@
 #include <steward/tests/server/classes/fake_call.hpp>
 #include <steward/tests/server/classes/random.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Hosted;
@@ -329,4 +329,4 @@ TEST(List, BehavesAsAVector) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

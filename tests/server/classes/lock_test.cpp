@@ -7,7 +7,7 @@
 #include <steward/manager/server/classes/lock.hpp>
 #include <steward/tests/server/classes/fake_call.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Answer;
@@ -416,4 +416,4 @@ TEST_P(EveryLock, SavesOwnerWaitersAndGrants) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -7,7 +7,7 @@
 
 #include <steward/tests/server/classes/fake_call.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
@@ -67,4 +67,4 @@ TEST(Numbers, RefuseWhatIsNone) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

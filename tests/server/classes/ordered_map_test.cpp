@@ -11,7 +11,7 @@
 #include <steward/tests/server/classes/fake_call.hpp>
 #include <steward/tests/server/classes/random.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Random;
@@ -234,4 +234,4 @@ TEST(OrderedMap, StaysSmallWhenTheOldestIsErasedForEver) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

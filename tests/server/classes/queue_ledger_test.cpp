@@ -16,7 +16,7 @@
 #include <steward/tests/server/classes/fake_call.hpp>
 #include <steward/tests/server/classes/random.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Answer;
@@ -292,4 +292,4 @@ TEST(QueueLedger, BalancesWhateverHappens) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -4,7 +4,7 @@
 #include <steward/manager/server/classes/queue.hpp>
 #include <steward/tests/server/classes/fake_call.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Answer;
@@ -112,4 +112,4 @@ TEST(QueueOnlookers, OfARingHearWhatTheRingSays) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

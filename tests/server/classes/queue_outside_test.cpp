@@ -4,7 +4,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/tests/server/classes/fake_call.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Answer;
@@ -434,4 +434,4 @@ TEST_F(QueueOutside, ResultsThatNobodyAskedForChangeNothing) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

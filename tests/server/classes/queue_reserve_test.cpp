@@ -6,7 +6,7 @@
 #include <steward/core/writer.hpp>
 #include <steward/tests/server/classes/fake_call.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using namespace std::chrono_literals;
@@ -461,4 +461,4 @@ TEST_F(QueueReserveOutside, ItsStateSaysWhatIsReservedOfTheRing) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -2,7 +2,7 @@
 
 #include <steward/tests/server/classes/fake_call.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 using testing::Answer;
@@ -318,4 +318,4 @@ TEST(Queue, SavesWhoWaitsAndWhatIsInFlight) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

@@ -6,7 +6,7 @@
 #include <iostream>
 #include <random>
 
-namespace steward::server::testing {
+namespace steward::detail::server::testing {
 
 // Not std::uniform_int_distribution: its numbers differ between standard libraries.
 class Random {
@@ -32,4 +32,4 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-}  // namespace steward::server::testing
+}  // namespace steward::detail::server::testing

@@ -12,7 +12,7 @@
 #include <steward/tests/server/loop/few_descriptors.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 constexpr rlim_t kDescriptors = 256;
@@ -147,9 +147,9 @@ TEST_F(Accept, NorDoesAFloodOverTcpTakeTheLastDescriptors) {
   EXPECT_TRUE(eventually(poll_briefly, [&] { return hung_up(flood.back()); }));
   expect_idle();
   EXPECT_EQ(before.get(list, "size").integer(), 0);
-  // The side door has some left, to say so.
-  const shm::UniqueFd door = connect_to_door(directory);
-  const auto answer = shm::receive_with_fds(door.get(), 4096);
+  // The control socket has some left, to say so.
+  const shm::UniqueFd control = connect_control_socket(directory);
+  const auto answer = shm::receive_with_fds(control.get(), 4096);
   ASSERT_TRUE(answer.message);
   EXPECT_NE(answer.message->bytes.find("no descriptors left"), std::string::npos);
 }
@@ -180,4 +180,4 @@ TEST_F(Accept, WhereTheProcessItselfTookAllDescriptorsNobodyGetsInAndNobodySpins
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -1,5 +1,5 @@
-// A client without the client library: the side door, a connection, envelopes. It can therefore
-// also say what no decent client says.
+// A client without the client library: the control socket, a connection, envelopes. It can
+// therefore also say what no decent client says.
 #pragma once
 
 #include <poll.h>
@@ -29,7 +29,7 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 inline constexpr std::chrono::seconds kPatience{30};
 
@@ -46,9 +46,9 @@ bool eventually(Pump&& pump, Done&& done) {
 
 inline void poll_briefly() { ::poll(nullptr, 0, 2); }
 
-// What the side door answered.
+// What the control socket answered.
 struct Entrance {
-  shm::UniqueFd door;
+  shm::UniqueFd control;
   shm::UniqueFd server;
   std::string ticket;   // empty: refused
   std::string refusal;
@@ -56,7 +56,7 @@ struct Entrance {
   std::vector<std::string> addresses;
 };
 
-inline shm::UniqueFd connect_to_door(const std::string& directory) {
+inline shm::UniqueFd connect_control_socket(const std::string& directory) {
   shm::UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -68,7 +68,7 @@ inline shm::UniqueFd connect_to_door(const std::string& directory) {
   return socket;
 }
 
-inline std::string knock_message() {
+inline std::string connect_request() {
   std::string bytes;
   core::Writer writer(bytes);
   writer.array(2);
@@ -77,11 +77,11 @@ inline std::string knock_message() {
   return bytes;
 }
 
-inline void send_knock(const shm::UniqueFd& door) {
-  shm::send_with_fds(door.get(), knock_message(), {shm::pidfd_of(::getpid()).get()});
+inline void send_connect_request(const shm::UniqueFd& control) {
+  shm::send_with_fds(control.get(), connect_request(), {shm::pidfd_of(::getpid()).get()});
 }
 
-inline Entrance read_entrance(shm::UniqueFd door, shm::FdMessage message) {
+inline Entrance read_entrance(shm::UniqueFd control, shm::FdMessage message) {
   Entrance entrance;
   core::Reader reader(message.bytes);
   const std::size_t fields = reader.array();
@@ -96,7 +96,7 @@ inline Entrance read_entrance(shm::UniqueFd door, shm::FdMessage message) {
     entrance.addresses.emplace_back(reader.string());
   }
   entrance.server = std::move(message.fds.at(0));
-  entrance.door = std::move(door);
+  entrance.control = std::move(control);
   return entrance;
 }
 
@@ -190,20 +190,20 @@ class BareClient {
   BareClient(std::unique_ptr<Wire> wire, Pump pump)
       : wire_(std::move(wire)), pump_(std::move(pump)) {}
 
-  // Through the door and a ZeroMQ socket.
+  // Through the control socket and a ZeroMQ socket.
   static BareClient come_in(const std::string& address, Pump pump) {
-    shm::UniqueFd door = connect_to_door(server::directory_of(address));
-    send_knock(door);
+    shm::UniqueFd control = connect_control_socket(server::directory_of(address));
+    send_connect_request(control);
     shm::Received received;
     if (!eventually(pump, [&] {
-          received = shm::receive_with_fds(door.get(), 4096, shm::Wait::none);
+          received = shm::receive_with_fds(control.get(), 4096, shm::Wait::none);
           return !received.would_block;
         }) ||
         !received.message) {
-      throw std::runtime_error("the door does not answer");
+      throw std::runtime_error("the control socket does not answer");
     }
     BareClient client(std::make_unique<ZmqWire>(address), std::move(pump));
-    client.entrance = read_entrance(std::move(door), *std::move(received.message));
+    client.entrance = read_entrance(std::move(control), *std::move(received.message));
     return client;
   }
 
@@ -331,4 +331,4 @@ class BareClient {
   Pump pump_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

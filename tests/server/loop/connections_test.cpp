@@ -1,7 +1,7 @@
 // Sessions and their connections: how they begin, move to another connection, and end.
 #include <steward/tests/server/loop/loop_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::Envelope;
@@ -178,14 +178,14 @@ TEST_F(Connections, ByeEndsASessionInOrder) {
   client.receive_kind(Envelope::bye);
   EXPECT_EQ(server->core().number_of_sessions(), 0U);
   EXPECT_EQ(server->core().number_of_objects(), 0U);
-  EXPECT_TRUE(eventually([&] { return is_closed(client.entrance.door); }));
+  EXPECT_TRUE(eventually([&] { return is_closed(client.entrance.control); }));
   EXPECT_TRUE(notes.empty());
 }
 
-TEST_F(Connections, AClosedDoorEndsTheSession) {
+TEST_F(Connections, AClosedControlSocketEndsTheSession) {
   BareClient client = LoopTest::client();
   client.create("lock");
-  client.entrance.door.reset();
+  client.entrance.control.reset();
   EXPECT_TRUE(eventually([&] { return server->core().number_of_sessions() == 0; }));
   EXPECT_EQ(server->core().number_of_objects(), 0U);
 }
@@ -202,7 +202,7 @@ TEST_F(Connections, ASessionThatTalksNonsenseIsClosedAndNobodyElseNotices) {
     bad.send(frame);
     bad.last_frame = bad.receive();
     EXPECT_FALSE(refusal(bad).empty());
-    EXPECT_TRUE(eventually([&] { return is_closed(bad.entrance.door); }));
+    EXPECT_TRUE(eventually([&] { return is_closed(bad.entrance.control); }));
     // Whatever else it says is not listened to.
     bad.post(kManagerObject, "number_of_objects", arguments());
     good.get(list, "append", Value(1));
@@ -251,4 +251,4 @@ TEST_F(Connections, ChallengesAreBounded) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -6,7 +6,7 @@
 #include <steward/tests/server/loop/launched.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::kManagerObject;
@@ -23,11 +23,12 @@ void holder(process::ChildContext& context, std::string_view address) {
   until_killed(context);
 }
 
-// A visitor at the door; its ticket is in the confirmation, for somebody else to speak for it.
-void visitor(process::ChildContext& context, std::string_view directory) {
-  const shm::UniqueFd door = connect_to_door(std::string(directory));
-  send_knock(door);
-  auto received = shm::receive_with_fds(door.get(), 4096);
+// A peer at the control socket; its ticket is in the confirmation, for somebody else to speak for
+// it.
+void peer(process::ChildContext& context, std::string_view directory) {
+  const shm::UniqueFd control = connect_control_socket(std::string(directory));
+  send_connect_request(control);
+  auto received = shm::receive_with_fds(control.get(), 4096);
   core::Reader reader(received.message->bytes);
   reader.array();
   reader.natural();
@@ -85,9 +86,9 @@ TEST_F(Death, WhoeverHasSeenItFindsItDone) {
 TEST_F(Death, ComesAfterItsOwnRequestsAndBeforeThoseOfOthers) {
   process::prepare(process::For::process);
   auto network = server::LocalNetwork::make(false);
-  auto with_door = std::make_unique<server::Directory>();
-  const std::string place = with_door->path();
-  server = std::make_unique<server::Server>(std::move(with_door), network->listen(),
+  auto with_control = std::make_unique<server::Directory>();
+  const std::string place = with_control->path();
+  server = std::make_unique<server::Server>(std::move(with_control), network->listen(),
                                             server::builtin_classes());
   const auto connect = [&](std::string ticket) {
     BareClient client(std::make_unique<LocalWire>(*network), pump());
@@ -95,8 +96,8 @@ TEST_F(Death, ComesAfterItsOwnRequestsAndBeforeThoseOfOthers) {
     client.hello();
     return client;
   };
-  const process::Child mortal_process = launch(visitor, place);
-  const process::Child other_process = launch(visitor, place);
+  const process::Child mortal_process = launch(peer, place);
+  const process::Child other_process = launch(peer, place);
   BareClient mortal = connect(mortal_process.confirmation());
   BareClient other = connect(other_process.confirmation());
   const core::ObjectId list = mortal.create("list", "x");
@@ -117,11 +118,11 @@ TEST_F(Death, ComesAfterItsOwnRequestsAndBeforeThoseOfOthers) {
   EXPECT_EQ(server->core().number_of_sessions(), 1U);
 }
 
-// Death is a matter of processes: a forked child that keeps the door open hides nothing.
-TEST_F(Death, IsSeenAlthoughSomebodyElseKeepsTheDoorOpen) {
+// Death is a matter of processes: a forked child that keeps the control socket open hides nothing.
+TEST_F(Death, IsSeenAlthoughSomebodyElseKeepsTheControlSocketOpen) {
   process::prepare(process::For::process);
   start();
-  const process::Child child = launch(visitor, directory());
+  const process::Child child = launch(peer, directory());
   BareClient client(std::make_unique<ZmqWire>(address()), pump());
   client.entrance.ticket = child.confirmation();
   client.hello();
@@ -132,4 +133,4 @@ TEST_F(Death, IsSeenAlthoughSomebodyElseKeepsTheDoorOpen) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -13,7 +13,7 @@
 
 #include <steward/manager/server/directory.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 namespace fs = std::filesystem;
@@ -49,7 +49,7 @@ TEST_F(DirectoryTest, IsPrivateAndVanishes) {
     EXPECT_EQ(fs::path(path).parent_path(), base);
     EXPECT_TRUE(fs::path(path).filename().string().starts_with("steward-"));
     std::ofstream(directory.socket());
-    std::ofstream(directory.door());
+    std::ofstream(directory.control());
   }
   EXPECT_FALSE(fs::exists(path));
 }
@@ -217,4 +217,4 @@ TEST_F(DirectoryTest, AddressesNameTheDirectoryAndTheBoot) {
 }
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

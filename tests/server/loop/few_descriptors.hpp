@@ -10,7 +10,7 @@
 
 #include <steward/shm/unique_fd.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // For the rest of this process's life.
 inline void limit_descriptors(rlim_t most) {
@@ -29,4 +29,4 @@ inline std::vector<shm::UniqueFd> take_all_descriptors() {
   }
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

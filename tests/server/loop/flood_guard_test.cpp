@@ -4,7 +4,7 @@
 
 #include <steward/manager/server/flood_guard.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -68,4 +68,4 @@ TEST_F(FloodGuardTest, LooksMoreOftenWhileMemoryGrows) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

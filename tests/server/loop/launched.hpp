@@ -12,7 +12,7 @@
 #include <steward/process/launch.hpp>
 #include <steward/tests/server/loop/bare_client.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 inline void until_killed(const process::ChildContext& context) {
   while (!shm::has_ended(context.owner_pidfd())) ::poll(nullptr, 0, 100);
@@ -45,4 +45,4 @@ inline void kill_and_wait(const process::Child& child) {
   if (!child.wait(core::deadline_after(kPatience))) throw std::runtime_error("it lives on");
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

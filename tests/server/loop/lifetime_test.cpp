@@ -11,7 +11,7 @@
 #include <steward/engine/engine.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::kManagerObject;
@@ -93,7 +93,7 @@ TEST_F(Lifetime, LeavesNoDescriptorThreadOrFileBehind) {
     const std::string place = directory();
     BareClient client = LoopTest::client();
     client.create("list");
-    const auto silent = connect_to_door(directory());
+    const auto silent = connect_control_socket(directory());
     client.post(client.create("queue"), "get", arguments());
     step();
     server.reset();
@@ -149,8 +149,8 @@ TEST_F(Lifetime, AShutdownCallIsAnsweredAndEverybodyIsTold) {
   server->run();  // nothing but the end
   caller.receive_kind(core::Envelope::bye);
   waiter.receive_kind(core::Envelope::bye);
-  EXPECT_TRUE(is_closed(caller.entrance.door));
-  EXPECT_TRUE(is_closed(waiter.entrance.door));
+  EXPECT_TRUE(is_closed(caller.entrance.control));
+  EXPECT_TRUE(is_closed(waiter.entrance.control));
   EXPECT_FALSE(std::filesystem::exists(place));
   static_cast<void>(get);
 }
@@ -187,4 +187,4 @@ TEST_F(Lifetime, AnUnreadFarewellDoesNotHoldItUp) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

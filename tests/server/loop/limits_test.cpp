@@ -9,7 +9,7 @@
 #include <steward/tests/server/loop/few_descriptors.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::Envelope;
@@ -230,4 +230,4 @@ TEST(SessionsByDescriptors, TooFewDescriptorsForAManagerAreSaid) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

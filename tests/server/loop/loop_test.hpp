@@ -13,7 +13,7 @@
 #include <steward/manager/server/server.hpp>
 #include <steward/tests/server/loop/bare_client.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using namespace std::chrono_literals;
 
@@ -44,16 +44,16 @@ class LoopTest : public testing::Test {
   const std::string& address() const { return server->addresses().front(); }
   std::string directory() const { return server::directory_of(address()); }
 
-  // Through the door, with a session.
+  // Through the control socket, with a session.
   BareClient client() {
     BareClient client = BareClient::come_in(address(), pump());
     client.hello();
     return client;
   }
 
-  // True once the server has closed this door.
-  bool is_closed(const shm::UniqueFd& door) {
-    const auto received = shm::receive_with_fds(door.get(), 4096, shm::Wait::none);
+  // True once the server has closed this control socket.
+  bool is_closed(const shm::UniqueFd& control) {
+    const auto received = shm::receive_with_fds(control.get(), 4096, shm::Wait::none);
     return !received.would_block && !received.message;
   }
 
@@ -62,4 +62,4 @@ class LoopTest : public testing::Test {
   std::unique_ptr<server::Server> server;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

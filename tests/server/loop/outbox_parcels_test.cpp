@@ -13,7 +13,7 @@
 #include <steward/manager/server/listener.hpp>
 #include <steward/manager/server/outbox.hpp>
 
-namespace steward::server {
+namespace steward::detail::server {
 namespace {
 
 // Takes everything, and keeps it.
@@ -114,4 +114,4 @@ TEST_P(OutboxParcels, NothingOfABatchThatCouldNotBeSentGoesToSomebodyElse) {
 INSTANTIATE_TEST_SUITE_P(Routes, OutboxParcels, testing::Values(1, 2, 15, 16, 17, 18, 100));
 
 }  // namespace
-}  // namespace steward::server
+}  // namespace steward::detail::server

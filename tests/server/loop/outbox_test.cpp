@@ -1,7 +1,7 @@
 // What becomes of replies that nobody reads, that are too long, or that find no connection.
 #include <steward/tests/server/loop/loop_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::Envelope;
@@ -29,7 +29,7 @@ TEST_F(Outbox, AClientThatDoesNotReadIsClosedAtItsBudgetAndNobodyElseNotices) {
   EXPECT_NE(notes[0].find("does not read"), std::string::npos);
   EXPECT_EQ(good.get(list, "size").integer(), 1);
   EXPECT_EQ(server->core().number_of_sessions(), 1U);
-  EXPECT_TRUE(eventually([&] { return is_closed(slow.entrance.door); }));
+  EXPECT_TRUE(eventually([&] { return is_closed(slow.entrance.control); }));
 }
 
 TEST_F(Outbox, AClientThatReadsLateGetsEverythingInOrder) {
@@ -145,4 +145,4 @@ TEST_F(Outbox, AReplyWithoutAConnectionIsKeptForTheRetry) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

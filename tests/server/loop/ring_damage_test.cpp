@@ -8,7 +8,7 @@
 #include <steward/tests/server/loop/ring_test.hpp>
 #include <steward/tests/shm/vandal.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 class RingDamage : public RingTest {
@@ -73,4 +73,4 @@ TEST_F(RingDamage, IsToldToThoseWhoWait) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -2,7 +2,7 @@
 #include <steward/tests/server/loop/launched.hpp>
 #include <steward/tests/server/loop/ring_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 // Takes the first item of the queue "q" for good, and keeps the second reserved without end.
@@ -10,9 +10,9 @@ void taker(process::ChildContext& context, std::string_view address) {
   BareClient client = BareClient::come_in(std::string(address), poll_briefly);
   client.hello();
   const core::ObjectId queue = client.create("queue", "q");
-  const shm::UniqueFd door = connect_to_door(server::directory_of(std::string(address)));
-  shm::send_with_fds(door.get(), ring_message(core::number(queue)));
-  auto received = shm::receive_with_fds(door.get(), 4096);
+  const shm::UniqueFd control = connect_control_socket(server::directory_of(std::string(address)));
+  shm::send_with_fds(control.get(), ring_message(core::number(queue)));
+  auto received = shm::receive_with_fds(control.get(), 4096);
   const auto ring = shm::SharedQueue::open(std::move(received.message->fds.at(0)));
   const auto see = [](const shm::Item&) { return true; };
   shm::Held held;
@@ -74,4 +74,4 @@ TEST_F(RingDeath, WhatItHadTakenCountsAsReported) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -16,7 +16,7 @@
 #include <steward/tests/server/loop/ring_test.hpp>
 #include <steward/tests/shm/failing_new.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using server::ParkId;
@@ -296,4 +296,4 @@ TEST(RingHostDeathTest, WhoWaitsIsServedWithoutAThreadThatWatches) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -5,7 +5,7 @@
 #include <steward/tests/server/loop/ring_test.hpp>
 #include <steward/tests/shm/block_hog.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 class RingWithoutMemory : public RingTest {
@@ -226,4 +226,4 @@ TEST_F(RingWithoutMemory, AQueueOfManyLargeItemsMovesInAsAWhole) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

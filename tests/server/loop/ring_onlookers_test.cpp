@@ -3,7 +3,7 @@
 
 #include <steward/tests/server/loop/ring_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 class RingOnlookers : public RingTest {
@@ -63,4 +63,4 @@ TEST_F(RingOnlookers, AreToldOfTheCloseAndCanLeave) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 #include <steward/tests/client/seed.hpp>
 #include <steward/tests/server/loop/ring_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::kManagerObject;
@@ -188,7 +188,7 @@ TEST_F(RingReserve, WithItsSessionGoesBackWhatItHadInOrder) {
     reserve(mortal);
     reserve(mortal);
     mortal.answer(ask(mortal, kHour));  // not confirmed
-    mortal.entrance.door.reset();       // as its death
+    mortal.entrance.control.reset();       // as its death
     EXPECT_TRUE(eventually([&] { return ring->size() == 4; }));
   }
   for (int i = 1; i <= 4; ++i) {
@@ -394,4 +394,4 @@ TEST_F(ReserveMix, LosesNothingAndDoesNothingTwice) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -3,7 +3,7 @@
 
 #include <steward/tests/server/loop/ring_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 class RingRoads : public RingTest {
@@ -350,4 +350,4 @@ TEST_F(RingRoads, AQueueThatIsGoneEndsItsRing) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -4,7 +4,7 @@
 
 #include <steward/tests/server/loop/ring_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::kManagerObject;
@@ -185,4 +185,4 @@ TEST_F(RingStubs, AScribbledRingIsAnErrorOfItsCallsOnly) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

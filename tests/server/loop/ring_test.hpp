@@ -9,7 +9,7 @@
 #include <steward/shm/shared_queue.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using RingOutcome = shm::SharedQueue::Outcome;
 
@@ -29,7 +29,7 @@ inline std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 
-// What the side door says to somebody who wants a ring.
+// What the control socket says to somebody who wants a ring.
 struct RingAnswer {
   std::uint64_t maxsize = 0;
   shm::UniqueFd fd;
@@ -39,11 +39,11 @@ struct RingAnswer {
 class RingTest : public LoopTest {
  protected:
   RingAnswer ask_for_ring(const std::string& message, const std::vector<int>& fds = {}) {
-    const shm::UniqueFd door = connect_to_door(directory());
-    shm::send_with_fds(door.get(), message, fds);
+    const shm::UniqueFd control = connect_control_socket(directory());
+    shm::send_with_fds(control.get(), message, fds);
     shm::Received received;
     EXPECT_TRUE(eventually([&] {
-      received = shm::receive_with_fds(door.get(), 4096, shm::Wait::none);
+      received = shm::receive_with_fds(control.get(), 4096, shm::Wait::none);
       return !received.would_block;
     }));
     RingAnswer answer;
@@ -59,7 +59,7 @@ class RingTest : public LoopTest {
       EXPECT_EQ(received.message->fds.size(), 1U);
       answer.fd = std::move(received.message->fds.at(0));
     }
-    EXPECT_TRUE(eventually([&] { return is_closed(door); }));
+    EXPECT_TRUE(eventually([&] { return is_closed(control); }));
     return answer;
   }
   std::unique_ptr<shm::SharedQueue> ring(core::ObjectId queue) {
@@ -109,4 +109,4 @@ class RingTest : public LoopTest {
   bool last_redelivered = false;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

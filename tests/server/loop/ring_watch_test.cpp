@@ -11,7 +11,7 @@
 #include <steward/manager/server/ring_watch.hpp>
 #include <steward/tests/shm/failing_new.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -125,4 +125,4 @@ TEST_F(Watching, EndsWhileItSleeps) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -5,7 +5,7 @@
 
 #include <steward/tests/server/loop/loop_test.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 using core::kManagerObject;
@@ -105,4 +105,4 @@ TEST_F(StatisticsTest, CountIncidents) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -12,7 +12,7 @@
 #include <steward/tests/shm/memory_order/sleepers.hpp>
 #include <steward/tests/shm/memory_order/words.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct QueuePlan {
   Word maxsize = 1;                 // 0: unbounded
@@ -108,4 +108,4 @@ class ModelledMemory {
   std::array<Sleepers, 4> sleepers_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -10,7 +10,7 @@
 
 #include <steward/tests/shm/memory_order/pieces.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct Reason {
   Site site;
@@ -162,4 +162,4 @@ inline constexpr Reason kOrders[] = {
      "also weaker here: who sets the flag afterwards sees by that what was done before"},
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

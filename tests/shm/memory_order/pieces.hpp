@@ -7,7 +7,7 @@
 #include <steward/tests/shm/memory_order/run.hpp>
 #include <steward/tests/shm/memory_order/waiting_plays.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 inline constexpr Piece kLaps{"Laps", play_randomly<Laps>};
 inline constexpr Piece kSharing{"Sharing", play_randomly<Sharing>};
@@ -36,4 +36,4 @@ inline constexpr std::array kPieces{&kLaps,      &kSharing,          &kRefusing,
                                     &kForABatch, &kForWhatComesBack, &kForRoom,      &kForTheLast,
                                     &kForTheEnd, &kForTheDead,       &kWithADeadline};
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -3,7 +3,7 @@
 
 #include <steward/tests/shm/memory_order/stage.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // A ring of two cells with room for one item goes round; each block is used by several.
 struct Laps : Stage<Laps> {
@@ -367,4 +367,4 @@ struct OneLease : Stage<OneLease, 2> {
   void settle(Ring& last) { last.expire(100'000'000'000); }
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -27,11 +27,11 @@
 void operator delete(void* at, std::size_t) noexcept { ::operator delete(at); }
 void operator delete[](void* at, std::size_t) noexcept { ::operator delete[](at); }
 
-namespace steward::test {
+namespace steward::detail::test {
 
 [[maybe_unused]] inline void* (*const volatile kept_new)(std::size_t) = &::operator new;
 [[maybe_unused]] inline void* (*const volatile kept_array_new)(std::size_t) = &::operator new[];
 [[maybe_unused]] inline void (*const volatile kept_delete)(void*) = &::operator delete;
 [[maybe_unused]] inline void (*const volatile kept_array_delete)(void*) = &::operator delete[];
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -29,7 +29,7 @@
 #include <steward/tests/client/seed.hpp>
 #include <steward/tests/shm/memory_order/orders.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 namespace {
 
 bool full_run() { return std::getenv("STEWARD_FULL") != nullptr; }
@@ -181,4 +181,4 @@ TEST(RingMemoryOrder, AFlagWithoutOrderIsFound) {
 }
 
 }  // namespace
-}  // namespace steward::test
+}  // namespace steward::detail::test

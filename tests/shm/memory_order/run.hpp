@@ -8,7 +8,7 @@
 
 #include <steward/tests/shm/memory_order/words.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct Played {
   rl::test_result_e result;
@@ -18,7 +18,7 @@ struct Played {
   bool good() const { return result == rl::test_result_success; }
 };
 
-namespace detail {
+namespace impl {
 
 // What is said of it is not kept in memory: what grows within a play belongs to that.
 template <class Play>
@@ -41,13 +41,13 @@ Played run_randomly(std::uint64_t first, std::uint64_t count, std::ostream& out)
   return played;
 }
 
-}  // namespace detail
+}  // namespace impl
 
 // So many random plays, or as many as there are until one goes wrong. The first is number `seed`.
 template <class Play>
 Played play_randomly(std::uint64_t seed, std::uint64_t count) {
   std::ostream nowhere(nullptr);
-  return detail::run_randomly<Play>(seed % 1'000'000'000 + 1, count, nowhere);
+  return impl::run_randomly<Play>(seed % 1'000'000'000 + 1, count, nowhere);
 }
 
 // Every schedule with at most so many preemptions.
@@ -57,13 +57,13 @@ Played play_all(unsigned preemptions) {
   rl::test_params params;
   params.search_type = rl::fair_context_bound_scheduler_type;
   params.context_bound = preemptions;
-  return detail::run<Play>(params, nowhere);
+  return impl::run<Play>(params, nowhere);
 }
 
 // Says each step of the last of these plays.
 template <class Play>
 void say(const Played& played) {
-  detail::run_randomly<Play>(played.last, 1, std::cout);
+  impl::run_randomly<Play>(played.last, 1, std::cout);
 }
 
 // A play, by a name.
@@ -72,4 +72,4 @@ struct Piece {
   Played (*play)(std::uint64_t seed, std::uint64_t count);
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

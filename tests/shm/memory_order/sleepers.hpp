@@ -6,7 +6,7 @@
 
 #include <steward/tests/shm/memory_order/words.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Of one word.
 class Sleepers {
@@ -67,4 +67,4 @@ class Sleepers {
   rl::atomic<unsigned> lock_{0U};
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -8,7 +8,7 @@
 #include <steward/shm/ring.hpp>
 #include <steward/tests/shm/memory_order/memory.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Keeps the books in the very step in which something happens: it knows the newest values, and the
 // modification order of each word is that of the steps.
@@ -221,4 +221,4 @@ class Stage : public rl::test_suite<Play, kThreads>, public Ledger {
   std::array<Ring, 3> rings_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

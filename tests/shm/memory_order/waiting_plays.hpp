@@ -3,7 +3,7 @@
 
 #include <steward/tests/shm/memory_order/stage.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using shm::Event;
 
@@ -165,4 +165,4 @@ struct WaitingWithADeadline : WaitingStage<WaitingWithADeadline> {
   bool got_ = false;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -13,7 +13,7 @@
 #include <steward/shm/queue_words.hpp>
 #include <steward/tests/shm/memory_order/relacy.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using shm::Word;
 using Order = std::memory_order;
@@ -210,4 +210,4 @@ class Atomic {
   Word known_ = 0;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

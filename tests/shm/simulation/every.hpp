@@ -8,7 +8,7 @@
 
 #include <steward/tests/shm/simulation/world.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class EverySchedule : public Strategy {
  public:
@@ -68,4 +68,4 @@ class EverySchedule : public Strategy {
   bool begun_ = false;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -31,7 +31,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-namespace steward::test {
+namespace steward::detail::test {
 
 class Fiber {
  public:
@@ -111,4 +111,4 @@ class Fiber {
 #endif
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -6,7 +6,7 @@
 
 #include <steward/tests/shm/simulation/memory.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 struct EmptyAfterOneLook {};
 struct PosWithoutGeneration {};
@@ -29,9 +29,9 @@ struct JoinsAfterOneLook {};
 struct ClosesByAStore {};
 struct GrowsByAStore {};
 
-}  // namespace steward::test
+}  // namespace steward::detail::test
 
-namespace steward::shm {
+namespace steward::detail::shm {
 
 template <class Flaw>
 using Flawed = test::SimulatedMemory<Flaw>;
@@ -247,4 +247,4 @@ inline bool Ring<Flawed<test::GrowsByAStore>>::grow(const Spot& spot) {
   return true;
 }
 
-}  // namespace steward::shm
+}  // namespace steward::detail::shm

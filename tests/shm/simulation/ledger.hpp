@@ -13,7 +13,7 @@
 
 #include <steward/tests/shm/simulation/memory.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // How often there was something to check: a simulation in which it never happens proves nothing.
 struct Counts {
@@ -472,4 +472,4 @@ inline std::string Ledger::trace(std::size_t last) const {
   return out;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

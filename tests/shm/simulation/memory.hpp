@@ -16,7 +16,7 @@
 #include <steward/shm/ring.hpp>
 #include <steward/tests/shm/simulation/scheduler.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 using shm::Word;
 
@@ -232,4 +232,4 @@ class SimulatedMemory : public SimulatedWords {
   using SimulatedWords::SimulatedWords;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -9,7 +9,7 @@
 
 #include <steward/tests/shm/simulation/world.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Cheap to begin, as each schedule begins one (SplitMix64).
 class Random {
@@ -196,4 +196,4 @@ std::optional<std::string> random_schedules(const Family& family, std::uint64_t 
   return std::nullopt;
 }
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -16,7 +16,7 @@
 
 #include <steward/tests/shm/simulation/fiber.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 // Thrown where a process was killed.
 struct Killed {};
@@ -225,4 +225,4 @@ class Scheduler {
   std::string violation_;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -14,7 +14,7 @@
 
 #include <steward/tests/shm/simulation/ledger.hpp>
 
-namespace steward::test {
+namespace steward::detail::test {
 
 enum class Op {
   put,          // a look for room, a claim, publish
@@ -433,4 +433,4 @@ class World {
   bool several_expire_ = false;
 };
 
-}  // namespace steward::test
+}  // namespace steward::detail::test

@@ -1,0 +1,328 @@
+#include <steward/process/process_server.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio_ext.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <steward/core/errors.hpp>
+#include <steward/process/bootstrap.hpp>
+#include <steward/process/descriptors.hpp>
+#include <steward/process/request.hpp>
+#include <steward/process/signals.hpp>
+#include <steward/process/status.hpp>
+#include <steward/shm/fd_passing.hpp>
+#include <steward/shm/pidfd.hpp>
+
+namespace steward::detail::process {
+namespace {
+
+// Waits for connections, requests and deaths; it never waits for anything else.
+class ProcessServer {
+ public:
+  ProcessServer(ServerArguments arguments, Origin origin)
+      : method_(arguments.method), pidfd_(shm::pidfd_of(::getpid())), origin_(origin) {
+    ask_for_sender(arguments.connection.get());
+    send_status(arguments.connection.get(), StatusKind::started, ::getpid(), {}, pidfd_.get());
+    Member owner;
+    owner.pid = arguments.owner;
+    owner.pidfd = std::move(arguments.owner_pidfd);
+    owner.connection = std::move(arguments.connection);
+    members_.push_back(std::move(owner));
+  }
+
+  // Returns when the owner has ended, or the only process.
+  void run() {
+    while (!shm::has_ended(members_.front().pidfd.get()) && !has_kept()) {
+      const std::vector<pollfd> events = wait();
+      for (std::size_t i = 0; i < events.size(); i += 2) {
+        if (events[i].revents == 0 && events[i + 1].revents != 0) take_request(i / 2);
+      }
+      for (std::size_t i = 2; i < events.size(); i += 2) {
+        if (events[i].revents != 0) report_end(members_[i / 2]);
+      }
+      std::erase_if(members_, [](const Member& member) { return member.ended; });
+    }
+    for (const Member& member : members_) kill(member);
+  }
+
+ private:
+  // A process that may ask: the owner, which comes first, or one that was made here.
+  struct Member {
+    pid_t pid = 0;
+    pid_t starter = 0;
+    bool server = false;
+    bool ended = false;
+    shm::UniqueFd pidfd;
+    shm::UniqueFd connection;
+    shm::UniqueFd channel;
+  };
+
+  bool once() const { return method_ == StartMethod::fork; }
+  bool has_kept() const { return once() && asked_ && members_.size() == 1; }
+
+  // Two entries a member: its pidfd and its connection, which may be closed (-1 is never ready).
+  std::vector<pollfd> wait() const {
+    std::vector<pollfd> events;
+    for (const Member& member : members_) {
+      events.push_back({member.pidfd.get(), POLLIN, 0});
+      events.push_back({member.connection.get(), POLLIN, 0});
+    }
+    while (::poll(events.data(), events.size(), -1) < 0) {
+      if (errno != EINTR) throw SystemError(errno, "a process server cannot poll");
+    }
+    return events;
+  }
+
+  void take_request(std::size_t index) {
+    try {
+      asked_ = true;
+      auto request = receive_request(members_[index].connection.get());
+      // Nobody is there any more who could ask: it executes another program, perhaps.
+      if (!request || once()) members_[index].connection.reset();
+      if (request) obey(members_[index], *std::move(request));
+    } catch (const std::exception&) {
+      // The starter finds its channel closed and says that the request was not taken.
+    }
+    if (once()) leave_descriptors();
+  }
+
+  // A connection may have got into the hands of somebody else, with other rights.
+  void obey(const Member& asker, IncomingRequest request) {
+    if (request.starter.pid != asker.pid) throw BadCall("a request from a stranger");
+    if (request.signal) {
+      signal_for(asker, *request.signal);
+    } else {
+      start(asker, std::move(request));
+    }
+  }
+
+  void signal_for(const Member& asker, const SignalRequest& request) {
+    for (const Member& member : members_) {
+      if (member.pid == request.pid && member.starter == asker.pid) send(member, request.number);
+    }
+  }
+
+  void start(const Member& starter, IncomingRequest request) {
+    Member child;
+    child.starter = starter.pid;
+    child.server = request.server;
+    child.channel = std::move(request.channel);
+    try {
+      // One that is forked from the program as it stands has no business with this copy of it.
+      shm::SocketPair link = once() ? shm::SocketPair{} : shm::seqpacket_pair();
+      if (link.a) ask_for_sender(link.a.get());
+      child.pid = ::fork();
+      if (child.pid == 0) {
+        link.a.reset();
+        request.channel = std::move(child.channel);
+        const Starter asker = request.starter;
+        run_child({method_, std::move(request), std::move(link.b), starter.pidfd.get(),
+                   pidfd_.get(), ::getppid(), origin_, asker});
+      }
+      if (child.pid < 0) throw SystemError(errno, "cannot fork");
+      child.connection = std::move(link.a);
+      child.pidfd = pidfd_or_kill(child.pid);
+    } catch (const SystemError& error) {
+      return tell(child, StatusKind::not_started, error.code().value(), std::nullopt);
+    }
+    tell(child, StatusKind::started, child.pid, child.pidfd.get());
+    members_.push_back(std::move(child));
+  }
+
+  // What the process was to have from the program.
+  void leave_descriptors() const {
+    std::vector<int> serve_processes{0, 1, 2, pidfd_.get()};
+    for (const Member& member : members_) {
+      for (const shm::UniqueFd* fd : {&member.pidfd, &member.connection, &member.channel}) {
+        if (*fd) serve_processes.push_back(fd->get());
+      }
+    }
+    close_all_except(std::move(serve_processes));
+  }
+
+  // Without its pidfd nobody could watch it.
+  static shm::UniqueFd pidfd_or_kill(pid_t pid) {
+    try {
+      return shm::pidfd_of(pid);
+    } catch (const std::system_error&) {
+      ::kill(pid, SIGKILL);
+      await_end(pid);
+      throw;
+    }
+  }
+
+  static siginfo_t await_end(pid_t pid) {
+    siginfo_t info{};
+    while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0) {
+      if (errno != EINTR)
+        throw SystemError(errno, "a process server cannot wait for one");
+    }
+    return info;
+  }
+
+  void report_end(Member& member) {
+    const siginfo_t info = await_end(member.pid);
+    const bool exited = info.si_code == CLD_EXITED;
+    tell(member, StatusKind::ended, exited ? info.si_status : -info.si_status, std::nullopt);
+    member.ended = true;
+    for (const Member& other : members_) {
+      if (other.starter == member.pid) kill(other);
+    }
+  }
+
+  // Processes do not outlive their starter. Servers see its end for themselves and end in order.
+  static void kill(const Member& member) {
+    if (member.starter != 0 && !member.server && !member.ended) send(member, SIGKILL);
+  }
+
+  // By its number where the kernel or a filter refuses the other way: it is safe while the process
+  // has not been waited for.
+  static void send(const Member& member, int number) {
+    try {
+      shm::send_signal(member.pidfd.get(), number);
+    } catch (const SystemError&) {
+      ::kill(member.pid, number);
+    }
+  }
+
+  static void tell(Member& member, StatusKind kind, int value, std::optional<int> fd) {
+    try {
+      send_status(member.channel.get(), kind, value, {}, fd, shm::Wait::none);
+    } catch (const std::system_error&) {
+      // The starter no longer listens, or has filled the channel, which was its own to choose.
+      member.channel.reset();
+    }
+  }
+
+  StartMethod method_;
+  shm::UniqueFd pidfd_;
+  Origin origin_;
+  bool asked_ = false;
+  std::vector<Member> members_;
+};
+
+const char* thread_name_of(StartMethod method) {
+  switch (method) {
+    case StartMethod::fork_server: return "steward-fork";
+    case StartMethod::spawn: return "steward-spawn";
+    case StartMethod::fork: break;
+  }
+  return "steward-parent";
+}
+
+// What of the program must not live on in its copy.
+Origin leave_program(StartMethod method) {
+  Origin origin;
+  ::prctl(PR_GET_NAME, origin.thread_name.data());
+  ::prctl(PR_SET_NAME, thread_name_of(method));
+  ::getrlimit(RLIMIT_NOFILE, &origin.open_files);
+  // It holds three descriptors for each process that it has made.
+  const rlimit all{origin.open_files.rlim_max, origin.open_files.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &all);
+  ::closelog();
+  ::__fpurge(stdin);
+  if (::chdir("/") != 0) return origin;  // only lets the directory be removed
+  return origin;
+}
+
+// Standard error stays, for reports of sanitizers. The others are the program's: whoever waits for
+// the end of its output must not wait for the process server.
+void drop_standard_descriptors() {
+  const shm::UniqueFd null = lifted(shm::UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)));
+  ::dup2(null.get(), STDIN_FILENO);
+  ::dup2(null.get(), STDOUT_FILENO);
+  if (::fcntl(STDERR_FILENO, F_GETFD) < 0) ::dup2(null.get(), STDERR_FILENO);
+}
+
+void reap(StartMethod method, pid_t step) {
+  int status = 0;
+  while (::waitpid(step, &status, 0) < 0) {
+    if (errno == ECHILD) return;  // the program ignores or collects its children
+    if (errno != EINTR) {
+      throw SystemError(errno, "cannot wait for the start of a process server");
+    }
+  }
+  if (method != StartMethod::spawn && WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+    throw SystemError(WEXITSTATUS(status), "cannot fork a process server");
+  }
+}
+
+std::string_view name_of(StartMethod method) {
+  switch (method) {
+    case StartMethod::fork_server: return "fork server";
+    case StartMethod::spawn: return "spawn server";
+    case StartMethod::fork: break;
+  }
+  return "process server";
+}
+
+}  // namespace
+
+void serve_processes(ServerArguments arguments) noexcept {
+  if (arguments.method != StartMethod::fork) {
+    close_all_except({0, 1, 2, arguments.connection.get(), arguments.owner_pidfd.get()});
+  }
+  drop_standard_descriptors();
+  const Origin origin = leave_program(arguments.method);
+  set_default_signals();
+  // What asks the whole program to end is answered by the owner, in its own time.
+  for (const int asks : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(asks, SIG_IGN);
+  unblock_signals();
+  ProcessServer(std::move(arguments), origin).run();
+  ::_exit(0);
+}
+
+std::shared_ptr<Link> await_server(StartMethod method, pid_t step, shm::UniqueFd connection) {
+  reap(method, step);
+  std::optional<Status> greeting = receive_status(connection.get(), shm::Wait::block);
+  if (!greeting && method == StartMethod::spawn) {
+    throw WorkerDied("the program, executed anew, ended before it came to "
+                     "steward::child_entry(argc, argv): call that in the first line of main()");
+  }
+  if (!greeting) throw WorkerDied(fmt::format("the {} ended at its start", name_of(method)));
+  return std::make_shared<Link>(method, std::move(connection), lifted(std::move(greeting->fd)),
+                                greeting->value);
+}
+
+Link::Link(StartMethod kind, shm::UniqueFd connection, shm::UniqueFd server_pidfd,
+           pid_t process_server)
+    : method(kind),
+      socket(std::move(connection)),
+      pidfd(std::move(server_pidfd)),
+      pid(process_server),
+      creator(::getpid()) {}
+
+Link::~Link() {
+  if (creator == ::getpid()) return;
+  socket.release();
+  pidfd.release();
+}
+
+std::string server_of(const Link& link) {
+  return fmt::format("the {} (pid {})", name_of(link.method), link.pid);
+}
+
+void throw_server_ended(const std::string& name, const Link& link) {
+  if (link.method != StartMethod::fork_server) {
+    throw WorkerDied(fmt::format("{}: {} has ended", name, server_of(link)));
+  }
+  throw WorkerDied(fmt::format("{}: {} of this program has ended; no more processes can be started",
+                               name, server_of(link)));
+}
+
+}  // namespace steward::detail::process
