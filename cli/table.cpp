@@ -42,6 +42,18 @@ std::string cut(std::string_view text, std::size_t columns) {
   return std::string(text.substr(0, size)) + std::string(kMore);
 }
 
+// Characters that print nothing and let a terminal show what follows in another order: U+061C,
+// U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069.
+bool turns_direction(std::string_view character) {
+  if (character == "\xd8\x9c") return true;
+  if (character.size() != 3 || character[0] != '\xe2') return false;
+  const auto last = static_cast<unsigned char>(character[2]);
+  if (character[1] == '\x80') {
+    return last == 0x8eU || last == 0x8fU || (last >= 0xaaU && last <= 0xaeU);
+  }
+  return character[1] == '\x81' && last >= 0xa6U && last <= 0xa9U;
+}
+
 }  // namespace
 
 Screen standard_output() {
@@ -68,14 +80,17 @@ std::string visible(std::string_view text) {
     const auto last = static_cast<unsigned char>(text[size - 1]);
     const bool control = first < 0x20U || first == 0x7fU || (first == 0xc2U && last < 0xa0U);
     const bool no_character = size == 1 && first >= 0x80U;
+    const bool turns = turns_direction(text.substr(0, size));
     if (first == '\t') {
       out += "\\t";
     } else if (first == '\n') {
       out += "\\n";
-    } else if (control || no_character) {
-      out += "\\x";
-      out += kHex[last >> 4U];
-      out += kHex[last & 15U];
+    } else if (control || no_character || turns) {
+      for (const char byte : turns ? text.substr(0, size) : text.substr(size - 1, 1)) {
+        out += "\\x";
+        out += kHex[static_cast<unsigned char>(byte) >> 4U];
+        out += kHex[static_cast<unsigned char>(byte) & 15U];
+      }
     } else {
       out += text.substr(0, size);
     }

@@ -149,6 +149,7 @@ AcceptGuard::~AcceptGuard() {
 }  // namespace steward::detail::server
 
 // As the C library declares it.
-extern "C" int accept4(int listening, sockaddr* address, socklen_t* __restrict size, int flags) {
+extern "C" [[gnu::visibility("default")]] int accept4(int listening, sockaddr* address,
+                                                      socklen_t* __restrict size, int flags) {
   return steward::detail::server::guarded_accept(listening, address, size, flags);
 }

@@ -148,6 +148,13 @@ TEST_F(Lines, WhatAManagerSaysMovesNoCursor) {
   EXPECT_EQ(one.err.find('\x1b'), one.err.npos) << one.err;
 }
 
+TEST_F(Lines, WhatAManagerSaysTurnsNoDirection) {
+  const Ran ran =
+      fed("numbers \u202ea\u2066b\u200fc\u061cd\u00e9\u2013\n", {"call", address(), "-"});
+  EXPECT_THAT(ran.err,
+              HasSubstr("\\xe2\\x80\\xaea\\xe2\\x81\\xa6b\\xe2\\x80\\x8fc\\xd8\\x9cd\u00e9\u2013"));
+}
+
 TEST_F(Lines, AllGoOverOneConnection) {
   const Lock lock = manager.lock(named("guard"));  // a hold ends with its session
   std::string text = "guard lock\n";
