@@ -1,4 +1,4 @@
-// FakeHouse: a FakeManager that lives in a directory, with a real ROUTER socket and a real side
+// FakeHouse: a FakeManager that lives in a directory, with a real ROUTER socket and a real
 // control socket, served by a thread of its own or by a process of its own.
 //
 // Thread safety: the public functions may be called from any thread.
