@@ -1,12 +1,15 @@
 // Managers that are reached over tcp: who gets in, and what those are told who do not.
 #include <chrono>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <gmock/gmock.h>
@@ -209,6 +212,32 @@ TEST(Remote, AHandleLeadsToItsManagerFromAnywhere) {
   child.join();
   EXPECT_EQ(child.exitcode(), 0);
   EXPECT_EQ(numbers.copy(), (std::vector<int>{1, 2, 3, 4}));
+}
+
+// It closes connections before either side could show what key it has.
+TEST(Remote, AManagerWithoutDescriptorsIsNotSaidToHaveAnotherKey) {
+  const std::string key = generate_key();
+  manager::PrivateServer server(manager::Types(), {.address = kLoopback, .key = key});
+  const std::string address = server.addresses().back();
+  EXPECT_EQ(enter(address, key), End::in);
+  namespace fs = std::filesystem;
+  const auto open = std::distance(
+      fs::directory_iterator("/proc/" + std::to_string(server.pid()) + "/fd"), {});
+  rlimit usual{};
+  ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, nullptr, &usual), 0);
+  const rlimit few{static_cast<rlim_t>(open), usual.rlim_max};
+  ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, &few, nullptr), 0);
+  std::string text = "connected";
+  try {
+    Manager::connect(address, {.key = key, .timeout = 30s});
+  } catch (const Disconnected& error) {
+    text = error.what();
+  } catch (const AuthenticationError& error) {
+    text = std::string("AuthenticationError: ") + error.what();
+  }
+  EXPECT_THAT(text, HasSubstr("turns connections away"));
+  ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, &usual, nullptr), 0);
+  EXPECT_EQ(enter(address, key), End::in);
 }
 
 }  // namespace
