@@ -1,4 +1,4 @@
-// Descriptors that ZeroMQ takes and cannot get end the whole process: so they are looked for before.
+// Descriptors that ZeroMQ wants and cannot get end the whole process: they are looked for before.
 #pragma once
 
 #include <cstddef>

@@ -16,8 +16,8 @@ namespace steward::detail::client {
 // A goodbye should still leave the process.
 inline constexpr int kLingerMs = 200;
 
-// What the threads of a context take: each an eventfd and an epoll. And the socket by which they are
-// started.
+// What the threads of a context take: each an eventfd and an epoll. And the socket by which they
+// are started.
 inline constexpr std::size_t kContextDescriptors = 6;
 // What a connection takes: an eventfd for each of its sockets, the DEALER and both ends of its
 // monitor, and the connection itself.

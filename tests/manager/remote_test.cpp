@@ -1,16 +1,14 @@
 // Managers that are reached over tcp: who gets in, and what those are told who do not.
 #include <chrono>
-#include <filesystem>
 #include <functional>
-#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -214,30 +212,32 @@ TEST(Remote, AHandleLeadsToItsManagerFromAnywhere) {
   EXPECT_EQ(numbers.copy(), (std::vector<int>{1, 2, 3, 4}));
 }
 
-// It closes connections before either side could show what key it has.
-TEST(Remote, AManagerWithoutDescriptorsIsNotSaidToHaveAnotherKey) {
-  const std::string key = generate_key();
-  manager::PrivateServer server(manager::Types(), {.address = kLoopback, .key = key});
-  const std::string address = server.addresses().back();
-  EXPECT_EQ(enter(address, key), End::in);
-  namespace fs = std::filesystem;
-  const auto open = std::distance(
-      fs::directory_iterator("/proc/" + std::to_string(server.pid()) + "/fd"), {});
-  rlimit usual{};
-  ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, nullptr, &usual), 0);
-  const rlimit few{static_cast<rlim_t>(open), usual.rlim_max};
-  ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, &few, nullptr), 0);
+// As a manager without descriptors does: it closes connections before anybody could show a key.
+TEST(Remote, WhereConnectionsAreTurnedAwayNoKeyIsSaidToBeWrong) {
+  const shm::UniqueFd listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof name;
+  auto* any = reinterpret_cast<sockaddr*>(&name);
+  ASSERT_EQ(::bind(listening.get(), any, size), 0);
+  ASSERT_EQ(::listen(listening.get(), 10), 0);
+  ASSERT_EQ(::getsockname(listening.get(), any, &size), 0);
+  std::thread turns_away([&] {
+    for (int socket; (socket = ::accept(listening.get(), nullptr, nullptr)) >= 0;) ::close(socket);
+  });
+  const std::string address = "tcp://127.0.0.1:" + std::to_string(ntohs(name.sin_port));
   std::string text = "connected";
   try {
-    Manager::connect(address, {.key = key, .timeout = 30s});
+    Manager::connect(address, {.key = generate_key(), .timeout = 30s});
   } catch (const Disconnected& error) {
     text = error.what();
   } catch (const AuthenticationError& error) {
     text = std::string("AuthenticationError: ") + error.what();
   }
+  ::shutdown(listening.get(), SHUT_RDWR);
+  turns_away.join();
   EXPECT_THAT(text, HasSubstr("turns connections away"));
-  ASSERT_EQ(::prlimit(server.pid(), RLIMIT_NOFILE, &usual, nullptr), 0);
-  EXPECT_EQ(enter(address, key), End::in);
 }
 
 }  // namespace
