@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include <steward/client/session/driver.hpp>
+#include <steward/client/terms.hpp>
 #include <steward/core/token.hpp>
 #include <steward/shm/shared_queue.hpp>
 
@@ -18,6 +19,11 @@ namespace steward::detail::client {
 class Claimable : public core::Reference, public std::enable_shared_from_this<Claimable> {
  public:
   using Reference::Reference;
+
+  // For elsewhere: with a claim lease at the manager, so that the object outlives the trip. Throws
+  // as session_of(), TimeoutError if the manager does not answer by the deadline.
+  virtual core::Token leased(core::Deadline deadline) const = 0;
+  core::Token outgoing() const final { return leased({}); }
 
   // nullptr: of another kind.
   static const Claimable* from(const core::Reference& reference) {
@@ -41,8 +47,7 @@ class ClientReference final : public Claimable {
   static const ClientReference* from(const core::Reference& reference);
 
   const std::shared_ptr<SessionDriver>& session() const { return session_; }
-  // Leaves a claim lease with the manager, so that the object outlives the trip.
-  core::Token outgoing() const override;
+  core::Token leased(core::Deadline deadline) const override;
   std::function<void()> recall(const core::Token& sent) const override;
 
   // Of a queue, for the process of its session only: see ring_of().
@@ -52,25 +57,33 @@ class ClientReference final : public Claimable {
 
  private:
   enum class Road : std::uint8_t { unknown, ring, general };
+  static constexpr std::chrono::seconds kRingAgain{1};
 
   Road find_ring(core::Deadline deadline) const;
 
   const std::shared_ptr<SessionDriver> session_;
   mutable std::timed_mutex ring_mutex_;  // while the road is unknown
   mutable std::atomic<Road> road_ = Road::unknown;
-  mutable core::Deadline ask_again_at_;  // for the ring; guarded by ring_mutex_
+  // For the ring; guarded by ring_mutex_.
+  mutable core::Deadline ask_again_at_;
+  mutable core::Duration ask_again_in_ = kRingAgain;
   mutable std::unique_ptr<shm::SharedQueue> ring_;
 };
 
-// A handle of some manager that stood in a result of another one. Whoever wrote it there says which
-// addresses that manager has, so that nothing is dialled before somebody uses it. Until then it
-// keeps nothing alive.
+// A handle that was decoded. Whoever wrote it says which addresses its manager has, so that nothing
+// is dialled before somebody uses it. Until then it keeps nothing alive.
 class UnclaimedReference final : public Claimable {
  public:
-  using Claimable::Claimable;
+  // `terms`: those of the session that it came by; null: it came by none.
+  UnclaimedReference(core::Token token, TermsPtr terms)
+      : Claimable(std::move(token)), terms_(std::move(terms)) {}
+  const TermsPtr& terms() const { return terms_; }
   // As it came, until it was used; from then on as ClientReference.
-  core::Token outgoing() const override;
+  core::Token leased(core::Deadline deadline) const override;
   std::function<void()> recall(const core::Token& sent) const override;
+
+ private:
+  const TermsPtr terms_;
 };
 
 }  // namespace steward::detail::client

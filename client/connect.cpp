@@ -1,6 +1,8 @@
 // How a session comes about: by an address, a token, a reference, or a transport.
 #include <unistd.h>
 
+#include <chrono>
+#include <functional>
 #include <utility>
 
 #include <steward/client/address.hpp>
@@ -20,6 +22,9 @@ namespace steward::detail::client {
 namespace {
 
 using SessionDriverPtr = State::SessionDriverPtr;
+
+// Of who listens at a tcp address: how long its first word is awaited.
+constexpr std::chrono::seconds kFirstWord{1};
 
 // A manager whose control socket stands by itself says where its ZeroMQ socket is, as handles carry
 // it.
@@ -50,31 +55,47 @@ SessionDriver::Connection dial_remote(const Goal& goal) {
   return connection;
 }
 
-SessionDriverPtr open_session(const SessionDriver::Dial& dial, const ConnectOptions& options,
+SessionDriverPtr open_session(const SessionDriver::Dial& dial, const TermsPtr& terms,
                               core::Deadline deadline) {
   shm::keep_standard_descriptors();
-  auto session = std::make_shared<SessionDriver>(dial(deadline), dial, options);
+  auto session = std::make_shared<SessionDriver>(dial(deadline), dial, terms);
   session->establish(deadline);
   return session;
 }
 
-SessionDriverPtr connect_remote(const core::TcpAddress& address, const ConnectOptions& options,
+// Whoever comes with another key must not find a session that this one has opened.
+std::string address_and_key(const Goal& goal) {
+  std::string text = goal.endpoint + '\n';
+  if (goal.keys) {
+    const auto& key = goal.keys->client.public_key;
+    text.append(key.begin(), key.end());
+  }
+  return text;
+}
+
+SessionDriverPtr connect_remote(const core::TcpAddress& address, const TermsPtr& terms,
                                 core::Deadline deadline) {
   if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
-  Goal goal{address.text(), {}};
-  if (!options.key.empty()) goal.keys = core::derive_key_pairs(options.key);
-  // Whoever comes with another key must not find a control socket that this one has opened.
-  return State::current().connect(goal.endpoint + '\n' + options.key, deadline, [&] {
+  const Goal goal{address.text(), terms->keys};
+  return State::current().connect(address_and_key(goal), deadline, [&] {
     check_reachable(address, deadline);
-    return open_session([goal](core::Deadline) { return dial_remote(goal); }, options, deadline);
+    try {
+      return open_session([goal](core::Deadline) { return dial_remote(goal); }, terms, deadline);
+    } catch (const AuthenticationError&) {
+      // To ZeroMQ a wrong key is a connection that was closed before both had met, and so is
+      // another one.
+      if (takes_connections(address, earliest(deadline, now() + kFirstWord))) throw;
+    }
+    throw Disconnected("the manager at " + address.text() +
+                       " turns connections away: perhaps it has no descriptors left");
   });
 }
 
-// By the deadline, and in no more time than the options give.
-SessionDriverPtr connect_to(const std::string& text, const ConnectOptions& options,
+// By the deadline, and in no more time than the terms give.
+SessionDriverPtr connect_to(const std::string& text, const TermsPtr& terms,
                             core::Deadline deadline) {
-  deadline = earliest(deadline, core::deadline_after(options.timeout));
-  if (const auto remote = core::parse_tcp(text)) return connect_remote(*remote, options, deadline);
+  deadline = earliest(deadline, core::deadline_after(terms->timeout));
+  if (const auto remote = core::parse_tcp(text)) return connect_remote(*remote, terms, deadline);
   const auto address = parse_ipc(is_manager_name(text) ? address_of_name(text) : text);
   if (!address) {
     throw BadCall("not a manager's address: \"" + text +
@@ -86,19 +107,26 @@ SessionDriverPtr connect_to(const std::string& text, const ConnectOptions& optio
   }
   return State::current().connect(address->text, deadline, [&] {
     return open_session([at = *address](core::Deadline until) { return dial_local(at, until); },
-                        options, deadline);
+                        terms, deadline);
   });
 }
 
+// Whether ConnectOptions::allow lets this process dial there because a handle says so.
+using Allowed = std::function<bool(const std::string& address)>;
+
 // Tries the addresses in turn, nearest first.
 SessionDriverPtr session_with(const core::Incarnation& incarnation,
-                            const std::vector<std::string>& addresses,
-                            const ConnectOptions& options, core::Deadline deadline) {
+                              const std::vector<std::string>& addresses, const TermsPtr& terms,
+                              core::Deadline deadline, const Allowed& allowed = {}) {
   if (SessionDriverPtr known = State::current().find(incarnation)) return known;
   std::string failures;
   for (const std::string& address : addresses) {
+    if (allowed && !allowed(address)) {
+      failures += "; " + address + " is not allowed (ConnectOptions::allow)";
+      continue;
+    }
     try {
-      SessionDriverPtr session = connect_to(address, options, deadline);
+      SessionDriverPtr session = connect_to(address, terms, deadline);
       if (session->incarnation() == incarnation) return session;
       failures += "; another manager is at " + address + " now";
     } catch (const Disconnected& error) {
@@ -113,6 +141,21 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
   throw Disconnected("the manager of this handle cannot be reached" + failures);
 }
 
+// Without a key, and every manager may be dialled.
+TermsPtr usual_terms() { return std::make_shared<const Terms>(); }
+
+// For a handle that was decoded: on the terms of the session that it came by.
+core::ReferencePtr open_decoded(const UnclaimedReference& reference, core::Deadline deadline) {
+  const core::Token& token = reference.token();
+  const TermsPtr terms = reference.terms() ? reference.terms() : usual_terms();
+  Allowed allowed = terms->allow;
+  if (!reference.terms()) {
+    allowed = [](const std::string& address) { return State::current().everybody_allows(address); };
+  }
+  return session_with(token.incarnation, token.addresses, terms, deadline, allowed)
+      ->claim(token, deadline);
+}
+
 // The reference by which this process uses one that was copied by a fork, or merely decoded.
 core::ReferencePtr claimed_here(const core::Reference& reference, core::Deadline deadline) {
   const Claimable* claimable = Claimable::from(reference);
@@ -121,16 +164,17 @@ core::ReferencePtr claimed_here(const core::Reference& reference, core::Deadline
   }
   State& state = State::current();
   if (core::ReferencePtr known = state.claimed(*claimable)) return known;
-  const ClientReference* own = ClientReference::from(reference);
-  return state.note_claim(*claimable, own != nullptr
-                                          ? own->session()->claim(reference.token(), deadline)
-                                          : open_token(reference.token(), {}, deadline));
+  if (const ClientReference* own = ClientReference::from(reference)) {
+    return state.note_claim(*claimable, own->session()->claim(reference.token(), deadline));
+  }
+  return state.note_claim(
+      *claimable, open_decoded(static_cast<const UnclaimedReference&>(reference), deadline));
 }
 
 }  // namespace
 
 SessionPtr connect(const std::string& address, const ConnectOptions& options) {
-  return connect_to(address, options, std::nullopt);
+  return connect_to(address, terms_of(options, {address}), std::nullopt);
 }
 
 void leave(SessionPtr session) {
@@ -144,25 +188,34 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
   connection.welcome.ticket = std::move(ticket);
   connection.welcome.addresses = std::move(addresses);
   auto session =
-      std::make_shared<SessionDriver>(std::move(connection), SessionDriver::Dial(), options);
+      std::make_shared<SessionDriver>(std::move(connection), SessionDriver::Dial(),
+                                      terms_of(options, {}));
   session->establish(core::deadline_after(options.timeout));
   return session;
 }
 
 SessionPtr State::session_for(const core::Incarnation& incarnation,
-                              const std::vector<std::string>& addresses,
-                              const ConnectOptions& options, core::Deadline deadline) {
-  return session_with(incarnation, addresses, options, deadline);
+                              const std::vector<std::string>& addresses, const TermsPtr& terms,
+                              core::Deadline deadline) {
+  return session_with(incarnation, addresses, terms, deadline);
 }
 
 core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options,
                               core::Deadline deadline) {
-  return session_with(token.incarnation, token.addresses, options, deadline)
+  const TermsPtr terms = terms_of(options, token.addresses);
+  return session_with(token.incarnation, token.addresses, terms, deadline)
       ->claim(token, deadline);
 }
 
-core::ReferencePtr unclaimed(core::Token token) {
-  return std::make_shared<const UnclaimedReference>(std::move(token));
+core::ReferencePtr unclaimed(core::Token token, const Session* by) {
+  return std::make_shared<const UnclaimedReference>(std::move(token),
+                                                    by != nullptr ? by->terms() : nullptr);
+}
+
+core::ReferencePtr claimed_soon(core::Token token) {
+  auto reference = std::make_shared<const UnclaimedReference>(std::move(token), usual_terms());
+  State::current().claim_soon(reference);
+  return reference;
 }
 
 SessionPtr session_of(const core::ReferencePtr& reference, core::Deadline deadline) {

@@ -220,9 +220,13 @@ shm::UniqueFd request_ring(const IpcAddress& address, core::ObjectId object,
   return talking_to(visit.path, [&] {
     auto [bytes, fds] = visit.ask(ring_message(object), {}, deadline);
     core::Reader reader(bytes);
-    reader.array_of(3);
-    if (reader.natural() != kControlVersion) throw BadCall("another version");
-    if (reader.nil_if_next()) return shm::UniqueFd();
+    const std::size_t fields = reader.array();
+    if (fields < 3 || reader.natural() != kControlVersion) throw BadCall("another version");
+    if (reader.nil_if_next()) {
+      const std::string reason(reader.string());
+      if (fields > 3 && reader.boolean()) return shm::UniqueFd();
+      throw Overloaded("the manager at " + visit.path + " has no ring now: " + reason);
+    }
     if (reader.string() != kRingWord || fds.size() != 1) throw BadCall("no ring");
     return std::move(fds.front());
   });

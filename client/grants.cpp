@@ -49,11 +49,22 @@ std::string drop_arguments(const Grants& grants) {
   return arguments;
 }
 
-ArgumentScope::ArgumentScope(Session& session)
-    : session_(session), exceptions_(std::uncaught_exceptions()), scope_(session.travel()) {}
+ArgumentScope::ArgumentScope(Session& session, core::Deadline deadline)
+    : session_(session),
+      deadline_(deadline),
+      exceptions_(std::uncaught_exceptions()),
+      scope_(*this) {}
 
 ArgumentScope::~ArgumentScope() {
   if (std::uncaught_exceptions() > exceptions_) session_.drop_arguments();
+}
+
+core::Token ArgumentScope::outgoing(const core::Reference& reference) {
+  return session_.outgoing(reference, deadline_);
+}
+
+core::ReferencePtr ArgumentScope::incoming(core::Token token) {
+  return session_.travel().incoming(std::move(token));
 }
 
 ResultScope::ResultScope(Session& session, std::string_view result)

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/core/travel.hpp>
 
@@ -23,17 +24,22 @@ Grants grants_in(std::string_view encoded, const core::Incarnation& manager);
 // The arguments of the manager's `drop`.
 std::string drop_arguments(const Grants& grants);
 
-// Puts the session's travel() in charge while arguments of a call to it are packed. If that fails,
-// what was claimed for them is let go.
-class ArgumentScope {
+// Puts the session's rules for handles (see Session::outgoing) in charge while arguments of a call
+// to it are packed, which has until the deadline: other managers may have to be asked. If that
+// fails, what was claimed for them is let go.
+class ArgumentScope final : public core::Travel {
  public:
-  explicit ArgumentScope(Session& session);
-  ~ArgumentScope();
+  explicit ArgumentScope(Session& session, core::Deadline deadline = {});
+  ~ArgumentScope() override;
   ArgumentScope(const ArgumentScope&) = delete;
   ArgumentScope& operator=(const ArgumentScope&) = delete;
 
+  core::Token outgoing(const core::Reference& reference) override;
+  core::ReferencePtr incoming(core::Token token) override;
+
  private:
   Session& session_;
+  const core::Deadline deadline_;
   const int exceptions_;
   core::TravelScope scope_;
 };

@@ -11,6 +11,11 @@ namespace steward::detail::client {
 // system's resolver has given up).
 void check_reachable(const core::TcpAddress& address, core::Deadline deadline);
 
+// Whether who listens there takes connections, and does not close them before it has said anything,
+// as a manager does that has no descriptor left: ZeroMQ's part of a connection begins at both ends
+// at once. False, too, if it is silent until the deadline.
+bool takes_connections(const core::TcpAddress& address, core::Deadline deadline);
+
 // Whether its host says that nobody listens there; false, too, if it says nothing.
 bool is_refused(const core::TcpAddress& address, core::Deadline deadline);
 

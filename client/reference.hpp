@@ -22,7 +22,13 @@ SessionPtr session_of(const core::ReferencePtr& reference, core::Deadline deadli
 
 // A reference for a token that somebody wrote: until it is used it keeps nothing alive, and nothing
 // is dialled.
-core::ReferencePtr unclaimed(core::Token token);
+// `by`: the session that it came by, on whose terms its manager is dialled (ConnectOptions::allow);
+// null: it came by none.
+core::ReferencePtr unclaimed(core::Token token, const Session* by = nullptr);
+
+// Likewise for a token of this program that is to be claimed within its lease, although the thread
+// that has it must not wait for its manager: another one does, unless its first use comes before.
+core::ReferencePtr claimed_soon(core::Token token);
 
 // In a child of a plain fork(): ends one hold that the calling thread had of this lock at the fork.
 // It is the parent's, which goes on holding it, so that here there is nothing to unlock. False:

@@ -1,5 +1,6 @@
 #include <steward/client/ring.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <string_view>
@@ -14,8 +15,8 @@
 namespace steward::detail::client {
 namespace {
 
-// A ring that was not to be had for now is asked for again after this time.
-constexpr std::chrono::seconds kRingAgain{1};
+// How long the pauses between questions for a ring that is not to be had for now grow.
+constexpr std::chrono::seconds kRingAgainMax{64};
 
 bool told_to_use_zmq() {
   const char* transport = std::getenv("STEWARD_TRANSPORT");
@@ -37,7 +38,7 @@ ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const 
   if (told_to_use_zmq()) return Road::general;
   const auto address = control_of(*session_);
   if (!address) return Road::general;
-  const core::Deadline patience = core::deadline_after(session_->options().timeout);
+  const core::Deadline patience = core::deadline_after(session_->terms()->timeout);
   const bool callers = deadline && (!patience || *deadline < *patience);
   try {
     shm::UniqueFd memory = request_ring(*address, token_.object, callers ? deadline : patience);
@@ -45,9 +46,12 @@ ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const 
     ring_ = shm::SharedQueue::open(std::move(memory));
     return Road::ring;
   } catch (const Error&) {
-    // No descriptor is left, or the manager is slow: that may pass. Until then the general road is
-    // there, and will say so if the queue or the manager is gone.
-    if (!callers || !has_passed(deadline)) ask_again_at_ = now() + kRingAgain;
+    // No descriptor or memory is left, here or there, or the manager is slow: that may pass. Until
+    // then the general road is there, and will say so if the queue or the manager is gone.
+    if (!callers || !has_passed(deadline)) {
+      ask_again_at_ = now() + ask_again_in_;
+      ask_again_in_ = std::min(2 * ask_again_in_, core::Duration(kRingAgainMax));
+    }
     return Road::unknown;
   }
 }

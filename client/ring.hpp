@@ -4,7 +4,8 @@
 //
 //   client -> manager   [1, "ring", object]
 //   manager -> client   [1, "ring", maxsize]   and the memfd of the queue
-//                       [1, nil, reason]       refused; the general road it is
+//                       [1, nil, reason]       refused for now; meanwhile the general road it is
+//                       [1, nil, reason, true] refused for good
 #pragma once
 
 #include <string>
@@ -25,8 +26,8 @@ namespace steward::detail::client {
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline);
 
 // The memfd of the queue's ring from the manager behind this control socket; empty if the manager
-// refuses. Throws Disconnected, AuthenticationError as connect request(), Overloaded if no
-// descriptor is left.
+// refuses for good. Throws Overloaded if it refuses for now, or no descriptor is left here;
+// Disconnected, AuthenticationError as connect_control().
 shm::UniqueFd request_ring(const IpcAddress& address, core::ObjectId object,
                            core::Deadline deadline);
 

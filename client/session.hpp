@@ -9,12 +9,14 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <steward/client/options.hpp>
 #include <steward/client/session/completion.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/token.hpp>
+#include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
 
@@ -29,11 +31,17 @@ enum class Effect : std::uint8_t {
   offer,   // puts something in (put_for): only the server's word makes it "not done"
 };
 
+class Receipt;
+
 struct CallOptions {
   Effect effect = Effect::change;
   core::Deadline deadline = std::nullopt;
-  // Send an ack before the caller sees the result (a queue's items).
+  // Of a take: send an ack before the caller sees the result. Until the manager has that, it keeps
+  // what it handed over, for somebody else if this process dies.
   bool confirm = false;
+  // Of a take by call(): where the receipt for its result goes. The caller sends the ack by it, or
+  // does not.
+  Receipt* receipt = nullptr;
   // What the caller is told in error texts: "list#3.pop".
   std::string_view object_type = {};
   // A waiting call ends as at its deadline, with Interrupted, when a stop is requested.
@@ -41,6 +49,7 @@ struct CallOptions {
 };
 
 class Waiter;
+struct Terms;
 
 // Thread safety: everything may be called from any thread; after a fork, a child's calls go to a
 // session of its own (see state.hpp), never here. Ownership: held by shared_ptr by the references
@@ -66,6 +75,11 @@ class Session : public std::enable_shared_from_this<Session> {
   // Ends a call that was started here as its deadline would, if it has not ended. When this
   // returns, nothing is told to the completion any more.
   virtual void cancel(Completion& completion) noexcept = 0;
+  // For Receipt. A take's result was kept, or goes back as if the call had been cancelled. Waits
+  // for nothing.
+  virtual void settle(const Unsettled& take, bool kept) noexcept {
+    static_cast<void>(take), static_cast<void>(kept);
+  }
   // What such a completion has received as call() gives it.
   static std::optional<std::string> result(Outcome outcome, Effect effect, const CallLabel& label);
   // Waits until the waiter is finished; false: the deadline passed before. Throws as call().
@@ -83,6 +97,12 @@ class Session : public std::enable_shared_from_this<Session> {
   // The rules for handles inside arguments to, and results from, this session's manager: install
   // with core::TravelScope around packing arguments and unpacking results.
   virtual core::Travel& travel() = 0;
+  // What travel() writes for a reference, with a deadline for managers that must be asked. Throws
+  // as call(), StaleHandle if the object is gone.
+  virtual core::Token outgoing(const core::Reference& reference, core::Deadline deadline) {
+    static_cast<void>(deadline);
+    return travel().outgoing(reference);
+  }
   // What this thread has packed under it is not sent: lets go of what was claimed for that.
   virtual void drop_arguments() noexcept = 0;
 
@@ -105,6 +125,8 @@ class Session : public std::enable_shared_from_this<Session> {
   virtual pid_t server_pid() const = 0;
   // Whether that process is known to have ended.
   virtual bool manager_has_ended() const { return false; }
+  // On what terms it was made.
+  virtual std::shared_ptr<const Terms> terms() const { return nullptr; }
   // The session that stands for this one in this process: in a forked child, one of its own.
   virtual std::shared_ptr<Session> in_this_process() { return shared_from_this(); }
   // A number for the calling thread: small, per process, never reused.
@@ -132,5 +154,34 @@ class Session : public std::enable_shared_from_this<Session> {
 };
 
 using SessionPtr = std::shared_ptr<Session>;
+
+// What a take has handed over: its caller's once he says so, who may find first that he cannot use
+// it. Without that word it goes back. Not for more than one thread.
+class Receipt {
+ public:
+  Receipt() = default;
+  Receipt(SessionPtr session, const Unsettled& take) : session_(std::move(session)), take_(take) {}
+  Receipt(Receipt&& other) noexcept
+      : session_(std::exchange(other.session_, nullptr)), take_(other.take_) {}
+  Receipt& operator=(Receipt&& other) noexcept {
+    if (this == &other) return *this;
+    settle(false);
+    session_ = std::exchange(other.session_, nullptr);
+    take_ = other.take_;
+    return *this;
+  }
+  ~Receipt() { settle(false); }
+
+  // The manager hears so before this returns, if it can be reached.
+  void keep() noexcept { settle(true); }
+
+ private:
+  void settle(bool kept) noexcept {
+    if (const SessionPtr session = std::exchange(session_, nullptr)) session->settle(take_, kept);
+  }
+
+  SessionPtr session_;  // null: there is nothing to settle
+  Unsettled take_;
+};
 
 }  // namespace steward::detail::client

@@ -15,6 +15,8 @@ namespace steward::detail::client {
 namespace {
 
 constexpr std::size_t kIdleSessions = 4;
+// Others wait behind it, whose leases are a minute.
+constexpr std::chrono::seconds kClaimPatience{10};
 
 }  // namespace
 
@@ -37,8 +39,18 @@ State* State::first() {
 State& State::current() { return *slot().load(std::memory_order_acquire); }
 
 core::ThreadNumber Session::thread_number() {
+  // Apart from what sees the thread's end: destructors of others may ask after that.
   thread_local const core::ThreadNumber number = State::current().next_thread_number();
+  struct End {
+    ~End() { State::current().thread_ended(number); }
+  };
+  thread_local const End end;
   return number;
+}
+
+void State::thread_ended(core::ThreadNumber thread) noexcept {
+  const std::lock_guard lock(mutex_);
+  for (SessionDriver* session : enrolled_) session->thread_ended(thread);
 }
 
 // --- fork: everything of ours is at rest meanwhile. No lock here is ever held for long.
@@ -171,6 +183,18 @@ State::SessionDriverPtr State::find(const core::Incarnation& incarnation) {
   return known != by_incarnation_.end() && known->second->usable() ? known->second : nullptr;
 }
 
+bool State::everybody_allows(const std::string& address) {
+  std::vector<SessionDriverPtr> sessions;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [incarnation, session] : by_incarnation_) sessions.push_back(session);
+  }
+  return std::ranges::all_of(sessions, [&](const SessionDriverPtr& session) {
+    const auto& allow = session->terms()->allow;
+    return !allow || allow(address);
+  });
+}
+
 void State::forget(const SessionDriver& session) noexcept {
   SessionDriverPtr forgotten;  // let go after the lock
   const std::lock_guard lock(mutex_);
@@ -231,6 +255,43 @@ core::ReferencePtr State::note_claim(const Claimable& reference, core::Reference
   const std::lock_guard lock(mutex_);
   if (reference.claimed_ == nullptr) reference.claimed_ = std::move(claimed);
   return reference.claimed_;
+}
+
+void State::claim_soon(core::ReferencePtr reference) noexcept try {
+  const core::Incarnation manager = reference->token().incarnation;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto [queue, first] = to_claim_.try_emplace(manager);
+    queue->second.push_back(std::move(reference));
+    if (!first) return;
+  }
+  try {
+    run_in_background("steward-claim", [this, manager] { claim_all(manager); });
+  } catch (const std::exception&) {
+    std::deque<core::ReferencePtr> left;  // let go after the lock
+    const std::lock_guard lock(mutex_);
+    left = std::move(to_claim_.extract(manager).mapped());
+  }
+} catch (const std::bad_alloc&) {
+}
+
+// What nobody refers to any more is claimed as well, and dropped: its lease is over then.
+void State::claim_all(const core::Incarnation& manager) {
+  for (;;) {
+    core::ReferencePtr next;
+    {
+      const std::lock_guard lock(mutex_);
+      std::deque<core::ReferencePtr>& queue = to_claim_[manager];
+      if (queue.empty() || at_exit()) return static_cast<void>(to_claim_.erase(manager));
+      next = std::move(queue.front());
+      queue.pop_front();
+    }
+    try {
+      session_of(next, now() + kClaimPatience);
+    } catch (const std::exception&) {
+      // Whoever uses it tries again, and is told.
+    }
+  }
 }
 
 // --- the end

@@ -44,8 +44,10 @@ class State {
   SessionDriverPtr find(const core::Incarnation& incarnation);
   // The session with this manager, made if need be.
   SessionPtr session_for(const core::Incarnation& incarnation,
-                         const std::vector<std::string>& addresses, const ConnectOptions& options,
+                         const std::vector<std::string>& addresses, const TermsPtr& terms,
                          core::Deadline deadline = {});
+  // Whether ConnectOptions::allow of every session of this process does.
+  bool everybody_allows(const std::string& address);
   // It is not given to anybody any more.
   void forget(const SessionDriver& session) noexcept;
   // No reference of it is left. A few such sessions stay, for those who come back soon; if nobody
@@ -59,6 +61,10 @@ class State {
   core::ReferencePtr claimed(const Claimable& reference);
   // Two threads may claim at once: returns the one that counts.
   core::ReferencePtr note_claim(const Claimable& reference, core::ReferencePtr claimed);
+
+  // Claims it on a thread that ends by itself, one for each manager. Without memory or threads the
+  // reference is claimed at its first use.
+  void claim_soon(core::ReferencePtr reference) noexcept;
 
   // All that exist, found by the above or not: what a fork must take care of.
   void enroll(SessionDriver& session);
@@ -82,6 +88,8 @@ class State {
   void set_interrupt_check(InterruptCheck check) { interrupt_check_ = check; }
 
   core::ThreadNumber next_thread_number() { return ++last_thread_; }
+  // Tells all sessions.
+  void thread_ended(core::ThreadNumber thread) noexcept;
 
   // Says goodbye to all managers and waits for their answers, `wait` in all.
   void end_all(core::Duration wait);
@@ -102,6 +110,7 @@ class State {
   static void after_fork_in_child();
   void register_exit_handler();
   SessionDriverPtr settle(const std::string& address, SessionDriverPtr made);
+  void claim_all(const core::Incarnation& manager);
   std::shared_ptr<Attempt> attempt(const std::string& address, core::Deadline deadline,
                                    SessionDriverPtr& known);
 
@@ -120,6 +129,7 @@ class State {
   std::vector<SessionDriver*> enrolled_;
   Dialer dialer_;
   std::vector<SessionDriver::Abandoned> abandoned_;  // by forked children; in their copies
+  std::map<core::Incarnation, std::deque<core::ReferencePtr>> to_claim_;  // where a thread does so
   bool exit_handler_ = false;
 };
 

@@ -1,6 +1,8 @@
 #include <steward/client/unix_socket.hpp>
 
 #include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -11,6 +13,19 @@
 #include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::detail::client {
+
+namespace {
+
+// Who made the socket is asked at the other end of a connection. Where there is none, because those
+// that wait to be accepted are as many as may wait, that user could keep others waiting.
+void check_owner(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || status.st_uid == ::geteuid()) return;
+  throw AuthenticationError("the socket at " + path + " belongs to user " +
+                            std::to_string(status.st_uid) + ", not to this one");
+}
+
+}  // namespace
 
 std::optional<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
@@ -35,8 +50,10 @@ shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline dea
     }
     error = errno;
     if (error == EINTR) continue;
-    // Somebody is there, but many connect request at once. There is nothing to poll for.
-    if (error != EAGAIN || has_passed(deadline)) return {};
+    // Somebody is there, but many connect at once. There is nothing to poll for.
+    if (error != EAGAIN) return {};
+    check_owner(path);
+    if (has_passed(deadline)) return {};
     ::poll(nullptr, 0, 2);
   }
 }

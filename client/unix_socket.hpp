@@ -16,8 +16,8 @@ namespace steward::detail::client {
 std::optional<sockaddr_un> unix_address(const std::string& path);
 
 // A non-blocking socket of this type (SOCK_STREAM, ...), connected to the one at this path; while
-// very many connect request there, until the deadline. Empty: `error` says why not. Throws
-// Overloaded if there is no descriptor for it.
+// very many connect there, until the deadline. Empty: `error` says why not. Throws Overloaded if
+// there is no descriptor for it, AuthenticationError if it would have to wait for another user.
 shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline deadline, int& error);
 
 // Whom the kernel names on the other side: of a connected socket, who connected or listened.

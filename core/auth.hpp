@@ -29,6 +29,19 @@ void erase(void* bytes, std::size_t count) noexcept;
 // Likewise a text, which is empty afterwards.
 void erase(std::string& text) noexcept;
 
+// Erases a text at the end of a scope, however that is left. The text outlives it, and is not moved
+// away meanwhile.
+class ErasedAtEnd {
+ public:
+  explicit ErasedAtEnd(std::string& text) : text_(text) {}
+  ErasedAtEnd(const ErasedAtEnd&) = delete;
+  ErasedAtEnd& operator=(const ErasedAtEnd&) = delete;
+  ~ErasedAtEnd() { erase(text_); }
+
+ private:
+  std::string& text_;
+};
+
 // Bytes that are erased when they go.
 template <std::size_t kCount>
 struct SecretBytes : std::array<std::uint8_t, kCount> {

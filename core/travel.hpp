@@ -3,10 +3,13 @@
 // process argument each have their own rules; codecs ask the Travel in charge.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <string_view>
 #include <utility>
 
+#include <steward/core/clock.hpp>
 #include <steward/core/reader.hpp>
 #include <steward/core/token.hpp>
 
@@ -16,11 +19,22 @@ class Value;
 
 namespace detail::core {
 
+// When a proxy that is decoded of a plain reference claims its object.
+struct Claiming {
+  enum class When : std::uint8_t {
+    at_once,  // by the thread that decodes, which has until the deadline; then soon
+    soon,     // by another thread, so that nobody waits: the handle carries a lease
+  };
+  When when = When::at_once;
+  Deadline deadline = {};
+};
+
 class Travel {
  public:
   virtual ~Travel() = default;
   virtual Token outgoing(const Reference& reference) = 0;
   virtual ReferencePtr incoming(Token token) = 0;
+  virtual Claiming claiming() const { return {}; }
 };
 
 // Puts `travel` in charge of everything that this thread packs and unpacks until the scope ends,
@@ -39,6 +53,17 @@ class TravelScope {
 // This thread's innermost scope; without one, a Travel that writes Reference::outgoing() and reads
 // plain references that keep nothing alive.
 Travel& current_travel();
+
+// For what another process of the program has said and does not hold any longer: handles become
+// plain references, whose proxies are claimed soon.
+class LeasedTravel final : public Travel {
+ public:
+  Token outgoing(const Reference& reference) override { return reference.outgoing(); }
+  ReferencePtr incoming(Token token) override {
+    return std::make_shared<const Reference>(std::move(token));
+  }
+  Claiming claiming() const override { return {Claiming::When::soon, {}}; }
+};
 
 // The reference that a handle becomes by current_travel(). Throws BadCall unless the extension is a
 // handle of an object of this type: a token of a list does not become a Lock.

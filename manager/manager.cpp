@@ -3,13 +3,14 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <memory>
 #include <optional>
-
 #include <utility>
 
 #include <steward/client/grants.hpp>
 #include <steward/client/reachable.hpp>
 #include <steward/client/reference.hpp>
+#include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/tcp_address.hpp>
 #include <steward/core/writer.hpp>
@@ -92,10 +93,14 @@ void Manager::Impl::end_server() noexcept {
   }
 }
 
+Manager::Manager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Manager::Manager() : Manager(detail::manager::Types()) {}
 Manager::Manager(ManagerOptions options) : Manager(detail::manager::Types(), std::move(options)) {}
 Manager::Manager(detail::manager::Types, ManagerOptions options)
-    : impl_(std::make_unique<Impl>(options)) {}
+    : Manager([&options] {
+        const detail::core::ErasedAtEnd key(options.key);  // this copy is nobody's any more
+        return std::make_unique<Impl>(options);
+      }()) {}
 Manager::Manager(detail::client::SessionPtr session, std::string address)
     : impl_(std::make_unique<Impl>(std::move(session), std::move(address))) {}
 Manager::Manager(Manager&&) noexcept = default;

@@ -26,19 +26,22 @@ struct Orders {
   std::string key;
   core::Limits limits;
   MSGPACK_DEFINE(address, key, limits)
-
-  ManagerOptions options() const { return {.address = address, .key = key, .limits = limits}; }
 };
+
+// As a string grows it leaves copies of itself behind.
+constexpr std::size_t kOrdersBytes = 4096;
 
 // In the new process.
 void serve_owner(process::ChildContext& context, std::string_view arguments) {
   // SIGINT is the owner's: a Ctrl-C must not take the objects from under it.
   const BlockedSignals termination({SIGTERM});
-  auto orders = core::unpack<Orders>(arguments);
-  ManagerOptions options = orders.options();
-  const auto server = start_server(options);
-  core::erase(orders.key);
-  core::erase(options.key);
+  const auto server = [&] {
+    auto orders = core::unpack<Orders>(arguments);
+    ManagerOptions options{.address = orders.address, .key = {}, .limits = orders.limits};
+    options.key.swap(orders.key);
+    const core::ErasedAtEnd key(options.key);
+    return start_server(options);
+  }();
   server->end_with(termination.fd());
   server->end_with(context.owner_pidfd());
   context.confirm(core::packed(server->addresses()));
@@ -49,12 +52,17 @@ process::Child launch_server(const ManagerOptions& options) {
   check_options(options);
   process::Launch order;
   order.entry = serve_owner;
-  order.arguments = core::packed(Orders{options.address, options.key, options.limits});
+  const core::ErasedAtEnd erased(order.arguments);
+  order.arguments.reserve(kOrdersBytes);
+  {
+    Orders orders{options.address, options.key, options.limits};
+    const core::ErasedAtEnd key(orders.key);
+    core::pack(order.arguments, orders);
+  }
   order.name = "Manager";
   order.server = true;
   try {
     process::Child server = process::launch(order);
-    core::erase(order.arguments);
     warn_if_open(options);
     return server;
   } catch (const std::system_error& error) {

@@ -5,6 +5,7 @@
 
 #include <steward/client/address.hpp>
 #include <steward/client/names.hpp>
+#include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/threads_allowed.hpp>
 #include <steward/shm/socket_path.hpp>
@@ -50,7 +51,9 @@ std::string taken(const std::string& socket) {
 
 void check_options(const ManagerOptions& options) {
   control_of(options);
-  server::check_entrance(entrance_of(options));
+  server::RemoteEntrance entrance = entrance_of(options);
+  const core::ErasedAtEnd key(entrance.key);
+  server::check_entrance(entrance);
   core::check_limits(options.limits);
 }
 

@@ -36,6 +36,10 @@ PassedFd listening_at(const core::TcpAddress& address) {
   int error = 0;
   auto socket = PassedFd::opened_here_alone([&] {
     shm::UniqueFd made(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!made) {
+      error = errno;
+      return -1;
+    }
     const int yes = 1;
     const int no = 0;
     // Connections of an earlier Listener do not keep the port; another Listener does.
@@ -43,7 +47,7 @@ PassedFd listening_at(const core::TcpAddress& address) {
     if (numbers.host == "[::]") {
       ::setsockopt(made.get(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
     }
-    if (made && ::bind(made.get(), found->ai_addr, found->ai_addrlen) == 0 &&
+    if (::bind(made.get(), found->ai_addr, found->ai_addrlen) == 0 &&
         ::listen(made.get(), SOMAXCONN) == 0) {
       return made.release();
     }

@@ -13,6 +13,7 @@
 #include <steward/core/auth.hpp>
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/pipe/arriving.hpp>
 #include <steward/pipe/message_stream.hpp>
 #include <steward/pipe/tcp_stream.hpp>
 #include <steward/process/passed_fd.hpp>
@@ -27,9 +28,10 @@ struct ConnectionAccess;
 
 // What one side sends, the other receives, in order and whole: from `pipe<T>()`, from a Listener or
 // from connect(). T is whatever can travel; proxies inside stand for their objects on the other
-// side too, who should receive them within a minute (detail::core::Limits::claim_lease). Both sides
-// must mean the same T: a message that is none throws BadCall and is gone, the next one may be
-// right.
+// side too, who should receive them within a minute (detail::core::Limits::claim_lease), and from a
+// Listener or through connect() use each for the first time within it: nothing is dialled before
+// (see ConnectOptions::allow). Both sides must mean the same T: a message that is none throws
+// BadCall and is gone, the next one may be right.
 //
 // recv waits, try_recv does not, recv_for waits that long; the last two give nullopt where nothing
 // has come. What has come in part stays for the next call. When the other side has closed, or its
@@ -82,7 +84,10 @@ class Connection {
     stream_->send(socket, message);
   }
 
-  T recv() { return read(recv_bytes()); }
+  T recv() {
+    const int socket = fd();
+    return read(socket, *stream_->receive(socket, std::nullopt), std::nullopt);
+  }
   std::optional<T> try_recv() { return recv_until(now()); }
   template <class Rep, class Period>
   std::optional<T> recv_for(std::chrono::duration<Rep, Period> wait) {
@@ -177,14 +182,16 @@ class Connection {
     const int socket = fd();
     const std::optional<std::string> message = stream_->receive(socket, deadline);
     if (!message) return std::nullopt;
-    return read(*message);
+    return read(socket, *message, deadline);
   }
   bool poll_until(detail::core::Deadline deadline) const {
     const int socket = fd();
     return stream_->poll(socket, deadline);
   }
-  static T read(const std::string& message) {
+  static T read(int socket, const std::string& message, detail::core::Deadline deadline) {
     try {
+      detail::pipe::Arriving arriving(socket, deadline);
+      const detail::core::TravelScope scope(arriving);
       return detail::core::unpack<T>(message);
     } catch (const BadCall& error) {
       throw BadCall(std::string("Connection.recv: ") + error.what());

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <steward/core/future_state.hpp>
+#include <steward/core/travel.hpp>
 #include <steward/pool/job.hpp>
 #include <steward/pool/calls.hpp>
 #include <steward/pool/messages.hpp>
@@ -32,6 +33,9 @@ std::exception_ptr unreadable_result(const char* why);
 template <class R, class Got, class Failed>
 void each_result(std::size_t first, std::size_t count, MessageReader& in, Got&& got,
                  Failed&& failed) {
+  // Whoever decodes reads the results of all: none of them is to keep the others waiting.
+  core::LeasedTravel leased;
+  const core::TravelScope scope(leased);
   for (std::size_t i = first; i < first + count; ++i) {
     try {
       if (in.number<CallEnd>() == CallEnd::returned) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
@@ -114,9 +115,11 @@ void send_request(int connection, const Request& request, int channel, Encoding 
   const std::string head = encode_head(request);
   std::vector<int> fds{channel};
   std::string message(sizeof header, '\0');
+  const core::ErasedAtEnd erased(message);
   shm::UniqueFd memory;
   const bool small = head.size() + request.arguments.size() <= kInlineBytes;
   if (small && encoding == Encoding::by_size) {
+    message.reserve(sizeof header + head.size() + request.arguments.size());
     message += head;
     message += request.arguments;
   } else {
@@ -169,6 +172,7 @@ std::optional<IncomingRequest> receive_request(int connection) {
   auto received = shm::receive_with_fds(connection, sizeof header + kInlineBytes);
   if (!received.message) return std::nullopt;
   shm::FdMessage& message = *received.message;
+  const core::ErasedAtEnd erased(message.bytes);
   if (message.bytes.size() < sizeof header || !received.sender) {
     throw BadCall("a request to start a process is cut");
   }

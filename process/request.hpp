@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <steward/core/auth.hpp>
 #include <steward/process/descriptors.hpp>
 #include <steward/process/info.hpp>
 #include <steward/process/inheritance.hpp>
@@ -38,7 +39,13 @@ struct SignalRequest {
 
 // As the process server receives it: it looks at no more than the first three, the rest is the new
 // process's.
+// What they say may be secret: it is erased when they go.
 struct IncomingRequest {
+  IncomingRequest() = default;
+  IncomingRequest(IncomingRequest&&) = default;
+  IncomingRequest& operator=(IncomingRequest&&) = default;
+  ~IncomingRequest() { core::erase(bytes); }
+
   Starter starter;
   bool server = false;
   bool hang_up_ignored = false;  // SIGHUP, by the starter
@@ -76,6 +83,9 @@ class RequestBytes {
  public:
   RequestBytes() = default;
   explicit RequestBytes(IncomingRequest& request);
+  RequestBytes(RequestBytes&&) = default;
+  RequestBytes& operator=(RequestBytes&&) = default;
+  ~RequestBytes() { core::erase(inline_); }
   Request decode() const;  // throws BadCall
 
  private:

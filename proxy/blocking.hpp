@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <steward/client/grants.hpp>
+#include <steward/client/waiting.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/proxy/arguments.hpp>
 #include <steward/proxy/results.hpp>
@@ -37,10 +38,13 @@ class Blocking : public Target {
   template <class Reading, class... A>
   typename Reading::Result read_as(const Reading& reading, const Method& method,
                                    const A&... arguments) const {
-    const client::SessionPtr with = session(method);
-    const std::string packed = pack(*with, method, arguments...);
-    const std::optional<std::string> reply = Target::call(*with, method, packed);
-    return unpack(reading, *with, method, reply);
+    const core::Deadline limit = deadline();
+    const client::SessionPtr with = session(method, limit);
+    const std::string packed = pack(*with, method, limit, arguments...);
+    client::Receipt receipt;
+    const std::optional<std::string> reply =
+        Target::call(*with, method, limit, packed, receipt);
+    return unpack(reading, *with, method, reply, receipt);
   }
 
   template <class T>
@@ -51,8 +55,9 @@ class Blocking : public Target {
 
  private:
   template <class... A>
-  std::string pack(client::Session& with, const Method& method, const A&... arguments) const {
-    const client::ArgumentScope scope(with);
+  std::string pack(client::Session& with, const Method& method, core::Deadline limit,
+                   const A&... arguments) const {
+    const client::ArgumentScope scope(with, client::earliest(limit, method.until));
     std::string packed;
     try {
       write_arguments(packed, arguments...);
@@ -65,7 +70,8 @@ class Blocking : public Target {
   template <class Reading>
   typename Reading::Result unpack(const Reading& reading, client::Session& with,
                                   const Method& method,
-                                  const std::optional<std::string>& reply) const {
+                                  const std::optional<std::string>& reply,
+                                  client::Receipt& receipt) const {
     const std::string_view result = reply ? std::string_view(*reply) : std::string_view();
     client::ResultScope scope(with, result);
     const Reply read{with, object(), reply.has_value(), result};
@@ -73,9 +79,11 @@ class Blocking : public Target {
       if constexpr (std::is_void_v<typename Reading::Result>) {
         reading(read);
         scope.done();
+        receipt.keep();
       } else {
         auto result = reading(read);
         scope.done();
+        receipt.keep();
         return result;
       }
     } catch (...) {

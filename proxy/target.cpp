@@ -16,7 +16,17 @@ core::ReferencePtr owned(core::ReferencePtr reference) {
   // Derived classes own; the base is a bare token.
   const core::Reference& pointee = *reference;
   if (typeid(pointee) != typeid(core::Reference)) return reference;
-  return client::open_token(pointee.token());
+  const auto [when, deadline] = core::current_travel().claiming();
+  if (when == core::Claiming::When::soon || client::has_passed(deadline)) {
+    return client::claimed_soon(pointee.token());
+  }
+  try {
+    return client::open_token(pointee.token(), {}, deadline);
+  } catch (const Error&) {
+    // What came beside it is not to be lost because its manager is slow.
+    if (!client::has_passed(deadline)) throw;
+  }
+  return client::claimed_soon(pointee.token());
 }
 
 std::string Target::name(const Method& method) const {
@@ -24,9 +34,9 @@ std::string Target::name(const Method& method) const {
   return fmt::format("{}.{}", object, method.name);
 }
 
-client::SessionPtr Target::session(const Method& method) const {
+client::SessionPtr Target::session(const Method& method, core::Deadline limit) const {
   if (!reference_) throw StaleHandle(name(method) + ": the proxy is empty");
-  const core::Deadline until = client::earliest(deadline(), method.until);
+  const core::Deadline until = client::earliest(limit, method.until);
   try {
     return client::session_of(reference_, until);
   } catch (const Disconnected&) {
@@ -38,13 +48,13 @@ client::SessionPtr Target::session(const Method& method) const {
 }
 
 std::optional<std::string> Target::call(client::Session& session, const Method& method,
-                                        std::string_view arguments) const {
-  const core::Deadline limit = deadline();
+                                        core::Deadline limit, std::string_view arguments,
+                                        client::Receipt& receipt) const {
   const bool limit_first = limit && (!method.until || *limit < *method.until);
   client::CallOptions options;
   options.effect = method.effect;
   options.deadline = limit_first ? limit : method.until;
-  options.confirm = method.confirm;
+  if (method.confirm) options.receipt = &receipt;
   options.object_type = reference_->token().type;
   std::optional<std::string> reply = session.call(object(), method.name, arguments, options);
   if (!reply && (limit_first || !method.timed)) throw timed_out(method);

@@ -18,7 +18,7 @@ namespace steward::detail::proxy {
 struct Method {
   std::string_view name;
   client::Effect effect = client::Effect::change;
-  bool confirm = false;  // tell the manager that the result has arrived, before the caller sees it
+  bool confirm = false;  // the manager keeps the result until it is told that it can be used
   bool timed = false;    // a timed form: not done by `until` is a result, not an error
   core::Deadline until = std::nullopt;
 };
@@ -39,9 +39,9 @@ Method within(std::chrono::duration<Rep, Period> wait, Method method) {
 }
 
 // This reference, or one that this process owns for its object: what came from another process of
-// the program, as a plain token, is claimed at once, since its sender may let go of it then. (A
-// handle in a result of a manager is claimed at its first use: see client::unclaimed.) Throws
-// StaleHandle, Disconnected.
+// the program, as a plain token, is claimed at once or soon, since its sender may let go of it (see
+// core::Claiming). (A handle that a manager or a stranger has said is claimed at its first use: see
+// client::unclaimed.) Throws StaleHandle, Disconnected.
 core::ReferencePtr owned(core::ReferencePtr reference);
 
 // A value. Thread safety: as std::shared_ptr; calls may be made from any thread.
@@ -71,14 +71,18 @@ class Target {
     return timeout_ ? core::deadline_after(*timeout_) : std::nullopt;
   }
 
-  // The call under all proxies. `arguments` is a MessagePack array, encoded under session.travel().
-  // nullopt: a timed form was not done in its own time. Throws as client::Session::call.
+  // The call under all proxies, which has until `limit` (as deadline()) or the method's own time.
+  // `arguments` is a MessagePack array, encoded under session.travel(). nullopt: a timed form was
+  // not done in its own time. What a method takes is the caller's once he keeps the receipt. Throws
+  // as client::Session::call.
   std::optional<std::string> call(client::Session& session, const Method& method,
-                                  std::string_view arguments) const;
+                                  core::Deadline limit, std::string_view arguments,
+                                  client::Receipt& receipt) const;
 
   // The session that calls go through. Throws StaleHandle if the proxy is empty or its object is
-  // gone, Disconnected.
-  client::SessionPtr session(const Method& method) const;
+  // gone, Disconnected, TimeoutError.
+  client::SessionPtr session(const Method& method) const { return session(method, deadline()); }
+  client::SessionPtr session(const Method& method, core::Deadline limit) const;
 
   // "list#3.pop": how error texts name a call.
   std::string name(const Method& method) const;

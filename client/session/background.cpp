@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <exception>
 #include <system_error>
 #include <utility>
 
@@ -15,7 +16,13 @@ namespace steward::detail::client {
 
 void run_in_background(const char* name, std::function<void()> run) {
   try {
-    core::start_own_thread(name, std::move(run)).detach();
+    core::start_own_thread(name, [run = std::move(run)] {
+      try {
+        run();
+      } catch (const std::exception&) {
+        // Memory ended. Nobody waits for this, and whoever wants the same meets the same.
+      }
+    }).detach();
   } catch (const std::system_error&) {
     throw Overloaded("no thread is left for a session");
   }

@@ -10,8 +10,8 @@
 
 namespace steward::detail::client {
 
-// Runs it on a thread of this name (see core::start_own_thread). It must not throw. Throws
-// Overloaded if no thread is left.
+// Runs it on a thread of this name (see core::start_own_thread). What it throws ends it and nothing
+// else. Throws Overloaded if no thread is left.
 void run_in_background(const char* name, std::function<void()> run);
 
 // Ends a background thread that comes back now and then. Shared by the thread and who stops it.

@@ -77,7 +77,7 @@ std::unique_ptr<PendingCall> CallTable::take_out(PendingCall& call) {
 
 void CallTable::remove(PendingCall& call) noexcept {
   // A take is confirmed by an ack of its own, when its caller has it.
-  if (call.effect != Effect::take) note_complete(call.seq);
+  if (call.effect != Effect::take && !call.settled_later) note_complete(call.seq);
   discard(take_out(call));
 }
 
@@ -99,6 +99,7 @@ void CallTable::prove(core::Seq seq) {
   while (!acks_.empty() && acks_.front().before <= seq) acks_.pop_front();
   while (!cancels_.empty() && cancels_.front().before <= seq) {
     std::erase(abandoned_, cancels_.front().seq);
+    std::erase(handed_back_, cancels_.front().seq);
     cancels_.pop_front();
   }
 }
@@ -107,7 +108,9 @@ core::Seq CallTable::first_incomplete() const {
   core::Seq first = next_seq_;
   if (!calls_.empty()) first = std::min(first, calls_.front()->seq);
   if (!posts_.empty()) first = std::min(first, posts_.front()->seq);
-  if (!abandoned_.empty()) first = std::min(first, std::ranges::min(abandoned_));
+  for (const auto* open : {&abandoned_, &unsettled_, &handed_back_}) {
+    if (!open->empty()) first = std::min(first, std::ranges::min(*open));
+  }
   return first;
 }
 
@@ -117,10 +120,28 @@ std::vector<core::Seq> CallTable::seqs(const std::deque<Note>& notes) {
   return seqs;
 }
 
+void CallTable::forsake(core::Seq seq) {
+  abandoned_.push_back(seq);
+  note_cancel(seq);
+}
+
 void CallTable::abandon(PendingCall& call) {
-  note_cancel(call.seq);
-  abandoned_.push_back(call.seq);
+  forsake(call.seq);
   discard(take_out(call));
+}
+
+bool CallTable::settle(const Unsettled& take, bool kept) {
+  const auto at = std::ranges::find(unsettled_, take.seq);
+  if (take.epoch != epoch_ || at == unsettled_.end()) return false;
+  if (kept) {
+    unsettled_.erase(at);  // which confirms it, too, with the next call
+    note_ack(take.seq);
+  } else {
+    handed_back_.push_back(take.seq);
+    unsettled_.erase(at);
+    note_cancel(take.seq);
+  }
+  return true;
 }
 
 void CallTable::drop_cancelled() {
@@ -162,7 +183,10 @@ std::vector<std::unique_ptr<PendingCall>> CallTable::restart() {
   acks_.clear();
   cancels_.clear();
   abandoned_.clear();
+  unsettled_.clear();
+  handed_back_.clear();
   complete_.clear();
+  ++epoch_;
   next_seq_ = 1;
   return all;
 }

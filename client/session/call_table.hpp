@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <steward/client/session.hpp>
+#include <steward/client/session/completion.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/wire.hpp>
 
@@ -28,6 +29,7 @@ struct PendingCall {
   Effect effect = Effect::change;
   bool post = false;
   bool confirm = false;     // an ack leaves before its completion is told
+  bool settled_later = false;  // an ack or a cancel leaves when its caller says so
   bool sent = false;        // the manager may have seen it
   bool cancelled = false;   // nobody waits any more
   bool unattended = false;  // nobody ever waited: an error is thrown by the thread's next call
@@ -65,10 +67,20 @@ class CallTable {
   // happens. Was it not, its cancel (noted here) ends it, and its reply may still come: until the
   // cancel is complete, the manager keeps that, and take_abandoned() knows the call.
   void abandon(PendingCall& call);
+  // Likewise one whose reply has come and was of no use; it stays in the table.
+  void forsake(core::Seq seq);
   // The connection broke: the calls that were cancelled are forsaken.
   void drop_cancelled();
   // Whether the reply of this forsaken call is news; once.
   bool take_abandoned(core::Seq seq) { return std::erase(abandoned_, seq) > 0; }
+
+  // The reply of this take has come, but is not complete before its caller's word: while it counts
+  // as incomplete the manager keeps what it handed over.
+  void note_unsettled(core::Seq seq) { unsettled_.push_back(seq); }
+  // That word: an ack or a cancel, noted here. False: it was spoken, or the call was of another
+  // session. A cancelled one stays incomplete until the cancel is complete.
+  bool settle(const Unsettled& take, bool kept);
+  std::uint64_t epoch() const { return epoch_; }
 
   // Calls that are complete although first_incomplete() has not passed them, if they are many: the
   // manager keeps their replies until it is told. Each is given once.
@@ -81,6 +93,13 @@ class CallTable {
   std::vector<core::Seq> awaited() const;
   // All in the order of their numbers, posts too.
   std::vector<PendingCall*> in_order() const;
+
+  // In no order.
+  template <class F>
+  void for_each(F use) noexcept {
+    for (const auto& call : calls_) use(*call);
+    for (const auto& call : posts_) use(*call);
+  }
 
   // Empty, for a new session: numbers begin again. Returns what was in it, in order.
   std::vector<std::unique_ptr<PendingCall>> restart();
@@ -102,6 +121,9 @@ class CallTable {
   std::deque<Note> acks_;
   std::deque<Note> cancels_;
   std::vector<core::Seq> abandoned_;
+  std::vector<core::Seq> unsettled_;
+  std::vector<core::Seq> handed_back_;  // their cancels are not complete
+  std::uint64_t epoch_ = 0;             // so many sessions were there before
   std::vector<core::Seq> complete_;  // some of them before first_incomplete()
   std::vector<std::unique_ptr<PendingCall>> spare_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include <steward/core/writer.hpp>
@@ -83,6 +84,7 @@ bool Calls::start(CallRequest& request, Completion* completion, core::Time now,
   call->effect = request.effect;
   call->post = request.post;
   call->confirm = request.confirm;
+  call->settled_later = request.settled_later;
   call->unattended = request.unattended;
   call->unlocks = request.unattended && request.method == "unlock";
   call->renews = request.renews;
@@ -169,6 +171,23 @@ void Calls::ack(core::Seq seq) {
   send(core::encode_seqs(core::Envelope::ack, {seq}));
 }
 
+Unsettled Calls::note_unsettled(core::Seq seq) {
+  table_.note_unsettled(seq);
+  return {table_.epoch(), seq};
+}
+
+void Calls::settle(const Unsettled& take, bool kept) {
+  if (!table_.settle(take, kept)) return;
+  send(core::encode_seqs(kept ? core::Envelope::ack : core::Envelope::cancel, {take.seq}));
+}
+
+void Calls::hand_back(PendingCall& call) noexcept try {
+  table_.forsake(call.seq);
+  send(core::encode_seqs(core::Envelope::cancel, {call.seq}));
+} catch (const std::bad_alloc&) {
+  // Not even for that: then it is confirmed by the next call.
+}
+
 void Calls::finish(PendingCall& call, Outcome outcome) {
   watch(call, std::nullopt);
   Completion* completion = std::exchange(call.completion, nullptr);
@@ -214,6 +233,14 @@ void Calls::abandon(Completion& completion) noexcept {
   if (call == nullptr) return;
   call->completion = nullptr;
   watch(*call, std::nullopt);
+}
+
+void Calls::thread_ended(core::ThreadNumber thread) noexcept {
+  const auto forget_errors = [thread](PendingCall& call) {
+    if (call.thread == thread) call.unattended = call.unlocks = false;
+  };
+  table_.for_each(forget_errors);
+  for (const auto& call : waiting_) forget_errors(*call);
 }
 
 void Calls::late(PendingCall& call, core::Time now) {

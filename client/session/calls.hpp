@@ -36,6 +36,7 @@ struct CallRequest {
   Effect effect = Effect::change;
   core::Deadline deadline = {};
   bool confirm = false;
+  bool settled_later = false;  // by its caller's word: see Outcome::unsettled
   bool post = false;        // no answer to a success
   bool unattended = false;  // nobody waits: an error is thrown by the thread's next call
   core::ObjectId renews = {};
@@ -68,9 +69,16 @@ class Calls {
   // The reply of call `seq` has come: posts, acks and cancels before it are complete.
   void prove(core::Seq seq);
   void ack(core::Seq seq);
+  // Its caller's word will come: see settle().
+  Unsettled note_unsettled(core::Seq seq);
+  void settle(const Unsettled& take, bool kept);
+  // There is no memory for what this take was given: it goes back.
+  void hand_back(PendingCall& call) noexcept;
   // Ends it here. Afterwards it may still be in the table, cancelled, until the manager's word.
   void cancel(Completion& completion);
   void abandon(Completion& completion) noexcept;
+  // Nobody is told of what its posts come to.
+  void thread_ended(core::ThreadNumber thread) noexcept;
   // Ends what is late.
   void tick(core::Time now);
   core::Deadline next_deadline() const;

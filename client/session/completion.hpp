@@ -9,8 +9,15 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/core/ids.hpp>
+#include <steward/core/wire.hpp>
 
 namespace steward::detail::client {
+
+// A take whose result waits for its caller's word: kept, or handed back.
+struct Unsettled {
+  std::uint64_t epoch = 0;  // numbers begin again with each session
+  core::Seq seq = 0;
+};
 
 struct Outcome {
   enum class End : std::uint8_t {
@@ -24,6 +31,7 @@ struct Outcome {
   End end = End::replied;
   core::ErrorCode code = core::ErrorCode::ok;
   std::string payload;
+  std::optional<Unsettled> unsettled = {};  // then there is no ack yet
 
   bool succeeded() const { return end == End::replied && code == core::ErrorCode::ok; }
 };

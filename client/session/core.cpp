@@ -12,11 +12,22 @@ namespace {
 
 // A read that costs its session each time is not repeated for ever.
 constexpr unsigned kRepeats = 3;
-constexpr std::size_t kThreadErrorsMax = 256;
 // So many objects are dropped by one call, and no more than its frame has room for.
 constexpr std::size_t kDropsMax = 4096;
 constexpr std::size_t kDropBytes = 20;
 constexpr std::size_t kDropFrameBytes = 100;
+
+// Whatever the manager says: three renewals fit into one lease, and neither a thread that does
+// nothing else nor the end of the clock is worth a session.
+constexpr std::chrono::milliseconds kShortestLease{100};
+constexpr std::chrono::milliseconds kLongestLease = std::chrono::hours(24);
+
+core::Duration lease_of(std::uint64_t milliseconds) {
+  if (milliseconds == 0) return {};
+  const auto most = static_cast<std::uint64_t>(kLongestLease.count());
+  const std::chrono::milliseconds lease(std::min(milliseconds, most));
+  return std::max(lease, kShortestLease);
+}
 
 Outcome error(core::ErrorCode code, std::string_view text) {
   return {Outcome::End::replied, code, core::encode_error(text)};
@@ -26,7 +37,6 @@ Outcome error(core::ErrorCode code, std::string_view text) {
 
 void ThreadErrors::note(core::ThreadNumber thread, core::ErrorCode code, std::string payload) {
   errors_.try_emplace(thread, Outcome{Outcome::End::replied, code, std::move(payload)});
-  if (errors_.size() > kThreadErrorsMax) errors_.erase(errors_.begin());
 }
 
 std::optional<Outcome> ThreadErrors::take(core::ThreadNumber thread) {
@@ -130,7 +140,7 @@ void SessionCore::on_reply(const core::Reply& reply) {
   drop_owed();
 }
 
-Outcome SessionCore::outcome_of(const PendingCall& call, const core::Reply& reply) noexcept try {
+Outcome SessionCore::outcome_of(PendingCall& call, const core::Reply& reply) noexcept try {
   const bool ok = reply.code == core::ErrorCode::ok;
   Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload)};
   // A read loses nothing if it tells of an error that waits to be told.
@@ -139,8 +149,10 @@ Outcome SessionCore::outcome_of(const PendingCall& call, const core::Reply& repl
     return *errors_.take(call.thread);
   }
   if (ok && call.confirm) calls_.ack(reply.seq);
+  if (ok && call.settled_later) outcome.unsettled = calls_.note_unsettled(reply.seq);
   return outcome;
 } catch (const std::bad_alloc&) {
+  if (reply.code == core::ErrorCode::ok && call.effect == Effect::take) calls_.hand_back(call);
   return {Outcome::End::replied, core::ErrorCode::overloaded, {}};  // see Session::result()
 }
 
@@ -153,7 +165,7 @@ void SessionCore::on_welcome(const core::Welcome& welcome) {
   }
   calls_.limit(static_cast<std::size_t>(welcome.message_bytes),
                static_cast<std::size_t>(welcome.calls_in_flight));
-  lease_ = std::chrono::milliseconds(welcome.lease_ms);
+  lease_ = lease_of(welcome.lease_ms);
   told_addresses_ = welcome.addresses;
   calls_.resume();
   drop_owed();
@@ -227,8 +239,17 @@ void SessionCore::post(CallRequest request, core::Time now) {
                core::encode_error(label.text() + "the call is too large for " + where_));
 }
 
+void SessionCore::settle(const Unsettled& take, bool kept) {
+  calls_.settle(take, kept);
+}
+
 void SessionCore::renew() {
   if (link_.online()) calls_.send(core::encode_renew());
+}
+
+void SessionCore::thread_ended(core::ThreadNumber thread) noexcept {
+  calls_.thread_ended(thread);
+  errors_.thread_ended(thread);
 }
 
 // --- the session

@@ -27,8 +27,7 @@
 namespace steward::detail::client {
 
 // Errors that belong to a thread and not to one of its calls: of a post, of a lock that it lost.
-// Those of threads that have ended are never asked for, so that there is a limit: the oldest
-// threads' go.
+// One a thread at most, until it was told or has ended.
 class ThreadErrors {
  public:
   // The first one counts.
@@ -36,6 +35,7 @@ class ThreadErrors {
   bool has(core::ThreadNumber thread) const { return errors_.contains(thread); }
   // As the end of a call of this thread; once.
   std::optional<Outcome> take(core::ThreadNumber thread);
+  void thread_ended(core::ThreadNumber thread) noexcept { errors_.erase(thread); }
 
  private:
   std::map<core::ThreadNumber, Outcome> errors_;
@@ -73,8 +73,13 @@ class SessionCore {
   void abandon(Completion& completion) noexcept { calls_.abandon(completion); }
   // Nobody waits for it. An error is told by the thread's next call that loses nothing by it.
   void post(CallRequest request, core::Time now);
+  // The caller's word on a take: see Session::settle().
+  void settle(const Unsettled& take, bool kept);
   // Tells the manager that the session lives.
   void renew();
+  // This thread calls nothing any more: errors that wait for it, or will come of its posts, concern
+  // nobody.
+  void thread_ended(core::ThreadNumber thread) noexcept;
 
   // --- inputs: the session
   // The answer to wants_session().
@@ -116,14 +121,15 @@ class SessionCore {
   bool was_refused() const { return refused_; }
   bool leaving() const { return leaving_; }
   bool goodbye_answered() const { return goodbye_answered_; }
-  // From the latest welcome.
+  // From the latest welcome; 0: there is none. Else between 100 ms and a day, so that renewals are
+  // neither many nor past the end of the clock.
   core::Duration lease() const { return lease_; }
   const std::vector<std::string>& told_addresses() const { return told_addresses_; }
 
  private:
   void on_replies(core::OpenEnvelope envelope);
   void on_reply(const core::Reply& reply);
-  Outcome outcome_of(const PendingCall& call, const core::Reply& reply) noexcept;
+  Outcome outcome_of(PendingCall& call, const core::Reply& reply) noexcept;
   void on_welcome(const core::Welcome& welcome);
   void on_challenge(std::string_view challenge, core::Time now);
   void manager_ends(bool process_ended, core::Time now);

@@ -33,14 +33,13 @@ std::string describe_manager(const Welcome& welcome) {
   return text;
 }
 
-SessionCore::Setup setup_of(const Welcome& welcome, bool begins_anew,
-                            const ConnectOptions& options) {
+SessionCore::Setup setup_of(const Welcome& welcome, bool begins_anew, const Terms& terms) {
   // More than a century is for ever.
-  const bool for_ever = !core::deadline_after(options.timeout);
+  const bool for_ever = !core::deadline_after(terms.timeout);
   return {describe_manager(welcome),
           welcome.ticket,
           welcome.incarnation,
-          for_ever ? core::Duration::max() : core::Duration(options.timeout),
+          for_ever ? core::Duration::max() : core::Duration(terms.timeout),
           begins_anew,
           [] { return core::random_bytes(core::kChallengeBytes); }};
 }
@@ -61,13 +60,13 @@ bool hung_up(int socket) {
 
 }  // namespace
 
-SessionDriver::SessionDriver(Connection connection, Dial dial, const ConnectOptions& options)
+SessionDriver::SessionDriver(Connection connection, Dial dial, TermsPtr terms)
     : dial_(std::move(dial)),
-      options_(options),
+      terms_(std::move(terms)),
       addresses_(connection.welcome.addresses),
       incarnation_(connection.welcome.incarnation),
       pid_(connection.welcome.pid),
-      core_(setup_of(connection.welcome, dial_ != nullptr, options)),
+      core_(setup_of(connection.welcome, dial_ != nullptr, *terms_)),
       transport_(std::move(connection.transport)),
       control_(std::move(connection.welcome.control)),
       process_(std::move(connection.welcome.server)) {
@@ -412,8 +411,8 @@ SessionDriver::Abandoned SessionDriver::abandon() {
 }
 
 // The session that stands for this one in a forked child.
-SessionPtr SessionDriver::successor() const {
-  return State::current().session_for(incarnation_, addresses_, options_);
+SessionPtr SessionDriver::successor(core::Deadline deadline) const {
+  return State::current().session_for(incarnation_, addresses_, terms_, deadline);
 }
 
 SessionPtr SessionDriver::in_this_process() {

@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -22,6 +23,7 @@
 #include <steward/client/session/core.hpp>
 #include <steward/client/session/leadership.hpp>
 #include <steward/client/control_socket.hpp>
+#include <steward/client/terms.hpp>
 #include <steward/client/transport/transport.hpp>
 #include <steward/core/errors.hpp>
 
@@ -41,7 +43,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // of its own, perhaps after the session's end. Empty: a lost session cannot begin anew.
   using Dial = std::function<Connection(core::Deadline)>;
 
-  SessionDriver(Connection connection, Dial dial, const ConnectOptions& options);
+  SessionDriver(Connection connection, Dial dial, TermsPtr terms);
   ~SessionDriver() override;
 
   // Waits until the manager has welcomed the session. Throws Disconnected, AuthenticationError.
@@ -56,12 +58,14 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void start(core::ObjectId object, std::string_view method, std::string_view args,
              const CallOptions& options, Completion& completion) override;
   void cancel(Completion& completion) noexcept override;
+  void settle(const Unsettled& take, bool kept) noexcept override;
   bool await(Waiter& waiter, core::Deadline deadline) override;
   void finish(Waiter& waiter) noexcept override { leadership_.finish(waiter); }
   void interrupt(Waiter& waiter) noexcept override;
   std::size_t calls_in_flight() const override;
   void post(core::ObjectId object, std::string_view method, std::string_view args) override;
   core::Travel& travel() override;
+  core::Token outgoing(const core::Reference& reference, core::Deadline deadline) override;
   void drop_arguments() noexcept override;
   core::ReferencePtr adopt(core::Token token) override;
   core::ReferencePtr claim(const core::Token& token, core::Deadline deadline) override;
@@ -71,8 +75,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   pid_t server_pid() const override { return pid_; }
   bool manager_has_ended() const override;
   SessionPtr in_this_process() override;
-  // How it connected, for those who stand for it later.
-  const ConnectOptions& options() const { return options_; }
+  TermsPtr terms() const override { return terms_; }
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
   void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) override;
@@ -84,6 +87,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // The halves of end(), for many sessions at once.
   void say_goodbye();
   void await_goodbye(core::Deadline deadline);
+
+  // See SessionCore.
+  void thread_ended(core::ThreadNumber thread) noexcept;
 
   // The last proxy of an object is gone. Never waits. True: of all objects.
   bool release(const ClientReference& reference) noexcept;
@@ -157,7 +163,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
     std::unique_ptr<Dialled> dialled;
   };
   Abandoned abandon();
-  std::shared_ptr<Session> successor() const;
+  std::shared_ptr<Session> successor(core::Deadline deadline = {}) const;
 
   // --- driver_session.cpp
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
@@ -166,11 +172,13 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   CallRequest request(core::ObjectId object, std::string_view method, std::string_view args,
                       const CallOptions& options) const;
   void hold_until_call_ends(core::ReferencePtr reference);
-  void take_held(std::vector<core::ReferencePtr>& held);
+  // References that are to last as long as a call of this thread.
+  using Held = std::list<std::pair<core::ThreadNumber, core::ReferencePtr>>;
+  void take_held(Held& held) noexcept;
 
   // Constant after construction, or after establish().
   const Dial dial_;
-  const ConnectOptions options_;
+  const TermsPtr terms_;
   std::vector<std::string> addresses_;
   core::Incarnation incarnation_;
   pid_t pid_ = 0;
@@ -192,7 +200,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   Waiter* goodbye_ = nullptr;
   bool forgotten_ = false;                // State was told of the end
   bool process_ended_ = false;            // as process_ said, before it was given back
-  std::vector<std::pair<core::ThreadNumber, core::ReferencePtr>> held_;
+  Held held_;
   core::ThreadNumber forked_by_ = 0;      // in the child: the only one that has holds to unlock
 };
 

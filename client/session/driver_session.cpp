@@ -1,5 +1,6 @@
 // What callers see of a session: calls, references, holds.
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <typeinfo>
 #include <utility>
@@ -50,6 +51,15 @@ class SessionDriver::BlockingCall final : public Completion, public Waiter {
     BlockingCall& call;
   };
 
+  // What nobody takes from here goes back.
+  ~BlockingCall() {
+    if (outcome.unsettled) driver_.settle(*outcome.unsettled, false);
+  }
+  Receipt receipt() {
+    if (!outcome.unsettled) return {};
+    return {driver_.shared_from_this(), *std::exchange(outcome.unsettled, std::nullopt)};
+  }
+
   Outcome outcome{Outcome::End::given_up, {}, {}};
   bool stopped = false;
 
@@ -67,6 +77,7 @@ CallRequest SessionDriver::request(core::ObjectId object, std::string_view metho
   request.effect = options.effect;
   request.deadline = options.deadline;
   request.confirm = options.confirm;
+  request.settled_later = options.receipt != nullptr;
   // Large ones are copied before the mutex is taken.
   if (args.size() > kLargeBytes) request.compose(now());
   return request;
@@ -74,7 +85,7 @@ CallRequest SessionDriver::request(core::ObjectId object, std::string_view metho
 
 std::optional<std::string> SessionDriver::call(core::ObjectId object, std::string_view method,
                                                std::string_view args, const CallOptions& options) {
-  if (inherited()) return successor()->call(object, method, args, options);
+  if (inherited()) return successor(options.deadline)->call(object, method, args, options);
   const CallLabel label{options.object_type, object, method};
   BlockingCall waiting(*this);
   try {
@@ -93,18 +104,22 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
   const bool cut_off = waiting.outcome.end == Outcome::End::not_done ||
                        waiting.outcome.end == Outcome::End::given_up;
   if (waiting.stopped && cut_off) throw Interrupted(label.text() + "interrupted");
+  if (options.receipt != nullptr) *options.receipt = waiting.receipt();
   return result(std::move(waiting.outcome), options.effect, label);
 }
 
 // Starts it, and waits until its end was told.
 void SessionDriver::run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
                         const CallOptions& options) {
-  std::vector<core::ReferencePtr> held;  // let go after the mutex
+  Held held;  // let go after the mutex
+  {
+    const Lock lock(mutex_);
+    take_held(held);  // first: a call that fails before it begins must not leave them there
+  }
   std::optional<std::stop_callback<BlockingCall::Stop>> stop;
   if (options.stop.stop_possible()) stop.emplace(options.stop, BlockingCall::Stop{waiting});
   CallRequest asked = request(label.object, label.method, args, options);
   Use use(*this);
-  take_held(held);
   if (waiting.stopped) throw Interrupted("interrupted");
   core_.start(std::move(asked), label, waiting, now());
   const BlockingCall::Ends ends{waiting};
@@ -139,7 +154,8 @@ std::optional<std::string> Session::result(Outcome outcome, Effect effect,
   if (outcome.code == core::ErrorCode::timed_out && hands_back) return std::nullopt;
   if (outcome.payload.empty()) {
     const std::string text = label.text() + "no memory is left for its result";
-    if (effect == Effect::read) throw Overloaded(text);
+    // What a take was given has gone back.
+    if (effect == Effect::read || effect == Effect::take) throw Overloaded(text);
     throw OutcomeUnknown(text + "; it has taken effect");
   }
   const core::ErrorPayload error = core::decode_error(outcome.payload);
@@ -170,6 +186,18 @@ void SessionDriver::end_call(Completion& completion) noexcept {
 void SessionDriver::cancel(Completion& completion) noexcept {
   const Use use(*this);
   end_call(completion);
+}
+
+void SessionDriver::settle(const Unsettled& take, bool kept) noexcept {
+  if (inherited()) return;  // the parent's
+  const Use use(*this);
+  try {
+    core_.settle(take, kept);
+  } catch (const std::bad_alloc&) {
+    // One that is kept is confirmed by the next call; else the manager keeps it until the session
+    // ends.
+  }
+  submit(core_.link_deadline());
 }
 
 bool SessionDriver::await(Waiter& waiter, core::Deadline deadline) {
@@ -207,6 +235,12 @@ void SessionDriver::post(core::ObjectId object, std::string_view method, std::st
   });
 }
 
+void SessionDriver::thread_ended(core::ThreadNumber thread) noexcept {
+  if (inherited()) return;
+  const Lock lock(mutex_);
+  core_.thread_ended(thread);
+}
+
 // --- references
 
 ClientReference::~ClientReference() {
@@ -222,12 +256,13 @@ const ClientReference* ClientReference::from(const core::Reference& reference) {
   return static_cast<const ClientReference*>(&reference);
 }
 
-core::Token ClientReference::outgoing() const {
-  const SessionPtr session = session_of(shared_from_this());
+core::Token ClientReference::leased(core::Deadline deadline) const {
+  const SessionPtr session = session_of(shared_from_this(), deadline);
   core::Token token = token_;
   token.nonce = core::random_id<core::Nonce>();
   CallOptions options;
   options.object_type = token.type;
+  options.deadline = deadline;
   session->call(core::kManagerObject, "lease", claim_arguments(token.object, token.nonce), options);
   return token;
 }
@@ -249,9 +284,10 @@ std::function<void()> ClientReference::recall(const core::Token& sent) const {
   };
 }
 
-core::Token UnclaimedReference::outgoing() const {
+core::Token UnclaimedReference::leased(core::Deadline deadline) const {
   const core::ReferencePtr claimed = State::current().claimed(*this);
-  return claimed == nullptr ? token_ : claimed->outgoing();
+  if (claimed == nullptr) return token_;
+  return static_cast<const Claimable&>(*claimed).leased(deadline);
 }
 
 std::function<void()> UnclaimedReference::recall(const core::Token& sent) const {
@@ -277,7 +313,7 @@ core::ReferencePtr SessionDriver::adopt(core::Token token) {
 }
 
 core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline deadline) {
-  if (inherited()) return successor()->claim(token, deadline);
+  if (inherited()) return successor(deadline)->claim(token, deadline);
   CallOptions options;
   options.deadline = deadline;
   options.object_type = token.type;
@@ -316,18 +352,19 @@ void SessionDriver::hold_until_call_ends(core::ReferencePtr reference) {
   held_.emplace_back(thread_number(), std::move(reference));
 }
 
-void SessionDriver::take_held(std::vector<core::ReferencePtr>& held) {
+void SessionDriver::take_held(Held& held) noexcept {
   if (held_.empty()) return;
   const core::ThreadNumber thread = thread_number();
-  for (auto& [owner, reference] : held_) {
-    if (owner == thread) held.push_back(std::move(reference));
+  for (auto entry = held_.begin(); entry != held_.end();) {
+    const auto next = std::next(entry);
+    if (entry->first == thread) held.splice(held.end(), held_, entry);
+    entry = next;
   }
-  std::erase_if(held_, [thread](const auto& entry) { return entry.first == thread; });
 }
 
 void SessionDriver::drop_arguments() noexcept {
   if (inherited()) return;
-  std::vector<core::ReferencePtr> held;  // let go after the mutex
+  Held held;  // let go after the mutex
   const Lock lock(mutex_);
   take_held(held);
 }
@@ -337,17 +374,25 @@ core::Travel& SessionDriver::travel() {
   return travel_;
 }
 
-// To its own manager a handle goes bare, as long as this session keeps its object alive meanwhile.
 core::Token SessionDriver::SessionTravel::outgoing(const core::Reference& reference) {
+  return session_.outgoing(reference, {});
+}
+
+// To its own manager a handle goes bare, as long as this session keeps its object alive meanwhile.
+core::Token SessionDriver::outgoing(const core::Reference& reference, core::Deadline deadline) {
+  if (inherited()) return successor(deadline)->outgoing(reference, deadline);
   core::Token token = reference.token();
-  if (token.incarnation != session_.incarnation_) return reference.outgoing();
+  const Claimable* claimable = Claimable::from(reference);
+  if (token.incarnation != incarnation_) {
+    return claimable != nullptr ? claimable->leased(deadline) : reference.outgoing();
+  }
   const ClientReference* own = ClientReference::from(reference);
-  if (own == nullptr || own->session().get() != &session_) {
+  if (own == nullptr || own->session().get() != this) {
     // A handle that was merely decoded, or copied by a fork: claims it, once.
-    if (const Claimable* claimable = Claimable::from(reference)) {
-      session_of(claimable->shared_from_this());
+    if (claimable != nullptr) {
+      session_of(claimable->shared_from_this(), deadline);
     } else {
-      session_.hold_until_call_ends(session_.claim(token, {}));
+      hold_until_call_ends(claim(token, deadline));
     }
   }
   token.addresses.clear();
@@ -357,7 +402,7 @@ core::Token SessionDriver::SessionTravel::outgoing(const core::Reference& refere
 
 core::ReferencePtr SessionDriver::SessionTravel::incoming(core::Token token) {
   if (token.incarnation == session_.incarnation_) return session_.adopt(std::move(token));
-  return unclaimed(std::move(token));
+  return unclaimed(std::move(token), &session_);
 }
 
 // --- holds

@@ -10,6 +10,7 @@
 #include <steward/client/transport/dialer.hpp>
 #include <steward/client/transport/options.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/limits.hpp>
 #include <steward/core/signals_blocked.hpp>
 
 namespace steward::detail::client {
@@ -31,8 +32,12 @@ namespace {
 // from eating all memory.
 constexpr int kFramesQueued = 65'536;
 // The manager says in its welcome how large a frame it takes. How large a reply may be is its own
-// choice too (ManagerOptions::limits): it has shown that it runs under our own uid.
+// choice too (ManagerOptions::limits): it has shown that it runs under our own uid, or has the key.
 constexpr std::int64_t kFrameBytes = std::int64_t{1} << 32U;
+// Whoever answers over tcp without a key has shown nothing: what a manager with the usual limits
+// sends, with room for what stands around it.
+constexpr std::int64_t kStrangersFrameBytes =
+    2 * static_cast<std::int64_t>(core::Limits{}.unsent_bytes);
 constexpr int kReconnectMs = 10;
 constexpr int kReconnectMaxMs = 500;
 
@@ -59,7 +64,8 @@ class ZmqTransport final : public Transport {
     dealer_.set(zmq::sockopt::immediate, true);
     dealer_.set(zmq::sockopt::sndhwm, kFramesQueued);
     dealer_.set(zmq::sockopt::rcvhwm, kFramesQueued);
-    dealer_.set(zmq::sockopt::maxmsgsize, kFrameBytes);
+    const bool stranger = goal.endpoint.starts_with("tcp:") && !goal.keys;
+    dealer_.set(zmq::sockopt::maxmsgsize, stranger ? kStrangersFrameBytes : kFrameBytes);
     dealer_.set(zmq::sockopt::reconnect_ivl, kReconnectMs);
     dealer_.set(zmq::sockopt::reconnect_ivl_max, kReconnectMaxMs);
     monitor_.set(zmq::sockopt::linger, 0);
@@ -237,6 +243,7 @@ std::unique_ptr<Transport> Dialer::dial(const Goal& goal) {
   const core::SignalsBlocked undisturbed;
   try {
     if (zmq_ == nullptr) zmq_ = new ZmqContext;
+    core::check_descriptors_free(kConnectionDescriptors);
     return std::make_unique<ZmqTransport>(*zmq_, goal);
   } catch (const zmq::error_t& error) {
     const std::string text = "cannot open a connection to " + goal.endpoint + ": " + error.what();

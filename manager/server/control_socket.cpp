@@ -67,13 +67,14 @@ std::string answer(const std::string& ticket, const ControlSocket::Welcome& welc
   return bytes;
 }
 
-std::string refusal(std::string_view reason) {
+std::string refusal(std::string_view reason, bool for_good = false) {
   std::string bytes;
   core::Writer writer(bytes);
-  writer.array(3);
+  writer.array(for_good ? 4 : 3);
   writer.natural(core::kProtocolVersion);
   writer.nil();
   writer.string(reason);
+  if (for_good) writer.boolean(true);
   return bytes;
 }
 
@@ -125,8 +126,8 @@ void RingRequest::grant(std::uint64_t maxsize, int fd) const {
   try_send(socket.get(), bytes, {fd});
 }
 
-void RingRequest::refuse(std::string_view reason) const {
-  try_send(socket.get(), refusal(reason), {});
+void RingRequest::refuse(std::string_view reason, Holds holds) const {
+  try_send(socket.get(), refusal(reason, holds == Holds::for_good), {});
 }
 
 void Inquiry::answer(std::uint64_t started_unix_ms, std::size_t objects,

@@ -35,8 +35,11 @@ struct RingRequest {
   shm::UniqueFd socket;
   core::ObjectId object{};
 
+  // Whether it is worth asking again.
+  enum class Holds : std::uint8_t { for_now, for_good };
+
   void grant(std::uint64_t maxsize, int fd) const;
-  void refuse(std::string_view reason) const;
+  void refuse(std::string_view reason, Holds holds) const;
 };
 
 // A peer that wants to know which manager this is. It waits for one answer.

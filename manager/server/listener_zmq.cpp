@@ -16,6 +16,7 @@
 
 #include <steward/core/auth_entrance.hpp>
 #include <steward/core/clock.hpp>
+#include <steward/core/descriptors_free.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/accept.hpp>
 #include <steward/manager/server/listener_router.hpp>
@@ -25,6 +26,8 @@ namespace steward::detail::server {
 namespace {
 
 constexpr std::chrono::seconds kPortPatience{5};
+// What the sockets here, their listeners and ZeroMQ's threads take, and some to begin with.
+constexpr std::size_t kDescriptors = 24;
 
 // An address of this host that others may reach, for one that listens at all of them.
 std::string some_address() {
@@ -89,6 +92,7 @@ ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits,
                          const RemoteEntrance& entrance)
     : limits_(limits), addresses_{ipc_address(directory)} {
   check_entrance(entrance);
+  core::check_descriptors_free(kDescriptors);
   local_.emplace(context_, directory.socket(), limits, drained_);
   if (entrance.address.empty()) return;
   if (!entrance.key.empty()) {

@@ -315,14 +315,21 @@ void Server::serve_ring_requests() {
   for (const RingRequest& request : control_->take_ring_requests()) {
     try {
       serve(request);
+    } catch (const BadCall& error) {
+      request.refuse(error.what(), RingRequest::Holds::for_good);
+    } catch (const StaleHandle& error) {
+      request.refuse(error.what(), RingRequest::Holds::for_good);
     } catch (const std::exception& error) {
-      request.refuse(error.what());
+      // Descriptors or memory are short: that passes.
+      request.refuse(error.what(), RingRequest::Holds::for_now);
     }
   }
 }
 
 void Server::serve(const RingRequest& request) {
-  if (ended_) return request.refuse("the manager is shutting down");
+  if (ended_) {
+    return request.refuse("the manager is shutting down", RingRequest::Holds::for_good);
+  }
   const std::uint64_t maxsize = core_->ring_maxsize(request.object);
   const auto [fd, made] = rings_->open(request.object, maxsize);
   if (made) {

@@ -3,6 +3,8 @@
 #include <steward/tests/client/session_test.hpp>
 
 #include <cstddef>
+#include <string>
+#include <thread>
 
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/shm/failing_new.hpp>
@@ -55,6 +57,34 @@ TEST_F(AllocationsTest, ThatFailFailTheCallAndNothingElse) {
     return failed;
   });
   EXPECT_EQ(house.manager().sessions(), 1U);
+}
+
+// What a call's arguments have claimed ends with the call, also one that never began.
+TEST_F(AllocationsTest, ThatFailLetGoOfWhatWasClaimedForTheCall) {
+  FakeHouse house;
+  session = client::connect(house.address());
+  const core::Reference bare(list_token(session->incarnation(), 7));
+  const std::string args = arguments({encoded(std::string(20'000, 'x'))});
+  at_each_allocation([&](std::size_t n) {
+    session->outgoing(bare, {});
+    bool failed = false;
+    try {
+      const FailingNew failing(n);
+      session->call(kList, "echo", args, {});
+      failed = failing.has_failed();
+    } catch (const Error&) {
+      failed = true;
+    }
+    // What is let go of without memory to say so stays with the manager. But nothing waits for this
+    // thread's next call.
+    const std::string one = arguments({encoded(1)});
+    std::thread([&] { session->call(kList, "echo", one, {}); }).join();
+    const auto after = house.manager().grants();
+    session->call(kList, "echo", one, {});
+    session->call(kList, "echo", one, {});
+    EXPECT_EQ(house.manager().grants(), after) << n;
+    return failed;
+  });
 }
 
 }  // namespace

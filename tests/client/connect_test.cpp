@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include <steward/client/address.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/control_socket.hpp>
+#include <steward/client/unix_socket.hpp>
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/ipc_address.hpp>
@@ -196,6 +199,40 @@ TEST_F(ConnectTest, ARefusalIsToldAlsoByAControlSocketThatDidNotListen) {
   FakeHouse house(Control::refuses_unheard);
   const std::string text = thrown<Disconnected>([&] { client::connect(house.address()); });
   EXPECT_NE(text.find("refused: it is full"), text.npos) << text;
+}
+
+// It accepts nobody, and more would have to wait there than may: nobody says whose it is.
+TEST_F(ConnectTest, AFullSocketOfAnotherUserHoldsNobodyUp) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+  std::string directory = "/tmp/steward-squat-XXXXXX";
+  ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+  ::chmod(directory.c_str(), 0777);
+  const std::string path = directory + "/socket";
+  Forked squatter([&](int out) {
+    if (::setgid(4001) != 0 || ::setuid(4001) != 0) return 1;
+    const auto address = client::unix_address(path);
+    const auto* any = reinterpret_cast<const sockaddr*>(&*address);
+    const int listening = ::socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    if (::bind(listening, any, sizeof *address) != 0 || ::chmod(path.c_str(), 0777) != 0 ||
+        ::listen(listening, 0) != 0) {
+      return 2;
+    }
+    const auto come = [&] {
+      const int socket = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+      return ::connect(socket, any, sizeof *address) == 0;
+    };
+    while (come()) {
+    }
+    if (::write(out, "full\n", 5) != 5) return 3;
+    return ::poll(nullptr, 0, -1);
+  });
+  ASSERT_EQ(squatter.line(), "full");
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string text =
+      thrown<AuthenticationError>([&] { client::connect("ipc://" + path, {.timeout = 60s}); });
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s);
+  EXPECT_NE(text.find("user 4001"), text.npos) << text;
+  std::filesystem::remove_all(directory);
 }
 
 TEST_F(ConnectTest, AMuteControlSocketIsGivenUp) {

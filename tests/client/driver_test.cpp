@@ -267,7 +267,7 @@ TEST_F(DialTest, HoldsNoCallerPastItsDeadline) {
         changed.wait(lock, [&] { return may_dial; });
         return connection();
       },
-      ConnectOptions{.timeout = 60s});
+      std::make_shared<const client::Terms>(client::Terms{.timeout = 60s}));
   made->establish(core::deadline_after(60s));
   session = made;
   manager.forget_sessions();

@@ -142,6 +142,7 @@ std::string FakeManager::on_hello(Connection& connection, const core::Hello& hel
 std::string FakeManager::welcome(const core::SessionId& id, const std::string& secret,
                                  const std::string& proof) {
   core::Welcome welcome;
+  welcome.lease_ms = lease_ms_;
   welcome.session = id;
   welcome.secret = secret;
   welcome.incarnation = incarnation_;
@@ -238,6 +239,11 @@ void FakeManager::swallow_replies(bool swallow) {
 void FakeManager::answer_bye(bool answer) {
   const std::lock_guard lock(mutex_);
   answer_bye_ = answer;
+}
+
+void FakeManager::lease(std::uint64_t milliseconds) {
+  const std::lock_guard lock(mutex_);
+  lease_ms_ = milliseconds;
 }
 
 void FakeManager::limit(std::uint64_t message_bytes, std::uint64_t calls_in_flight) {

@@ -72,6 +72,8 @@ class FakeManager {
   void swallow_replies(bool swallow);
   void answer_bye(bool answer);
   void limit(std::uint64_t message_bytes, std::uint64_t calls_in_flight);
+  // What the welcome says of it.
+  void lease(std::uint64_t milliseconds);
 
  private:
   struct Session {
@@ -113,6 +115,7 @@ class FakeManager {
   bool answer_bye_ = true;
   std::uint64_t message_bytes_ = 1U << 20U;
   std::uint64_t calls_in_flight_ = 1024;
+  std::uint64_t lease_ms_ = 0;
 };
 
 // Arguments and results of the methods above.

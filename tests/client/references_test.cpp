@@ -271,7 +271,7 @@ class RenewalTest : public ReferencesTest {
           if (gone) throw Disconnected("nobody answers");
           return dial();
         },
-        options);
+        client::terms_of(options, {}));
     made->establish(core::deadline_after(5s));
     session = std::move(made);
   }

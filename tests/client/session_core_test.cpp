@@ -252,23 +252,67 @@ TEST_F(SessionCoreTest, DropsTakeNoMoreThanAFrame) {
   for (const std::string& frame : frames) EXPECT_LE(frame.size(), 200U);
 }
 
-TEST_F(SessionCoreTest, ErrorsOfThreadsThatHaveEndedArePassedOver) {
+TEST_F(SessionCoreTest, ErrorsWaitForTheirThreadsHoweverManyThoseAre) {
   connect();
-  for (thread = 1; thread <= 10'000; ++thread) {
+  for (thread = 1; thread <= 1000; ++thread) {
     post("fail", {encoded("so")});
     flow();
   }
-  // Some of them are still there: the youngest.
+  for (thread = 1; thread <= 1000; ++thread) {
+    Told told;
+    start(told, "echo", {encoded(1)}, Effect::read);
+    flow();
+    EXPECT_EQ(told.outcome.code, core::ErrorCode::bad_call) << thread;
+  }
+}
+
+TEST_F(SessionCoreTest, EachOfManyThreadsHearsOfTheLockThatItLost) {
+  connect();
+  for (thread = 1; thread <= 1000; ++thread) session.holds().granted(kList, thread, 1, false);
+  manager.forget_sessions();
+  reconnect();
+  ASSERT_TRUE(session.wants_session());
+  for (thread = 1; thread <= 1000; ++thread) {
+    Told told;
+    start(told, "add", {encoded(1)});
+    EXPECT_EQ(told.outcome.code, core::ErrorCode::disconnected) << thread;
+  }
+}
+
+TEST_F(SessionCoreTest, ErrorsOfAThreadThatHasEndedConcernNobody) {
+  connect();
+  post("fail", {encoded("before its end")});
+  flow();
+  silent = true;
+  post("fail", {encoded("after it")});
+  flow();
+  session.thread_ended(thread);
+  silent = false;
+  reconnect();
+  // No thread ever has the number of another one: this is how a test sees what waits for it.
   Told told;
-  thread = 10'000;
   start(told, "echo", {encoded(1)}, Effect::read);
   flow();
-  EXPECT_EQ(told.outcome.code, core::ErrorCode::bad_call);
-  Told forgotten;
-  thread = 1;
-  start(forgotten, "echo", {encoded(1)}, Effect::read);
-  flow();
-  EXPECT_TRUE(forgotten.outcome.succeeded());
+  EXPECT_TRUE(told.outcome.succeeded());
+}
+
+TEST_F(SessionCoreTest, ALeaseIsTakenWithinReason) {
+  const auto lease = [this](std::uint64_t milliseconds) {
+    manager.lease(milliseconds);
+    client::SessionCore other({"the manager", manager.new_ticket(), manager.incarnation(), 10s,
+                               true, [] { return std::string(16, 'n'); }});
+    other.connected(now);
+    const auto hello = other.front();
+    const std::string bytes = std::string(hello->head).append(hello->body);
+    other.sent();
+    for (const std::string& answer : manager.take(++connection, bytes)) other.frame(answer, now);
+    return other.lease();
+  };
+  EXPECT_EQ(lease(0), 0s) << "there is none";
+  EXPECT_EQ(lease(1), 100ms);
+  EXPECT_EQ(lease(15'000), 15s);
+  EXPECT_EQ(lease(std::uint64_t{1} << 62U), 24h);
+  EXPECT_EQ(lease(~std::uint64_t{0}), 24h);
 }
 
 TEST_F(SessionCoreTest, AHangUpIsConcludedWhenLastRepliesHadTheirTime) {
@@ -307,6 +351,74 @@ TEST_F(SessionCoreTest, AConfirmedCallIsAcknowledgedBeforeItsEndIsToldOf) {
   flow();
   EXPECT_TRUE(told.ended());
   EXPECT_EQ(manager.acks(), std::vector<core::Seq>{1});
+}
+
+// --- takes that their callers settle
+
+class Settling : public SessionCoreTest {
+ protected:
+  Settling() { settled_later = true; }
+  void SetUp() override {
+    connect();
+    start(told, "add", {encoded(1)}, Effect::take);
+    flow();
+    ASSERT_TRUE(told.outcome.unsettled);
+    settled_later = false;
+    frames.clear();
+  }
+  // What the next call says of the first one whose reply is not there.
+  core::Seq first_incomplete() {
+    Told read;
+    start(read, "echo", {encoded(1)}, Effect::read);
+    frames.clear();
+    flow();
+    return core::decode_calls(core::open_envelope(frames.back())).first_incomplete;
+  }
+
+  Told told;
+};
+
+TEST_F(Settling, KeepsATakeIncompleteUntilItsCallerHasSpoken) {
+  EXPECT_EQ(first_incomplete(), 1U);
+  EXPECT_TRUE(manager.acks().empty());
+  session.settle(*told.outcome.unsettled, true);
+  flow();
+  EXPECT_EQ(manager.acks(), std::vector<core::Seq>{1});
+  EXPECT_GT(first_incomplete(), 1U);
+  EXPECT_TRUE(manager.cancels().empty());
+}
+
+TEST_F(Settling, HandsBackByACancelThatIsRepeatedUntilItHasArrived) {
+  silent = true;
+  session.settle(*told.outcome.unsettled, false);
+  flow();
+  EXPECT_TRUE(manager.cancels().empty());
+  silent = false;
+  reconnect();
+  EXPECT_EQ(manager.cancels(), std::vector<core::Seq>{1});
+  EXPECT_EQ(first_incomplete(), 1U) << "the cancel may not have arrived";
+  EXPECT_GT(first_incomplete(), 1U);
+  EXPECT_TRUE(manager.acks().empty());
+}
+
+TEST_F(Settling, IsDoneOnce) {
+  session.settle(*told.outcome.unsettled, false);
+  session.settle(*told.outcome.unsettled, true);
+  session.settle(*told.outcome.unsettled, false);
+  flow();
+  EXPECT_TRUE(manager.acks().empty());
+  EXPECT_EQ(manager.cancels(), std::vector<core::Seq>{1});
+}
+
+// Its numbers are those of other calls.
+TEST_F(Settling, MeansNothingToALaterSession) {
+  manager.forget_sessions();
+  reconnect();
+  session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+  connect();
+  session.settle(*told.outcome.unsettled, false);
+  flow();
+  EXPECT_TRUE(manager.cancels().empty());
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <steward/steward.hpp>
+#include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/refused_call.hpp>
 #include <steward/tests/sanitized.hpp>
 
@@ -64,6 +65,22 @@ TEST(MemoryFilesDeathTest, AreNotNeededByQueues) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT((test::refuse_call(SYS_memfd_create, EPERM), use_a_queue()),
               testing::ExitedWithCode(7), "");
+}
+
+// As long as the manager has no memory files, and not for good.
+TEST(MemoryFiles, ThatAManagerLacksForAMomentKeepNoQueueFromItsRing) {
+  const Manager manager;
+  const Queue<int> queue = manager.queue<int>();
+  queue.maxsize();
+  rlimit usual{};
+  ASSERT_EQ(::prlimit(manager.pid(), RLIMIT_FSIZE, nullptr, &usual), 0);
+  const rlimit none{4096, usual.rlim_max};
+  ASSERT_EQ(::prlimit(manager.pid(), RLIMIT_FSIZE, &none, nullptr), 0);
+  queue.put(1);
+  EXPECT_EQ(queue.transport(), "zmq");
+  ASSERT_EQ(::prlimit(manager.pid(), RLIMIT_FSIZE, &usual, nullptr), 0);
+  EXPECT_TRUE(eventually([&] { return queue.transport() == "shm"; }));
+  EXPECT_EQ(queue.get(), 1);
 }
 
 }  // namespace

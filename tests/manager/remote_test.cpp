@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -209,6 +210,34 @@ TEST(Remote, AHandleLeadsToItsManagerFromAnywhere) {
   child.join();
   EXPECT_EQ(child.exitcode(), 0);
   EXPECT_EQ(numbers.copy(), (std::vector<int>{1, 2, 3, 4}));
+}
+
+// As a manager without descriptors does: it closes connections before anybody could show a key.
+TEST(Remote, WhereConnectionsAreTurnedAwayNoKeyIsSaidToBeWrong) {
+  const shm::UniqueFd listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof name;
+  auto* any = reinterpret_cast<sockaddr*>(&name);
+  ASSERT_EQ(::bind(listening.get(), any, size), 0);
+  ASSERT_EQ(::listen(listening.get(), 10), 0);
+  ASSERT_EQ(::getsockname(listening.get(), any, &size), 0);
+  std::thread turns_away([&] {
+    for (int socket; (socket = ::accept(listening.get(), nullptr, nullptr)) >= 0;) ::close(socket);
+  });
+  const std::string address = "tcp://127.0.0.1:" + std::to_string(ntohs(name.sin_port));
+  std::string text = "connected";
+  try {
+    Manager::connect(address, {.key = generate_key(), .timeout = 30s});
+  } catch (const Disconnected& error) {
+    text = error.what();
+  } catch (const AuthenticationError& error) {
+    text = std::string("AuthenticationError: ") + error.what();
+  }
+  ::shutdown(listening.get(), SHUT_RDWR);
+  turns_away.join();
+  EXPECT_THAT(text, HasSubstr("turns connections away"));
 }
 
 }  // namespace

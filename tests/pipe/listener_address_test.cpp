@@ -2,9 +2,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -22,6 +24,7 @@
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/error_text.hpp>
 #include <steward/tests/manager/scratch.hpp>
+#include <steward/tests/refused_call.hpp>
 
 namespace steward {
 namespace {
@@ -200,6 +203,19 @@ TEST(ListenerPath, ACopyInAForkedChildLeavesThePathAlone) {
   auto near = Connection<int>::connect(address);
   near.send(4);
   EXPECT_EQ(listener.accept<int>().recv(), 4);
+}
+
+TEST(ListenerAddress, WithoutADescriptorItIsSaidSo) {
+  detail::test::Forked child([](int) {
+    detail::test::refuse_call(SYS_socket, EMFILE);
+    try {
+      const Listener listener("tcp://127.0.0.1:0");
+    } catch (const SystemError& error) {
+      return error.code().value();
+    }
+    return 0;
+  });
+  EXPECT_EQ(child.join(), EMFILE);
 }
 
 }  // namespace

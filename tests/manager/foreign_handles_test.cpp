@@ -1,0 +1,163 @@
+// Handles that name a manager which nobody here has chosen: when it is dialled, and whether.
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <steward/core/token.hpp>
+#include <steward/manager/private_server.hpp>
+#include <steward/shm/unique_fd.hpp>
+#include <steward/steward.hpp>
+#include <steward/tests/error_text.hpp>
+
+namespace steward::detail::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Listens, says nothing, and sees who comes.
+class Trap {
+ public:
+  Trap() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof name;
+    auto* any = reinterpret_cast<sockaddr*>(&name);
+    if (::bind(socket_.get(), any, size) != 0 || ::listen(socket_.get(), 10) != 0 ||
+        ::getsockname(socket_.get(), any, &size) != 0) {
+      throw SystemError(errno, "cannot listen");
+    }
+    address_ = "tcp://127.0.0.1:" + std::to_string(ntohs(name.sin_port));
+  }
+  const std::string& address() const { return address_; }
+  bool was_visited() const {
+    pollfd entry{socket_.get(), POLLIN, 0};
+    return ::poll(&entry, 1, 0) > 0;
+  }
+
+ private:
+  shm::UniqueFd socket_;
+  std::string address_;
+};
+
+// A list of a manager that nobody knows, as a stranger may write it.
+struct Planted {
+  std::string address;
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    core::Token token;
+    token.incarnation = *core::Incarnation::from("0123456789abcdef");
+    token.object = core::ObjectId{7};
+    token.type = "list";
+    token.addresses = {address};
+    std::string encoded;
+    core::Writer writer(encoded);
+    core::encode_token(writer, token);
+    const std::string_view payload = core::Reader(encoded).extension().payload;
+    packer.pack_ext(payload.size(), core::kHandleExtension);
+    packer.pack_ext_body(payload.data(), static_cast<std::uint32_t>(payload.size()));
+  }
+  void msgpack_unpack(const msgpack::object&) {}
+};
+
+TEST(ForeignHandles, OfAManagersResultAreDialledByTheirFirstUse) {
+  const Trap trap;
+  const Manager manager;
+  manager.list<Planted>(named("l")).append({trap.address()});
+  const List<int> list = manager.list<List<int>>(named("l")).at(0);
+  EXPECT_FALSE(trap.was_visited());
+  EXPECT_THROW(list.with_timeout(50ms).size(), Error);
+  EXPECT_TRUE(trap.was_visited());
+}
+
+TEST(ForeignHandles, OfAMessageAreDialledByTheirFirstUse) {
+  const Trap trap;
+  Listener listener("tcp://127.0.0.1:0");
+  auto near = Connection<Planted>::connect(listener.address());
+  auto far = listener.accept<List<int>>();
+  near.send({trap.address()});
+  const List<int> list = far.recv();
+  EXPECT_FALSE(trap.was_visited());
+  EXPECT_THROW(list.with_timeout(50ms).size(), Error);
+  EXPECT_TRUE(trap.was_visited());
+}
+
+TEST(ForeignHandles, InAValueOfAMessageAreDialledByTheirFirstUse) {
+  const Trap trap;
+  Listener listener("tcp://127.0.0.1:0");
+  auto near = Connection<Planted>::connect(listener.address());
+  auto far = listener.accept<Value>();
+  near.send({trap.address()});
+  const List<int> list = far.recv().as<List<int>>();
+  EXPECT_FALSE(trap.was_visited());
+  EXPECT_THROW(list.with_timeout(50ms).size(), Error);
+  EXPECT_TRUE(trap.was_visited());
+}
+
+// A manager that this process has no session with yet, and what is allowed on the one it makes.
+class AllowedTest : public testing::Test {
+ protected:
+  AllowedTest()
+      : server_(manager::Types(), {}),
+        manager(Manager::connect(server_.addresses().front(),
+                                 {.allow = [this](std::string_view address) {
+                                   asked.emplace_back(address);
+                                   return allowed;
+                                 }})) {}
+
+ private:
+  manager::PrivateServer server_;
+
+ protected:
+  bool allowed = false;
+  std::vector<std::string> asked;
+  Manager manager;
+  Trap trap;
+};
+
+TEST_F(AllowedTest, IsAskedBeforeTheManagerOfAHandleIsDialled) {
+  manager.list<Planted>(named("l")).append({trap.address()});
+  const List<int> list = manager.list<List<int>>(named("l")).at(0);
+  EXPECT_TRUE(asked.empty());
+  const std::string text = text_of<Disconnected>([&] { list.size(); });
+  EXPECT_THAT(text, HasSubstr(trap.address() + " is not allowed"));
+  EXPECT_THAT(asked, ElementsAre(trap.address()));
+  EXPECT_FALSE(trap.was_visited());
+  allowed = true;
+  EXPECT_THROW(list.with_timeout(50ms).size(), Error);
+  EXPECT_TRUE(trap.was_visited());
+}
+
+TEST_F(AllowedTest, CountsForHandlesThatCameByNoSession) {
+  Listener listener("tcp://127.0.0.1:0");
+  auto near = Connection<Planted>::connect(listener.address());
+  auto far = listener.accept<List<int>>();
+  near.send({trap.address()});
+  const List<int> list = far.recv();
+  EXPECT_THROW(list.size(), Disconnected);
+  EXPECT_THAT(asked, ElementsAre(trap.address()));
+  EXPECT_FALSE(trap.was_visited());
+}
+
+TEST_F(AllowedTest, IsNotAskedForWhatTheProgramNames) {
+  const manager::PrivateServer other{manager::Types(), {}};
+  Manager named_here = Manager::connect(other.addresses().front());
+  const List<int> list = named_here.list<int>({5});
+  const List<List<int>> lists = manager.list<List<int>>({list});
+  EXPECT_EQ(lists.at(0).at(0), 5) << "there is a session already";
+  EXPECT_EQ(open<List<int>>(list.handle().str()).at(0), 5);
+  EXPECT_TRUE(asked.empty());
+}
+
+}  // namespace
+}  // namespace steward::detail::test

@@ -1,0 +1,137 @@
+// A manager that stands still, as in a debugger: who has a deadline is held up no longer than that.
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <steward/steward.hpp>
+#include <steward/tests/client/forked.hpp>
+
+namespace steward::detail::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kShort = 50ms;
+// A connect timeout is twice as long.
+constexpr auto kSoon = 5s;
+
+class Stopped {
+ public:
+  explicit Stopped(const Manager& manager) : pid_(manager.pid()) { ::kill(pid_, SIGSTOP); }
+  Stopped(const Stopped&) = delete;
+  Stopped& operator=(const Stopped&) = delete;
+  ~Stopped() { ::kill(pid_, SIGCONT); }
+
+ private:
+  const pid_t pid_;
+};
+
+// Whether it ends soon, if in an error then of ours. (A queue that cannot be claimed says that its
+// manager does not answer.)
+bool ends_soon(const std::function<void()>& call) {
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    call();
+  } catch (const Error&) {
+  }
+  return std::chrono::steady_clock::now() - begin < kSoon;
+}
+
+TEST(StoppedManager, HoldsNoForkedChildPastItsDeadline) {
+  const Manager manager;
+  const List<int> list = manager.list<int>({1});
+  const Queue<int> queue = manager.queue<int>();
+  const Lock lock = manager.lock();
+  const Stopped stopped(manager);
+  Forked child([&](int) {
+    if (!ends_soon([&] { list.with_timeout(kShort).size(); })) return 1;
+    if (!ends_soon([&] { list.with_timeout(kShort).extend({2}); })) return 2;
+    if (!ends_soon([&] { queue.with_timeout(kShort).try_get(); })) return 3;
+    if (!ends_soon([&] { queue.get_for(kShort); })) return 4;
+    if (!ends_soon([&] { lock.with_timeout(kShort).try_lock_for(kShort); })) return 5;
+    return 0;
+  });
+  EXPECT_EQ(child.join(), 0);
+}
+
+TEST(StoppedManager, HoldsNoCallToAnotherOnePastItsDeadline) {
+  const Manager manager;
+  const Manager other;
+  const List<int> inner = other.list<int>({5});
+  const List<List<int>> lists = manager.list<List<int>>();
+  {
+    const Stopped stopped(other);
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_THROW(lists.with_timeout(kShort).append(inner), TimeoutError);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, kSoon);
+  }
+  EXPECT_EQ(lists.size(), 0U);
+}
+
+// In a message of another process, which is not lost by it.
+TEST(StoppedManager, HoldsNoReceiverPastItsDeadline) {
+  const Manager manager;
+  const List<int> list = manager.list<int>({5});
+  auto [near, far] = steward::pipe<List<int>>();
+  near.send(list);
+  Forked child([&, &end = far](int out) {
+    if (::write(out, "up\n", 3) != 3) return 1;
+    std::optional<List<int>> received;
+    if (!ends_soon([&] { received = end.recv_for(kShort); }) || !received) return 2;
+    if (::write(out, "received\n", 9) != 9) return 3;
+    return received->at(0) == 5 ? 0 : 4;  // when it goes on
+  });
+  {
+    const Stopped stopped(manager);
+    EXPECT_EQ(child.line(), "up");
+    EXPECT_EQ(child.line(), "received");
+  }
+  EXPECT_EQ(child.join(), 0);
+}
+
+std::vector<List<int>> give_and_stop(const List<int>& list, pid_t manager, bool stops) {
+  if (!stops) return {list};
+  ::kill(manager, SIGSTOP);
+  return {};
+}
+
+// The results of all tasks are read by one thread, whoever waits for which.
+TEST(StoppedManager, HoldsUpNoResultsOfAPool) {
+  const Manager manager;
+  const List<int> list = manager.list<int>({5});
+  Pool pool(1);
+  const std::vector<std::tuple<List<int>, pid_t, bool>> calls{{list, manager.pid(), false},
+                                                              {list, manager.pid(), true}};
+  auto results = pool.starmap_async(give_and_stop, calls, 2);
+  EXPECT_TRUE(results.wait_for(kSoon));
+  ::kill(manager.pid(), SIGCONT);
+  EXPECT_EQ(results.get().at(0).at(0).at(0), 5);
+}
+
+// Also if nobody looks at it for long: it is claimed while its lease lasts.
+TEST(StoppedManager, KeepsTheObjectsOfResultsThatNobodyHasLookedAt) {
+  const Manager manager;
+  Pool pool(1);
+  std::optional<List<int>> list = manager.list<int>({5});
+  auto results = pool.starmap_async(
+      give_and_stop,
+      std::vector<std::tuple<List<int>, pid_t, bool>>{{*list, manager.pid(), false}}, 1);
+  list.reset();
+  ASSERT_TRUE(results.wait_for(kSoon));
+  pool.close();
+  pool.join();
+  // Nothing but the result refers to it, through a lease or by itself.
+  EXPECT_EQ(manager.number_of_objects(), 1U);
+  EXPECT_EQ(results.get().at(0).at(0).at(0), 5);
+}
+
+}  // namespace
+}  // namespace steward::detail::test
