@@ -1,9 +1,8 @@
 #include <steward/client/state.hpp>
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <utility>
 
 #include <steward/client/home_process.hpp>
@@ -16,12 +15,20 @@ namespace {
 
 constexpr std::size_t kIdleSessions = 4;
 
+// nullopt: the program has as many as there can be.
+std::optional<pthread_key_t> make_key(void (*at_thread_end)(void*)) {
+  pthread_key_t key;
+  if (::pthread_key_create(&key, at_thread_end) != 0) return std::nullopt;
+  return key;
+}
+
 }  // namespace
 
-State::State(State* parent) : parent_(parent) {
+State::State(State* parent)
+    : parent_(parent),
+      thread_end_(parent == nullptr ? make_key(thread_ended) : parent->thread_end_) {
   if (parent == nullptr) return;
   last_thread_ = parent->last_thread_.load();
-  interrupt_check_ = parent->interrupt_check_.load();
 }
 
 std::atomic<State*>& State::slot() {
@@ -39,6 +46,34 @@ State& State::current() { return *slot().load(std::memory_order_acquire); }
 core::ThreadNumber Session::thread_number() {
   thread_local const core::ThreadNumber number = State::current().next_thread_number();
   return number;
+}
+
+// --- threads that end
+
+void State::watch_this_thread() noexcept {
+  if (!thread_end_ || ::pthread_getspecific(*thread_end_) == this) return;
+  // Without memory for it the thread's locks go with the process.
+  ::pthread_setspecific(*thread_end_, this);
+}
+
+void State::thread_ended(void* watched_by) noexcept try {
+  State& state = current();
+  if (watched_by != &state) return;  // its holds are the parent's
+  std::vector<SessionPtr> sessions;
+  {
+    const std::lock_guard lock(state.mutex_);
+    for (SessionDriver* session : state.enrolled_) {
+      if (SessionPtr shared = session->weak_from_this().lock()) {
+        sessions.push_back(std::move(shared));
+      }
+    }
+  }
+  const core::ThreadNumber thread = Session::thread_number();
+  for (const SessionPtr& session : sessions) {
+    static_cast<SessionDriver&>(*session).thread_ended(thread);
+  }
+} catch (const std::bad_alloc&) {
+  // Likewise.
 }
 
 // --- fork: everything of ours is at rest meanwhile. No lock here is ever held for long.

@@ -387,6 +387,22 @@ bool SessionCore::unlock(core::ObjectId lock, core::ThreadNumber thread, core::T
   return true;
 }
 
+void SessionCore::thread_ended(core::ThreadNumber thread, core::Time now) {
+  while (const auto left = holds_.take_left(thread)) {
+    std::string arguments;
+    core::Writer writer(arguments);
+    writer.array(1);
+    writer.natural(left->token);
+    CallRequest request;
+    request.object = left->lock;
+    request.method = "owner_died";
+    request.args = arguments;
+    request.thread = thread;
+    post(request, now);
+  }
+  errors_.take(thread);
+}
+
 // --- outputs
 
 std::optional<Frame> SessionCore::front() {

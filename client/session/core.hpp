@@ -95,6 +95,9 @@ class SessionCore {
   const Holds& holds() const { return holds_; }
   // Ends one hold of the thread, with a post if the manager must be told. False: there is none.
   bool unlock(core::ObjectId lock, core::ThreadNumber thread, core::Time now);
+  // The thread has ended: the locks that it left locked have lost their owner. Nobody asks for its
+  // errors.
+  void thread_ended(core::ThreadNumber thread, core::Time now);
 
   // --- outputs
   // The next frame to be sent, valid until the next input; the same until sent().

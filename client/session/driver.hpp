@@ -78,6 +78,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) override;
   void note_unlock(core::ObjectId lock) override;
   bool unlock(core::ObjectId lock) override;
+  // A thread of this process has ended: see SessionCore::thread_ended(). Waits for nothing.
+  void thread_ended(core::ThreadNumber thread) noexcept;
   // Of a session that a fork has copied: see client::end_copied_hold().
   bool end_copied_hold(core::ObjectId lock);
 
