@@ -9,7 +9,7 @@ namespace steward {
 // same manager, connection or pool, and for what this process itself brings about. There the check
 // is asked some twenty times a second. A destructor that waits does not ask. The check is asked
 // without locks, by any thread that waits, and may throw nothing. Null: signals end no wait, as
-// at the beginning. Thread safety: any thread.
+// at the beginning. Waits that have begun may not ask a new check. Thread safety: any thread.
 void set_interrupt_check(bool (*check)());
 
 }  // namespace steward

@@ -105,8 +105,8 @@ class Process {
     void start();
 
     // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
-    // process that did not create the object; Interrupted once a stop is requested, before or during
-    // the wait, which leaves the process as it is.
+    // process that did not create the object; Interrupted once a stop is requested, before or
+    // during the wait, which leaves the process as it is.
     void join(std::stop_token stop = {});
     // False if the process still runs after that time.
     template <class Rep, class Period>

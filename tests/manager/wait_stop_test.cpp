@@ -94,8 +94,11 @@ TEST_F(WaitStop, SaysWhatIsReadyOrIsInterrupted) {
   }
 }
 
+std::atomic<bool> interrupt_wanted = false;
+
 TEST_F(WaitStop, TheInterruptCheckEndsItWhateverItSleepsOn) {
   lock.lock();
+  set_interrupt_check([] { return interrupt_wanted.load(); });
   struct sigaction action {};
   struct sigaction before {};
   action.sa_handler = [](int) {};
@@ -107,13 +110,14 @@ TEST_F(WaitStop, TheInterruptCheckEndsItWhateverItSleepsOn) {
       ended = true;
     });
     ASSERT_TRUE(waiting.falls_asleep());
-    set_interrupt_check([] { return true; });
+    interrupt_wanted = true;
     while (!ended) {
       ::pthread_kill(waiting.handle(), SIGUSR1);
       std::this_thread::yield();
     }
-    set_interrupt_check(nullptr);
+    interrupt_wanted = false;
   }
+  set_interrupt_check(nullptr);
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 

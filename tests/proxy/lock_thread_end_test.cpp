@@ -127,7 +127,8 @@ TEST_F(LockOfAThread, OfAnotherThreadStayLocked) {
   lock.lock();
   on_a_thread([&] {
     EXPECT_FALSE(lock.try_lock());
-    const std::scoped_lock other(house.make<Lock>());
+    const auto other = house.make<Lock>();
+    other.lock();
   });
   EXPECT_TRUE(lock.locked());
   lock.unlock();
