@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <steward/client/address.hpp>
+#include <steward/client/interrupt.hpp>
 #include <steward/client/client_reference.hpp>
 #include <steward/client/names.hpp>
 #include <steward/client/reachable.hpp>
@@ -15,6 +16,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/core/tcp_address.hpp>
 #include <steward/shm/standard_descriptors.hpp>
 
@@ -241,5 +243,5 @@ void end_all_sessions(core::Duration wait) { State::current().end_all(wait); }
 }  // namespace steward::detail::client
 
 void steward::set_interrupt_check(bool (*check)()) {
-  detail::client::State::current().set_interrupt_check(check);
+  detail::core::set_interrupt_check(check);
 }

@@ -1,9 +1,8 @@
 #include <steward/client/state.hpp>
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 #include <utility>
 
 #include <steward/client/home_process.hpp>
@@ -18,12 +17,20 @@ constexpr std::size_t kIdleSessions = 4;
 // Others wait behind it, whose leases are a minute.
 constexpr std::chrono::seconds kClaimPatience{10};
 
+// nullopt: the program has as many as there can be.
+std::optional<pthread_key_t> make_key(void (*at_thread_end)(void*)) {
+  pthread_key_t key;
+  if (::pthread_key_create(&key, at_thread_end) != 0) return std::nullopt;
+  return key;
+}
+
 }  // namespace
 
-State::State(State* parent) : parent_(parent) {
+State::State(State* parent)
+    : parent_(parent),
+      thread_end_(parent == nullptr ? make_key(thread_ended) : parent->thread_end_) {
   if (parent == nullptr) return;
   last_thread_ = parent->last_thread_.load();
-  interrupt_check_ = parent->interrupt_check_.load();
 }
 
 std::atomic<State*>& State::slot() {
@@ -39,18 +46,40 @@ State* State::first() {
 State& State::current() { return *slot().load(std::memory_order_acquire); }
 
 core::ThreadNumber Session::thread_number() {
-  // Apart from what sees the thread's end: destructors of others may ask after that.
-  thread_local const core::ThreadNumber number = State::current().next_thread_number();
-  struct End {
-    ~End() { State::current().thread_ended(number); }
-  };
-  thread_local const End end;
+  thread_local const core::ThreadNumber number = [] {
+    State& state = State::current();
+    state.watch_this_thread();
+    return state.next_thread_number();
+  }();
   return number;
 }
 
-void State::thread_ended(core::ThreadNumber thread) noexcept {
-  const std::lock_guard lock(mutex_);
-  for (SessionDriver* session : enrolled_) session->thread_ended(thread);
+// --- threads that end
+
+void State::watch_this_thread() noexcept {
+  if (!thread_end_ || ::pthread_getspecific(*thread_end_) == this) return;
+  // Without memory for it the thread's locks go with the process.
+  ::pthread_setspecific(*thread_end_, this);
+}
+
+void State::thread_ended(void* watched_by) noexcept try {
+  State& state = current();
+  if (watched_by != &state) return;  // its holds are the parent's
+  std::vector<SessionPtr> sessions;
+  {
+    const std::lock_guard lock(state.mutex_);
+    for (SessionDriver* session : state.enrolled_) {
+      if (SessionPtr shared = session->weak_from_this().lock()) {
+        sessions.push_back(std::move(shared));
+      }
+    }
+  }
+  const core::ThreadNumber thread = Session::thread_number();
+  for (const SessionPtr& session : sessions) {
+    static_cast<SessionDriver&>(*session).thread_ended(thread);
+  }
+} catch (const std::bad_alloc&) {
+  // Likewise.
 }
 
 // --- fork: everything of ours is at rest meanwhile. No lock here is ever held for long.

@@ -7,6 +7,8 @@
 // still come here. A forked child gets a new State, and leaves its parent's alone.
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -14,18 +16,16 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include <steward/client/client_reference.hpp>
-#include <steward/client/interrupt.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/client/transport/dialer.hpp>
 
 namespace steward::detail::client {
-
-using InterruptCheck = bool (*)();  // see set_interrupt_check()
 
 class State {
  public:
@@ -81,15 +81,10 @@ class State {
     return at_rest_in_forks([&] { return dialer_.dial(goal); });
   }
 
-  // See set_interrupt_check(); null: there is none.
-  InterruptCheck interrupt_check() const {
-    return interrupt_check_.load(std::memory_order_relaxed);
-  }
-  void set_interrupt_check(InterruptCheck check) { interrupt_check_ = check; }
-
   core::ThreadNumber next_thread_number() { return ++last_thread_; }
-  // Tells all sessions.
-  void thread_ended(core::ThreadNumber thread) noexcept;
+  // The calling thread holds locks: when it ends, its sessions hear of it. At exit, and in a forked
+  // child of that thread, nobody does: the end of a process is known without.
+  void watch_this_thread() noexcept;
 
   // Says goodbye to all managers and waits for their answers, `wait` in all.
   void end_all(core::Duration wait);
@@ -103,6 +98,7 @@ class State {
     std::exception_ptr failure;
   };
   explicit State(State* parent);
+  static void thread_ended(void* watched_by) noexcept;
   static std::atomic<State*>& slot();
   static State* first();
   static void before_fork();
@@ -115,9 +111,12 @@ class State {
                                    SessionDriverPtr& known);
 
   [[maybe_unused]] State* const parent_;  // of a forked child: kept in sight, never touched
+  // The thread-specific value is the State of the process in which the thread was watched. Not a
+  // thread_local object: exit() destroys those of its thread, while the process is about to end in
+  // order.
+  const std::optional<pthread_key_t> thread_end_;
   std::atomic<core::ThreadNumber> last_thread_ = 0;
   std::atomic<bool> at_exit_ = false;
-  std::atomic<InterruptCheck> interrupt_check_ = nullptr;
 
   // Guarded by mutex_.
   std::mutex mutex_;

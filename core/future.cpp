@@ -2,27 +2,115 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string>
 #include <utility>
 
+#include <steward/core/assisting.hpp>
+#include <steward/core/interrupt.hpp>
+#include <steward/core/stoppable_condition.hpp>
+
 namespace steward::detail::core {
+namespace {
+
+// One thread's wait for the first of several futures. While it lives, each of them tells it; what
+// of that comes too late finds nobody.
+class FirstOf {
+ public:
+  explicit FirstOf(std::span<FutureState* const> states) : states_(states) {
+    numbers_.reserve(states.size());
+  }
+  FirstOf(const FirstOf&) = delete;
+  FirstOf& operator=(const FirstOf&) = delete;
+  ~FirstOf() {
+    for (std::size_t i = 0; i < numbers_.size(); ++i) states_[i]->forget(numbers_[i]);
+    const std::lock_guard hold(told_->mutex);
+    told_->assisted = nullptr;
+  }
+
+  // nullopt: the deadline passed before. Throws Interrupted.
+  std::optional<std::size_t> wait(Deadline deadline, const std::stop_token& stop,
+                                  std::string_view wait) {
+    heed_stop(stop, wait);
+    if (const auto first = first_ready()) return first;
+    for (const auto* state : states_) state->require_process();
+    // Of several executors one: the others have threads of their own. But on such a thread its
+    // own, or nobody would run what the futures wait for.
+    Executor* by = ExecutorsThread::own_executor();
+    for (std::size_t i = 0; by == nullptr && i < states_.size(); ++i) {
+      assisted_ = states_[i]->executor();
+      by = assisted_.get();
+    }
+    told_->assisted = by;
+    for (auto* state : states_) {
+      numbers_.push_back(state->follow([told = told_] { told->tell(); }));
+    }
+    if (by != nullptr) {
+      assist_until(*by, [this] { return first_ready().has_value(); }, deadline, stop, wait);
+    } else {
+      StoppableCondition condition(told_->changed, told_->mutex, stop, wait);
+      std::unique_lock lock(told_->mutex);
+      condition.until(lock, deadline, [this] { return told_->ready; });
+    }
+    return first_ready();
+  }
+
+ private:
+  struct Told {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool ready = false;
+    Executor* assisted = nullptr;
+
+    void tell() {
+      const std::lock_guard hold(mutex);
+      ready = true;
+      changed.notify_all();
+      if (assisted != nullptr) assisted->wake();
+    }
+  };
+
+  std::optional<std::size_t> first_ready() const {
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (states_[i]->ready()) return i;
+    }
+    return std::nullopt;
+  }
+
+  const std::span<FutureState* const> states_;
+  std::shared_ptr<Executor> assisted_;  // unless it is this thread's own
+  const std::shared_ptr<Told> told_ = std::make_shared<Told>();
+  std::vector<std::uint64_t> numbers_;
+};
+
+}  // namespace
+
+Executor*& ExecutorsThread::own() {
+  thread_local Executor* executor = nullptr;
+  return executor;
+}
 
 bool FutureState::ready() const {
   const std::lock_guard hold(mutex_);
   return ready_;
 }
 
-bool FutureState::wait(Deadline deadline) {
-  std::unique_lock lock(mutex_);
-  if (ready_) return true;
-  if (const auto by = by_) {
-    lock.unlock();
-    by->assist([this] { return ready(); }, deadline);
-    return ready();
+bool FutureState::wait(Deadline deadline, const std::stop_token& stop, std::string_view wait) {
+  heed_stop(stop, wait);
+  if (const auto by = executor()) {
+    return assist_until(*by, [this] { return ready(); }, deadline, stop, wait);
   }
-  const auto is_ready = [this] { return ready_; };
-  if (deadline) return changed_.wait_until(lock, *deadline, is_ready);
-  changed_.wait(lock, is_ready);
-  return true;
+  if (ExecutorsThread::own_executor() != nullptr) {
+    FutureState* const itself = this;
+    return FirstOf(std::span(&itself, 1)).wait(deadline, stop, wait).has_value();
+  }
+  StoppableCondition condition(changed_, mutex_, stop, wait);
+  std::unique_lock lock(mutex_);
+  return condition.until(lock, deadline, [this] { return ready_; });
+}
+
+std::shared_ptr<Executor> FutureState::executor() const {
+  const std::lock_guard hold(mutex_);
+  return by_;
 }
 
 bool FutureState::cancel() {
@@ -122,45 +210,13 @@ void FutureState::run_callbacks() {
   for (const Later& each : next) each.run();
 }
 
-void throw_no_future() {
-  throw BadCall("this Future stands for nothing: it was got, moved from, or never had a result");
+void throw_no_future(std::string_view call) {
+  throw BadCall(std::string(call) +
+                ": the Future stands for nothing: it was got, moved from, or never had a result");
 }
 
-namespace {
-
-// Told by the first of several futures.
-struct AnyReady {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool ready = false;
-
-  void tell() {
-    const std::lock_guard hold(mutex);
-    ready = true;
-    changed.notify_all();
-  }
-};
-
-}  // namespace
-
-std::size_t wait_for_any(std::span<FutureState* const> states) {
-  const auto first_ready = [&] {
-    return std::find_if(states.begin(), states.end(), [](auto* state) { return state->ready(); });
-  };
-  const auto place = [&](auto found) { return static_cast<std::size_t>(found - states.begin()); };
-  if (const auto found = first_ready(); found != states.end()) return place(found);
-
-  for (const auto* state : states) state->require_process();
-  const auto any = std::make_shared<AnyReady>();
-  std::vector<std::uint64_t> numbers;
-  numbers.reserve(states.size());
-  for (auto* state : states) numbers.push_back(state->follow([any] { any->tell(); }));
-  {
-    std::unique_lock lock(any->mutex);
-    any->changed.wait(lock, [&] { return any->ready; });
-  }
-  for (std::size_t i = 0; i < states.size(); ++i) states[i]->forget(numbers[i]);
-  return place(first_ready());
+std::size_t wait_for_any(std::span<FutureState* const> states, const std::stop_token& stop) {
+  return *FirstOf(states).wait(std::nullopt, stop, "when_any");
 }
 
 void tell_thrown(const char* what) noexcept {

@@ -10,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -27,11 +29,12 @@ namespace detail::core {
 template <class T>
 struct FuturePromise;
 
-// Throws BadCall: the future stands for nothing (by default, moved from, got).
-[[noreturn]] void throw_no_future();
+// Throws BadCall: the future stands for nothing (by default, moved from, got). `call` is what was
+// called: "Future.get".
+[[noreturn]] void throw_no_future(std::string_view call);
 
-// Waits until one is ready; its place.
-std::size_t wait_for_any(std::span<FutureState* const> states);
+// Waits until one is ready; its place. Throws Interrupted.
+std::size_t wait_for_any(std::span<FutureState* const> states, const std::stop_token& stop);
 
 // That a callback threw; nullptr: nobody knows what.
 void tell_thrown(const char* what) noexcept;
@@ -69,6 +72,9 @@ struct CallbackOf<void> {
 // a pool for one, in the order in which results come: it may call and wait, but keeps the others
 // waiting meanwhile. After a coroutine it runs on that one's thread.
 //
+// Who waits with a std::stop_token gets Interrupted once a stop is requested, before or during the
+// wait; the future remains to be got then.
+//
 // Move-only. Thread safety: one thread at a time, but for ready() and cancel().
 template <class T = void>
 class Future {
@@ -86,29 +92,32 @@ class Future {
 
   // Waits for the result, and throws the exception instead of it. Afterwards the future stands for
   // nothing. BadCall if it does already, or was cancelled.
-  T get() {
-    state().wait(std::nullopt);
+  T get(std::stop_token stop = {}) {
+    state("Future.get").wait(std::nullopt, stop, "Future.get");
     return std::exchange(state_, nullptr)->take();
   }
 
   // Whether it is ready by then.
   template <class Rep, class Period>
-  bool wait_for(std::chrono::duration<Rep, Period> timeout) {
-    return state().wait(detail::core::deadline_after(timeout));
+  bool wait_for(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {
+    return state("Future.wait_for")
+        .wait(detail::core::deadline_after(timeout), stop, "Future.wait_for");
   }
-  void wait() { state().wait(std::nullopt); }
-  bool ready() const { return state().ready(); }
+  void wait(std::stop_token stop = {}) {
+    state("Future.wait").wait(std::nullopt, stop, "Future.wait");
+  }
+  bool ready() const { return state("Future.ready").ready(); }
 
   // The result is not wanted any more: the future is ready with a BadCall, and what has not begun
   // does not begin. False: it was ready before.
-  bool cancel() { return state().cancel(); }
+  bool cancel() { return state("Future.cancel").cancel(); }
 
   // Calls `callback` with the result or `error_callback` with the exception once there is one:
   // before the future is ready, or at once if it is. The future remains to be got.
   using Callback = typename detail::core::CallbackOf<T>::type;
   using ErrorCallback = std::function<void(const std::exception&)>;
   Future& then(Callback callback, ErrorCallback error_callback = {}) & {
-    state();
+    state("Future.then");
     state_->call_back([state = state_.get(), callback = std::move(callback),
                        error_callback = std::move(error_callback)] {
       call_back(*state, callback, error_callback);
@@ -122,15 +131,15 @@ class Future {
 
   // ---- For co_await ----
 
-  bool await_ready() const { return state().ready(); }
+  bool await_ready() const { return state("co_await of a Future").ready(); }
   void await_suspend(std::coroutine_handle<> waiting) {
-    state().follow([waiting] { waiting.resume(); });
+    state_->follow([waiting] { waiting.resume(); });
   }
   T await_resume() { return std::exchange(state_, nullptr)->take(); }
 
-  // For when_any and the like.
-  detail::core::FutureState& state() const {
-    if (!state_) detail::core::throw_no_future();
+  // For when_any and the like; `call` is what throws BadCall if there is none.
+  detail::core::FutureState& state(std::string_view call = "Future.state") const {
+    if (!state_) detail::core::throw_no_future(call);
     return *state_;
   }
 
@@ -181,12 +190,17 @@ struct FuturePromise<void> : FuturePromiseBase<void> {
 }  // namespace detail::core
 
 // Waits until one of the futures is ready, and gives its place, 0 for the first. Of several that
-// are it is the first. They remain to be got. Throws BadCall if one stands for nothing.
+// are it is the first. They remain to be got. Throws BadCall if one stands for nothing, and
+// Interrupted once a stop is requested.
+template <class First, class... T>
+std::size_t when_any(std::stop_token stop, Future<First>& first, Future<T>&... others) {
+  const std::array<detail::core::FutureState*, 1 + sizeof...(T)> states{
+      &first.state("when_any"), &others.state("when_any")...};
+  return detail::core::wait_for_any(states, stop);
+}
 template <class First, class... T>
 std::size_t when_any(Future<First>& first, Future<T>&... others) {
-  const std::array<detail::core::FutureState*, 1 + sizeof...(T)> states{&first.state(),
-                                                                &others.state()...};
-  return detail::core::wait_for_any(states);
+  return when_any(std::stop_token(), first, others...);
 }
 
 }  // namespace steward

@@ -9,6 +9,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,6 +35,8 @@ class Executor {
   // Returns once `done()` is true or the deadline has passed; until then the calling thread may
   // do some of the work. `done` may be called often, and with locks of the executor held.
   virtual void assist(const std::function<bool()>& done, Deadline deadline) = 0;
+  // Whoever assists asks `done()` again. Takes short locks only: a stop may call it.
+  virtual void wake() noexcept = 0;
   // Runs all of `next` soon, without any lock: on one thread, in the order of these calls. Needs no
   // memory: whoever waits for the future would wait for ever.
   virtual void run_later(LaterList next) noexcept = 0;
@@ -42,18 +46,39 @@ class Executor {
   virtual void require_process() const {}
 };
 
+// While it lives, this thread is the one on which what follows this executor's futures runs: who
+// waits on it must assist, since nobody else would run what it waits for.
+class ExecutorsThread {
+ public:
+  explicit ExecutorsThread(Executor& executor) : before_(std::exchange(own(), &executor)) {}
+  ExecutorsThread(const ExecutorsThread&) = delete;
+  ExecutorsThread& operator=(const ExecutorsThread&) = delete;
+  ~ExecutorsThread() { own() = before_; }
+
+  // Null: this thread is no executor's.
+  static Executor* own_executor() { return own(); }
+
+ private:
+  static Executor*& own();
+
+  Executor* const before_;
+};
+
 // The half without a type. Thread safety: any thread may call any function.
 class FutureState : public std::enable_shared_from_this<FutureState> {
  public:
-  // Without a executor who waits just sleeps, and what follows runs where the future becomes ready.
+  // Without an executor who waits just sleeps, and what follows runs where it becomes ready.
   explicit FutureState(std::shared_ptr<Executor> by = nullptr) : by_(std::move(by)) {}
   FutureState(const FutureState&) = delete;
   FutureState& operator=(const FutureState&) = delete;
   virtual ~FutureState() = default;
 
   bool ready() const;
-  // Whether it is ready by then.
-  bool wait(Deadline deadline);
+  // Whether it is ready by then. `wait` names the wait for Interrupted, which is thrown once a stop
+  // is requested, if it was before or the future is not ready.
+  bool wait(Deadline deadline, const std::stop_token& stop, std::string_view wait);
+  // Null: nobody assists, or it is ready.
+  std::shared_ptr<Executor> executor() const;
   bool cancel();
   // Throws BadCall if nobody in this process will ever make it ready.
   void require_process() const;

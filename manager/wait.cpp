@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -17,6 +18,7 @@
 #include <steward/client/session/leadership.hpp>
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/core/own_threads.hpp>
 #include <steward/shm/poll.hpp>
 #include <steward/shm/shared_queue.hpp>
@@ -29,6 +31,8 @@ using Clock = std::chrono::steady_clock;
 
 // How long the managers' word on what is ready now is awaited, whatever the timeout.
 constexpr std::chrono::milliseconds kLastWord{100};
+
+constexpr std::string_view kWait = "wait";
 
 // The indexes of what is ready.
 class Ready {
@@ -234,7 +238,8 @@ class Sleeper {
 
 class Wait {
  public:
-  explicit Wait(const std::vector<Waitable>& things) : things_(things), ready_(things.size()) {
+  Wait(const std::vector<Waitable>& things, std::stop_token stop)
+      : things_(things), stop_(std::move(stop)), poll_(stop_, kWait), ready_(things.size()) {
     for (std::size_t i = 0; i < things.size(); ++i) {
       things[i].type().empty() ? add_descriptor(i) : add_object(i);
     }
@@ -244,8 +249,10 @@ class Wait {
     look();
     ask(deadline);
     while (!ready_.any() && !(deadline && Clock::now() >= *deadline)) {
+      core::heed_stop(stop_, kWait);
       sleep(deadline);
       look();
+      if (!ready_.any()) core::heed_interrupt_check(kWait);
     }
     return ready_.indexes();
   }
@@ -299,7 +306,7 @@ class Wait {
       all.push_back(std::make_unique<Answers>(asked, "ready", asked.calls.size()));
     }
     for (const auto& answers : all) {
-      answers->sleep(deadline);
+      sleep_on(*answers, deadline);
       answers->collect(ready_, [](const std::string& result) {
         return core::unpack<bool>(result);
       });
@@ -315,14 +322,27 @@ class Wait {
       sources.push_back(answers.back().get());
     }
     if (sources.empty()) {
-      shm::poll_until(descriptors_, deadline);
+      poll_.until(descriptors_, deadline);
     } else if (sources.size() == 1 && descriptors_.empty()) {
-      sources.front()->sleep(deadline);
+      // Of a session the check is asked there, of a ring here.
+      sleep_on(*sources.front(), rings_.empty() ? deadline : core::next_look(deadline));
     } else {
       sleep_on_all(sources, deadline);
     }
     rings_.reset();
     for (const auto& each : answers) each->collect(ready_, [](const auto&) { return true; });
+  }
+
+  // A stop ends it.
+  void sleep_on(Source& source, core::Deadline deadline) try {
+    struct Interrupt {
+      void operator()() const noexcept { source.interrupt(); }
+      Source& source;
+    };
+    const std::stop_callback<Interrupt> interrupt(stop_, Interrupt{source});
+    source.sleep(deadline);
+  } catch (const Interrupted&) {
+    core::throw_interrupted(kWait);  // by the check: a session has asked it
   }
 
   // A thread for each kind that cannot be polled; this one polls the rest.
@@ -339,10 +359,12 @@ class Wait {
     } catch (const std::system_error&) {
       throw Overloaded("wait: no thread is left");
     }
-    shm::poll_until(entries, deadline);
+    poll_.until(entries, deadline);
   }
 
   const std::vector<Waitable>& things_;
+  const std::stop_token stop_;
+  shm::StoppablePoll poll_;
   Ready ready_;
   std::vector<pollfd> descriptors_;
   std::vector<std::size_t> described_;  // whose they are
@@ -352,10 +374,11 @@ class Wait {
 
 }  // namespace
 
-std::vector<std::size_t> wait_for(const std::vector<Waitable>& things,
-                                        core::Deadline deadline) {
+std::vector<std::size_t> wait_for(const std::vector<Waitable>& things, core::Deadline deadline,
+                                  const std::stop_token& stop) {
+  core::heed_stop(stop, kWait);
   if (things.empty()) return {};
-  return Wait(things).run(deadline);
+  return Wait(things, stop).run(deadline);
 }
 
 }  // namespace steward::detail::manager

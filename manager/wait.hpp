@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <initializer_list>
 #include <ranges>
+#include <stop_token>
 #include <string_view>
 #include <vector>
 
@@ -79,7 +80,8 @@ class Waitable {
   bool (*look_)(const void*, bool) = nullptr;
 };
 
-std::vector<std::size_t> wait_for(const std::vector<Waitable>& things, core::Deadline deadline);
+std::vector<std::size_t> wait_for(const std::vector<Waitable>& things, core::Deadline deadline,
+                                  const std::stop_token& stop);
 
 template <class R>
 concept Things = std::ranges::input_range<const R> &&
@@ -103,27 +105,31 @@ std::vector<Waitable> all_of(const R& things) {
 // watched in shared memory, other managed objects by their manager. Throws BadCall for an empty
 // proxy or connection and for a process that was not started, Closed for a connection or Listener
 // that was closed here, Overloaded for more objects of one manager than calls may be in flight
-// (detail::core::Limits::calls_in_flight), or if threads or descriptors run out.
+// (detail::core::Limits::calls_in_flight), or if threads or descriptors run out; Interrupted once a
+// stop is requested, before or during the wait.
 //
 // Thread safety: any number of threads may wait for the same things.
-inline std::vector<std::size_t> wait(std::initializer_list<detail::manager::Waitable> things) {
-  return detail::manager::wait_for(things, std::nullopt);
+inline std::vector<std::size_t> wait(std::initializer_list<detail::manager::Waitable> things,
+                                     std::stop_token stop = {}) {
+  return detail::manager::wait_for(things, std::nullopt, stop);
 }
 template <class Rep, class Period>
 std::vector<std::size_t> wait(std::initializer_list<detail::manager::Waitable> things,
-                              std::chrono::duration<Rep, Period> timeout) {
-  return detail::manager::wait_for(things, detail::core::deadline_after(timeout));
+                              std::chrono::duration<Rep, Period> timeout,
+                              std::stop_token stop = {}) {
+  return detail::manager::wait_for(things, detail::core::deadline_after(timeout), stop);
 }
 
 // Likewise any range: of connections, of queues, of what wait() can wait for.
 template <detail::manager::Things R>
-std::vector<std::size_t> wait(const R& things) {
-  return detail::manager::wait_for(detail::manager::all_of(things), std::nullopt);
+std::vector<std::size_t> wait(const R& things, std::stop_token stop = {}) {
+  return detail::manager::wait_for(detail::manager::all_of(things), std::nullopt, stop);
 }
 template <detail::manager::Things R, class Rep, class Period>
-std::vector<std::size_t> wait(const R& things, std::chrono::duration<Rep, Period> timeout) {
+std::vector<std::size_t> wait(const R& things, std::chrono::duration<Rep, Period> timeout,
+                              std::stop_token stop = {}) {
   return detail::manager::wait_for(detail::manager::all_of(things),
-                                detail::core::deadline_after(timeout));
+                                   detail::core::deadline_after(timeout), stop);
 }
 
 }  // namespace steward

@@ -34,7 +34,7 @@ using client::now;
 
 process::PassedFd required(const std::function<int()>& open) {
   auto file = process::PassedFd::opened_here_alone(open);
-  if (!file) throw Overloaded("no descriptor is left for a Listener");
+  if (!file) throw Overloaded("Listener: no descriptor is left for it");
   return file;
 }
 
@@ -52,7 +52,7 @@ AcceptLoop::AcceptLoop(process::PassedFd listening, process::PassedFd handoff, s
   if (!watch(EPOLL_CTL_ADD, listening_.get(), kListening, EPOLLIN) ||
       !watch(EPOLL_CTL_ADD, wake_up_.get(), kWakeUp, EPOLLIN) ||
       !watch(EPOLL_CTL_ADD, handoff_.get(), kHandoff, EPOLLIN)) {
-    throw Overloaded("the system has no memory for a Listener");
+    throw Overloaded("Listener: the system has no memory for it");
   }
 }
 

@@ -123,7 +123,7 @@ class TcpAcceptor final : public Acceptor {
       shm::Received received =
           shm::receive_with_fds(handoff_.get(), MessageStream::kStateBytesMost, shm::Wait::none);
       if (received.would_block) return -1;
-      if (!received.message) throw Closed("the Listener at " + address_ + " has ended");
+      if (!received.message) throw Closed("Listener.accept: " + address_ + " has ended");
       say_taken();
       state = std::move(received.message->bytes);
       return received.message->fds.empty() ? -1 : received.message->fds.front().release();

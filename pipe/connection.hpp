@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,7 +25,10 @@ struct ConnectOptions;
 
 namespace detail::pipe {
 struct ConnectionAccess;
-}
+
+// Of a Connection without an end, since it was closed or for other reasons. Throws Closed, BadCall.
+[[noreturn]] void throw_no_end(std::string_view method, bool closed);
+}  // namespace detail::pipe
 
 // What one side sends, the other receives, in order and whole: from `pipe<T>()`, from a Listener or
 // from connect(). T is whatever can travel; proxies inside stand for their objects on the other
@@ -39,6 +43,11 @@ struct ConnectionAccess;
 // Closed. A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which
 // sends nothing of it then, and in recv(), for which the connection is over: the limit is for what
 // strangers say, both sides may raise it.
+//
+// Who waits with a std::stop_token gets Interrupted once a stop is requested, before or during the
+// wait. What has come of a message stays, whole or in part. Of a message that was sent nothing has
+// gone then; or a part, if it is longer than what may be under way: then nothing can follow, this
+// end sends no more (Closed), and the other side receives what was sent before, then Closed.
 //
 // A resource: only moves. The end has one owner; as an argument of a Process, or anywhere in one,
 // it goes there: `Process child(work, std::move(far)); child.start();` closes it here once the
@@ -77,45 +86,42 @@ class Connection {
 
   // Waits while the other side does not read and some hundred kilobytes are under way (over tcp as
   // much as the kernels' windows hold, which may be some megabytes).
-  void send(const T& value) {
-    const int socket = fd();
+  void send(const T& value, std::stop_token stop = {}) {
+    const int socket = fd("send");
     std::string message;
     detail::core::pack(message, value);
-    stream_->send(socket, message);
+    stream_->send(socket, message, stop);
   }
 
-  T recv() {
-    const int socket = fd();
-    return read(socket, *stream_->receive(socket, std::nullopt), std::nullopt);
+  T recv(std::stop_token stop = {}) {
+    const int socket = fd("recv");
+    return read(socket, *stream_->receive(socket, std::nullopt, stop), std::nullopt);
   }
-  std::optional<T> try_recv() { return recv_until(now()); }
+  std::optional<T> try_recv() { return recv_until("try_recv", now()); }
   template <class Rep, class Period>
-  std::optional<T> recv_for(std::chrono::duration<Rep, Period> wait) {
-    return recv_until(detail::core::deadline_after(wait));
+  std::optional<T> recv_for(std::chrono::duration<Rep, Period> wait, std::stop_token stop = {}) {
+    return recv_until("recv_for", detail::core::deadline_after(wait), stop);
   }
 
   // Likewise with bytes as they are, which may stand beside values if both sides know when.
-  void send_bytes(std::string_view bytes) {
-    const int socket = fd();
-    stream_->send(socket, bytes);
+  void send_bytes(std::string_view bytes, std::stop_token stop = {}) {
+    const int socket = fd("send_bytes");
+    stream_->send(socket, bytes, stop);
   }
-  std::string recv_bytes() {
-    const int socket = fd();
-    return *stream_->receive(socket, std::nullopt);
-  }
+  std::string recv_bytes(std::stop_token stop = {}) { return next("recv_bytes", stop); }
 
   // Whether recv() would not wait: a whole message is there, or the end.
   bool poll() { return poll_until(now()); }
   template <class Rep, class Period>
-  bool poll(std::chrono::duration<Rep, Period> timeout) {
-    return poll_until(detail::core::deadline_after(timeout));
+  bool poll(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {
+    return poll_until(detail::core::deadline_after(timeout), stop);
   }
 
   // The other side receives what was sent, then Closed. Over tcp this may wait until its kernel has
   // that, a second at most, as does the destructor. May be called again.
   void close() {
     if (closed_) return;
-    static_cast<void>(fd());
+    static_cast<void>(fd("close"));
     finish();
     end_.close();
     stream_.reset();
@@ -125,11 +131,11 @@ class Connection {
 
   // For poll(2): readable when bytes have come, or the end. Then call try_recv() until it gives
   // nullopt: what poll(), wait() or try_recv() has seen of a message is not seen there any more.
-  int fileno() const { return fd(); }
+  int fileno() const { return fd("fileno"); }
 
   // The longest message that may come or go, at most 2 GiB - 1 (else BadCall).
   void set_message_limit(std::size_t bytes) {
-    static_cast<void>(fd());
+    static_cast<void>(fd("set_message_limit"));
     if (bytes > detail::pipe::MessageStream::kBytesMost) {
       throw BadCall("Connection.set_message_limit: at most 2147483647 bytes");
     }
@@ -139,10 +145,10 @@ class Connection {
   // As an argument of a Process; for anything else BadCall.
   template <class Packer>
   void msgpack_pack(Packer& packer) const {
-    static_cast<void>(fd());
+    static_cast<void>(fd("as an argument"));
     if (!stream_->between_messages()) {
-      throw BadCall("a Connection goes to another process between messages, and this one has begun "
-                    "to receive one: call recv() first");
+      throw BadCall("Connection as an argument: it goes to another process between messages, and "
+                    "has begun to receive one: call recv() first");
     }
     end_.check_packing();
     const auto direction = static_cast<std::uint8_t>(stream_->direction());
@@ -157,7 +163,7 @@ class Connection {
     std::string state;
     msgpack::type::make_define_array(direction, limit, state, end_).msgpack_unpack(packed);
     if (direction > static_cast<std::uint8_t>(detail::pipe::Direction::send)) {
-      throw BadCall("no Connection has such a direction");
+      throw BadCall("Connection: no end of one has such a direction");
     }
     stream_ = detail::pipe::MessageStream::from_state(
         static_cast<detail::pipe::Direction>(direction), state);
@@ -168,25 +174,29 @@ class Connection {
  private:
   friend struct detail::pipe::ConnectionAccess;
 
-  int fd() const {
+  // `method` is what needs it: for the error.
+  int fd(std::string_view method) const {
     if (const int number = end_.get(); number >= 0) return number;
-    if (closed_) throw Closed("this Connection was closed");
-    throw BadCall("this Connection is empty: it was moved, or never connected, or is an end that "
-                  "this process was not given");
+    detail::pipe::throw_no_end(method, closed_);
   }
   void finish() noexcept {
     if (const int number = end_.get(); number >= 0) detail::pipe::finish_sending(number);
   }
   static detail::core::Deadline now() { return std::chrono::steady_clock::now(); }
-  std::optional<T> recv_until(detail::core::Deadline deadline) {
-    const int socket = fd();
-    const std::optional<std::string> message = stream_->receive(socket, deadline);
+  std::string next(std::string_view method, const std::stop_token& stop) {
+    const int socket = fd(method);
+    return *stream_->receive(socket, std::nullopt, stop);
+  }
+  std::optional<T> recv_until(std::string_view method, detail::core::Deadline deadline,
+                              const std::stop_token& stop = {}) {
+    const int socket = fd(method);
+    const std::optional<std::string> message = stream_->receive(socket, deadline, stop);
     if (!message) return std::nullopt;
     return read(socket, *message, deadline);
   }
-  bool poll_until(detail::core::Deadline deadline) const {
-    const int socket = fd();
-    return stream_->poll(socket, deadline);
+  bool poll_until(detail::core::Deadline deadline, const std::stop_token& stop = {}) const {
+    const int socket = fd("poll");
+    return stream_->poll(socket, deadline, stop);
   }
   static T read(int socket, const std::string& message, detail::core::Deadline deadline) {
     try {
@@ -222,7 +232,7 @@ struct ConnectionAccess {
   template <class T>
   static bool is_ready(const Connection<T>& connection, bool readable) {
     if (readable) return connection.poll_until(Connection<T>::now());
-    static_cast<void>(connection.fd());
+    static_cast<void>(connection.fd("poll"));
     return connection.stream_->holds_message();
   }
 };

@@ -36,7 +36,7 @@ std::unique_ptr<detail::pipe::Acceptor> listen(const std::string& address,
                                                const ListenerOptions& options) {
   using detail::pipe::listen_at;
   detail::shm::keep_standard_descriptors();
-  if (options.backlog == 0) throw BadCall("a Listener's backlog must be one at least");
+  if (options.backlog == 0) throw BadCall("Listener: the backlog must be one at least");
   if (const auto remote = detail::core::parse_tcp(address)) return listen_at(*remote, options);
   return listen_at(path_of(address), options);
 }
@@ -56,27 +56,30 @@ Listener::Listener(Listener&& other) noexcept = default;
 Listener& Listener::operator=(Listener&& other) noexcept = default;
 Listener::~Listener() = default;
 
-detail::pipe::Acceptor& Listener::acceptor() const {
+detail::pipe::Acceptor& Listener::acceptor(std::string_view method) const {
   if (acceptor_ != nullptr) return *acceptor_;
-  if (address_.empty()) throw BadCall("this Listener was moved from");
-  throw Closed("the Listener at " + address_ + " was closed");
+  const std::string call = "Listener." + std::string(method) + ": ";
+  if (address_.empty()) throw BadCall(call + "it was moved from");
+  throw Closed(call + "the one at " + address_ + " was closed");
 }
 
-std::optional<detail::pipe::End> Listener::next(detail::core::Deadline deadline) {
-  detail::pipe::Acceptor& accepting = acceptor();
+std::optional<detail::pipe::End> Listener::next(detail::core::Deadline deadline,
+                                                const std::stop_token& stop) {
+  detail::pipe::Acceptor& accepting = acceptor("accept");
+  detail::shm::StoppablePoll poll(stop, "Listener.accept");
   for (;;) {
     if (auto end = accepting.next()) return end;
     // Another thread may be faster.
-    if (!detail::shm::poll_until(accepting.fd(), POLLIN, deadline)) return std::nullopt;
+    if (!poll.until(accepting.fd(), POLLIN, deadline)) return std::nullopt;
   }
 }
 
 const std::string& Listener::address() const { return address_; }
 
-int Listener::fileno() const { return acceptor().fd(); }
+int Listener::fileno() const { return acceptor("fileno").fd(); }
 
 void Listener::close() {
-  if (address_.empty()) acceptor();  // it was moved from, and says so
+  if (address_.empty()) acceptor("close");  // it was moved from, and says so
   acceptor_.reset();
 }
 

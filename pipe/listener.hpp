@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <steward/client/options.hpp>
@@ -49,10 +51,11 @@ class Listener {
   ~Listener();
 
   // Waits until somebody has connected. All forms throw Closed once closed, Overloaded if there is
-  // no descriptor for a connection.
+  // no descriptor for a connection, Interrupted once a stop is requested, before or during the
+  // wait: who has connected stays to be accepted.
   template <class T = Value>
-  Connection<T> accept() {
-    return over<T>(std::move(*next(std::nullopt)));
+  Connection<T> accept(std::stop_token stop = {}) {
+    return over<T>(std::move(*next(std::nullopt, stop)));
   }
   // nullopt: nobody waits, or came in that time.
   template <class T = Value>
@@ -60,8 +63,9 @@ class Listener {
     return accept_until<T>(std::chrono::steady_clock::now());
   }
   template <class T = Value, class Rep, class Period>
-  std::optional<Connection<T>> accept_for(std::chrono::duration<Rep, Period> wait) {
-    return accept_until<T>(detail::core::deadline_after(wait));
+  std::optional<Connection<T>> accept_for(std::chrono::duration<Rep, Period> wait,
+                                          std::stop_token stop = {}) {
+    return accept_until<T>(detail::core::deadline_after(wait), stop);
   }
 
   // What connect() takes, with the port that was chosen. Where the host is *, it stands for any of
@@ -74,18 +78,21 @@ class Listener {
   void close();
 
  private:
-  std::optional<detail::pipe::End> next(detail::core::Deadline deadline);
+  std::optional<detail::pipe::End> next(detail::core::Deadline deadline,
+                                        const std::stop_token& stop);
   template <class T>
   static Connection<T> over(detail::pipe::End end) {
     return detail::pipe::ConnectionAccess::over<T>(std::move(end.socket), std::move(end.stream));
   }
   template <class T>
-  std::optional<Connection<T>> accept_until(detail::core::Deadline deadline) {
-    std::optional<detail::pipe::End> end = next(deadline);
+  std::optional<Connection<T>> accept_until(detail::core::Deadline deadline,
+                                            const std::stop_token& stop = {}) {
+    std::optional<detail::pipe::End> end = next(deadline, stop);
     if (!end) return std::nullopt;
     return over<T>(*std::move(end));
   }
-  detail::pipe::Acceptor& acceptor() const;
+  // `method` is what needs it: for the error.
+  detail::pipe::Acceptor& acceptor(std::string_view method) const;
 
   std::unique_ptr<detail::pipe::Acceptor> acceptor_;
   std::string address_;

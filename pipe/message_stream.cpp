@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/stoppable_condition.hpp>
 #include <steward/pipe/records.hpp>
 #include <steward/shm/poll.hpp>
 
@@ -19,6 +20,11 @@ namespace {
 
 // So much memory a message is given before its first byte is there.
 constexpr std::size_t kFirstPiece = 64U << 10U;
+
+// The waits, as Interrupted names them.
+constexpr std::string_view kSend = "Connection.send";
+constexpr std::string_view kRecv = "Connection.recv";
+constexpr std::string_view kPoll = "Connection.poll";
 
 // Before the state of a cipher, or alone.
 constexpr char kOverTcp = 't';
@@ -58,14 +64,11 @@ std::unique_ptr<MessageStream> MessageStream::over_tcp(std::unique_ptr<Records> 
 
 // ---- Turns ----
 
-bool MessageStream::Turn::take(core::Deadline deadline) {
+bool MessageStream::Turn::take(core::Deadline deadline, const std::stop_token& stop,
+                               std::string_view wait) {
+  core::StoppableCondition condition(given_, mutex_, stop, wait);
   std::unique_lock lock(mutex_);
-  const auto is_free = [&] { return !taken_; };
-  if (!deadline) {
-    given_.wait(lock, is_free);
-  } else if (!given_.wait_until(lock, *deadline, is_free)) {
-    return false;
-  }
+  if (!condition.until(lock, deadline, [&] { return !taken_; })) return false;
   return taken_ = true;
 }
 
@@ -77,7 +80,8 @@ void MessageStream::Turn::give() {
 
 class MessageStream::Hold {
  public:
-  Hold(Turn& turn, core::Deadline deadline) : turn_(turn), mine_(turn.take(deadline)) {}
+  Hold(Turn& turn, core::Deadline deadline, const std::stop_token& stop, std::string_view wait)
+      : turn_(turn), mine_(turn.take(deadline, stop, wait)) {}
   Hold(const Hold&) = delete;
   Hold& operator=(const Hold&) = delete;
   ~Hold() {
@@ -92,34 +96,39 @@ class MessageStream::Hold {
 
 // ---- Sending ----
 
-void MessageStream::send(int socket, std::string_view message) {
+void MessageStream::send(int socket, std::string_view message, const std::stop_token& stop) {
   if (direction_ == Direction::receive) throw BadCall("Connection.send: this end only receives");
   if (message.size() > message_bytes_) {
     throw Overloaded("Connection.send: " + too_long(message.size(), message_bytes_));
   }
   const std::array<char, 4> head = head_of(message.size());
-  const Hold turn(sending_, std::nullopt);
+  shm::StoppablePoll poll(stop, kSend);
+  const Hold turn(sending_, std::nullopt, stop, kSend);
   if (cut_ || has_left(socket)) fail_to_send();
-  if (records_ != nullptr) return write_sealed(socket, {head.data(), head.size()}, message);
+  if (records_ != nullptr) return write_sealed(socket, {head.data(), head.size()}, message, poll);
   cut_ = true;
-  write_all(socket, {head.data(), head.size()}, message);
+  write_all(socket, {head.data(), head.size()}, message, poll);
   cut_ = false;
 }
 
-// What is sealed has to be sent, and in order: after an error in between nothing can follow.
-void MessageStream::write_sealed(int socket, std::string_view head, std::string_view body) {
+// What is sealed has to be sent, and in order: after an error in between nothing can follow. So who
+// may be interrupted waits for room before the message is begun.
+void MessageStream::write_sealed(int socket, std::string_view head, std::string_view body,
+                                 shm::StoppablePoll& poll) {
+  if (poll.may_be_interrupted()) poll.until(socket, POLLOUT, std::nullopt);
   do {
     const std::size_t size = std::min(body.size(), Records::kBytesMost - head.size());
     const std::string_view record = records_->seal(head, body.substr(0, size));
     cut_ = true;
-    write_all(socket, {}, record);
+    write_all(socket, {}, record, poll);
     head = {};
     body.remove_prefix(size);
   } while (!body.empty());
   cut_ = false;
 }
 
-void MessageStream::write_all(int socket, std::string_view head, std::string_view body) {
+void MessageStream::write_all(int socket, std::string_view head, std::string_view body,
+                              shm::StoppablePoll& poll) {
   const std::size_t all = head.size() + body.size();
   std::size_t sent = 0;
   while (sent < all) {
@@ -129,13 +138,25 @@ void MessageStream::write_all(int socket, std::string_view head, std::string_vie
     if (count > 0) {
       sent += count;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      shm::poll_until(socket, POLLOUT, std::nullopt);
+      await_room(socket, sent > 0 || records_ != nullptr, poll);
     } else if (sent == 0 && records_ == nullptr && (errno == ENOBUFS || errno == ENOMEM)) {
       cut_ = false;
       throw Overloaded("Connection.send: the system has no memory for it");
     } else if (errno != EINTR) {
       fail_to_send();
     }
+  }
+}
+
+// Where nothing of the message has gone another one may be sent. Else the other side must not wait
+// for the rest.
+void MessageStream::await_room(int socket, bool begun, shm::StoppablePoll& poll) {
+  try {
+    poll.until(socket, POLLOUT, std::nullopt);
+  } catch (const std::exception&) {
+    cut_ = interrupted_ = begun;
+    if (begun) ::shutdown(socket, SHUT_WR);
+    throw;
   }
 }
 
@@ -147,18 +168,22 @@ bool MessageStream::has_left(int socket) {
   return left_;
 }
 
-void MessageStream::fail_to_send() {
-  throw Closed("Connection.send: the other side has closed, or ended");
+void MessageStream::fail_to_send() const {
+  throw Closed(interrupted_ ? "Connection.send: a message was interrupted half-way, and nothing "
+                              "can follow it"
+                            : "Connection.send: the other side has closed, or ended");
 }
 
 // ---- Receiving ----
 
 std::optional<std::string> MessageStream::receive(int socket,
-                                                  core::Deadline deadline) {
+                                                  core::Deadline deadline,
+                                                  const std::stop_token& stop) {
   if (direction_ == Direction::send) throw BadCall("Connection.recv: this end only sends");
-  const Hold turn(receiving_, deadline);
+  shm::StoppablePoll poll(stop, kRecv);
+  const Hold turn(receiving_, deadline, stop, kRecv);
   if (!turn) return std::nullopt;
-  switch (await(socket, deadline)) {
+  switch (await(socket, deadline, poll)) {
     case Found::nothing: return std::nullopt;
     case Found::end: fail_at_end();
     case Found::message: break;
@@ -170,14 +195,15 @@ std::optional<std::string> MessageStream::receive(int socket,
   return message;
 }
 
-bool MessageStream::poll(int socket, core::Deadline deadline) {
+bool MessageStream::poll(int socket, core::Deadline deadline, const std::stop_token& stop) {
   if (direction_ == Direction::send) throw BadCall("Connection.poll: this end only sends");
-  const Hold turn(receiving_, deadline);
-  return turn && await(socket, deadline) != Found::nothing;
+  shm::StoppablePoll poll(stop, kPoll);
+  const Hold turn(receiving_, deadline, stop, kPoll);
+  return turn && await(socket, deadline, poll) != Found::nothing;
 }
 
 bool MessageStream::holds_message() {
-  const Hold turn(receiving_, std::chrono::steady_clock::now());
+  const Hold turn(receiving_, std::chrono::steady_clock::now(), {}, kPoll);
   return turn && (whole_ || ended_);
 }
 
@@ -200,15 +226,16 @@ std::unique_ptr<MessageStream> MessageStream::from_state(Direction direction,
   if (state.empty()) return std::make_unique<MessageStream>(direction);
   if (state.size() == 1) return over_tcp(nullptr);
   auto cipher = core::StreamCipher::from_state(state.substr(1));
-  if (!cipher) throw BadCall("no Connection is in such a state");
+  if (!cipher) throw BadCall("Connection: no end of one is in such a state");
   return over_tcp(std::make_unique<Records>(*std::move(cipher)));
 }
 
-MessageStream::Found MessageStream::await(int socket, core::Deadline deadline) {
+MessageStream::Found MessageStream::await(int socket, core::Deadline deadline,
+                                          shm::StoppablePoll& poll) {
   for (;;) {
     const Found found = look(socket);
     if (found != Found::nothing) return found;
-    if (!shm::poll_until(socket, POLLIN, deadline)) return Found::nothing;
+    if (!poll.until(socket, POLLIN, deadline)) return Found::nothing;
   }
 }
 

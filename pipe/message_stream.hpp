@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,10 @@
 #include <steward/core/auth_stream.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/limits.hpp>
+
+namespace steward::detail::shm {
+class StoppablePoll;
+}
 
 namespace steward::detail::pipe {
 
@@ -49,18 +54,20 @@ class MessageStream {
   ~MessageStream();
 
   // Waits while the other side does not read. Throws Closed if it is gone, Overloaded for a message
-  // that is too long (nothing of it was sent), BadCall if this end only receives.
-  void send(int socket, std::string_view message);
+  // that is too long (nothing of it was sent), BadCall if this end only receives, Interrupted: then
+  // nothing of it was sent, or a part, behind which nothing can follow: this end sends no more.
+  void send(int socket, std::string_view message, const std::stop_token& stop = {});
 
   // The next message; nullopt once the deadline has passed: what has come of one stays for the next
   // try. Throws Closed when the other side is gone and all that it sent was received, or if what
   // came is not what it had sent; Overloaded once if it sends too long a message, after which this
-  // end is at its end; BadCall if this end only sends.
-  std::optional<std::string> receive(int socket, core::Deadline deadline);
+  // end is at its end; BadCall if this end only sends; Interrupted, by which nothing is lost.
+  std::optional<std::string> receive(int socket, core::Deadline deadline,
+                                     const std::stop_token& stop = {});
 
   // Whether receive() would not wait: a whole message is there, or the end. False once the deadline
-  // has passed. Throws BadCall if this end only sends.
-  bool poll(int socket, core::Deadline deadline);
+  // has passed. Throws BadCall if this end only sends, Interrupted.
+  bool poll(int socket, core::Deadline deadline, const std::stop_token& stop = {});
 
   // Whether receive() would not wait whatever the socket says: what it would give was taken from
   // there already. False, too, while another thread receives.
@@ -88,7 +95,8 @@ class MessageStream {
   // Which one of several threads may go on.
   class Turn {
    public:
-    bool take(core::Deadline deadline);
+    // False: the deadline passed before. Throws Interrupted.
+    bool take(core::Deadline deadline, const std::stop_token& stop, std::string_view wait);
     void give();
 
    private:
@@ -101,15 +109,18 @@ class MessageStream {
   enum class Found : std::uint8_t { nothing, message, end };
 
   Found look(int socket);
-  Found await(int socket, core::Deadline deadline);
+  Found await(int socket, core::Deadline deadline, shm::StoppablePoll& poll);
   ssize_t read_some(int socket, void* to, std::size_t room);
   void read_length();
   void end_of(int socket, int error);
-  void write_all(int socket, std::string_view head, std::string_view body);
-  void write_sealed(int socket, std::string_view head, std::string_view body);
+  void write_all(int socket, std::string_view head, std::string_view body,
+                 shm::StoppablePoll& poll);
+  void await_room(int socket, bool begun, shm::StoppablePoll& poll);
+  void write_sealed(int socket, std::string_view head, std::string_view body,
+                    shm::StoppablePoll& poll);
   [[noreturn]] void fail_at_end();
   bool has_left(int socket);
-  [[noreturn]] static void fail_to_send();
+  [[noreturn]] void fail_to_send() const;
 
   MessageStream(bool tcp, Direction direction, std::unique_ptr<Records> records);
 
@@ -120,6 +131,7 @@ class MessageStream {
 
   Turn sending_;
   bool cut_ = false;  // guarded by the turn: a message was sent in part, nothing can follow
+  bool interrupted_ = false;  // likewise: by a wait that was interrupted
   std::atomic<bool> left_ = false;  // the other side was seen to be gone
 
   // Guarded by the turn.

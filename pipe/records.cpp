@@ -21,7 +21,7 @@ static_assert(Records::kBytesMost + core::StreamCipher::kSealBytes <= 0xffff);
 void* shared_memory(std::size_t size) {
   void* const memory =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw Overloaded("no memory is left for an encrypted Connection");
+  if (memory == MAP_FAILED) throw Overloaded("Connection: no memory is left for its encryption");
   return memory;
 }
 
@@ -56,8 +56,8 @@ std::string_view Records::seal(std::string_view head, std::string_view body) {
 // Copies in forked processes are refused from now on, as this one is.
 std::string Records::state() {
   if (went_ || !sealed_.next() || !received_.next()) {
-    throw Closed("a Connection over tcp with a key cannot be in two processes, and another one has "
-                 "this end, or was to be started with it and failed to");
+    throw Closed("Connection: one over tcp with a key cannot be in two processes, and another one "
+                 "has this end, or was to be started with it and failed to");
   }
   went_ = true;
   return cipher_.state();

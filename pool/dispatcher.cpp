@@ -84,6 +84,21 @@ class Dispatcher::Leading {
   Dispatcher& pool_;
 };
 
+// The pool as the executor of its own thread, for what waits there.
+class Dispatcher::OnPoolsThread final : public core::Executor {
+ public:
+  explicit OnPoolsThread(Dispatcher& pool) : pool_(pool) {}
+  void assist(const std::function<bool()>& done, core::Deadline deadline) override {
+    pool_.assist(done, deadline);
+  }
+  void wake() noexcept override { pool_.wake(); }
+  void run_later(core::LaterList next) noexcept override { pool_.run_later(std::move(next)); }
+  bool cancel() override { return false; }
+
+ private:
+  Dispatcher& pool_;
+};
+
 std::shared_ptr<Dispatcher> Dispatcher::make(Plan plan) {
   return {new Dispatcher(std::move(plan)), destroy};
 }
@@ -239,6 +254,14 @@ void Dispatcher::assist(const std::function<bool()>& done, core::Deadline deadli
   }
 }
 
+// A copy of the pool in a forked child has nobody who assists, and its mutex may be held for ever.
+void Dispatcher::wake() noexcept {
+  if (creator_ != ::getpid()) return;
+  const std::lock_guard hold(mutex_);
+  changed_.notify_all();
+  if (led_) look_again();
+}
+
 void Dispatcher::lead(Lock& lock, core::Deadline deadline) {
   if (books_.somebody_is_lost()) return tell_lost(lock);
   if (books_.somebody_waits() && books_.sent() == 0) {
@@ -321,6 +344,8 @@ void Dispatcher::look_again() noexcept {
 
 // The pool's thread: runs callbacks, and leads where nobody else does. Nothing leaves it.
 void Dispatcher::run() {
+  OnPoolsThread executor(*this);
+  const core::ExecutorsThread own(executor);
   Lock lock(mutex_);
   while (!stopped_) {
     try {

@@ -82,8 +82,9 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   // cancelled before. Costs what the job has.
   bool cancel(Job& job, const char* why);
 
-  // As Executor::help and run_later.
+  // As Executor::assist, wake and run_later.
   void assist(const std::function<bool()>& done, core::Deadline deadline);
+  void wake() noexcept;
   void run_later(core::LaterList next) noexcept;
 
   // No more jobs; the workers leave when there are no tasks.
@@ -103,6 +104,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   using Queue = shm::SharedQueue;
   class Unlocked;
   class Helping;
+  class OnPoolsThread;
   class Leading;
 
   static void destroy(Dispatcher* dispatcher);
@@ -187,6 +189,7 @@ class JobExecutor final : public core::Executor {
   void assist(const std::function<bool()>& done, core::Deadline deadline) override {
     dispatcher_->assist(done, deadline);
   }
+  void wake() noexcept override { dispatcher_->wake(); }
   void run_later(core::LaterList next) noexcept override {
     dispatcher_->run_later(std::move(next));
   }

@@ -63,6 +63,9 @@ struct PoolOptions {
 // to 1 s where they had no task. Nobody waits longer for a worker that is not there. Results for
 // which this process has no memory fail with std::bad_alloc, their task alone.
 //
+// Who waits is interrupted by a std::stop_token at the results: `map_async(f, xs).get(stop)`, which
+// leaves the future to be got, and `imap(f, xs).next(stop)`.
+//
 // Workers are daemons: they have no processes of their own, ignore interrupts from the terminal,
 // and end with this process, however that ends.
 //

@@ -7,9 +7,11 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <utility>
 #include <variant>
 
+#include <steward/core/assisting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/pool/collectors.hpp>
 #include <steward/pool/dispatcher.hpp>
@@ -38,15 +40,15 @@ class PoolResults {
 
   // The next result, when it is there; nullopt: that was all. Throws what the call threw,
   // WorkerDied, Closed; the next one comes all the same.
-  std::optional<R> next() {
-    dispatcher_->assist([this] { return stream_->ready(); }, std::nullopt);
+  // Interrupted once a stop is requested, before or during the wait: no result is lost by it.
+  std::optional<R> next(std::stop_token stop = {}) {
+    wait_until(std::nullopt, stop);
     return taken();
   }
-  // Whether next() need not wait, by then.
+  // Whether next() need not wait, by then. Interrupted likewise.
   template <class Rep, class Period>
-  bool wait_for(std::chrono::duration<Rep, Period> timeout) {
-    dispatcher_->assist([this] { return stream_->ready(); }, core::deadline_after(timeout));
-    return stream_->ready();
+  bool wait_for(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {
+    return wait_until(core::deadline_after(timeout), stop);
   }
 
   class iterator {
@@ -75,6 +77,10 @@ class PoolResults {
   std::default_sentinel_t end() const { return {}; }
 
  private:
+  bool wait_until(core::Deadline deadline, const std::stop_token& stop) {
+    return core::assist_until(*dispatcher_, [this] { return stream_->ready(); }, deadline, stop,
+                              "Pool.imap");
+  }
   std::optional<R> taken() {
     auto outcome = stream_->next();
     if (!outcome) return std::nullopt;

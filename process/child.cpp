@@ -10,6 +10,7 @@
 #include <exception>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -91,11 +92,12 @@ struct Child::Impl {
   // The process has ended; its process server is about to tell how, unless it stands still. Nullopt
   // once the deadline has passed; without one it is unknown for good once the process server has
   // had its time.
-  std::optional<int> collect(core::Deadline deadline) {
+  std::optional<int> collect(core::Deadline deadline, shm::StoppablePoll& poll) {
     const core::Deadline last = deadline ? deadline : core::deadline_after(kServerTime);
     for (;;) {
       if (const auto known = known_exit_code()) return known;
-      const bool told = wait_readable({channel.get(), link->pidfd.get()}, last);
+      std::vector<pollfd> entries{{channel.get(), POLLIN, 0}, {link->pidfd.get(), POLLIN, 0}};
+      const bool told = poll.until(entries, last);
       const std::lock_guard hold(mutex);
       if (exit_code) continue;
       if (!told && deadline) return std::nullopt;
@@ -132,8 +134,13 @@ int Child::pidfd() const { return impl_->pidfd.get(); }
 const std::string& Child::confirmation() const { return impl_->confirmation; }
 
 bool Child::wait(core::Deadline deadline) const {
-  if (!wait_readable({impl_->pidfd.get()}, deadline)) return false;
-  return impl_->collect(deadline).has_value();
+  shm::StoppablePoll poll;
+  return wait(deadline, poll);
+}
+
+bool Child::wait(core::Deadline deadline, shm::StoppablePoll& poll) const {
+  if (!poll.until(impl_->pidfd.get(), POLLIN, deadline)) return false;
+  return impl_->collect(deadline, poll).has_value();
 }
 
 bool Child::gone(core::Deadline deadline) const {
@@ -144,7 +151,8 @@ bool Child::running() const { return !shm::has_ended(impl_->pidfd.get()); }
 
 std::optional<int> Child::exit_code() const {
   if (running()) return std::nullopt;
-  return impl_->collect(std::nullopt);
+  shm::StoppablePoll poll;
+  return impl_->collect(std::nullopt, poll);
 }
 
 bool Child::signal(int number) const { return impl_->send(number) != Impl::Sent::to_nobody; }

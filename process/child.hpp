@@ -12,6 +12,10 @@
 #include <steward/core/errors.hpp>
 #include <steward/shm/unique_fd.hpp>
 
+namespace steward::detail::shm {
+class StoppablePoll;
+}
+
 namespace steward::detail::process {
 
 struct Link;
@@ -47,6 +51,8 @@ class Child {
   // False once the deadline has passed, also if the process server has not told the exit code by
   // then. True: the process has ended, its pidfd is readable and its exit code is known.
   bool wait(core::Deadline deadline = std::nullopt) const;
+  // Likewise, but what ends the poll ends it, too, and costs nothing but the time.
+  bool wait(core::Deadline deadline, shm::StoppablePoll& poll) const;
   // Whether it has ended by then; what its exit code is may not be known yet.
   bool gone(core::Deadline deadline) const;
   bool running() const;

@@ -23,6 +23,7 @@
 #include <steward/process/passed_files.hpp>
 #include <steward/process/state.hpp>
 #include <steward/process/unwinding.hpp>
+#include <steward/shm/poll.hpp>
 
 namespace steward {
 namespace detail::process {
@@ -153,7 +154,10 @@ void Process::finish() noexcept {
     ends = detail::process::end_in_unwinding(*impl_->child, impl_->name);
   }
   try {
-    if (ends) join_until(std::nullopt);
+    if (ends) {
+      impl_->child->wait();  // whatever asks it to wait no longer
+      ended(*impl_->child);
+    }
   } catch (const std::exception&) {
     // Only a descriptor gone bad brings us here; there is nobody left to wait for.
   }
@@ -256,14 +260,19 @@ void Process::become_current() {
   impl_->current = true;
 }
 
-void Process::join() { join_until(std::nullopt); }
+void Process::join(std::stop_token stop) { join_until(std::nullopt, stop); }
 
-bool Process::join_until(detail::core::Deadline deadline) {
+bool Process::join_until(detail::core::Deadline deadline, const std::stop_token& stop) {
   const detail::process::Child& child = started("join");
-  if (!child.wait(deadline)) return false;
+  detail::shm::StoppablePoll poll(stop, impl_->name + ".join");
+  if (!child.wait(deadline, poll)) return false;
+  ended(child);
+  return true;
+}
+
+void Process::ended(const detail::process::Child& child) {
   impl_->let_go();
   detail::process::State::get().remove(&child);
-  return true;
 }
 
 bool Process::is_alive() const {

@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -104,12 +105,13 @@ class Process {
     void start();
 
     // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
-    // process that did not create the object.
-    void join();
+    // process that did not create the object; Interrupted once a stop is requested, before or
+    // during the wait, which leaves the process as it is.
+    void join(std::stop_token stop = {});
     // False if the process still runs after that time.
     template <class Rep, class Period>
-    bool join(std::chrono::duration<Rep, Period> timeout) {
-      return join_until(detail::core::deadline_after(timeout));
+    bool join(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {
+      return join_until(detail::core::deadline_after(timeout), stop);
   }
 
   // False before start(), too. Throws BadCall after close() and in another process.
@@ -148,7 +150,8 @@ class Process {
   virtual std::unique_ptr<detail::process::Work> work_of_self();
   std::unique_ptr<detail::process::Work> work_of_subclass();
   void start(detail::process::Work& work);
-  bool join_until(detail::core::Deadline deadline);
+  bool join_until(detail::core::Deadline deadline, const std::stop_token& stop);
+  void ended(const detail::process::Child& child);
   Impl& own() const;
   const detail::process::Child& started(const char* function) const;
   void finish() noexcept;

@@ -37,7 +37,7 @@ class SeveralLocks {
   static core::Time now() { return std::chrono::steady_clock::now(); }
 
   void take(std::size_t i) const {
-    if (!try_until(*locks_[i], end_)) throw ends_first_->timed_out(kLocking);
+    if (!try_until(*locks_[i], end_)) throw ends_first_->timed_out(locking());
   }
   bool take_until(std::size_t i, core::Time time) const {
     if (!end_ || time < *end_) return try_until(*locks_[i], time);
@@ -50,21 +50,21 @@ class SeveralLocks {
   void give_back(std::size_t i) const {
     const AnyLock& lock = *locks_[i];
     if (!lock.previous_owner_died()) return lock.unlock();
-    const client::SessionPtr session = lock.session(kLocking);
+    const client::SessionPtr session = lock.session(locking());
     session->post(lock.object(), "give_back", core::kNoArguments);
     session->note_unlock(lock.object());
   }
 
  private:
-  static constexpr Method kLocking = taking("lock");
+  static Method locking() { return taking("lock"); }
 
   // One that this thread has already is never waited for, also not for the time of its timeout.
   static bool try_until(const AnyLock& lock, core::Deadline end) {
-    if (lock.hold(kLocking).depth == 0) {
+    if (lock.hold(locking()).depth == 0) {
       if (end) return lock.try_lock_until(*end);
       lock.lock();
     } else if (!lock.try_lock()) {
-      throw BadCall(lock.name(kLocking) +
+      throw BadCall(lock.name(locking()) +
                     ": this thread holds the lock already, and would wait for itself");
     }
     return true;

@@ -7,15 +7,18 @@
 #include <cstdint>
 #include <mutex>
 #include <span>
+#include <stop_token>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <steward/proxy/proxy.hpp>
 
 namespace steward {
 
-// What becomes of a lock whose owner died with it: its process, or its session for a remote one. A
-// thread that ends is no death: its lock stays locked as long as its process lives.
+// What becomes of a lock whose owner died with it: its process, its session for a remote one, or
+// its thread alone, which ended without unlocking it. (The end of a program is the end of its
+// process, whatever its threads hold.)
 enum class OwnerDeath : std::uint8_t {
   release = 0,  // the next one gets it and can ask previous_owner_died()
   // It stays locked, until anyone unlocks it: much as in Python. Also if its process ended in
@@ -47,11 +50,18 @@ struct LockedIfFree {  // a list of none or one; false: none
 
 class SeveralLocks;
 
+// The method, whose wait ends with Interrupted once a stop is requested.
+inline Method until_stopped(std::stop_token stop, Method method) {
+  method.stop = std::move(stop);
+  return method;
+}
+
 // The methods of Lock and RLock under a call policy. The owner is a thread: of all processes, this
 // one, by whatever proxy, also one that was made after the proxy that locked is gone. Waiters are
 // served first come, first served. Locking throws Poisoned after the death of an owner under
 // OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the lock was not
-// taken.
+// taken. Who waits with a std::stop_token gets Interrupted once a stop is requested, before or
+// during the wait: then it was not taken either.
 template <class Calls>
 class LockMethods : public Calls {
   friend class SeveralLocks;
@@ -62,19 +72,26 @@ class LockMethods : public Calls {
 
   // Waits. A Lock (not an RLock) that this thread holds already throws BadCall: it would wait for
   // itself.
-  Result<void> lock() const { return this->read_as(Locked(), taking("lock")); }
+  Result<void> lock(std::stop_token stop = {}) const {
+    return this->read_as(Locked(), until_stopped(std::move(stop), taking("lock")));
+  }
   // The trying and timed forms say false if the lock was not free (in time), also if this thread
   // itself holds it and it is no RLock. They throw Poisoned as lock() does.
   Result<bool> try_lock() const { return this->read_as(LockedIfFree(), taking("try_lock")); }
   template <class Rep, class Period>
-  Result<bool> try_lock_for(std::chrono::duration<Rep, Period> wait) const {
-    if (wait <= wait.zero()) return try_lock();
-    return this->read_as(LockedInTime(), within(wait, taking("lock")));
+  Result<bool> try_lock_for(std::chrono::duration<Rep, Period> wait,
+                            std::stop_token stop = {}) const {
+    if (wait <= wait.zero()) {
+      return this->read_as(LockedIfFree(), until_stopped(std::move(stop), taking("try_lock")));
+    }
+    return this->read_as(LockedInTime(),
+                         within(wait, until_stopped(std::move(stop), taking("lock"))));
   }
   // The time left counts when the call begins: a clock that is set meanwhile changes nothing.
   template <class Clock, class Duration>
-  Result<bool> try_lock_until(std::chrono::time_point<Clock, Duration> end) const {
-    return try_lock_for(end - Clock::now());
+  Result<bool> try_lock_until(std::chrono::time_point<Clock, Duration> end,
+                              std::stop_token stop = {}) const {
+    return try_lock_for(end - Clock::now(), std::move(stop));
   }
   // If this thread holds it: waits for nothing, and throws nothing, whatever has become of the
   // manager, so that std::scoped_lock is safe. A hold that was lost with its session (the manager
@@ -88,10 +105,13 @@ class LockMethods : public Calls {
   }
 
   // Python's names. True: this thread has it.
-  Result<bool> acquire() const { return this->read_as(LockedInTime(), taking("lock")); }
+  Result<bool> acquire(std::stop_token stop = {}) const {
+    return this->read_as(LockedInTime(), until_stopped(std::move(stop), taking("lock")));
+  }
   template <class Rep, class Period>
-  Result<bool> acquire(std::chrono::duration<Rep, Period> timeout) const {
-    return try_lock_for(timeout);
+  Result<bool> acquire(std::chrono::duration<Rep, Period> timeout,
+                       std::stop_token stop = {}) const {
+    return try_lock_for(timeout, std::move(stop));
   }
   Result<void> release() const { return unlock(); }
 

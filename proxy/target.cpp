@@ -56,6 +56,7 @@ std::optional<std::string> Target::call(client::Session& session, const Method& 
   options.deadline = limit_first ? limit : method.until;
   if (method.confirm) options.receipt = &receipt;
   options.object_type = reference_->token().type;
+  options.stop = method.stop;
   std::optional<std::string> reply = session.call(object(), method.name, arguments, options);
   if (!reply && (limit_first || !method.timed)) throw timed_out(method);
   return reply;

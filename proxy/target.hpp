@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,14 +22,15 @@ struct Method {
   bool confirm = false;  // the manager keeps the result until it is told that it can be used
   bool timed = false;    // a timed form: not done by `until` is a result, not an error
   core::Deadline until = std::nullopt;
+  std::stop_token stop = {};
 };
 
-constexpr Method reading(std::string_view name) { return {name, client::Effect::read}; }
-constexpr Method changing(std::string_view name) { return {name, client::Effect::change}; }
+inline Method reading(std::string_view name) { return {name, client::Effect::read}; }
+inline Method changing(std::string_view name) { return {name, client::Effect::change}; }
 // Hands something over.
-constexpr Method taking(std::string_view name) { return {name, client::Effect::take, true}; }
+inline Method taking(std::string_view name) { return {name, client::Effect::take, true}; }
 // Puts something in.
-constexpr Method offering(std::string_view name) { return {name, client::Effect::offer}; }
+inline Method offering(std::string_view name) { return {name, client::Effect::offer}; }
 
 // The timed form of a method that takes or offers. The duration starts now.
 template <class Rep, class Period>

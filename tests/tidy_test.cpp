@@ -85,6 +85,8 @@ constexpr std::array kProcessWide{
     ProcessWide{"process/unwinding", 2, "how long it waits, and what this thread has given up"},
     ProcessWide{"process", 1, "the fork server; leaked at exit"},
     ProcessWide{"manager/server/accept", 1, "accept4() is the process's; a spare descriptor"},
+    ProcessWide{"core/interrupt", 1, "the program's check, which every wait asks"},
+    ProcessWide{"core/future", 1, "the executor whose own thread this is"},
     ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},
 };
 

@@ -247,11 +247,6 @@ void SessionCore::renew() {
   if (link_.online()) calls_.send(core::encode_renew());
 }
 
-void SessionCore::thread_ended(core::ThreadNumber thread) noexcept {
-  calls_.thread_ended(thread);
-  errors_.thread_ended(thread);
-}
-
 // --- the session
 
 // The manager is there but does not know the session any more. What was changing has an unknown
@@ -406,6 +401,23 @@ bool SessionCore::unlock(core::ObjectId lock, core::ThreadNumber thread, core::T
   request.thread = thread;
   post(request, now);
   return true;
+}
+
+void SessionCore::thread_ended(core::ThreadNumber thread, core::Time now) {
+  while (const auto left = holds_.take_left(thread)) {
+    std::string arguments;
+    core::Writer writer(arguments);
+    writer.array(1);
+    writer.natural(left->token);
+    CallRequest request;
+    request.object = left->lock;
+    request.method = "owner_died";
+    request.args = arguments;
+    request.thread = thread;
+    post(request, now);
+  }
+  calls_.thread_ended(thread);
+  errors_.thread_ended(thread);
 }
 
 // --- outputs

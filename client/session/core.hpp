@@ -77,10 +77,6 @@ class SessionCore {
   void settle(const Unsettled& take, bool kept);
   // Tells the manager that the session lives.
   void renew();
-  // This thread calls nothing any more: errors that wait for it, or will come of its posts, concern
-  // nobody.
-  void thread_ended(core::ThreadNumber thread) noexcept;
-
   // --- inputs: the session
   // The answer to wants_session().
   void begin_anew(std::string ticket, const core::Incarnation& incarnation, core::Time now);
@@ -100,6 +96,9 @@ class SessionCore {
   const Holds& holds() const { return holds_; }
   // Ends one hold of the thread, with a post if the manager must be told. False: there is none.
   bool unlock(core::ObjectId lock, core::ThreadNumber thread, core::Time now);
+  // The thread has ended: the locks that it left locked have lost their owner. Errors that wait for
+  // it, or will come of its posts, concern nobody.
+  void thread_ended(core::ThreadNumber thread, core::Time now);
 
   // --- outputs
   // The next frame to be sent, valid until the next input; the same until sent().

@@ -9,6 +9,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/core/limits.hpp>
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
@@ -236,12 +237,11 @@ void SessionDriver::awake(std::span<const pollfd> entries) {
 }
 
 bool SessionDriver::may_be_interrupted() const {
-  return State::current().interrupt_check() != nullptr;
+  return core::interrupt_check() != nullptr;
 }
 
 void SessionDriver::check_interrupt() {
-  const auto check = State::current().interrupt_check();
-  if (check != nullptr && check()) throw Interrupted("interrupted");
+  core::heed_interrupt_check("the wait for " + core_.where());
 }
 
 // --- connections

@@ -81,15 +81,14 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) override;
   void note_unlock(core::ObjectId lock) override;
   bool unlock(core::ObjectId lock) override;
+  // A thread of this process has ended: see SessionCore::thread_ended(). Waits for nothing.
+  void thread_ended(core::ThreadNumber thread) noexcept;
   // Of a session that a fork has copied: see client::end_copied_hold().
   bool end_copied_hold(core::ObjectId lock);
 
   // The halves of end(), for many sessions at once.
   void say_goodbye();
   void await_goodbye(core::Deadline deadline);
-
-  // See SessionCore.
-  void thread_ended(core::ThreadNumber thread) noexcept;
 
   // The last proxy of an object is gone. Never waits. True: of all objects.
   bool release(const ClientReference& reference) noexcept;

@@ -235,12 +235,6 @@ void SessionDriver::post(core::ObjectId object, std::string_view method, std::st
   });
 }
 
-void SessionDriver::thread_ended(core::ThreadNumber thread) noexcept {
-  if (inherited()) return;
-  const Lock lock(mutex_);
-  core_.thread_ended(thread);
-}
-
 // --- references
 
 ClientReference::~ClientReference() {
@@ -416,6 +410,7 @@ Session::Hold SessionDriver::hold(core::ObjectId lock) const {
 void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token,
                                bool previous_owner_died) {
   if (inherited()) return successor()->note_grant(lock, token, previous_owner_died);
+  State::current().watch_this_thread();
   guarded([&] {
     const Lock guard(mutex_);
     core_.holds().granted(lock, thread_number(), token, previous_owner_died);
@@ -436,6 +431,15 @@ bool SessionDriver::unlock(core::ObjectId lock) {
     submit(core_.link_deadline());
     return held;
   });
+}
+
+void SessionDriver::thread_ended(core::ThreadNumber thread) noexcept try {
+  if (inherited()) return;
+  const Use use(*this);
+  core_.thread_ended(thread, now());
+  submit(core_.link_deadline());
+} catch (const std::exception&) {
+  // No memory to say so: the locks stay locked until the process ends.
 }
 
 // No other thread has holds here, or looks for any. Without the mutex, which need not be at rest

@@ -23,6 +23,20 @@ Holds::Ended Holds::unlock(core::ObjectId lock, Thread thread) {
   return held ? Ended::held : Ended::lost;
 }
 
+std::optional<Holds::Left> Holds::take_left(Thread thread) {
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    if (entry->first.second != thread) {
+      ++entry;
+      continue;
+    }
+    const Left left{entry->first.first, entry->second.current.token};
+    const bool held = entry->second.current.depth > 0;
+    entry = entries_.erase(entry);
+    if (held) return left;
+  }
+  return std::nullopt;
+}
+
 void Holds::last_proxy_gone(core::ObjectId lock) {
   bool held = false;
   erase_if(lock, [&held](Entry& hold) {

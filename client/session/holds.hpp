@@ -41,6 +41,14 @@ class Holds {
   // The thread gives back one hold: the latest, which is never a lost one while there is another.
   Ended unlock(core::ObjectId lock, Thread thread);
 
+  // The thread has ended. Takes one of its holds away, until none is left; nullopt: none that the
+  // manager must be told of.
+  struct Left {
+    core::ObjectId lock;
+    std::uint64_t token = 0;
+  };
+  std::optional<Left> take_left(Thread thread);
+
   // The session is over, and all holds with it. Remembers those of locks for which `usable` says
   // true: somebody may still unlock them. Returns one lost lock of each thread that held any.
   template <class F>

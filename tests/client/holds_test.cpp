@@ -37,6 +37,22 @@ TEST(Holds, AreUnlockedAsOftenAsTheyWereLostAndNotOnceMore) {
   EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never);
 }
 
+TEST(Holds, ThatAThreadHasLeftAreTakenOneByOne) {
+  Holds holds;
+  holds.granted(kLock, 1, 7, false);
+  EXPECT_EQ(holds.lose(kAll).size(), 1U);
+  holds.granted(kOther, 1, 8, false);
+  holds.granted(kOther, 1, 8, false);
+  holds.granted(kOther, 2, 9, false);
+  const auto left = holds.take_left(1);
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->lock, kOther);
+  EXPECT_EQ(left->token, 8U);
+  EXPECT_FALSE(holds.take_left(1)) << "what was lost is nobody's";
+  EXPECT_EQ(holds.unlock(kLock, 1), Holds::Ended::never) << "nor will it be unlocked";
+  EXPECT_EQ(holds.find(kOther, 2).token, 9U);
+}
+
 TEST(Holds, OfANewSessionAreUnlockedBeforeThoseThatWereLost) {
   Holds holds;
   holds.granted(kLock, 1, 7, false);

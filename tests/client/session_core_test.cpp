@@ -286,7 +286,7 @@ TEST_F(SessionCoreTest, ErrorsOfAThreadThatHasEndedConcernNobody) {
   silent = true;
   post("fail", {encoded("after it")});
   flow();
-  session.thread_ended(thread);
+  session.thread_ended(thread, now);
   silent = false;
   reconnect();
   // No thread ever has the number of another one: this is how a test sees what waits for it.

@@ -75,6 +75,7 @@ class Executor : public detail::core::Executor {
   void assist(const std::function<bool()>& done, detail::core::Deadline deadline) override {
     while (!done() && !deadline) work();
   }
+  void wake() noexcept override {}
   void run_later(detail::core::LaterList next) noexcept override {
     later.splice(later.end(), next);
   }

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +22,7 @@
 #include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/general_road.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/waiting_thread.hpp>
 
 namespace steward {
 namespace {
@@ -30,6 +30,7 @@ namespace {
 using namespace std::chrono_literals;
 using Indexes = std::vector<std::size_t>;
 using detail::test::Pipe;
+using detail::test::sleeps;
 
 void wait_at(const std::string& gate) { detail::test::hear(gate); }
 
@@ -228,15 +229,6 @@ TEST(Wait, AQueueInSharedMemoryOutlivesItsManager) {
   EXPECT_EQ(queue.get(), 1);
   EXPECT_EQ(wait({queue}, 30s), (Indexes{0})) << "nobody else will ever put anything";
   EXPECT_THROW(queue.get(), Disconnected);
-}
-
-// Whether a thread of this process sleeps in a system call.
-bool sleeps(pid_t thread) {
-  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  const std::size_t name_end = text.rfind(')');
-  return name_end != std::string::npos && text.substr(name_end, 3) == ") S";
 }
 
 TEST(Wait, AWakeThatItHasHadGoesToOneWhoTakes) {

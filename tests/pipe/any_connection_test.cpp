@@ -413,8 +413,8 @@ TYPED_TEST(AnyConnection, DoesNotGoInTheMiddleOfAMessage) {
   EXPECT_FALSE(far.poll()) << "it takes what is there";
   Process child(answer, std::move(far));
   EXPECT_EQ(text_of<BadCall>([&] { child.start(); }),
-            "a Connection goes to another process between messages, and this one has begun to "
-            "receive one: call recv() first");
+            "Connection as an argument: it goes to another process between messages, and has begun "
+            "to receive one: call recv() first");
 }
 
 TYPED_TEST(AnyConnection, AKilledProcessIsTheEnd) {

@@ -346,8 +346,8 @@ TEST_F(Encrypted, AnEndGoesAlongWithOneProcessOnly) {
   Process child(take_both, std::move(far), NeverRead{});
   EXPECT_THROW(child.start(), BadCall);
   EXPECT_EQ(text_of<Closed>([&] { child.start(); }),
-            "a Connection over tcp with a key cannot be in two processes, and another one has this "
-            "end, or was to be started with it and failed to");
+            "Connection: one over tcp with a key cannot be in two processes, and another one has "
+            "this end, or was to be started with it and failed to");
 }
 
 TEST_F(Encrypted, WhatCannotBePackedGoesOnHere) {

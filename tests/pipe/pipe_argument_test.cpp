@@ -198,8 +198,8 @@ TEST_P(PipeArgument, DoesNotGoInTheMiddleOfAMessage) {
     child.start();
     ADD_FAILURE() << "it started";
   } catch (const BadCall& error) {
-    EXPECT_STREQ(error.what(), "a Connection goes to another process between messages, and this "
-                               "one has begun to receive one: call recv() first");
+    EXPECT_STREQ(error.what(), "Connection as an argument: it goes to another process between "
+                               "messages, and has begun to receive one: call recv() first");
   }
 }
 

@@ -43,9 +43,8 @@ struct Point {
   double y;
 };
 
-constexpr const char* kEmpty =
-    "this Connection is empty: it was moved, or never connected, or is an end that this process "
-    "was not given";
+const std::string kEmpty =
+    ": it is empty: it was moved, or never connected, or is an end that this process was not given";
 
 TEST(Pipe, CarriesValuesBothWays) {
   auto [near, far] = pipe<std::string>();
@@ -135,9 +134,9 @@ TEST(Pipe, AnEndThatWasMovedFromIsEmpty) {
   auto [near, far] = pipe<int>();
   Connection<int> moved = std::move(near);
   EXPECT_EQ(detail::test::refusal([&near = near] { near.send(1); }),
-            kEmpty);
+            "Connection.send" + kEmpty);
   EXPECT_EQ(detail::test::refusal([] { Connection<int>().close(); }),
-            kEmpty);
+            "Connection.close" + kEmpty);
   moved.send(4);
   EXPECT_EQ(far.recv(), 4);
   near = std::move(moved);

@@ -1,5 +1,7 @@
 // An Object does whatever the object does, and is careful since it does not know what that is.
 #include <chrono>
+#include <future>
+#include <mutex>
 #include <sstream>
 #include <string>
 #include <unordered_set>
@@ -178,12 +180,17 @@ TEST_F(ObjectTest, LocksForItsThread) {
 TEST_F(ObjectTest, UnlocksForTypedProxiesToo) {
   lock.lock();
   untyped(lock).call("unlock");
-  on_another_thread([&] {
-    lock.lock();
-    return 0;
+  std::promise<void> locked;
+  std::promise<void> checked;
+  const auto other = std::async(std::launch::async, [&] {
+    const std::scoped_lock hold(lock);
+    locked.set_value();
+    checked.get_future().wait();
   });
+  locked.get_future().wait();
   EXPECT_THROW(lock.unlock(), NotOwner);
   EXPECT_TRUE(lock.locked());
+  checked.set_value();
 }
 
 TEST_F(ObjectTest, UnlocksOneHoldOfAnRLock) {

@@ -33,7 +33,8 @@ std::vector<Method> lock_methods() {
           method<&L::unlock>("unlock"), method<&L::locked>("locked"),
           method<&L::token>("token"),   method<&L::reset>("reset"),
           method<&L::ready>("ready"),   method<&L::wait_ready>("wait_ready"),
-          method<&L::str>("str"),       method<&L::give_back>("give_back")};
+          method<&L::str>("str"),       method<&L::give_back>("give_back"),
+          method<&L::owner_died>("owner_died")};
 }
 
 }  // namespace
@@ -168,8 +169,18 @@ void LockObject::returned(CallKey key, Context& context) {
 }
 
 void LockObject::session_ended(SessionNumber session, Ending ending, Context& context) {
-  if (state_ != State::held || owner_.session != session) return;
-  const bool died = ending == Ending::died;
+  if (state_ == State::held && owner_.session == session) {
+    lose_owner(ending == Ending::died, context);
+  }
+}
+
+void LockObject::owner_died(Call& call, std::uint64_t token) {
+  if (!held_by(call.owner()) || token_ != token) return;
+  call.disown(owner_.session);
+  lose_owner(true, call);
+}
+
+void LockObject::lose_owner(bool died, Context& context) {
   death_to_tell_ = died || untold_death();
   if (policy_ == OwnerDeath::abandon) {
     state_ = State::abandoned;

@@ -15,7 +15,7 @@
 
 namespace steward::detail::server {
 
-// What becomes of a lock whose owner's session died.
+// What becomes of a lock whose owner died: its session, or its thread alone.
 enum class OwnerDeath : std::uint8_t {
   release = 0,  // it goes to the next waiter, who is told
   abandon = 1,  // it stays locked, and anyone may unlock it
@@ -40,6 +40,8 @@ class LockObject : public Object {
   void unlock(Call& call);
   // By an owner who has done nothing with what the lock guards: the next one is told what he was.
   void give_back(Call& call);
+  // The caller's thread has ended, and with it the hold with this token, unless it was over before.
+  void owner_died(Call& call, std::uint64_t token);
   // Ends a poisoning; else nothing. Whoever calls it vouches for what the lock guards: the next
   // owner is not told of the death any more.
   void reset();
@@ -74,6 +76,8 @@ class LockObject : public Object {
   // The lock is nobody's now: the first waiter gets it.
   void pass_on(Context& context);
   void tell_onlookers(Context& context);
+  // The owner will never unlock it. REQUIRES: it is held, and by nobody's session any more.
+  void lose_owner(bool died, Context& context);
   // What the next owner is told if the current hold ends by other than its owner's death.
   bool untold_death() const { return previous_owner_died_ && !seen_; }
 

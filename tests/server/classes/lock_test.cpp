@@ -305,6 +305,51 @@ TEST_P(EveryLock, PoisonedRefusesEverybodyUntilReset) {
   EXPECT_EQ(lock.call(kTwo, "lock").value, grant(2, false));
 }
 
+TEST_P(EveryLock, AThreadThatEndsIsADeathOfTheOwner) {
+  for (const int policy : {kRelease, kAbandon, kPoison}) {
+    Hosted lock(GetParam(), {policy});
+    lock.confirm(lock.call(kOne, "lock"));
+    const Answer two = lock.call(kTwo, "lock");
+    EXPECT_EQ(lock.owned_by(1), 1U);
+    EXPECT_EQ(lock.call(kOne, "owner_died", {Value(1)}).value, Value());
+    EXPECT_EQ(lock.owned_by(1), 0U) << "the session lives";
+    if (policy == kPoison) {
+      EXPECT_EQ(lock.now(two).error, kPoisoned);
+      lock.ask("reset");
+      EXPECT_EQ(lock.call(kTwo, "lock").value, grant(2, false));
+      continue;
+    }
+    if (policy == kAbandon) {
+      EXPECT_TRUE(lock.now(two).waits());
+      lock.end_session(1, Ending::orderly);  // which has nothing to do with it any more
+      EXPECT_TRUE(lock.now(two).waits());
+      EXPECT_EQ(lock.call(kThree, "unlock").value, Value());
+    }
+    EXPECT_EQ(lock.now(two).value, grant(2, true));
+    EXPECT_EQ(lock.owned_by(2), 1U);
+  }
+}
+
+TEST_P(EveryLock, OnlyTheHoldThatIsMeantLosesItsOwner) {
+  Hosted lock(GetParam());
+  EXPECT_EQ(lock.call(kOne, "owner_died", {Value(1)}).value, Value()) << "nobody holds it";
+  lock.call(kOne, "lock");
+  lock.call(kOther, "owner_died", {Value(1)});
+  lock.call(kTwo, "owner_died", {Value(1)});
+  lock.call(kOne, "owner_died", {Value(0)});
+  lock.call(kOne, "owner_died", {Value(2)});
+  EXPECT_EQ(lock.ask("locked"), Value(true));
+  EXPECT_EQ(lock.call(kOne, "unlock").value, Value());
+}
+
+TEST(RLock, IsLeftAtOnceHoweverOftenItsThreadHadLockedIt) {
+  Hosted lock("rlock");
+  for (int i = 0; i < 3; ++i) lock.call(kOne, "lock");
+  const Answer two = lock.call(kTwo, "lock");
+  lock.call(kOne, "owner_died", {Value(1)});
+  EXPECT_EQ(lock.now(two).value, grant(2, true));
+}
+
 TEST_P(EveryLock, ResetDoesNothingToAHealthyLock) {
   Hosted lock(GetParam(), {kPoison});
   lock.ask("reset");
