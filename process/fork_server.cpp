@@ -16,11 +16,11 @@
 namespace steward::detail::process {
 namespace {
 
-std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
+std::shared_ptr<Link> fork_with(StartMethod method, bool beside_threads, bool keeps_files) {
   flush_streams();
   shm::SocketPair pair = lifted_pair();
   ServerArguments arguments{method, std::move(pair.b), lifted(shm::pidfd_of(::getpid())),
-                            ::getpid()};
+                            ::getpid(), beside_threads};
   pid_t step = 0;
   {
     // No handler of the program may run in the copy.
@@ -45,10 +45,12 @@ std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
 
 }  // namespace
 
-std::shared_ptr<Link> start_fork_server() { return fork_with(StartMethod::fork_server, false); }
+std::shared_ptr<Link> start_fork_server(bool beside_threads) {
+  return fork_with(StartMethod::fork_server, beside_threads, false);
+}
 
 std::shared_ptr<Link> fork_process_server(bool keeps_files) {
-  return fork_with(StartMethod::fork, keeps_files);
+  return fork_with(StartMethod::fork, true, keeps_files);
 }
 
 }  // namespace steward::detail::process

@@ -9,7 +9,9 @@ namespace steward::detail::process {
 
 // Neither process server becomes a child of this process: a program that waits for all its children
 // must not wait for ever. Both throw SystemError.
-std::shared_ptr<Link> start_fork_server();
+
+// `beside_threads`: the program has others, whose locks stay locked in the copy.
+std::shared_ptr<Link> start_fork_server(bool beside_threads);
 
 // A process server for one process, which has the descriptors that this one has now, but with
 // `keeps_files` false those of PassedFds.

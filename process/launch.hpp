@@ -50,9 +50,9 @@ Child launch(const Launch& order);
 // set_start_method(), else the fork server, or spawn if that is not there yet and there are other
 // threads. Starts the fork server or the spawn server if that is it.
 //
-// Throws BadCall for a process that cannot be started so: other threads and no fork server, no
-// child_entry() for spawn. A server is forked beside whatever threads: it runs none of the
-// program's code.
+// Throws BadCall for a process that cannot be started so: other threads and no fork server, a fork
+// server that was started beside threads, for a server; no child_entry() for spawn. A server is
+// forked beside whatever threads: it runs none of the program's code.
 enum class For { process, server };
 StartMethod prepare(For what, std::optional<StartMethod> wish = {});
 

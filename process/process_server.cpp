@@ -126,13 +126,14 @@ class ProcessServer {
       // One that is forked from the program as it stands has no business with this copy of it.
       shm::SocketPair link = once() ? shm::SocketPair{} : shm::seqpacket_pair();
       if (link.a) ask_for_sender(link.a.get());
+      const pid_t self = ::getpid();  // asked in the child, it could name whoever adopted that
       child.pid = ::fork();
       if (child.pid == 0) {
         link.a.reset();
         request.channel = std::move(child.channel);
         const Starter asker = request.starter;
         run_child({method_, std::move(request), std::move(link.b), starter.pidfd.get(),
-                   pidfd_.get(), ::getppid(), origin_, asker});
+                   pidfd_.get(), self, origin_, asker});
       }
       if (child.pid < 0) throw SystemError(errno, "cannot fork");
       child.connection = std::move(link.a);
@@ -226,15 +227,18 @@ const char* thread_name_of(StartMethod method) {
 }
 
 // What of the program must not live on in its copy.
-Origin leave_program(StartMethod method) {
+Origin leave_program(const ServerArguments& arguments) {
   Origin origin;
   ::prctl(PR_GET_NAME, origin.thread_name.data());
-  ::prctl(PR_SET_NAME, thread_name_of(method));
+  ::prctl(PR_SET_NAME, thread_name_of(arguments.method));
   ::getrlimit(RLIMIT_NOFILE, &origin.open_files);
   // It holds three descriptors for each process that it has made.
   const rlimit all{origin.open_files.rlim_max, origin.open_files.rlim_max};
   ::setrlimit(RLIMIT_NOFILE, &all);
-  ::closelog();
+  // The log's descriptor is closed, and its number may stand for something else by now. Beside
+  // threads one of them may have had the log's lock, which nobody gives back here; what is made then
+  // is servers, which do not log, or has the descriptor.
+  if (!arguments.beside_threads) ::closelog();
   ::__fpurge(stdin);
   if (::chdir("/") != 0) return origin;  // only lets the directory be removed
   return origin;
@@ -278,7 +282,7 @@ void serve_processes(ServerArguments arguments) noexcept {
     close_all_except({0, 1, 2, arguments.connection.get(), arguments.owner_pidfd.get()});
   }
   drop_standard_descriptors();
-  const Origin origin = leave_program(arguments.method);
+  const Origin origin = leave_program(arguments);
   set_default_signals();
   // What asks the whole program to end is answered by the owner, in its own time.
   for (const int asks : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(asks, SIG_IGN);

@@ -51,6 +51,7 @@ struct ServerArguments {
   shm::UniqueFd connection;
   shm::UniqueFd owner_pidfd;
   pid_t owner = 0;
+  bool beside_threads = false;  // the program had others when this copy of it was made
 };
 
 // Becomes a process server. noexcept: nothing may unwind into the frames of the program that this

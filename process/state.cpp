@@ -95,18 +95,27 @@ std::shared_ptr<const Link> State::fork_server() {
   return fork_server_;
 }
 
+namespace {
+
+[[noreturn]] void refuse_beside(int others) {
+  throw BadCall(fmt::format(
+      "the fork server cannot be started beside {} other thread{} of this program, whose locks "
+      "would stay locked in every process: make the first Manager, Process or Pool before the "
+      "first thread, or call steward::child_entry(argc, argv) in the first line of main(), for "
+      "StartMethod::spawn",
+      others, others == 1 ? "" : "s"));
+}
+
+}  // namespace
+
 std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
   const std::lock_guard once(starting_);
-  if (auto known = fork_server()) return known;
-  if (const int others = allowed == Threads::none ? other_threads() : 0; others > 0) {
-    throw BadCall(fmt::format(
-        "the fork server cannot be started beside {} other thread{} of this program, whose locks "
-        "would stay locked in every process: make the first Manager, Process or Pool before the "
-        "first thread, or call steward::child_entry(argc, argv) in the first line of main(), for "
-        "StartMethod::spawn",
-        others, others == 1 ? "" : "s"));
-  }
-  std::shared_ptr<Link> made = start_fork_server();
+  std::shared_ptr<const Link> known = fork_server();
+  const int others = known ? beside_fork_server_ : other_threads();
+  if (allowed == Threads::none && others > 0) refuse_beside(others);
+  if (known) return known;
+  std::shared_ptr<Link> made = start_fork_server(others > 0);
+  beside_fork_server_ = others;
   const std::lock_guard hold(mutex_);
   fork_server_ = made;
   return made;
@@ -129,9 +138,10 @@ bool State::spawns_for_want_of_better() {
   const std::lock_guard once(starting_);
   {
     const std::lock_guard hold(mutex_);
-    if (fork_server_ || spawns_ || !program_) return spawns_;
+    const bool forks = fork_server_ && beside_fork_server_ == 0;
+    if (forks || spawns_ || !program_) return spawns_;
   }
-  const bool threads = other_threads() > 0;
+  const bool threads = beside_fork_server_ > 0 || other_threads() > 0;
   const std::lock_guard hold(mutex_);
   return spawns_ = threads;
 }

@@ -49,13 +49,14 @@ class State {
 
   // nullptr as long as there is none.
   std::shared_ptr<const Link> fork_server();
-  // Starts the fork server if there is none. Throws BadCall if there are other threads, and none
-  // are allowed.
+  // Starts the fork server if there is none. Throws BadCall if there are other threads, or were when
+  // it was started, and none are allowed.
   std::shared_ptr<const Link> ensure_fork_server(Threads allowed);
   // Starts the spawn server if there is none, or it has died. Throws BadCall without child_entry().
   std::shared_ptr<const Link> ensure_spawn_server();
   // Whether processes come by spawn where nobody has said how: when the first one was to be made,
-  // there were other threads, and child_entry() had been called.
+  // there were other threads, or the fork server had been started beside some, and child_entry() had
+  // been called.
   bool spawns_for_want_of_better();
 
   // child_entry() has been called, by this name of the program.
@@ -107,6 +108,7 @@ class State {
   std::optional<std::string> program_;
   std::optional<StartMethod> default_method_;
   std::shared_ptr<Link> fork_server_;
+  int beside_fork_server_ = 0;  // threads when that was made; guarded by starting_
   std::shared_ptr<Link> spawn_server_;
   bool spawns_ = false;
   std::vector<Started> started_;
