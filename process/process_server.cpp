@@ -21,6 +21,8 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/process/bootstrap.hpp>
+#include <steward/process/child.hpp>
+#include <steward/process/credentials.hpp>
 #include <steward/process/descriptors.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/signals.hpp>
@@ -236,8 +238,8 @@ Origin leave_program(const ServerArguments& arguments) {
   const rlimit all{origin.open_files.rlim_max, origin.open_files.rlim_max};
   ::setrlimit(RLIMIT_NOFILE, &all);
   // The log's descriptor is closed, and its number may stand for something else by now. Beside
-  // threads one of them may have had the log's lock, which nobody gives back here; what is made then
-  // is servers, which do not log, or has the descriptor.
+  // threads one of them may have had the log's lock, which nobody gives back here. Made are then
+  // servers, which do not log, or processes that have the descriptor.
   if (!arguments.beside_threads) ::closelog();
   ::__fpurge(stdin);
   if (::chdir("/") != 0) return origin;  // only lets the directory be removed
@@ -327,6 +329,15 @@ void throw_server_ended(const std::string& name, const Link& link) {
   }
   throw WorkerDied(fmt::format("{}: {} of this program has ended; no more processes can be started",
                                name, server_of(link)));
+}
+
+void throw_if_stopped(const std::string& name, const Link& link) {
+  const auto status = StatusFile::of(fmt::format("/proc/{}/status", link.pid));
+  char state = 0;
+  if (!status || !(status->field("State") >> state) || (state != 'T' && state != 't')) return;
+  throw RequestNotTaken(
+      fmt::format("{}: {} is stopped and takes no requests (kill -CONT {} lets it go on)", name,
+                  server_of(link), link.pid));
 }
 
 }  // namespace steward::detail::process

@@ -44,6 +44,9 @@ struct Link {
 // "the fork server (pid 17)"
 std::string server_of(const Link& link);
 [[noreturn]] void throw_server_ended(const std::string& name, const Link& link);
+// Throws RequestNotTaken if a signal (or a debugger) has stopped it; one that is merely slow is
+// waited for.
+void throw_if_stopped(const std::string& name, const Link& link);
 
 // What a process server knows of its owner, and what it was made for.
 struct ServerArguments {

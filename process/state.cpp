@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include <steward/core/auth.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/process/fork_server.hpp>
@@ -34,6 +35,9 @@ std::atomic<State*> State::current = nullptr;
 
 State& State::get() {
   static const bool made = [] {
+    // Or a thread may be at that when this process is forked, and its copy wait for it for ever.
+    // What the program forks itself before it has anything of ours is not seen to.
+    core::require_sodium();
     current = new State;
     ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     return true;
@@ -121,14 +125,14 @@ std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
   return made;
 }
 
-std::shared_ptr<const Link> State::ensure_spawn_server() {
+std::shared_ptr<const Link> State::ensure_spawn_server(const Environment* environment) {
   check_spawn();
   const std::lock_guard once(starting_);
   {
     const std::lock_guard hold(mutex_);
     if (spawn_server_ && !shm::has_ended(spawn_server_->pidfd.get())) return spawn_server_;
   }
-  std::shared_ptr<Link> made = start_spawn_server();
+  std::shared_ptr<Link> made = start_spawn_server(environment);
   const std::lock_guard hold(mutex_);
   spawn_server_ = made;
   return made;
@@ -174,11 +178,11 @@ void State::become(Identity identity, std::optional<StartMethod> default_method,
   if (link) (link->method == StartMethod::spawn ? spawn_server_ : fork_server_) = std::move(link);
 }
 
-void State::add(Started started) {
+void State::add(StartedList one) noexcept {
   const std::lock_guard hold(mutex_);
   static const bool registered = std::atexit([] { get().settle(); }) == 0;
   static_cast<void>(registered);
-  started_.push_back(std::move(started));
+  started_.splice(started_.end(), one);
 }
 
 void State::remove(const Child* child) {
@@ -254,10 +258,10 @@ void State::settle() noexcept {
   };
   constexpr std::array kSteps{Step{SIGTERM, std::chrono::seconds{2}},
                               Step{SIGKILL, Child::kServerTime}};
-  std::vector<Started> started;
+  StartedList started;
   {
     const std::lock_guard hold(mutex_);
-    started = std::exchange(started_, {});
+    started.swap(started_);
   }
   // All together: how each has ended their process server may tell too late, and nobody asks any
   // more.

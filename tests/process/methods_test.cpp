@@ -190,7 +190,7 @@ TEST(Threads, BesideWhichAServerWasForkedAreAReasonToRefuseForGood) {
   EXPECT_EQ(code, 0);
 }
 
-// Stands in syslog(), with the lock of the C library that belongs to it, until the end of the scope.
+// Stands in syslog(), with the lock of the C library that goes with it, until the end of the scope.
 class Logging {
  public:
   Logging() : error_(STDERR_FILENO, fill()), thread_([this] {
@@ -425,8 +425,8 @@ TEST(Fork, TheTargetMayBeAnyFunctionObject) {
 TEST(Fork, CapturesAreRefusedForOtherMethods) {
   const auto capturing = [number = 1] { std::exit(number); };
   constexpr const char* kRefused =
-      "w: a lambda with captures, or what else cannot be packed, is started by StartMethod::fork "
-      "only; for other methods pass what it captures as arguments";
+      "Process w: a lambda with captures, or what else cannot be packed, is started by "
+      "StartMethod::fork only; for other methods pass what it captures as arguments";
   EXPECT_EQ(detail::test::refusal([&] { Process({.name = "w"}, capturing); }), kRefused);
   EXPECT_EQ(detail::test::refusal([&] {
               Process({.name = "w", .start_method = StartMethod::spawn}, capturing);
