@@ -52,8 +52,6 @@ class ClientReference final : public Claimable {
 
   // Of a queue, for the process of its session only: see ring_of().
   shm::SharedQueue* ring(core::Deadline deadline) const;
-  // In a forked child.
-  void abandon_ring() const;
 
  private:
   enum class Road : std::uint8_t { unknown, ring, general };

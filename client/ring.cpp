@@ -74,11 +74,6 @@ shm::SharedQueue* ClientReference::ring(core::Deadline deadline) const {
   return road == Road::ring ? ring_.get() : nullptr;
 }
 
-void ClientReference::abandon_ring() const {
-  // Its mapping is not here, and its locks are the parent's.
-  if (shm::SharedQueue* ring = ring_.release()) ring->abandon();
-}
-
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline) {
   if (reference == nullptr) return nullptr;  // the call itself says what is wrong with that
   const ClientReference* own = ClientReference::from(*reference);

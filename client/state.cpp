@@ -9,6 +9,7 @@
 #include <steward/client/reference.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/shm/home_fd.hpp>
 
 namespace steward::detail::client {
 namespace {
@@ -39,6 +40,7 @@ std::atomic<State*>& State::slot() {
 }
 
 State* State::first() {
+  shm::HomeFd::watch_forks();  // a queue may be opened or closed under a lock of ours
   ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
   return new State(nullptr);
 }

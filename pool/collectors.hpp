@@ -158,10 +158,14 @@ class Stream {
 
   explicit Stream(StreamOrder order) : order_(order) {}
 
-  void add(std::size_t place, Outcome outcome) {
+  // The result of a call, which came as so many bytes.
+  void add(std::size_t place, Outcome outcome, std::size_t bytes) {
     const std::lock_guard hold(mutex_);
-    outcomes_.emplace(order_ == StreamOrder::as_called ? place : arrived_, std::move(outcome));
+    outcomes_.emplace(order_ == StreamOrder::as_called ? place : arrived_,
+                      Arrived{std::move(outcome), bytes});
     ++arrived_;
+    arrived_bytes_ += bytes;
+    bytes_ += bytes;
   }
   // Of calls whose outcome there is no memory for: once all have come to their end, this stands in
   // the place of each.
@@ -172,6 +176,18 @@ class Stream {
   void end(std::size_t total) {
     const std::lock_guard hold(mutex_);
     total_ = total;
+  }
+
+  Stock stock() const {
+    const std::lock_guard hold(mutex_);
+    Stock stock{outcomes_.size(), bytes_, std::nullopt};
+    if (arrived_ > 0) stock.mean_bytes = arrived_bytes_ / arrived_;
+    return stock;
+  }
+  // Whether there is room for more.
+  bool is_low() const {
+    const std::lock_guard hold(mutex_);
+    return outcomes_.size() <= kStockCalls / 2 && bytes_ <= kStockBytes / 2;
   }
 
   // Whether next() need not wait.
@@ -188,7 +204,8 @@ class Stream {
       return Outcome(std::in_place_index<1>, lacking_);
     }
     const auto first = outcomes_.begin();
-    Outcome outcome = std::move(first->second);
+    Outcome outcome = std::move(first->second.outcome);
+    bytes_ -= first->second.bytes;
     outcomes_.erase(first);
     ++given_;
     return outcome;
@@ -197,10 +214,17 @@ class Stream {
  private:
   bool next_is_there() const { return !outcomes_.empty() && outcomes_.begin()->first == given_; }
 
+  struct Arrived {
+    Outcome outcome;
+    std::size_t bytes = 0;
+  };
+
   const StreamOrder order_;
   mutable std::mutex mutex_;
-  std::map<std::size_t, Outcome> outcomes_;
+  std::map<std::size_t, Arrived> outcomes_;
+  std::size_t bytes_ = 0;  // of those
   std::size_t arrived_ = 0;
+  std::size_t arrived_bytes_ = 0;
   std::size_t given_ = 0;
   std::exception_ptr lacking_;
   std::optional<std::size_t> total_;  // all have come to their end
@@ -213,8 +237,11 @@ class Streaming final : public Collector {
 
   void take(std::size_t first, std::size_t count, MessageReader in) override {
     std::size_t next = first;
+    std::size_t left = in.rest().size();
     const auto add = [&](std::size_t place, Outcome outcome) {
-      stream_->add(place, std::move(outcome));
+      const std::size_t bytes = left - in.rest().size();
+      left -= bytes;
+      stream_->add(place, std::move(outcome), bytes);
       next = place + 1;
     };
     try {
@@ -235,13 +262,14 @@ class Streaming final : public Collector {
             const std::exception_ptr& why) noexcept override {
     try {
       for (std::size_t i = first; i < first + count; ++i) {
-        stream_->add(i, Outcome(std::in_place_index<1>, why));
+        stream_->add(i, Outcome(std::in_place_index<1>, why), 0);
       }
     } catch (...) {
       stream_->lack(why);
     }
   }
   void finish(std::size_t total) override { stream_->end(total); }
+  std::optional<Stock> stock() const override { return stream_->stock(); }
 
  private:
   using Outcome = typename Stream<R>::Outcome;

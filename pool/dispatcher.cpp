@@ -36,6 +36,10 @@ std::exception_ptr reason_of(const char* text) noexcept {
   }
 }
 
+std::string full_name(const char* method) {
+  return method != nullptr ? std::string("Pool.") + method : "Pool";
+}
+
 }  // namespace
 
 // While it lives, the lock is not held.
@@ -108,9 +112,10 @@ void Dispatcher::destroy(Dispatcher* dispatcher) {
   if (dispatcher->creator_ == ::getpid()) delete dispatcher;
 }
 
-void Dispatcher::require_process() const {
+void Dispatcher::require_process(const char* method) const {
   if (creator_ == ::getpid()) return;
-  throw BadCall(fmt::format("a Pool belongs to the process that created it (pid {})", creator_));
+  throw BadCall(fmt::format("{}: it belongs to the process that created it (pid {})",
+                            full_name(method), creator_));
 }
 
 Dispatcher::Dispatcher(Plan plan) : Dispatcher(std::move(plan), make_rings()) {}
@@ -135,15 +140,15 @@ Dispatcher::~Dispatcher() { shut_down("the pool has ended"); }
 
 // ---- Jobs ----
 
-void Dispatcher::check_open() const {
+void Dispatcher::check_open(const char* method) const {
   if (broken_) std::rethrow_exception(broken_);
-  if (closed_) throw Closed("the pool is closed: it takes no more tasks");
+  if (closed_) throw Closed(full_name(method) + ": the pool is closed and takes no more tasks");
 }
 
-Dispatcher::JobPtr Dispatcher::open(std::string call, std::unique_ptr<Collector> collector,
-                                    Job::Tells tells) {
+Dispatcher::JobPtr Dispatcher::open(const char* method, std::string call,
+                                    std::unique_ptr<Collector> collector, Job::Tells tells) {
   const std::lock_guard hold(mutex_);
-  check_open();
+  check_open(method);
   return std::make_shared<Job>(++jobs_, std::move(call), std::move(collector), tells);
 }
 
@@ -154,7 +159,9 @@ std::size_t Dispatcher::task_bytes_max(const Job& job) const {
 
 void Dispatcher::add(const JobPtr& job, TaskUnit unit) {
   Lock lock(mutex_);
-  books_.add(job, std::move(unit));
+  const bool held_back = job->holds_back() || !may_send(*job);
+  books_.add(job, std::move(unit),
+             held_back ? TaskBooks::Place::held_back : TaskBooks::Place::waiting);
   ++unsettled_;
   send_waiting();
   // Nobody else looks at results while this thread makes tasks of a long range.
@@ -167,6 +174,19 @@ void Dispatcher::complete(const JobPtr& job, std::size_t total, Next next) {
   if (next == Next::somebody_waits) return;
   const std::lock_guard hold(mutex_);
   if (!led_ && assisting_ == 0 && busy()) background_.notify_one();
+}
+
+void Dispatcher::send_held_back(Job& job) {
+  const std::lock_guard hold(mutex_);
+  let_go(job);
+  if (!led_ && assisting_ == 0 && busy()) background_.notify_one();
+}
+
+// Under mutex_: as many as may be sent.
+void Dispatcher::let_go(Job& job) {
+  if (!job.holds_back()) return;
+  while (job.holds_back() && may_send(job)) books_.let_go(job);
+  send_waiting();
 }
 
 bool Dispatcher::cancel(Job& job, const char* why) {
@@ -228,7 +248,7 @@ bool Dispatcher::send_first() {
   return books_.send_first(ticket, [&] {
     const Queue::Outcome outcome = tasks_->put(shm::bytes_of(message), 0, Queue::kNow);
     if (outcome == Queue::Outcome::closed || outcome == Queue::Outcome::ended) {
-      throw Closed("the pool has no more workers");
+      throw Closed("Pool: it has no more workers");
     }
     return outcome == Queue::Outcome::done;
   });
@@ -404,6 +424,13 @@ bool Dispatcher::closed() const {
 }
 
 void Dispatcher::join() {
+  {
+    // Or it would wait for somebody who takes what is there, and that may be the caller.
+    const std::lock_guard hold(mutex_);
+    awaited_ = true;
+    books_.let_all_go();
+    send_waiting();
+  }
   assist([this] { return unsettled_ == 0; }, std::nullopt);
   bool deaf = false;
   {

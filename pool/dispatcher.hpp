@@ -62,22 +62,27 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Throws BadCall in a process that has not made it.
-  void require_process() const;
+  // Throws BadCall in a process that has not made it, in the name of the Pool's method (nullptr: of
+  // none).
+  void require_process(const char* method = nullptr) const;
 
   std::size_t workers() const { return plan_.workers.count; }
   bool tells_progress() const { return plan_.on_progress != nullptr; }
   std::vector<pid_t> pids() const { return workforce_.pids(); }
 
-  // Throws Closed, or what the pool is broken by.
-  JobPtr open(std::string call, std::unique_ptr<Collector> collector, Job::Tells tells);
+  // Throws Closed, in the name of the method, or what the pool is broken by.
+  JobPtr open(const char* method, std::string call, std::unique_ptr<Collector> collector,
+              Job::Tells tells);
   // What the arguments of one task of this job may have.
   std::size_t task_bytes_max(const Job& job) const;
-  // Throws std::bad_alloc; then there is no such task.
+  // Sends it to the workers, soon, or if the job wants no more just now (Job::wants_more), once
+  // enough has been taken. Throws std::bad_alloc; then there is no such task.
   void add(const JobPtr& job, TaskUnit unit);
   // There is no more to add. Whoever waits for it next may say so, and spares the pool's thread.
   enum class Next { somebody_waits, nobody_waits };
   void complete(const JobPtr& job, std::size_t total, Next next);
+  // Results have been taken: sends what was held back for that.
+  void send_held_back(Job& job);
   // Its calls that have no result have failed with a BadCall that says this. False: it was
   // cancelled before. Costs what the job has.
   bool cancel(Job& job, const char* why);
@@ -90,7 +95,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   // No more jobs; the workers leave when there are no tasks.
   void close();
   bool closed() const;
-  // Until the last worker has left. REQUIRES: closed()
+  // Until the last worker has left; nothing is held back any more. REQUIRES: closed()
   void join();
   // Whatever has no result fails with Closed; the workers are ended.
   void terminate(const char* why) noexcept;
@@ -114,9 +119,11 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   void no_more_workers(std::exception_ptr why) override;
 
   // ---- Under mutex_ ----
-  void check_open() const;
+  void check_open(const char* method) const;
   void send_waiting();
   bool send_first();
+  bool may_send(const Job& job) const { return awaited_ || job.wants_more(workers()); }
+  void let_go(Job& job);
   void leave_when_done() noexcept;
   void close_tasks() noexcept;
   void lead(Lock& lock, core::Deadline deadline);
@@ -137,7 +144,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   void deliver(const PoolTask& task, std::string_view results) noexcept;
   void lose(const PoolTask& task, const std::exception_ptr& why) noexcept;
   void settled(const JobPtr& job, bool last) noexcept;
-  void count_off();
+  void count_off(Job& job);
   void finish(const JobPtr& job) noexcept;
   bool tells(const Job& job) const;
   void tell_progress(const JobPtr& job) noexcept;
@@ -164,6 +171,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   JobNumber jobs_ = 0;
   core::LaterList later_;
   bool closed_ = false;
+  bool awaited_ = false;  // somebody waits for all that there is: nothing is held back
   bool tasks_closed_ = false;
   bool workers_are_deaf_ = false;
   bool stopping_ = false;

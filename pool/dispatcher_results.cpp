@@ -92,18 +92,19 @@ void Dispatcher::keep_part(Ticket ticket, std::string_view results) {
 
 void Dispatcher::deliver(const PoolTask& task, std::string_view results) noexcept {
   settled(task.job, task.job->deliver(task.unit, results));
-  count_off();
+  count_off(*task.job);
 }
 
 void Dispatcher::lose(const PoolTask& task, const std::exception_ptr& why) noexcept {
   settled(task.job, task.job->lose(task.unit, why));
-  count_off();
+  count_off(*task.job);
 }
 
 // A task has come to its end.
-void Dispatcher::count_off() {
+void Dispatcher::count_off(Job& job) {
   const std::lock_guard hold(mutex_);
   --unsettled_;
+  let_go(job);
   leave_when_done();
 }
 

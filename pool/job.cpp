@@ -25,6 +25,16 @@ void Job::finish() {
   }
 }
 
+// While little is known of its results, and however large they are, no worker waits for a task.
+bool Job::wants_more(std::size_t workers) const {
+  const auto stock = collector_->stock();
+  if (!stock) return true;
+  if (stock->calls >= kStockCalls || stock->bytes >= kStockBytes) return false;
+  if (under_way.tasks < 2 * workers) return true;
+  return stock->mean_bytes && stock->calls + under_way.calls < kStockCalls &&
+         stock->bytes + under_way.calls * *stock->mean_bytes < kStockBytes;
+}
+
 bool Job::settled(std::size_t count) {
   const std::lock_guard hold(mutex_);
   settled_ += count;

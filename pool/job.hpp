@@ -18,6 +18,16 @@
 
 namespace steward::detail::pool {
 
+// What a job has that nobody has taken yet, where its results are taken one by one.
+struct Stock {
+  std::size_t calls = 0;
+  std::size_t bytes = 0;                 // of their results, as they came
+  std::optional<std::size_t> mean_bytes;  // of all calls so far; none: nothing has come
+};
+// With more than this no further task of the job is begun; it goes on at half of it.
+inline constexpr std::size_t kStockCalls = 1024;
+inline constexpr std::size_t kStockBytes = std::size_t{64} << 20U;
+
 // Where results go. Thread safety: any thread; each item comes once, or is lost after a take() that
 // threw. Where finish() throws, for want of memory, lose() of no calls says why, and finish() comes
 // again.
@@ -32,6 +42,8 @@ class Collector {
                     const std::exception_ptr& why) noexcept = 0;
   // Every call has come to its end, of so many in all.
   virtual void finish(std::size_t total) = 0;
+  // nullopt: all results are wanted at once.
+  virtual std::optional<Stock> stock() const { return std::nullopt; }
 };
 
 // Some calls that one worker makes in a row; what a worker that dies takes along.
@@ -46,8 +58,8 @@ struct TaskUnit {
 struct PoolTask;
 using PoolTasks = std::list<PoolTask>;
 
-// Thread safety: any thread, but for in_books. Shared by the pool's books and by whoever waits for
-// the results.
+// Thread safety: any thread, but for what TaskBooks keeps. Shared by the pool's books and by
+// whoever waits for the results.
 class Job {
  public:
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
@@ -62,8 +74,25 @@ class Job {
   const std::string call;  // the address of a RunCalls, and what it is told to call
   const Tells tells;
 
-  // Those of its tasks that wait or that the workers have: TaskBooks keeps it.
+  // ---- What TaskBooks keeps ----
+
+  // Its tasks, in their order, but for those that have come to their end.
   std::list<PoolTasks::iterator> in_books;
+  // Those that are held back are the last of them, from this one on.
+  std::list<PoolTasks::iterator>::iterator first_held_back = in_books.end();
+  // And those that wait or that the workers have.
+  struct UnderWay {
+    std::size_t tasks = 0;
+    std::size_t calls = 0;
+  };
+  UnderWay under_way;
+
+  // Whether one more task may be under way, with so many workers: what nobody takes must not pile
+  // up.
+  bool wants_more(std::size_t workers) const;
+  // A look from outside, of the moment.
+  bool holds_back() const { return holds_back_; }
+  void note_held_back(bool any) { holds_back_ = any; }
 
   // ---- Each of these settles calls. True: those were the last of a job that is complete. ----
 
@@ -95,6 +124,7 @@ class Job {
   const std::unique_ptr<Collector> collector_;
   std::atomic<bool> cancelled_{false};
   std::atomic<bool> telling_{false};
+  std::atomic<bool> holds_back_{false};
   mutable std::mutex mutex_;
   std::size_t settled_ = 0;
   std::size_t total_ = 0;

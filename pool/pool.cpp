@@ -98,25 +98,25 @@ void Pool::finish() noexcept {
   if (dispatcher_) dispatcher_->shut_down("the pool was destroyed");
 }
 
-const std::shared_ptr<detail::pool::Dispatcher>& Pool::shared_dispatcher() const {
-  if (!dispatcher_) throw BadCall("this Pool was moved from");
-  dispatcher_->require_process();
+const std::shared_ptr<detail::pool::Dispatcher>& Pool::dispatcher(const char* method) const {
+  if (!dispatcher_) {
+    throw BadCall(fmt::format("Pool.{}: this object was moved from", method));
+  }
+  dispatcher_->require_process(method);
   return dispatcher_;
 }
 
-detail::pool::Dispatcher& Pool::dispatcher() const { return *shared_dispatcher(); }
-
 std::size_t Pool::automatic_chunk(std::size_t count) const {
   constexpr std::size_t kSteps = 100;  // of a bar that moves smoothly
-  const std::size_t chunks = 4 * dispatcher().workers();
+  const std::size_t chunks = 4 * dispatcher_->workers();
   std::size_t chunk = (count + chunks - 1) / chunks;
-  if (dispatcher().tells_progress()) chunk = std::min(chunk, count / kSteps);
+  if (dispatcher_->tells_progress()) chunk = std::min(chunk, count / kSteps);
   return std::max<std::size_t>(chunk, 1);
 }
 
 std::size_t Pool::task_bytes_max(const detail::pool::Job& job, std::size_t chunk_size) const {
   constexpr std::size_t kChosenBytes = std::size_t{1} << 20U;
-  const std::size_t max = dispatcher().task_bytes_max(job);
+  const std::size_t max = dispatcher_->task_bytes_max(job);
   return chunk_size == 0 ? std::min(max, kChosenBytes) : max;
 }
 
@@ -130,18 +130,18 @@ const std::string& Pool::address_of(const void* function) {
   return address;
 }
 
-std::size_t Pool::processes() const { return dispatcher().workers(); }
-std::vector<pid_t> Pool::pids() const { return dispatcher().pids(); }
+std::size_t Pool::processes() const { return dispatcher("processes")->workers(); }
+std::vector<pid_t> Pool::pids() const { return dispatcher("pids")->pids(); }
 
-void Pool::close() { dispatcher().close(); }
+void Pool::close() { dispatcher("close")->close(); }
 
 void Pool::join() {
-  if (!dispatcher().closed()) {
+  if (!dispatcher("join")->closed()) {
     throw BadCall("Pool.join: the pool still takes calls; close() or terminate() it first");
   }
-  dispatcher().join();
+  dispatcher_->join();
 }
 
-void Pool::terminate() { dispatcher().terminate("the pool was terminated"); }
+void Pool::terminate() { dispatcher("terminate")->terminate("the pool was terminated"); }
 
 }  // namespace steward

@@ -90,11 +90,13 @@ class Pool {
   // f(args...) in a worker. Throws what the call threw, WorkerDied, Closed.
   template <class F, class... Args>
   auto apply(F&& f, Args&&... args) {
-    return start_one(Next::somebody_waits, std::forward<F>(f), std::forward<Args>(args)...).get();
+    return start_one({"apply", Next::somebody_waits}, std::forward<F>(f),
+                     std::forward<Args>(args)...).get();
   }
   template <class F, class... Args>
   auto apply_async(F&& f, Args&&... args) {
-    return start_one(Next::nobody_waits, std::forward<F>(f), std::forward<Args>(args)...);
+    return start_one({"apply_async", Next::nobody_waits}, std::forward<F>(f),
+                     std::forward<Args>(args)...);
   }
 
   // ---- A call for each element ----
@@ -106,64 +108,68 @@ class Pool {
   // exception of the first in that order is thrown.
   template <class F, std::ranges::input_range Range>
   auto map(F&& f, Range&& range, std::size_t chunk_size = 0) {
-    return start_map<F>(Next::somebody_waits, f, range, chunk_size).get();
+    return start_map<F>({"map", Next::somebody_waits}, f, range, chunk_size).get();
   }
   template <class F>
   auto map(F&& f, std::initializer_list<detail::pool::OnlyParameter<F>> items,
            std::size_t chunk_size = 0) {
-    return start_map<F>(Next::somebody_waits, f, items, chunk_size).get();
+    return start_map<F>({"map", Next::somebody_waits}, f, items, chunk_size).get();
   }
   template <class F, std::ranges::input_range Range>
   auto map_async(F&& f, Range&& range, std::size_t chunk_size = 0) {
-    return start_map<F>(Next::nobody_waits, f, range, chunk_size);
+    return start_map<F>({"map_async", Next::nobody_waits}, f, range, chunk_size);
   }
   template <class F>
   auto map_async(F&& f, std::initializer_list<detail::pool::OnlyParameter<F>> items,
                  std::size_t chunk_size = 0) {
-    return start_map<F>(Next::nobody_waits, f, items, chunk_size);
+    return start_map<F>({"map_async", Next::nobody_waits}, f, items, chunk_size);
   }
 
   // f(a, b, ...) for each tuple or pair.
   template <class F, std::ranges::input_range Range>
   auto starmap(F&& f, Range&& range, std::size_t chunk_size = 0) {
-    return start_starmap<F>(Next::somebody_waits, f, range, chunk_size).get();
+    return start_starmap<F>({"starmap", Next::somebody_waits}, f, range, chunk_size).get();
   }
   template <class F>
   auto starmap(F&& f, std::initializer_list<detail::pool::AllParameters<F>> items,
                std::size_t chunk_size = 0) {
-    return start_starmap<F>(Next::somebody_waits, f, items, chunk_size).get();
+    return start_starmap<F>({"starmap", Next::somebody_waits}, f, items, chunk_size).get();
   }
   template <class F, std::ranges::input_range Range>
   auto starmap_async(F&& f, Range&& range, std::size_t chunk_size = 0) {
-    return start_starmap<F>(Next::nobody_waits, f, range, chunk_size);
+    return start_starmap<F>({"starmap_async", Next::nobody_waits}, f, range, chunk_size);
   }
   template <class F>
   auto starmap_async(F&& f, std::initializer_list<detail::pool::AllParameters<F>> items,
                      std::size_t chunk_size = 0) {
-    return start_starmap<F>(Next::nobody_waits, f, items, chunk_size);
+    return start_starmap<F>({"starmap_async", Next::nobody_waits}, f, items, chunk_size);
   }
 
   // As map, but the results come one by one, to be walked over while others are still computed: in
   // the order of the elements, or as they come. A call that threw throws where its result would
   // have been; next() goes on behind it. The range is read at once. Leaving the loop cancels the
-  // rest.
+  // rest. Of results that nobody takes there are 1,024 at most, or about 64 MiB, and what is under
+  // way: further calls are made once half of them have been taken, or in join(), which waits for
+  // all. Other calls of the pool go on meanwhile.
   template <class F, std::ranges::input_range Range>
   auto imap(F&& f, Range&& range, std::size_t chunk_size = 1) {
-    return start_stream<F>(detail::pool::StreamOrder::as_called, f, range, chunk_size);
+    return start_stream<F>("imap", detail::pool::StreamOrder::as_called, f, range, chunk_size);
   }
   template <class F>
   auto imap(F&& f, std::initializer_list<detail::pool::OnlyParameter<F>> items,
             std::size_t chunk_size = 1) {
-    return start_stream<F>(detail::pool::StreamOrder::as_called, f, items, chunk_size);
+    return start_stream<F>("imap", detail::pool::StreamOrder::as_called, f, items, chunk_size);
   }
   template <class F, std::ranges::input_range Range>
   auto imap_unordered(F&& f, Range&& range, std::size_t chunk_size = 1) {
-    return start_stream<F>(detail::pool::StreamOrder::as_they_come, f, range, chunk_size);
+    return start_stream<F>("imap_unordered", detail::pool::StreamOrder::as_they_come, f, range,
+                           chunk_size);
   }
   template <class F>
   auto imap_unordered(F&& f, std::initializer_list<detail::pool::OnlyParameter<F>> items,
                       std::size_t chunk_size = 1) {
-    return start_stream<F>(detail::pool::StreamOrder::as_they_come, f, items, chunk_size);
+    return start_stream<F>("imap_unordered", detail::pool::StreamOrder::as_they_come, f, items,
+                           chunk_size);
   }
 
   // ---- The workers ----
@@ -182,68 +188,73 @@ class Pool {
  private:
   using Next = detail::pool::Dispatcher::Next;
   using JobPtr = detail::pool::Dispatcher::JobPtr;
+  struct Method {
+    const char* name;
+    Next next;
+  };
 
   template <class F, class... Args>
-  auto start_one(Next next, F&& f, Args&&... args) {
+  auto start_one(Method method, F&& f, Args&&... args) {
     using Callable = std::decay_t<F>;
     using Parameters = typename detail::process::ParametersOf<Callable, Args...>::type;
     if constexpr (detail::pool::check_calls<Callable>(
                       Parameters{}, detail::process::Parameters<Args&&...>{})) {
-      return one(next, Parameters{}, Callable(std::forward<F>(f)), std::forward<Args>(args)...);
+      return one(method, Parameters{}, Callable(std::forward<F>(f)), std::forward<Args>(args)...);
     } else {
       return detail::process::Refused{};
     }
   }
 
   template <class... P, class F, class... Args>
-  auto one(Next next, detail::process::Parameters<P...> parameters, F f, Args&&... args) {
+  auto one(Method method, detail::process::Parameters<P...> parameters, F f, Args&&... args) {
     using R = detail::pool::CallResult<F, P...>;
     detail::pool::PackedCalls<P...> calls;
     calls.add(std::forward<Args>(args)...);
     auto promised = promise<detail::core::FutureValue<R>, detail::pool::One<R>>(
-        f, parameters, detail::pool::Job::Tells::nothing);
+        method.name, f, parameters, detail::pool::Job::Tells::nothing);
     send(promised.job, std::move(calls), 0);
-    dispatcher().complete(promised.job, 1, next);
+    dispatcher_->complete(promised.job, 1, method.next);
     return Future<R>(std::move(promised.state));
   }
 
   template <class F, class Range>
-  auto start_map(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
+  auto start_map(Method method, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
     using Callable = std::decay_t<F>;
     using Element = detail::process::Parameters<std::ranges::range_reference_t<Range>>;
     using Parameters = detail::pool::MapParameters<Callable, std::ranges::range_value_t<Range>>;
     if constexpr (detail::pool::check_each<Callable>(Parameters{}, Element{})) {
-      return all(next, Parameters{}, f, range, chunk_size, detail::pool::AsOne{});
+      return all(method, Parameters{}, f, range, chunk_size, detail::pool::AsOne{});
     } else {
       return detail::process::Refused{};
     }
   }
   template <class F, class Range>
-  auto start_starmap(Next next, const std::decay_t<F>& f, Range&& range, std::size_t chunk_size) {
+  auto start_starmap(Method method, const std::decay_t<F>& f, Range&& range,
+                     std::size_t chunk_size) {
     using Callable = std::decay_t<F>;
     using Element = std::ranges::range_value_t<Range>;
     using Parameters = typename detail::pool::StarParameters<Callable, Element>::type;
     if constexpr (detail::pool::check_spread<Callable>(Parameters{})) {
-      return all(next, Parameters{}, f, range, chunk_size, detail::pool::AsTuple{});
+      return all(method, Parameters{}, f, range, chunk_size, detail::pool::AsTuple{});
     } else {
       return detail::process::Refused{};
     }
   }
 
   template <class... P, class F, class Range, class Spread>
-  auto all(Next next, detail::process::Parameters<P...> parameters, const F& f, Range& range,
+  auto all(Method method, detail::process::Parameters<P...> parameters, const F& f, Range& range,
            std::size_t chunk_size, Spread spread) {
     using R = detail::pool::CallResult<F, P...>;
     using Collector = detail::pool::All<R>;
     auto promised = promise<typename Collector::Future, Collector>(
-        f, parameters, detail::pool::Job::Tells::progress);
-    send_chunks(promised.job, parameters, range, chunk_size, spread, next);
+        method.name, f, parameters, detail::pool::Job::Tells::progress);
+    send_chunks(promised.job, parameters, range, chunk_size, spread, method.next);
     return Future<typename Collector::Results>(std::move(promised.state));
   }
 
   template <class F, class Range>
-  auto start_stream(detail::pool::StreamOrder order, const std::decay_t<F>& f, Range&& range,
-                    std::size_t chunk_size) {
+  auto start_stream(const char* method, detail::pool::StreamOrder order, const std::decay_t<F>& f,
+                    Range&& range, std::size_t chunk_size) {
     using Callable = std::decay_t<F>;
     using Element = detail::process::Parameters<std::ranges::range_reference_t<Range>>;
     using Parameters = detail::pool::MapParameters<Callable, std::ranges::range_value_t<Range>>;
@@ -252,17 +263,18 @@ class Pool {
     } else if constexpr (!detail::pool::check_walk<Callable>(Parameters{})) {
       return detail::process::Refused{};
     } else {
-      return stream(order, Parameters{}, f, range, chunk_size);
+      return stream(method, order, Parameters{}, f, range, chunk_size);
     }
   }
   template <class... P, class F, class Range>
-  auto stream(detail::pool::StreamOrder order, detail::process::Parameters<P...> parameters,
-              const F& f, Range& range, std::size_t chunk_size) {
+  auto stream(const char* method, detail::pool::StreamOrder order,
+              detail::process::Parameters<P...> parameters, const F& f, Range& range,
+              std::size_t chunk_size) {
     using R = detail::pool::CallResult<F, P...>;
     auto results = std::make_shared<detail::pool::Stream<R>>(order);
-    const JobPtr job = dispatcher().open(call_of(f, parameters),
-                                         std::make_unique<detail::pool::Streaming<R>>(results),
-                                         detail::pool::Job::Tells::progress);
+    const JobPtr job = dispatcher(method)->open(
+        method, call_of(f, parameters), std::make_unique<detail::pool::Streaming<R>>(results),
+        detail::pool::Job::Tells::progress);
     send_chunks(job, parameters, range, std::max<std::size_t>(chunk_size, 1),
                 detail::pool::AsOne{}, Next::nobody_waits);
     return detail::pool::PoolResults<R>(dispatcher_, job, std::move(results));
@@ -275,12 +287,13 @@ class Pool {
   };
 
   template <class State, class Collector, class F, class... P>
-  Promised<State> promise(const F& f, detail::process::Parameters<P...> parameters,
+  Promised<State> promise(const char* method, const F& f,
+                          detail::process::Parameters<P...> parameters,
                           detail::pool::Job::Tells tells) {
-    auto executor = std::make_shared<detail::pool::JobExecutor>(shared_dispatcher());
+    auto executor = std::make_shared<detail::pool::JobExecutor>(dispatcher(method));
     auto state = std::make_shared<State>(executor);
-    JobPtr job =
-        dispatcher().open(call_of(f, parameters), std::make_unique<Collector>(state), tells);
+    JobPtr job = dispatcher_->open(method, call_of(f, parameters),
+                                   std::make_unique<Collector>(state), tells);
     executor->stands_for(job);
     return {std::move(job), std::move(state)};
   }
@@ -296,7 +309,7 @@ class Pool {
   // How many it were.
   template <class... P>
   std::size_t send(const JobPtr& job, detail::pool::PackedCalls<P...> calls, std::size_t first) {
-    dispatcher().add(job, {first, calls.count(), calls.take_bytes(), calls.take_kept()});
+    dispatcher_->add(job, {first, calls.count(), calls.take_bytes(), calls.take_kept()});
     return calls.count();
   }
 
@@ -325,15 +338,15 @@ class Pool {
         }
         if (calls.count() > 0) sent += send(job, std::move(calls), sent);
       } catch (...) {
-        detail::pool::give_up(dispatcher(), *job);
+        detail::pool::give_up(*dispatcher_, *job);
         throw;
       }
-      dispatcher().complete(job, sent, next);
+      dispatcher_->complete(job, sent, next);
     }
   }
 
-  detail::pool::Dispatcher& dispatcher() const;
-  const std::shared_ptr<detail::pool::Dispatcher>& shared_dispatcher() const;
+  // For this method. Throws BadCall in its name.
+  const std::shared_ptr<detail::pool::Dispatcher>& dispatcher(const char* method) const;
   std::size_t automatic_chunk(std::size_t count) const;
   // What the arguments of one task may have; less where the pool chooses the chunks (0).
   std::size_t task_bytes_max(const detail::pool::Job& job, std::size_t chunk_size) const;

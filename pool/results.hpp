@@ -83,6 +83,7 @@ class PoolResults {
   }
   std::optional<R> taken() {
     auto outcome = stream_->next();
+    if (job_->holds_back() && stream_->is_low()) dispatcher_->send_held_back(*job_);
     if (!outcome) return std::nullopt;
     if (auto* error = std::get_if<1>(&*outcome)) std::rethrow_exception(*error);
     return std::get<0>(std::move(*outcome));

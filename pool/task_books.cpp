@@ -4,14 +4,57 @@
 
 namespace steward::detail::pool {
 
-void TaskBooks::add(std::shared_ptr<Job> job, TaskUnit unit) {
+namespace {
+
+void count_in(const PoolTask& task) noexcept {
+  Job::UnderWay& under_way = task.job->under_way;
+  ++under_way.tasks;
+  under_way.calls += task.unit.count;
+}
+
+}  // namespace
+
+void TaskBooks::add(std::shared_ptr<Job> job, TaskUnit unit, Place place) {
   PoolTasks added(1);
   PoolTask& task = added.front();
   task.in_job = job->in_books.insert(job->in_books.end(), added.begin());
   task.bytes = unit.arguments.size();
   task.job = std::move(job);
   task.unit = std::move(unit);
-  waiting_.splice(waiting_.end(), added);
+  if (place == Place::waiting) {
+    count_in(task);
+    waiting_.splice(waiting_.end(), added);
+    return;
+  }
+  task.held_back = true;
+  if (!task.job->holds_back()) task.job->first_held_back = task.in_job;
+  task.job->note_held_back(true);
+  held_back_.splice(held_back_.end(), added);
+}
+
+void TaskBooks::let_go(Job& job) noexcept {
+  const PoolTasks::iterator task = *job.first_held_back;
+  job.note_held_back(++job.first_held_back != job.in_books.end());
+  task->held_back = false;
+  count_in(*task);
+  waiting_.splice(waiting_.end(), held_back_, task);
+}
+
+void TaskBooks::let_all_go() noexcept {
+  while (!held_back_.empty()) let_go(*held_back_.front().job);
+}
+
+// It is on its way out of the books.
+void TaskBooks::leave_job(PoolTask& task) noexcept {
+  Job& job = *task.job;
+  if (!task.held_back) {
+    --job.under_way.tasks;
+    job.under_way.calls -= task.unit.count;
+  } else if (job.first_held_back == task.in_job) {
+    ++job.first_held_back;
+  }
+  job.in_books.erase(task.in_job);
+  if (task.held_back) job.note_held_back(job.first_held_back != job.in_books.end());
 }
 
 PoolTask* TaskBooks::find(Ticket ticket) noexcept {
@@ -34,7 +77,7 @@ std::optional<PoolTasks::iterator> TaskBooks::settle(Ticket ticket) noexcept {
 PoolTasks TaskBooks::take(Ticket ticket) noexcept {
   PoolTasks taken;
   if (const auto task = settle(ticket)) {
-    (*task)->job->in_books.erase((*task)->in_job);
+    leave_job(**task);
     taken.splice(taken.end(), with_workers_, *task);
   }
   return taken;
@@ -60,9 +103,11 @@ void TaskBooks::lose_all(Job& job, const std::exception_ptr& why) noexcept {
 void TaskBooks::lose_all(const std::exception_ptr& why) noexcept {
   while (!with_workers_.empty()) lose_wherever(with_workers_.begin(), why);
   while (!waiting_.empty()) lose_first(why);
+  while (!held_back_.empty()) lose_wherever(held_back_.begin(), why);
 }
 
 void TaskBooks::lose_wherever(PoolTasks::iterator task, const std::exception_ptr& why) noexcept {
+  if (task->held_back) return lose(held_back_, task, why);
   if (task->ticket == 0) return lose(waiting_, task, why);
   sent_.find(task->ticket)->second.task.reset();
   lose(with_workers_, task, why);
@@ -70,7 +115,7 @@ void TaskBooks::lose_wherever(PoolTasks::iterator task, const std::exception_ptr
 
 void TaskBooks::lose(PoolTasks& from, PoolTasks::iterator task,
                      const std::exception_ptr& why) noexcept {
-  task->job->in_books.erase(task->in_job);
+  leave_job(*task);
   task->why = why;
   lost_.splice(lost_.end(), from, task);
 }

@@ -1,5 +1,6 @@
 // TaskBooks: which tasks a pool has, and where each is: it waits, or the workers have it, or it is
-// lost and somebody is still to be told. Only a new task and a new ticket need memory; what is in
+// held back while its job has enough that nobody takes, or it is lost and somebody is still to be
+// told. Only a new task and a new ticket need memory; what is in
 // the books moves on whatever fails, so that no task is forgotten.
 #pragma once
 
@@ -21,7 +22,8 @@ struct PoolTask {
   TaskUnit unit;
   std::size_t bytes = 0;    // of its arguments
   std::string results{};    // those that came in parts; the last is not here yet
-  Ticket ticket = 0;        // 0: it waits
+  Ticket ticket = 0;        // 0: it waits, or is held back
+  bool held_back = false;
   std::exception_ptr why{};  // it is lost
   std::list<PoolTasks::iterator>::iterator in_job{};
 };
@@ -30,7 +32,14 @@ struct PoolTask {
 class TaskBooks {
  public:
   // Throws std::bad_alloc; then there is no such task.
-  void add(std::shared_ptr<Job> job, TaskUnit unit);
+  enum class Place { waiting, held_back };
+  void add(std::shared_ptr<Job> job, TaskUnit unit, Place place = Place::waiting);
+
+  // ---- Tasks that are held back ----
+
+  // The first of the job waits from now on, behind all others. REQUIRES: job.holds_back()
+  void let_go(Job& job) noexcept;
+  void let_all_go() noexcept;
 
   // ---- Tasks that wait, in their order ----
 
@@ -73,8 +82,10 @@ class TaskBooks {
   std::optional<PoolTasks::iterator> settle(Ticket ticket) noexcept;
   void lose(PoolTasks& from, PoolTasks::iterator task, const std::exception_ptr& why) noexcept;
   void lose_wherever(PoolTasks::iterator task, const std::exception_ptr& why) noexcept;
+  void leave_job(PoolTask& task) noexcept;
 
   PoolTasks waiting_;
+  PoolTasks held_back_;  // of all jobs; the order of one is in its in_books
   PoolTasks with_workers_;
   PoolTasks lost_;
   std::unordered_map<Ticket, Sent> sent_;

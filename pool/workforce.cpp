@@ -103,7 +103,7 @@ Workforce::~Workforce() {
 }
 
 // Only at the beginning, or by the watching thread.
-void Workforce::start(std::size_t number) {
+void Workforce::start(std::size_t number, By by) {
   process::State& state = process::State::get();
   process::Launch order;
   order.entry = run_worker;
@@ -113,6 +113,8 @@ void Workforce::start(std::size_t number) {
   order.method = plan_.method;
   order.files = files_;
   order.give_up = end_.get();
+  order.on_programs_thread = by == By::program;
+  order.environment = &environment_;
   {
     // The pool keeps what the initializer's arguments refer to.
     process::HeldTravel held;
@@ -123,6 +125,8 @@ void Workforce::start(std::size_t number) {
   table_.slot(number).store(WorkerTable::kStarting);
   const auto child = std::make_shared<process::Child>();
   std::string name = order.name;
+  process::State::StartedList entry;
+  entry.push_back({ProcessInfo(order.name, 0, true), child});
   *child = process::launch(order);
   bool late = false;
   {
@@ -131,14 +135,15 @@ void Workforce::start(std::size_t number) {
     slots_[number] = {std::move(name), child, std::nullopt};
     late = killed_.has_value();
   }
+  entry.front().info = ProcessInfo(std::move(order.name), child->pid(), true);
+  state.add(std::move(entry));
   // Whoever has just ended the others did not see this one.
-  if (late) may_signal(*child, SIGKILL);
-  state.add({ProcessInfo(order.name, child->pid(), true), child});
+  if (late && !may_signal(*child, SIGKILL)) let_go(number);
 }
 
 void Workforce::start_first(std::size_t number) {
   try {
-    start(number);
+    start(number, By::program);
   } catch (const process::EndedBeforeUp& ended) {
     const EarlyEnd why = early_end_of(ended.exit_code());
     if (why == EarlyEnd::defect || !start_later(number, why)) throw;
@@ -243,7 +248,7 @@ void Workforce::start_due() {
 void Workforce::start_again(std::size_t number) {
   if (retired()) return;
   try {
-    start(number);
+    start(number, By::watcher);
   } catch (const process::EndedBeforeUp& ended) {
     if (!start_later(number, early_end_of(ended.exit_code()))) give_up(too_many(ended.exit_code()));
   } catch (const process::RequestNotTaken&) {
@@ -265,7 +270,7 @@ void Workforce::give_up(std::exception_ptr why) {
 
 std::exception_ptr Workforce::too_many(int exit_code) const {
   return std::make_exception_ptr(WorkerDied(fmt::format(
-      "{} workers of a pool in a row ended before they were ready for a task, the last with {}",
+      "Pool: {} workers in a row ended before they were ready for a task, the last with {}",
       restarts_.early_ends(), process::describe_ending(exit_code))));
 }
 

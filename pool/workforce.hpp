@@ -16,6 +16,7 @@
 
 #include <steward/pool/worker_table.hpp>
 #include <steward/process/child.hpp>
+#include <steward/process/environment.hpp>
 #include <steward/pool/restart_policy.hpp>
 #include <steward/process/start_method.hpp>
 #include <steward/pool/task.hpp>
@@ -47,8 +48,9 @@ class Workforce {
     ~Owner() = default;
   };
 
-  // The files are for the workers: see worker.hpp. Nobody works before start(), and the owner hears
-  // of nothing. Throws SystemError.
+  // The files are for the workers: see worker.hpp. All workers, also those that come later, get the
+  // environment of this moment. Nobody works before start(), and the owner hears of nothing. Throws
+  // SystemError.
   Workforce(WorkerPlan plan, WorkerTable& table, std::vector<int> files, Owner& owner);
   Workforce(const Workforce&) = delete;
   Workforce& operator=(const Workforce&) = delete;
@@ -76,7 +78,9 @@ class Workforce {
   };
 
   // ---- Of the watching thread, but for the first start and where that has failed ----
-  void start(std::size_t slot);
+  // Which thread starts a worker: one of the program's, which makes the pool, or the watching one.
+  enum class By { program, watcher };
+  void start(std::size_t slot, By by);
   void start_first(std::size_t slot);
   void watch() noexcept;
   void watch_until_over();
@@ -99,6 +103,7 @@ class Workforce {
   core::Time patience() const;
 
   const WorkerPlan plan_;
+  const process::Environment environment_ = process::current_environment();
   WorkerTable& table_;
   const std::vector<int> files_;
   Owner& owner_;

@@ -27,10 +27,18 @@ namespace steward::detail::process {
 namespace {
 
 // The next message of the channel; nullopt at its end, which a dead process server also means: some
-// other process may hold the channel open by accident.
+// other process may hold the channel open by accident. Its first message owes the process server
+// itself.
+enum class From { process_server, anybody };
 std::optional<Status> next_status(int channel, const Link& link, const std::string& name,
-                                  int give_up) {
-  wait_readable({channel, link.pidfd.get(), give_up}, std::nullopt);
+                                  int give_up, From from) {
+  const auto patience = [&]() -> core::Deadline {
+    if (from == From::anybody) return std::nullopt;
+    return core::deadline_after(Child::kServerTime);
+  };
+  while (!wait_readable({channel, link.pidfd.get(), give_up}, patience())) {
+    throw_if_stopped(name, link);
+  }
   if (wait_readable({give_up}, core::Time{})) throw Closed(name + ": nobody wants it any more");
   return receive_status(channel, shm::Wait::none);
 }
@@ -43,6 +51,21 @@ std::optional<Status> next_status(int channel, const Link& link, const std::stri
       fmt::format("{}: {} could not take the request: it may have too many files open "
                   "(ulimit -Hn is {})", name, server_of(link), limit.rlim_max));
 }
+
+// The starter's end of a channel; unless it is kept, the process must not begin its work.
+class UnlessKept {
+ public:
+  explicit UnlessKept(int channel) : channel_(channel) {}
+  UnlessKept(const UnlessKept&) = delete;
+  UnlessKept& operator=(const UnlessKept&) = delete;
+  ~UnlessKept() {
+    if (channel_ >= 0) give_up(channel_);
+  }
+  void keep() { channel_ = -1; }
+
+ private:
+  int channel_;
+};
 
 }  // namespace
 
@@ -85,7 +108,8 @@ struct Child::Impl {
       if (error.code().value() != EPERM && error.code().value() != ENOSYS) throw;
       if (link->method == StartMethod::fork) throw;  // such a process server listens no longer
     }
-    send_request(link->socket.get(), SignalRequest{pid, number});
+    send_request(link->socket.get(), SignalRequest{pid, number},
+                 core::deadline_after(kServerTime));
     return Sent::through_server;
   }
 
@@ -180,11 +204,13 @@ bool end_or_tell(const Child& child, const std::string& name,
 
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
                   const std::string& name, int give_up) {
+  UnlessKept started(channel.get());
   Child child;
   child.impl_ = std::make_unique<Child::Impl>();
   bool confirmed = false;
   while (!confirmed || child.impl_->pid == 0) {
-    std::optional<Status> status = next_status(channel.get(), *link, name, give_up);
+    const From from = child.impl_->pid == 0 ? From::process_server : From::anybody;
+    std::optional<Status> status = next_status(channel.get(), *link, name, give_up, from);
     if (!status) throw_lost(name, *link);
     switch (status->kind) {
       case StatusKind::started:
@@ -203,6 +229,8 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
         throw EndedBeforeUp(name, status->value);
     }
   }
+  send_go(channel.get());
+  started.keep();
   child.impl_->link = std::move(link);
   child.impl_->channel = std::move(channel);
   return child;

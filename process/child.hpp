@@ -33,7 +33,8 @@ class Child {
   // What the exit status of a process is taken for if its process server ended before it could
   // tell, or has not told within kServerTime: as in Python.
   static constexpr int kUnknownExitCode = 255;
-  // How long a process server may take to tell how a process ended, or to send a signal.
+  // How long a process server may take to tell how a process ended, to send a signal, or to take a
+  // request while it is stopped.
   static constexpr std::chrono::seconds kServerTime{5};
 
   Child();  // stands for no process
@@ -83,8 +84,8 @@ class EndedBeforeUp final : public WorkerDied {
   int exit_code_;
 };
 
-// The process server let go of a request: it has no descriptors left, which may pass, or is about
-// to end.
+// The process server let go of a request, or does not take any: it has no descriptors left or is
+// stopped, which may pass, or is about to end.
 class RequestNotTaken final : public WorkerDied {
  public:
   using WorkerDied::WorkerDied;
@@ -99,6 +100,8 @@ bool end_or_tell(const Child& child, const std::string& name,
 // Reads the status channel of a process that was asked for until it is up. Throws what kept it from
 // coming up: its own error, EndedBeforeUp, RequestNotTaken, WorkerDied (there is no process server
 // any more), SystemError (fork failed), or Closed: `give_up` became readable (-1 never is).
+// Whatever it throws, also for want of memory or of a descriptor, the process ends before its work
+// begins.
 Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel, const std::string& name,
                   int give_up);
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <steward/core/errors.hpp>
+
 namespace steward::detail::process {
 
 ChildContext::ChildContext(std::string name, shm::UniqueFd channel, int owner_pidfd,
@@ -21,12 +23,17 @@ void ChildContext::confirm(std::string_view message) {
     throw BadCall(fmt::format("{}: a confirmation of {} bytes; the limit is {}", name_,
                               message.size(), kStatusTextBytes));
   }
+  if (!may_go(message)) throw Closed(name_ + ": nobody waits for this process any more");
+  release();
+}
+
+bool ChildContext::may_go(std::string_view message) const {
   try {
     send_status(channel_.get(), StatusKind::confirmed, 0, message);
+    return await_go(channel_.get());
   } catch (const std::system_error&) {
-    // The starter is gone; what that means is the entry's to know, by owner_pidfd().
+    return false;
   }
-  release();
 }
 
 void ChildContext::refuse(const Failure& failure) {

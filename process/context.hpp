@@ -25,7 +25,9 @@ class ChildContext {
   PassedFiles& passed_files() { return passed_files_; }
 
   // Tells the starter that this process is up, with a message for it (kStatusTextBytes at most,
-  // else BadCall). The argument bytes end here. A second call does nothing.
+  // else BadCall), and waits until it has heard that. The argument bytes end here. A second call
+  // does nothing. Throws Closed if the starter is gone or has given this process up, as whatever
+  // keeps it from starting makes it do: then nobody knows of this process, and it is to end.
   void confirm(std::string_view message = {});
   bool confirmed() const { return !channel_; }
 
@@ -33,6 +35,7 @@ class ChildContext {
   void refuse(const Failure& failure);
 
  private:
+  bool may_go(std::string_view message) const;
   void release();
 
   std::string name_;

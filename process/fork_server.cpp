@@ -16,11 +16,18 @@
 namespace steward::detail::process {
 namespace {
 
-std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
-  flush_streams();
+struct Copy {
+  StartMethod method;
+  bool beside_threads;
+  bool keeps_files;
+  bool on_programs_thread;
+};
+
+std::shared_ptr<Link> fork_as(const Copy& copy) {
+  if (copy.on_programs_thread) flush_streams();
   shm::SocketPair pair = lifted_pair();
-  ServerArguments arguments{method, std::move(pair.b), lifted(shm::pidfd_of(::getpid())),
-                            ::getpid()};
+  ServerArguments arguments{copy.method, std::move(pair.b), lifted(shm::pidfd_of(::getpid())),
+                            ::getpid(), copy.beside_threads};
   pid_t step = 0;
   {
     // No handler of the program may run in the copy.
@@ -30,7 +37,8 @@ std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
       const pid_t pid = ::fork();
       if (pid != 0) ::_exit(pid < 0 ? errno : 0);
       pair.a.reset();
-      if (!keeps_files) State::get().lose_held_files();
+      if (!copy.keeps_files) State::get().lose_held_files();
+      if (!copy.on_programs_thread) forget_output();
       serve_processes(std::move(arguments));
     }
     if (step < 0) {
@@ -40,15 +48,17 @@ std::shared_ptr<Link> fork_with(StartMethod method, bool keeps_files) {
     }
   }
   arguments = {};
-  return await_server(method, step, std::move(pair.a));
+  return await_server(copy.method, step, std::move(pair.a));
 }
 
 }  // namespace
 
-std::shared_ptr<Link> start_fork_server() { return fork_with(StartMethod::fork_server, false); }
+std::shared_ptr<Link> start_fork_server(bool beside_threads) {
+  return fork_as({StartMethod::fork_server, beside_threads, false, true});
+}
 
-std::shared_ptr<Link> fork_process_server(bool keeps_files) {
-  return fork_with(StartMethod::fork, keeps_files);
+std::shared_ptr<Link> fork_process_server(bool keeps_files, bool on_programs_thread) {
+  return fork_as({StartMethod::fork, true, keeps_files, on_programs_thread});
 }
 
 }  // namespace steward::detail::process

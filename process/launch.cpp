@@ -24,7 +24,8 @@ CodeAddress address_of(Entry entry, StartMethod method) {
   return {{}, {}, reinterpret_cast<std::uint64_t>(address)};
 }
 
-Request request_for(const Launch& order, StartMethod method) {
+// The views in it are of both.
+Request request_for(const Launch& order, StartMethod method, const Environment& environment) {
   const Identity self = State::get().identity();
   Request request;
   request.entry = address_of(order.entry, method);
@@ -32,47 +33,58 @@ Request request_for(const Launch& order, StartMethod method) {
                       ProcessInfo(self.name, ::getpid(), self.daemon)};
   request.default_method = State::get().default_method();
   request.server = order.server;
-  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
-    request.environment.emplace_back(*variable);
-  }
+  request.environment.assign(environment.begin(), environment.end());
   request.files = order.files.size();
   request.arguments = order.arguments;
   return request;
 }
 
-std::shared_ptr<const Link> server_for(const Launch& order, StartMethod method) {
+std::shared_ptr<const Link> server_for(const Launch& order, StartMethod method,
+                                       const Environment& environment) {
   switch (method) {
     case StartMethod::fork_server: return State::get().ensure_fork_server(Threads::any);
-    case StartMethod::spawn: return State::get().ensure_spawn_server();
+    case StartMethod::spawn: return State::get().ensure_spawn_server(&environment);
     case StartMethod::fork: break;
   }
-  return fork_process_server(order.keeps_files);
+  return fork_process_server(order.keeps_files, order.on_programs_thread);
+}
+
+// Throws WorkerDied if the process server is gone or stands still.
+void ask(const Link& link, const std::string& name, const Request& request, int channel) {
+  const Encoding encoding =
+      link.method == StartMethod::spawn ? Encoding::in_memory : Encoding::by_size;
+  for (;;) {
+    try {
+      return send_request(link.socket.get(), request, channel, encoding,
+                          core::deadline_after(Child::kServerTime));
+    } catch (const std::system_error& error) {
+      const int code = error.code().value();
+      if (code == EPIPE || code == ECONNRESET) throw_server_ended(name, link);
+      if (code != EAGAIN) throw;
+      throw_if_stopped(name, link);
+    }
+  }
 }
 
 }  // namespace
 
 Child launch(const Launch& order) {
   shm::keep_standard_descriptors();
-  const StartMethod method = prepare(order.server ? For::server : For::process, order.method);
-  const Request request = request_for(order, method);
-  const auto link = server_for(order, method);
-  flush_streams();
+  const Environment environment =
+      order.environment != nullptr ? *order.environment : current_environment();
+  const StartMethod method =
+      prepare(order.server ? For::server : For::process, order.method, &environment);
+  const Request request = request_for(order, method, environment);
+  const auto link = server_for(order, method, environment);
+  if (order.on_programs_thread) flush_streams();
   shm::SocketPair channel = lifted_pair();
   send_files(channel.a.get(), order.files);
-  try {
-    send_request(link->socket.get(), request, channel.b.get(),
-                 method == StartMethod::spawn ? Encoding::in_memory : Encoding::by_size);
-  } catch (const std::system_error& error) {
-    if (error.code().value() == EPIPE || error.code().value() == ECONNRESET) {
-      throw_server_ended(order.name, *link);
-    }
-    throw;
-  }
+  ask(*link, order.name, request, channel.b.get());
   channel.b.reset();
   return await_start(link, std::move(channel.a), order.name, order.give_up);
 }
 
-StartMethod prepare(For what, std::optional<StartMethod> wish) {
+StartMethod prepare(For what, std::optional<StartMethod> wish, const Environment* environment) {
   shm::keep_standard_descriptors();
   State& state = State::get();
   if (!wish && what == For::process) wish = state.default_method();
@@ -83,7 +95,7 @@ StartMethod prepare(For what, std::optional<StartMethod> wish) {
       state.ensure_fork_server(what == For::server ? Threads::any : Threads::none);
       break;
     case StartMethod::spawn:
-      state.ensure_spawn_server();
+      state.ensure_spawn_server(environment);
       break;
     case StartMethod::fork:
       break;

@@ -8,6 +8,7 @@
 
 #include <steward/process/child.hpp>
 #include <steward/process/context.hpp>
+#include <steward/process/environment.hpp>
 #include <steward/process/start_method.hpp>
 
 namespace steward::detail::process {
@@ -35,26 +36,33 @@ struct Launch {
   std::optional<StartMethod> method{};  // empty: as prepare() finds
   int give_up = -1;  // a descriptor: launch() throws Closed once it is readable
   bool keeps_files = false;  // with StartMethod::fork: of the PassedFds of this process, too
+  // What the program's own threads have in hand. False: this is none of them. What standard streams
+  // hold back is left to the program then, and forgotten in a copy of it.
+  bool on_programs_thread = true;
+  const Environment* environment = nullptr;  // nullptr: that of this process now
 };
 
-// Starts a process and waits until it has confirmed. The child has this process's environment,
+// Starts a process and waits until it has confirmed. If this throws, the entry does not get past
+// ChildContext::confirm(). The child has this process's environment,
 // working directory, standard descriptors and all that inherit() takes over, default signals but
 // for SIGHUP where this one ignores it, and no other descriptor but with StartMethod::fork.
 //
 // Throws what kept the child from coming up: the exception that left its entry (same type and text
-// if it is an Error of ours), WorkerDied (it ended, or its process server is gone), SystemError.
+// if it is an Error of ours), WorkerDied (it ended, or its process server is gone or has been
+// stopped for Child::kServerTime), SystemError.
 // Thread safety: any thread.
 Child launch(const Launch& order);
 
 // The method by which a process would be started now: `wish`, for a process that of
 // set_start_method(), else the fork server, or spawn if that is not there yet and there are other
-// threads. Starts the fork server or the spawn server if that is it.
+// threads. Starts the fork server or the spawn server if that is it; the latter in `environment`.
 //
-// Throws BadCall for a process that cannot be started so: other threads and no fork server, no
-// child_entry() for spawn. A server is forked beside whatever threads: it runs none of the
-// program's code.
+// Throws BadCall for a process that cannot be started so: other threads and no fork server, a fork
+// server that was started beside threads, for a server; no child_entry() for spawn. A server is
+// forked beside whatever threads: it runs none of the program's code.
 enum class For { process, server };
-StartMethod prepare(For what, std::optional<StartMethod> wish = {});
+StartMethod prepare(For what, std::optional<StartMethod> wish = {},
+                    const Environment* environment = nullptr);
 
 // The fork server that this process uses; 0 if there is none yet.
 pid_t fork_server_pid();

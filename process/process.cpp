@@ -125,7 +125,7 @@ Process::Process(std::unique_ptr<detail::process::Work> work, ProcessOptions opt
     if (!impl_->method) impl_->method = detail::process::State::get().default_method();
     if (impl_->method != StartMethod::fork) {
       throw BadCall(fmt::format(
-          "{}: a lambda with captures, or what else cannot be packed, is started by "
+          "Process {}: a lambda with captures, or what else cannot be packed, is started by "
           "StartMethod::fork only; for other methods pass what it captures as arguments",
           impl_->name));
     }
@@ -165,39 +165,44 @@ void Process::finish() noexcept {
   detail::process::State::get().remove(impl_->child.get());
 }
 
-Process::Impl& Process::own() const {
-  if (!impl_) throw BadCall("this Process was moved from");
-  if (impl_->creator != ::getpid()) {
-    throw BadCall(fmt::format("{} belongs to the process that created it (pid {})", impl_->name,
-                              impl_->creator));
+const Process::Impl& Process::there(const char* function) const {
+  if (impl_) return *impl_;
+  throw BadCall(fmt::format("Process.{}: this object was moved from", function));
+}
+
+void Process::refuse(const char* function, const std::string& why) const {
+  throw BadCall(fmt::format("Process {}.{}: {}", impl_->name, function, why));
+}
+
+Process::Impl& Process::own(const char* function) const {
+  const Impl& impl = there(function);
+  if (impl.creator != ::getpid()) {
+    refuse(function,
+           fmt::format("it belongs to the process that created it (pid {})", impl.creator));
   }
-  if (impl_->closed) throw BadCall(fmt::format("{} is closed", impl_->name));
+  if (impl.closed) refuse(function, "it is closed");
   return *impl_;
 }
 
 const detail::process::Child& Process::started(const char* function) const {
-  const Impl& own_impl = own();
-  if (own_impl.child) return *own_impl.child;
-  const char* why =
-      own_impl.current ? "this is the process itself" : "the process has not been started";
-  throw BadCall(fmt::format("{}.{}: {}", own_impl.name, function, why));
+  const Impl& impl = own(function);
+  if (impl.child) return *impl.child;
+  refuse(function,
+         impl.current ? "this is the process itself" : "the process has not been started");
 }
 
 void Process::start() {
-  const Impl& impl = own();
-  if (impl.child || impl.current) {
-    throw BadCall(fmt::format("{}.start: a process starts only once", impl.name));
-  }
+  const Impl& impl = own("start");
+  if (impl.child || impl.current) refuse("start", "a process starts only once");
   if (detail::process::State::get().identity().daemon) {
-    throw BadCall(fmt::format("{}.start: a daemon may not have processes of its own", impl.name));
+    refuse("start", "a daemon may not have processes of its own");
   }
   if (typeid(*this) != typeid(Process)) {
     start(*work_of_subclass());
   } else if (impl.work) {
     start(*impl.work);
   } else {
-    throw BadCall(fmt::format(
-        "{}.start: it was moved out of a subclass of Process, whose run() is lost", impl.name));
+    refuse("start", "it was moved out of a subclass of Process, whose run() is lost");
   }
 }
 
@@ -206,8 +211,8 @@ std::unique_ptr<detail::process::Work> Process::work_of_subclass() {
   auto work = work_of_self();
   if (work->travels()) return work;
   if (impl_->method.value_or(StartMethod::fork) != StartMethod::fork) {
-    throw BadCall(fmt::format("{}.start: a subclass of Process is started by StartMethod::fork "
-                              "only; for other methods derive it from ProcessOf", impl_->name));
+    refuse("start", "a subclass of Process is started by StartMethod::fork only; for other methods "
+                    "derive it from ProcessOf");
   }
   impl_->method = StartMethod::fork;
   return work;
@@ -223,6 +228,10 @@ void Process::start(detail::process::Work& work) {
   order.method = detail::process::prepare(detail::process::For::process, impl.method);
   order.keeps_files = !work.travels();
   detail::process::PassedFiles passed_files;
+  // All that takes memory comes before the process, which nobody could take back.
+  auto child = std::make_shared<detail::process::Child>();
+  detail::process::State::StartedList entry;
+  entry.push_back({ProcessInfo(impl.name, 0, impl.daemon), child});
   try {
     {
       const detail::core::TravelScope scope(impl.packing);
@@ -232,15 +241,18 @@ void Process::start(detail::process::Work& work) {
       order.arguments = copied ? address_bytes(&work) + work.pack_for_copy() : work.pack();
     }
     order.files = passed_files.files();
-    impl.child = std::make_shared<const detail::process::Child>(detail::process::launch(order));
+    *child = detail::process::launch(order);
   } catch (...) {
     impl.packing.recall();
     throw;
   }
+  impl.child = std::move(child);
   detail::process::have_patience_again();
   passed_files.hand_over();
   if (impl.work && !impl.work->stays()) impl.work.reset();
-  state.add({ProcessInfo(impl.name, impl.child->pid(), impl.daemon), impl.child});
+  ProcessInfo& info = entry.front().info;
+  info = ProcessInfo(std::move(order.name), impl.child->pid(), impl.daemon);
+  state.add(std::move(entry));
 }
 
 std::unique_ptr<detail::process::Work> Process::work_of_self() {
@@ -276,7 +288,7 @@ void Process::ended(const detail::process::Child& child) {
 }
 
 bool Process::is_alive() const {
-  const Impl& impl = own();
+  const Impl& impl = own("is_alive");
   return impl.current || (impl.child && impl.child->running());
 }
 
@@ -285,30 +297,23 @@ void Process::terminate() { started("terminate").signal(SIGTERM); }
 void Process::kill() { started("kill").signal(SIGKILL); }
 
 std::optional<int> Process::exitcode() const {
-  const Impl& impl = own();
+  const Impl& impl = own("exitcode");
   return impl.child ? impl.child->exit_code() : std::nullopt;
 }
 
-const std::string& Process::name() const {
-  if (!impl_) throw BadCall("this Process was moved from");
-  return impl_->name;
-}
+const std::string& Process::name() const { return there("name").name; }
 
-bool Process::daemon() const {
-  if (!impl_) throw BadCall("this Process was moved from");
-  return impl_->daemon;
-}
+bool Process::daemon() const { return there("daemon").daemon; }
 
-pid_t Process::pid() const { return own().current ? ::getpid() : started("pid").pid(); }
+pid_t Process::pid() const { return own("pid").current ? ::getpid() : started("pid").pid(); }
 
 int Process::sentinel() const { return started("sentinel").pidfd(); }
 
 void Process::close() {
   if (impl_ && impl_->closed) return;
-  Impl& impl = own();
+  Impl& impl = own("close");
   if (impl.child && impl.child->running()) {
-    throw BadCall(fmt::format("{}.close: the process still runs; join() or terminate() it first",
-                              impl.name));
+    refuse("close", "the process still runs; join() or terminate() it first");
   }
   if (impl.child) {
     impl.child->exit_code();

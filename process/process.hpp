@@ -99,9 +99,9 @@ class Process {
     virtual void run();
 
     // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall
-    // (a second start, a daemon's child, an argument), WorkerDied, SystemError (fork failed; or
-    // there is not the right to give the process what this one has by now, its user for one: see
-    // above).
+    // (a second start, a daemon's child, an argument), WorkerDied (also if its process server has
+    // been stopped for 5 s), SystemError (fork failed; or there is not the right to give the
+    // process what this one has by now, its user for one: see above). Then the target does not run.
     void start();
 
     // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
@@ -152,7 +152,10 @@ class Process {
   void start(detail::process::Work& work);
   bool join_until(detail::core::Deadline deadline, const std::stop_token& stop);
   void ended(const detail::process::Child& child);
-  Impl& own() const;
+  // Each throws BadCall in the name of the function.
+  const Impl& there(const char* function) const;
+  [[noreturn]] void refuse(const char* function, const std::string& why) const;
+  Impl& own(const char* function) const;
   const detail::process::Child& started(const char* function) const;
   void finish() noexcept;
 

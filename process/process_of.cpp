@@ -14,8 +14,9 @@ NumbersKept::~NumbersKept() { State::get().set_processes_made(made_); }
 void check_class(const std::type_info& object, const std::type_info& wanted,
                  std::string_view process) {
   if (object == wanted) return;
-  throw BadCall(fmt::format("{}.start: a class that is derived from one with ProcessOf as its base "
-                            "cannot be started: derive it from ProcessOf itself", process));
+  throw BadCall(fmt::format("Process {}.start: a class that is derived from one with ProcessOf as "
+                            "its base cannot be started: derive it from ProcessOf itself",
+                            process));
 }
 
 void refuse_members(std::string_view process, const char* why) {

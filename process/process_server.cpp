@@ -21,6 +21,8 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/process/bootstrap.hpp>
+#include <steward/process/child.hpp>
+#include <steward/process/credentials.hpp>
 #include <steward/process/descriptors.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/signals.hpp>
@@ -126,13 +128,14 @@ class ProcessServer {
       // One that is forked from the program as it stands has no business with this copy of it.
       shm::SocketPair link = once() ? shm::SocketPair{} : shm::seqpacket_pair();
       if (link.a) ask_for_sender(link.a.get());
+      const pid_t self = ::getpid();  // asked in the child, it could name whoever adopted that
       child.pid = ::fork();
       if (child.pid == 0) {
         link.a.reset();
         request.channel = std::move(child.channel);
         const Starter asker = request.starter;
         run_child({method_, std::move(request), std::move(link.b), starter.pidfd.get(),
-                   pidfd_.get(), ::getppid(), origin_, asker});
+                   pidfd_.get(), self, origin_, asker});
       }
       if (child.pid < 0) throw SystemError(errno, "cannot fork");
       child.connection = std::move(link.a);
@@ -226,15 +229,18 @@ const char* thread_name_of(StartMethod method) {
 }
 
 // What of the program must not live on in its copy.
-Origin leave_program(StartMethod method) {
+Origin leave_program(const ServerArguments& arguments) {
   Origin origin;
   ::prctl(PR_GET_NAME, origin.thread_name.data());
-  ::prctl(PR_SET_NAME, thread_name_of(method));
+  ::prctl(PR_SET_NAME, thread_name_of(arguments.method));
   ::getrlimit(RLIMIT_NOFILE, &origin.open_files);
   // It holds three descriptors for each process that it has made.
   const rlimit all{origin.open_files.rlim_max, origin.open_files.rlim_max};
   ::setrlimit(RLIMIT_NOFILE, &all);
-  ::closelog();
+  // The log's descriptor is closed, and its number may stand for something else by now. Beside
+  // threads one of them may have had the log's lock, which nobody gives back here. Made are then
+  // servers, which do not log, or processes that have the descriptor.
+  if (!arguments.beside_threads) ::closelog();
   ::__fpurge(stdin);
   if (::chdir("/") != 0) return origin;  // only lets the directory be removed
   return origin;
@@ -278,7 +284,7 @@ void serve_processes(ServerArguments arguments) noexcept {
     close_all_except({0, 1, 2, arguments.connection.get(), arguments.owner_pidfd.get()});
   }
   drop_standard_descriptors();
-  const Origin origin = leave_program(arguments.method);
+  const Origin origin = leave_program(arguments);
   set_default_signals();
   // What asks the whole program to end is answered by the owner, in its own time.
   for (const int asks : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(asks, SIG_IGN);
@@ -323,6 +329,15 @@ void throw_server_ended(const std::string& name, const Link& link) {
   }
   throw WorkerDied(fmt::format("{}: {} of this program has ended; no more processes can be started",
                                name, server_of(link)));
+}
+
+void throw_if_stopped(const std::string& name, const Link& link) {
+  const auto status = StatusFile::of(fmt::format("/proc/{}/status", link.pid));
+  char state = 0;
+  if (!status || !(status->field("State") >> state) || (state != 'T' && state != 't')) return;
+  throw RequestNotTaken(
+      fmt::format("{}: {} is stopped and takes no requests (kill -CONT {} lets it go on)", name,
+                  server_of(link), link.pid));
 }
 
 }  // namespace steward::detail::process

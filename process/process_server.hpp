@@ -44,6 +44,9 @@ struct Link {
 // "the fork server (pid 17)"
 std::string server_of(const Link& link);
 [[noreturn]] void throw_server_ended(const std::string& name, const Link& link);
+// Throws RequestNotTaken if a signal (or a debugger) has stopped it; one that is merely slow is
+// waited for.
+void throw_if_stopped(const std::string& name, const Link& link);
 
 // What a process server knows of its owner, and what it was made for.
 struct ServerArguments {
@@ -51,6 +54,7 @@ struct ServerArguments {
   shm::UniqueFd connection;
   shm::UniqueFd owner_pidfd;
   pid_t owner = 0;
+  bool beside_threads = false;  // the program had others when this copy of it was made
 };
 
 // Becomes a process server. noexcept: nothing may unwind into the frames of the program that this

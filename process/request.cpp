@@ -1,6 +1,7 @@
 #include <steward/process/request.hpp>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/shm/poll.hpp>
 
 namespace steward::detail::process {
 namespace {
@@ -100,9 +102,22 @@ std::optional<ucred> proof() {
   return ucred{::getpid(), 0, ::getgid()};
 }
 
+void send_by(int connection, std::string_view message, const std::vector<int>& fds,
+             const std::optional<ucred>& sender, core::Deadline deadline) {
+  for (;;) {
+    try {
+      return shm::send_with_fds(connection, message, fds, shm::Wait::none, sender);
+    } catch (const SystemError& error) {
+      if (error.code().value() != EAGAIN) throw;
+      if (!shm::poll_until(connection, POLLOUT, deadline)) throw;
+    }
+  }
+}
+
 }  // namespace
 
-void send_request(int connection, const Request& request, int channel, Encoding encoding) {
+void send_request(int connection, const Request& request, int channel, Encoding encoding,
+                  core::Deadline deadline) {
   RequestHeader header{request.server ? kServer : 0U, ::gettid(), 0, ::geteuid()};
   if (ignores_hang_up()) header.flags |= kHangUpIgnored;
   std::vector<int> standard;
@@ -134,12 +149,13 @@ void send_request(int connection, const Request& request, int channel, Encoding 
   }
   fds.insert(fds.end(), standard.begin(), standard.end());
   std::memcpy(message.data(), &header, sizeof header);
-  shm::send_with_fds(connection, message, fds, shm::Wait::block, proof());
+  send_by(connection, message, fds, proof(), deadline);
 }
 
-void send_request(int connection, const SignalRequest& request) {
+void send_request(int connection, const SignalRequest& request, core::Deadline deadline) {
   const RequestHeader header{kSignal, request.pid, request.number, 0};
-  shm::send_with_fds(connection, {reinterpret_cast<const char*>(&header), sizeof header});
+  send_by(connection, {reinterpret_cast<const char*>(&header), sizeof header}, {}, std::nullopt,
+          deadline);
 }
 
 void ask_for_sender(int connection) {

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <steward/core/auth.hpp>
+#include <steward/core/clock.hpp>
 #include <steward/process/descriptors.hpp>
 #include <steward/process/info.hpp>
 #include <steward/process/inheritance.hpp>
@@ -59,11 +60,12 @@ struct IncomingRequest {
 
 // Sends the request with this process's directory and standard descriptors and the child's end of
 // the status channel. In a memory file it outlives an execve(). Throws SystemError (EPIPE:
-// the process server is gone).
+// the process server is gone; EAGAIN: it has not made room by then).
 enum class Encoding { by_size, in_memory };
-void send_request(int connection, const Request& request, int channel, Encoding encoding);
-// The process server answers nothing. Throws SystemError.
-void send_request(int connection, const SignalRequest& request);
+void send_request(int connection, const Request& request, int channel, Encoding encoding,
+                  core::Deadline deadline = std::nullopt);
+// The process server answers nothing. Throws SystemError, likewise.
+void send_request(int connection, const SignalRequest& request, core::Deadline deadline);
 // At the process server's end: the kernel shall say who asks. Throws SystemError.
 void ask_for_sender(int connection);
 

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -78,9 +79,17 @@ class Spawning {
     ::posix_spawnattr_destroy(&attributes_);
   }
 
-  pid_t run(CommandLine& line) {
+  pid_t run(CommandLine& line, const Environment* environment) {
+    std::vector<char*> table;
+    if (environment != nullptr) {
+      for (const std::string& variable : *environment) {
+        table.push_back(const_cast<char*>(variable.c_str()));
+      }
+      table.push_back(nullptr);
+    }
     pid_t pid = 0;
-    check_spawn(::posix_spawn(&pid, kProgram, &files_, &attributes_, line.get(), environ),
+    check_spawn(::posix_spawn(&pid, kProgram, &files_, &attributes_, line.get(),
+                              environment != nullptr ? table.data() : environ),
           "cannot execute this program anew");
     return pid;
   }
@@ -135,11 +144,11 @@ void take_name(const char* program) {
 
 }  // namespace
 
-std::shared_ptr<Link> start_spawn_server() {
+std::shared_ptr<Link> start_spawn_server(const Environment* environment) {
   shm::SocketPair pair = lifted_pair();
   const shm::UniqueFd self = lifted(shm::pidfd_of(::getpid()));
   CommandLine line(fmt::format("server {} {} {}", pair.b.get(), self.get(), ::getpid()));
-  const pid_t step = Spawning({pair.b.get(), self.get()}).run(line);
+  const pid_t step = Spawning({pair.b.get(), self.get()}).run(line, environment);
   pair.b.reset();
   return await_server(StartMethod::spawn, step, std::move(pair.a));
 }

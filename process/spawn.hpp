@@ -5,12 +5,14 @@
 #include <memory>
 
 #include <steward/process/bootstrap.hpp>
+#include <steward/process/environment.hpp>
 #include <steward/process/process_server.hpp>
 
 namespace steward::detail::process {
 
-// child_entry() must have run in this process. Throws SystemError, WorkerDied.
-std::shared_ptr<Link> start_spawn_server();
+// child_entry() must have run in this process. With this environment; nullptr: that of this process
+// now. Throws SystemError, WorkerDied.
+std::shared_ptr<Link> start_spawn_server(const Environment* environment);
 
 // In the spawn server's forked child, which has become what it needs to be but for its program.
 [[noreturn]] void execute(const Bootstrap& bootstrap);

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include <steward/core/auth.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/process/fork_server.hpp>
@@ -34,6 +35,9 @@ std::atomic<State*> State::current = nullptr;
 
 State& State::get() {
   static const bool made = [] {
+    // Or a thread may be at that when this process is forked, and its copy wait for it for ever.
+    // What the program forks itself before it has anything of ours is not seen to.
+    core::require_sodium();
     current = new State;
     ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     return true;
@@ -95,31 +99,40 @@ std::shared_ptr<const Link> State::fork_server() {
   return fork_server_;
 }
 
+namespace {
+
+[[noreturn]] void refuse_beside(int others) {
+  throw BadCall(fmt::format(
+      "the fork server cannot be started beside {} other thread{} of this program, whose locks "
+      "would stay locked in every process: make the first Manager, Process or Pool before the "
+      "first thread, or call steward::child_entry(argc, argv) in the first line of main(), for "
+      "StartMethod::spawn",
+      others, others == 1 ? "" : "s"));
+}
+
+}  // namespace
+
 std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
   const std::lock_guard once(starting_);
-  if (auto known = fork_server()) return known;
-  if (const int others = allowed == Threads::none ? other_threads() : 0; others > 0) {
-    throw BadCall(fmt::format(
-        "the fork server cannot be started beside {} other thread{} of this program, whose locks "
-        "would stay locked in every process: make the first Manager, Process or Pool before the "
-        "first thread, or call steward::child_entry(argc, argv) in the first line of main(), for "
-        "StartMethod::spawn",
-        others, others == 1 ? "" : "s"));
-  }
-  std::shared_ptr<Link> made = start_fork_server();
+  std::shared_ptr<const Link> known = fork_server();
+  const int others = known ? beside_fork_server_ : other_threads();
+  if (allowed == Threads::none && others > 0) refuse_beside(others);
+  if (known) return known;
+  std::shared_ptr<Link> made = start_fork_server(others > 0);
+  beside_fork_server_ = others;
   const std::lock_guard hold(mutex_);
   fork_server_ = made;
   return made;
 }
 
-std::shared_ptr<const Link> State::ensure_spawn_server() {
+std::shared_ptr<const Link> State::ensure_spawn_server(const Environment* environment) {
   check_spawn();
   const std::lock_guard once(starting_);
   {
     const std::lock_guard hold(mutex_);
     if (spawn_server_ && !shm::has_ended(spawn_server_->pidfd.get())) return spawn_server_;
   }
-  std::shared_ptr<Link> made = start_spawn_server();
+  std::shared_ptr<Link> made = start_spawn_server(environment);
   const std::lock_guard hold(mutex_);
   spawn_server_ = made;
   return made;
@@ -129,9 +142,10 @@ bool State::spawns_for_want_of_better() {
   const std::lock_guard once(starting_);
   {
     const std::lock_guard hold(mutex_);
-    if (fork_server_ || spawns_ || !program_) return spawns_;
+    const bool forks = fork_server_ && beside_fork_server_ == 0;
+    if (forks || spawns_ || !program_) return spawns_;
   }
-  const bool threads = other_threads() > 0;
+  const bool threads = beside_fork_server_ > 0 || other_threads() > 0;
   const std::lock_guard hold(mutex_);
   return spawns_ = threads;
 }
@@ -164,11 +178,11 @@ void State::become(Identity identity, std::optional<StartMethod> default_method,
   if (link) (link->method == StartMethod::spawn ? spawn_server_ : fork_server_) = std::move(link);
 }
 
-void State::add(Started started) {
+void State::add(StartedList one) noexcept {
   const std::lock_guard hold(mutex_);
   static const bool registered = std::atexit([] { get().settle(); }) == 0;
   static_cast<void>(registered);
-  started_.push_back(std::move(started));
+  started_.splice(started_.end(), one);
 }
 
 void State::remove(const Child* child) {
@@ -244,10 +258,10 @@ void State::settle() noexcept {
   };
   constexpr std::array kSteps{Step{SIGTERM, std::chrono::seconds{2}},
                               Step{SIGKILL, Child::kServerTime}};
-  std::vector<Started> started;
+  StartedList started;
   {
     const std::lock_guard hold(mutex_);
-    started = std::exchange(started_, {});
+    started.swap(started_);
   }
   // All together: how each has ended their process server may tell too late, and nobody asks any
   // more.

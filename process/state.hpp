@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include <steward/process/child.hpp>
+#include <steward/process/environment.hpp>
 #include <steward/process/info.hpp>
 #include <steward/process/process_server.hpp>
 #include <steward/process/start_method.hpp>
@@ -49,13 +51,15 @@ class State {
 
   // nullptr as long as there is none.
   std::shared_ptr<const Link> fork_server();
-  // Starts the fork server if there is none. Throws BadCall if there are other threads, and none
-  // are allowed.
+  // Starts the fork server if there is none. Throws BadCall if there are other threads, or were
+  // when it was started, and none are allowed.
   std::shared_ptr<const Link> ensure_fork_server(Threads allowed);
-  // Starts the spawn server if there is none, or it has died. Throws BadCall without child_entry().
-  std::shared_ptr<const Link> ensure_spawn_server();
+  // Starts the spawn server if there is none, or it has died, in this environment (nullptr: that of
+  // this process now). Throws BadCall without child_entry().
+  std::shared_ptr<const Link> ensure_spawn_server(const Environment* environment);
   // Whether processes come by spawn where nobody has said how: when the first one was to be made,
-  // there were other threads, and child_entry() had been called.
+  // there were other threads, or the fork server had been started beside some, and child_entry()
+  // had been called.
   bool spawns_for_want_of_better();
 
   // child_entry() has been called, by this name of the program.
@@ -75,7 +79,9 @@ class State {
     ProcessInfo info;
     std::shared_ptr<const Child> child;
   };
-  void add(Started started);
+  using StartedList = std::list<Started>;
+  // `one` was made before its process, so that nothing is left to fail.
+  void add(StartedList one) noexcept;
   void remove(const Child* child);
   std::vector<ProcessInfo> active_children();
 
@@ -107,9 +113,10 @@ class State {
   std::optional<std::string> program_;
   std::optional<StartMethod> default_method_;
   std::shared_ptr<Link> fork_server_;
+  int beside_fork_server_ = 0;  // threads when that was made; guarded by starting_
   std::shared_ptr<Link> spawn_server_;
   bool spawns_ = false;
-  std::vector<Started> started_;
+  StartedList started_;
   HeldFiles held_;
   int processes_made_ = 0;
 

@@ -1,8 +1,10 @@
 #include <steward/process/status.hpp>
 
 #include <cxxabi.h>
+#include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -137,6 +139,18 @@ std::optional<Status> receive_status(int channel, shm::Wait wait) {
   if (!message.fds.empty()) status.fd = std::move(message.fds.front());
   return status;
 }
+
+void send_go(int channel) {
+  try {
+    shm::send_with_fds(channel, "g");
+  } catch (const SystemError& error) {
+    if (error.code().value() != EPIPE && error.code().value() != ECONNRESET) throw;
+  }
+}
+
+bool await_go(int channel) { return shm::receive_with_fds(channel, 1).message.has_value(); }
+
+void give_up(int channel) noexcept { ::shutdown(channel, SHUT_RDWR); }
 
 Failure current_failure() {
   try {

@@ -1,6 +1,6 @@
 // The status channel: what the starter of a process hears about it. One SOCK_SEQPACKET pair a
 // process; the starter reads one end, the process server and, until it is up, the child write to
-// the other. The child finds there the open files that it was given.
+// the other. The child finds there the open files that it was given, and then whether it may go on.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,15 @@ void send_status(int channel, StatusKind kind, std::int32_t value, std::string_v
                  std::optional<int> fd = std::nullopt, shm::Wait wait = shm::Wait::block);
 // nullopt at the end of the channel, or with Wait::none if nothing is there.
 std::optional<Status> receive_status(int channel, shm::Wait wait);
+
+// ---- The last word, from the starter to the child: it knows of it, and its work may begin ----
+
+// Nothing is said to a process that has ended meanwhile. Throws SystemError.
+void send_go(int channel);
+// False: the starter has given it up. Throws SystemError.
+bool await_go(int channel);
+// That, for all copies of the channel's end.
+void give_up(int channel) noexcept;
 
 // An exception on its way from the child to the starter, where it becomes the same type again if it
 // is one of ours or a standard one.

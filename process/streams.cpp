@@ -1,11 +1,15 @@
 #include <steward/process/streams.hpp>
 
+#include <fcntl.h>
 #include <stdio_ext.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
+
+#include <steward/shm/unique_fd.hpp>
 
 namespace steward::detail::process {
 namespace {
@@ -28,6 +32,23 @@ void flush_streams() noexcept {
   flush(std::cerr);
   std::fflush(stdout);
   std::fflush(stderr);
+}
+
+void forget_output() noexcept {
+  for (std::FILE* file : {stdout, stderr}) ::__fpurge(file);
+  const shm::UniqueFd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (!null) return;
+  // C++ has no way but to write it: to where nobody reads.
+  std::array<shm::UniqueFd, 2> kept;
+  for (int i = 0; i < 2; ++i) {
+    const int fd = STDOUT_FILENO + i;
+    kept[i].reset(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (kept[i]) ::dup2(null.get(), fd);
+  }
+  flush_streams();
+  for (int i = 0; i < 2; ++i) {
+    if (kept[i]) ::dup2(kept[i].get(), STDOUT_FILENO + i);
+  }
 }
 
 void renew_streams() noexcept {

@@ -10,6 +10,10 @@ namespace steward::detail::process {
 // thread that reads standard input.
 void flush_streams() noexcept;
 
+// In a copy of the program, which goes on with what standard output and error hold back: forgets
+// that. With no descriptor left, only what C's streams hold.
+void forget_output() noexcept;
+
 // Forgets input that was read ahead, ends of file and errors: the descriptors are others now.
 void renew_streams() noexcept;
 

@@ -14,7 +14,7 @@ Participant::Participant(QueueMemory& memory, unsigned first) : memory_(memory) 
   // Opened again: a descriptor that was passed on shares its description, and the locks on it, with
   // whoever passed it.
   const auto path = fmt::format("/proc/self/fd/{}", memory_.segment().fd());
-  locks_.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  locks_.open([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); });
   if (!locks_) {
     throw NoMemory(fmt::format("shared memory cannot be opened again at {}: {}", path,
                                std::system_category().message(errno)));
@@ -31,7 +31,7 @@ Participant::~Participant() {
   }
 }
 
-void Participant::abandon() { locks_.reset(); }
+void Participant::abandon() { locks_.close(); }
 
 bool Participant::try_lock(unsigned number) const {
   struct flock lock {};

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <mutex>
 
+#include <steward/shm/home_fd.hpp>
 #include <steward/shm/queue_memory.hpp>
 #include <steward/shm/ring.hpp>
-#include <steward/shm/unique_fd.hpp>
 
 namespace steward::detail::shm {
 
@@ -15,8 +15,8 @@ namespace steward::detail::shm {
 // the lock of a number whose record is dirty is to be its only recoverer. No clock decides that
 // anybody is dead.
 //
-// Thread safety: all functions from any thread. A forked child must leave() before it does anything
-// else, without touching the memory: abandon().
+// Thread safety: all functions from any thread. A child of a plain fork() does not keep the number:
+// there the object stands for nobody, and must not be used.
 // Limit: a program that closes descriptors which it did not open lets go of its number.
 class Participant {
  public:
@@ -41,7 +41,7 @@ class Participant {
   // Likewise, and nobody else takes part either.
   bool left_alone() const;
 
-  // For the child of a fork: forgets the number without giving it up.
+  // Lets go of the number without a word, as a death does.
   void abandon();
 
  private:
@@ -51,7 +51,7 @@ class Participant {
   void recover(unsigned number);
 
   QueueMemory& memory_;
-  UniqueFd locks_;
+  HomeFd locks_;
   unsigned number_ = 0;
   // The lock of a number does not exclude the threads of one description.
   std::mutex recovering_;

@@ -35,8 +35,8 @@ struct Item {
 // Nobody ever waits for a process that was stopped or killed.
 //
 // Thread safety: all functions from any thread. Ownership: the mapping and a number among the
-// participants; both end with it, and what it still held goes back. A forked child may only
-// abandon() and leak it.
+// participants; both end with it, and what it still held goes back. A child of a plain
+// fork() has neither, and can only leak it.
 class SharedQueue {
  public:
   enum class Outcome {
@@ -193,7 +193,7 @@ class SharedQueue {
   core::Duration slice();
   void look_around();
 
-  // ---- For the child of a fork ----
+  // ---- As a death, in which nobody gives anything back; then it may only be leaked ----
 
   void abandon() { participant_.abandon(); }
 

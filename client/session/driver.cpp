@@ -402,9 +402,6 @@ SessionDriver::Abandoned SessionDriver::abandon() {
   control_.reset();
   process_.reset();
   leadership_.abandon();
-  core_.references().for_each([](const core::Reference& reference) {
-    static_cast<const ClientReference&>(reference).abandon_ring();
-  });
   forked_by_ = thread_number();
   core_.holds().lose([](core::ObjectId) { return true; });
   return {std::move(transport_), std::move(dialled_)};

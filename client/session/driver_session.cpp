@@ -239,7 +239,7 @@ void SessionDriver::post(core::ObjectId object, std::string_view method, std::st
 
 ClientReference::~ClientReference() {
   if (session_->inherited()) {
-    abandon_ring();
+    static_cast<void>(ring_.release());  // its mapping is not here
   } else if (session_->release(*this)) {
     State::current().note_idle(session_);
   }

@@ -42,14 +42,6 @@ class References {
   // A claim succeeded that has renewed an object. If it is not in use any more, the grant is owed.
   void renewed(core::ObjectId object);
 
-  // Every reference, also one that is just dying.
-  template <class F>
-  void for_each(F use) const {
-    for (const auto& [object, known] : known_) {
-      if (known.newest != nullptr) use(*known.newest);
-    }
-  }
-
  private:
   struct Known {
     std::weak_ptr<const core::Reference> pointer;

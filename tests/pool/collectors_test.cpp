@@ -32,9 +32,9 @@ std::string next(Stream<int>& stream) {
 
 TEST(PoolStream, GivesTheReasonInThePlacesOfResultsThatItLacks) {
   Stream<int> stream(StreamOrder::as_called);
-  stream.add(0, result(10));
+  stream.add(0, result(10), 8);
   stream.lack(no_memory());
-  stream.add(2, result(12));
+  stream.add(2, result(12), 8);
   EXPECT_EQ(next(stream), "10");
   EXPECT_EQ(next(stream), "not ready") << "it may still come";
   stream.end(4);
@@ -48,8 +48,8 @@ TEST(PoolStream, GivesTheReasonInThePlacesOfResultsThatItLacks) {
 TEST(PoolStream, GivesTheReasonBehindAllResultsThatCame) {
   Stream<int> stream(StreamOrder::as_they_come);
   stream.lack(no_memory());
-  stream.add(2, result(12));
-  stream.add(0, result(10));
+  stream.add(2, result(12), 8);
+  stream.add(0, result(10), 8);
   EXPECT_EQ(next(stream), "12");
   stream.end(3);
   EXPECT_EQ(next(stream), "10");

@@ -79,7 +79,7 @@ TEST(DamagedPool, GivesTheLastResultAndIsJoined) {
               plan.workers.initializer = Task(hear, gate.reader());
               Damaged damaged(std::move(plan));
               std::promise<void> ended;
-              const auto job = damaged.pool.open("", std::make_unique<Ending>(ended),
+              const auto job = damaged.pool.open("map", "", std::make_unique<Ending>(ended),
                                                  pool::Job::Tells::nothing);
               damaged.pool.add(job, {0, 1, "", nullptr});
               damaged.pool.complete(job, 1, Dispatcher::Next::nobody_waits);

@@ -161,7 +161,7 @@ TEST(PoolDeath, AnInitializerThatCrashesOrExitsBreaksThePool) {
       FAIL() << "it returned";
     } catch (const WorkerDied& error) {
       const std::string text = error.what();
-      EXPECT_TRUE(text.starts_with("9 workers of a pool in a row ended before they were ready"))
+      EXPECT_TRUE(text.starts_with("Pool: 9 workers in a row ended before they were ready"))
           << text;
       EXPECT_NE(text.find(how), text.npos) << text;
     }
@@ -223,7 +223,8 @@ TEST(PoolDeath, KillsThatGoOnForTooLongBreakThePool) {
   plan.workers.restarts =
       pool::RestartPolicy({.kills = 2, .patience = core::Duration::zero()});
   pool::Dispatcher dispatcher(std::move(plan));
-  const auto job = dispatcher.open("", std::make_unique<Lost>(why), pool::Job::Tells::nothing);
+  const auto job =
+      dispatcher.open("map", "", std::make_unique<Lost>(why), pool::Job::Tells::nothing);
   dispatcher.add(job, {0, 1, "", nullptr});
   dispatcher.complete(job, 1, pool::Dispatcher::Next::nobody_waits);
   for (int i = 0; i < 3; ++i) ASSERT_EQ(::kill(next_worker(pids), SIGKILL), 0);
@@ -232,7 +233,7 @@ TEST(PoolDeath, KillsThatGoOnForTooLongBreakThePool) {
     FAIL() << "it returned";
   } catch (const WorkerDied& error) {
     EXPECT_STREQ(error.what(),
-                 "3 workers of a pool in a row ended before they were ready for a task, the last "
+                 "Pool: 3 workers in a row ended before they were ready for a task, the last "
                  "with signal 9 (Killed)");
   }
 }
@@ -247,13 +248,13 @@ TEST(PoolDeath, WhatIsAddedToABrokenPoolFailsThoughNobodyAnswersForTheRest) {
   pool::Dispatcher dispatcher(std::move(plan));
   std::promise<std::size_t> lost;
   const auto job =
-      dispatcher.open("", std::make_unique<CountingLosses>(lost), pool::Job::Tells::nothing);
+      dispatcher.open("map", "", std::make_unique<CountingLosses>(lost), pool::Job::Tells::nothing);
   // More than the workers are given at once.
   for (int i = 0; i < 100; ++i) dispatcher.add(job, {0, 1, "", nullptr});
   ASSERT_EQ(::kill(next_worker(pids), SIGKILL), 0);
   EXPECT_TRUE(eventually([&] {
     try {
-      dispatcher.open("", std::make_unique<CountingLosses>(lost), pool::Job::Tells::nothing);
+      dispatcher.open("map", "", std::make_unique<CountingLosses>(lost), pool::Job::Tells::nothing);
       dispatcher.add(job, {0, 0, "", nullptr});  // reads what has come
       return false;
     } catch (const WorkerDied&) {

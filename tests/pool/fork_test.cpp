@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
@@ -33,7 +34,7 @@ bool refused(F&& use) {
   try {
     use();
   } catch (const BadCall& error) {
-    return std::string(error.what()).starts_with("a Pool belongs to the process that created it");
+    return std::string(error.what()).starts_with("Pool: it belongs to the process that created it");
   }
   return false;
 }
@@ -75,6 +76,43 @@ TEST(PoolFork, ResultsThatAreWalkedOverEndInSilence) {
   int sum = 0;
   for (const int result : *results) sum += result;
   EXPECT_EQ(sum, 36);
+}
+
+// A process that a call forks, and that waits at the gate: its pid.
+int forks(const std::string& gate) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    hear(gate);
+    ::_exit(0);
+  }
+  return pid;
+}
+
+// Those of open files, of which a process has one for each ring of a pool.
+int locks_of(pid_t pid) {
+  const std::string files = "/proc/" + std::to_string(pid) + "/fdinfo/";
+  int locks = 0;
+  for (const std::string& file : entries(files)) {
+    std::ifstream info(files + file);
+    for (std::string line; std::getline(info, line);) locks += line.starts_with("lock:") ? 1 : 0;
+  }
+  return locks;
+}
+
+TEST(PoolFork, WhatAWorkerForksKeepsNoneOfItsLocks) {
+  Pipe gate;
+  Pool pool(1);
+  const pid_t forked = pool.apply(forks, gate.reader());
+  EXPECT_GT(locks_of(pool.pids().at(0)), 0);
+  EXPECT_EQ(locks_of(forked), 0);
+  gate.close_writer();
+}
+
+TEST(PoolFork, WhatTheProgramForksKeepsNoneOfThePoolsLocks) {
+  Pool pool(1);
+  pool.apply(cube, 1);
+  EXPECT_GT(locks_of(::getpid()), 0);
+  EXPECT_EQ(in_child([] { return locks_of(::getpid()) == 0; }), 0);
 }
 
 // The last that there is of a pool which has ended before.

@@ -135,7 +135,7 @@ class WithoutAnyMemory final : public pool::Collector {
 using pool::Dispatcher;
 
 Dispatcher::JobPtr open(Dispatcher& dispatcher, std::unique_ptr<pool::Collector> collector) {
-  return dispatcher.open("", std::move(collector), pool::Job::Tells::nothing);
+  return dispatcher.open("map", "", std::move(collector), pool::Job::Tells::nothing);
 }
 // The worker can only say that it is no call.
 void add_one(Dispatcher& dispatcher, const Dispatcher::JobPtr& job) {
@@ -163,11 +163,12 @@ TEST(PoolMemory, WhatCannotEvenBeNotedBreaksThePoolAndEndsNothingElse) {
 TEST(PoolMemory, WhoAddsTasksMeanwhileHearsOfTheirEndAndOfNobodyElses) {
   Dispatcher dispatcher({});
   const auto other = open(dispatcher, std::make_unique<WithoutAnyMemory>());
-  add_one(dispatcher, other);
-  dispatcher.complete(other, 1, Dispatcher::Next::somebody_waits);
-  // Nobody looks at results but who adds, once there are many.
   std::promise<std::size_t> lost;
   const auto job = open(dispatcher, std::make_unique<CountingLosses>(lost));
+  add_one(dispatcher, other);
+  dispatcher.complete(other, 1, Dispatcher::Next::somebody_waits);
+  // Nobody looks at results but who adds, once there are many (or the pool's thread, if it begins
+  // late).
   std::size_t added = 0;
   for (; !is_broken(dispatcher); ++added) add_one(dispatcher, job);
   for (int i = 0; i < 3; ++i, ++added) add_one(dispatcher, job);

@@ -4,9 +4,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <streambuf>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -16,6 +21,7 @@
 #include <steward/pool/pool.hpp>
 #include <steward/pool/rings.hpp>
 #include <steward/shm/shared_queue.hpp>
+#include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward::detail::test {
@@ -95,6 +101,84 @@ TEST(PoolReplacement, AWorkerThatIsKilledWhileThePoolIsMadeIsReplaced) {
               if (!token.read(1).empty()) return 2;
               if (pool.apply(cube, 2) != 8) return 3;
               return eventually([&] { return pool.pids().size() == 2; }) ? 0 : 4;
+            }),
+            0);
+}
+
+// Notes that it was written out by another thread of this process than the one that made it.
+class Watched final : public std::streambuf {
+ public:
+  bool touched() const { return touched_; }
+
+ private:
+  int sync() override {
+    if (::getpid() == process_ && std::this_thread::get_id() != thread_) touched_ = true;
+    return 0;
+  }
+
+  const pid_t process_ = ::getpid();
+  const std::thread::id thread_ = std::this_thread::get_id();
+  std::atomic<bool> touched_{false};
+};
+
+void kill_and_await_another(Pool& pool) {
+  const pid_t worker = pool.pids().at(0);
+  ::kill(worker, SIGKILL);
+  if (!eventually([&] {
+        const auto pids = pool.pids();
+        return pids.size() == 1 && pids.front() != worker;
+      })) {
+    std::abort();
+  }
+}
+
+class PoolReplacementByMethod : public ByMethod {};
+INSTANTIATE_TEST_SUITE_P(Every, PoolReplacementByMethod, every_method(), method_name);
+
+TEST_P(PoolReplacementByMethod, LeavesTheProgramsStreamsToTheProgram) {
+  Pool pool(1);
+  pool.apply(cube, 1);
+  Watched watched;
+  std::streambuf* const before = std::cout.rdbuf(&watched);
+  kill_and_await_another(pool);
+  const int result = pool.apply(cube, 2);
+  std::cout.rdbuf(before);
+  EXPECT_EQ(result, 8);
+  EXPECT_FALSE(watched.touched());
+}
+
+TEST_P(PoolReplacementByMethod, RepeatsNothingThatTheProgramHasYetToWrite) {
+  Pipe output;
+  {
+    const Redirected redirected(STDOUT_FILENO, output.writer_fd());
+    EXPECT_EQ(in_fork([] {
+                std::ios::sync_with_stdio(false);
+                Pool pool(1);
+                pool.apply(cube, 1);
+                std::cout << "C++ ";
+                std::printf("C ");
+                kill_and_await_another(pool);
+                return pool.apply(cube, 2) == 8 ? 0 : 1;
+              }),
+              0);
+  }
+  const std::string text = output.read_all();
+  EXPECT_TRUE(text == "C++ C " || text == "C C++ ") << text;
+}
+
+std::string variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value != nullptr ? value : "none";
+}
+
+TEST_P(PoolReplacementByMethod, HasTheEnvironmentThatThePoolWasMadeIn) {
+  EXPECT_EQ(in_fork([] {
+              ::setenv("STEWARD_TEST", "then", 1);
+              Pool pool(1);
+              ::setenv("STEWARD_TEST", "now", 1);
+              if (pool.apply(variable, "STEWARD_TEST") != "then") return 1;
+              kill_and_await_another(pool);
+              return pool.apply(variable, "STEWARD_TEST") == "then" ? 0 : 2;
             }),
             0);
 }

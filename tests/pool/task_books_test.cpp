@@ -80,6 +80,42 @@ TEST(TaskBooks, LosesAllTasksOfAJobWhereverTheyAreAndNoOthers) {
   EXPECT_EQ(books.first().unit.first, 3U);
 }
 
+TEST(TaskBooks, WhatIsHeldBackWaitsInItsOrderOnceItIsLetGoBehindWhatOthersHaveAdded) {
+  TaskBooks books;
+  const auto mine = job(1);
+  books.add(mine, unit(0));
+  for (std::size_t i = 1; i < 4; ++i) books.add(mine, unit(i), TaskBooks::Place::held_back);
+  EXPECT_EQ(mine->under_way.tasks, 1U);
+  books.add(job(2), unit(9));
+  books.let_go(*mine);
+  books.let_go(*mine);
+  EXPECT_TRUE(mine->holds_back());
+  EXPECT_EQ(mine->under_way.tasks, 3U);
+  std::vector<std::size_t> sent;
+  for (Ticket ticket = 1; books.somebody_waits(); ++ticket) {
+    sent.push_back(books.first().unit.first);
+    books.send_first(ticket, puts);
+  }
+  EXPECT_EQ(sent, (std::vector<std::size_t>{0, 9, 1, 2}));
+  books.let_all_go();
+  EXPECT_FALSE(mine->holds_back());
+  EXPECT_EQ(books.first().unit.first, 3U);
+}
+
+TEST(TaskBooks, LosesWhatIsHeldBackToo) {
+  TaskBooks books;
+  const auto mine = job(1);
+  for (std::size_t i = 0; i < 3; ++i) books.add(mine, unit(i), TaskBooks::Place::held_back);
+  books.let_go(*mine);
+  books.lose_all(*mine, reason());
+  EXPECT_FALSE(mine->holds_back());
+  EXPECT_EQ(mine->under_way.tasks, 0U);
+  books.add(mine, unit(3), TaskBooks::Place::held_back);
+  books.lose_all(reason());
+  EXPECT_FALSE(mine->holds_back());
+  EXPECT_EQ(lost_places(books), (std::vector<std::size_t>{0, 1, 2, 3}));
+}
+
 TEST(TaskBooks, LosesAllThereIs) {
   TaskBooks books;
   for (std::size_t i = 0; i < 3; ++i) books.add(job(i + 1), unit(i));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -49,6 +50,16 @@ class Owner final : public pool::Workforce::Owner {
   std::promise<void> told;
 };
 
+class Witness final : public pool::Workforce::Owner {
+ public:
+  void worker_ended(const std::string&, pid_t, int code, pool::Ticket) override {
+    exit_code = code;
+  }
+  void no_more_workers(std::exception_ptr) override {}
+
+  std::atomic<int> exit_code{0};
+};
+
 TEST(PoolWorkforce, TellsItsOwnerNothingBeforeItIsStarted) {
   pool::WorkerTable table = pool::WorkerTable::create();
   const pool::PoolRings rings = pool::make_rings();
@@ -63,6 +74,37 @@ TEST(PoolWorkforce, TellsItsOwnerNothingBeforeItIsStarted) {
   workforce.start();
   EXPECT_THROW(owner.told.get_future().get(), WorkerDied);
   workforce.join();
+}
+
+// Takes back what event descriptors of this process have been told.
+void quiet_events() {
+  for (const std::string& file : entries("/proc/self/fd")) {
+    std::array<char, 64> kind{};
+    [[maybe_unused]] const ssize_t length =
+        ::readlink(("/proc/self/fd/" + file).c_str(), kind.data(), kind.size() - 1);
+    std::uint64_t count;
+    if (std::string_view(kind.data()) != "anon_inode:[eventfd]") continue;
+    [[maybe_unused]] const ssize_t size = ::read(std::stoi(file), &count, sizeof count);
+  }
+}
+
+// Whoever ends the others does not see one that comes up meanwhile. Placed by a start that does not
+// hear in time that it is to be given up.
+TEST(PoolWorkforce, AWorkerThatComesUpAfterAllWereKilledIsKilled) {
+  EXPECT_EQ(in_fork([] {
+              Pool(1).apply(cube, 1);  // the fork server is there
+              pool::WorkerTable table = pool::WorkerTable::create();
+              const pool::PoolRings rings = pool::make_rings();
+              Witness witness;
+              pool::Workforce workforce(
+                  {}, table, {rings.tasks->fd(), rings.results->fd(), table.fd()}, witness);
+              workforce.kill();
+              quiet_events();
+              workforce.start();
+              workforce.join();
+              return witness.exit_code == -SIGKILL && workforce.pids().empty() ? 0 : 1;
+            }),
+            0);
 }
 
 // While it lives, the fork server of this process is stopped.

@@ -2,10 +2,13 @@
 #include <steward/process/process.hpp>
 
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <sstream>
 #include <string>
@@ -96,6 +99,36 @@ TEST(SpawnServer, IsReplacedAfterItsDeath) {
     ::kill(server, SIGKILL);
     await_end(pidfd);
     return server_pid() != server ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+// Whether a child of the fork server kills that before it does anything else.
+std::atomic<bool>& kills_its_server() {
+  static std::atomic<bool> kills = false;
+  return kills;
+}
+
+TEST(ForkServer, ItsDeathJustAfterItHasForkedEndsTheProcess) {
+  const int code = detail::test::in_fork([] {
+    Pipe pipe;
+    kills_its_server() = true;
+    ::pthread_atfork(nullptr, nullptr, [] {
+      const pid_t server = ::getppid();
+      if (!kills_its_server() || detail::test::status_field(server, "Name") != "steward-fork") {
+        return;
+      }
+      ::kill(server, SIGKILL);
+      while (::getppid() == server) ::sched_yield();
+    });
+    Process child([](const std::string& writer) { detail::test::tell(writer, "ran"); },
+                  pipe.writer());
+    try {
+      child.start();
+      return 1;
+    } catch (const WorkerDied&) {
+      return pipe.read_all().empty() ? 0 : 2;
+    }
   });
   EXPECT_EQ(code, 0);
 }

@@ -145,7 +145,7 @@ TEST_P(Family, AProcessObjectBelongsToItsCreator) {
     } catch (const BadCall& error) {
       const std::string text = error.what();
       Process copy = std::move(child);  // its destructor neither waits nor terminates
-      return text.starts_with("w belongs to the process that created it") ? 0 : 1;
+      return text.starts_with("Process w.join: it belongs to the process that created it") ? 0 : 1;
     }
     return 2;
   });
@@ -244,7 +244,7 @@ TEST_P(Family, ADaemonMayNotHaveChildren) {
   }, pipe.writer());
   daemon.start();
   daemon.join();
-  EXPECT_EQ(pipe.read_all(), "c.start: a daemon may not have processes of its own");
+  EXPECT_EQ(pipe.read_all(), "Process c.start: a daemon may not have processes of its own");
 }
 
 TEST_P(Family, AtExitDaemonsAreTerminatedAndOthersAwaited) {

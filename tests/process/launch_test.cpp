@@ -1,15 +1,22 @@
 // launch(): what the other rooms start processes with.
 #include <steward/process/launch.hpp>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -23,6 +30,7 @@
 
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/refused_call.hpp>
 
 namespace steward::detail::process {
 namespace {
@@ -402,6 +410,133 @@ TEST(ForkServer, IsNotHaltedByAStatusChannelThatIsFull) {
   send_request(State::get().fork_server()->socket.get(), request, channel.b.get(),
                Encoding::by_size);
   EXPECT_EQ(launch_with(confirm_arguments, "up").confirmation(), "up");
+}
+
+// Starts while its process server is stopped, up to the wait for an answer.
+class StartBefore {
+ public:
+  StartBefore(pid_t server, Entry entry, std::string arguments) : server_(server) {
+    ::kill(server_, SIGSTOP);
+    const std::size_t before = test::open_files(::getpid());
+    thread_ = std::thread([this, entry, arguments = std::move(arguments)] {
+      thread_number_ = ::gettid();
+      try {
+        launch_with(entry, arguments);
+      } catch (const Error& error) {
+        outcome_ = error.what();
+      }
+    });
+    // Of the request no descriptor is left but the channel, and the answer is waited for.
+    if (!test::eventually([&] {
+          return test::open_files(::getpid()) == before + 1 && thread_number_ != 0 &&
+                 test::status_field(thread_number_, "State").starts_with("S");
+        })) {
+      std::abort();
+    }
+  }
+  StartBefore(const StartBefore&) = delete;
+  StartBefore& operator=(const StartBefore&) = delete;
+  ~StartBefore() {
+    if (thread_.joinable()) outcome();
+  }
+
+  // What it threw.
+  std::string outcome() {
+    ::kill(server_, SIGCONT);
+    thread_.join();
+    return outcome_;
+  }
+
+ private:
+  pid_t server_;
+  std::atomic<pid_t> thread_number_{0};
+  std::string outcome_ = "nothing was thrown";
+  std::thread thread_;
+};
+
+void confirms_and_tells(ChildContext& context, std::string_view arguments) {
+  const std::string writer(arguments);
+  context.confirm();
+  test::tell(writer, "ran");
+}
+
+// In a process of few descriptors: takes all that there are.
+std::vector<shm::UniqueFd> take_all_descriptors() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_cur, 256);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  std::vector<shm::UniqueFd> taken;
+  for (int fd; (fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;) taken.emplace_back(fd);
+  return taken;
+}
+
+// Requests are taken in their order: what was asked for before has been started by then, and ends.
+bool nothing_ran(pid_t server, Pipe& pipe) {
+  return launch_with(confirm_arguments, "up").confirmation() == "up" &&
+         test::eventually([&] { return test::children_of(server).empty(); }) &&
+         pipe.read_all().empty();
+}
+
+TEST_P(ServerTest, WhoseAnswerFindsNoDescriptorLeftStartsNothing) {
+  const int code = test::in_fork([] {
+    const pid_t server = server_pid();
+    test::Pipe pipe;
+    StartBefore start(server, confirms_and_tells, pipe.writer());
+    std::vector<shm::UniqueFd> taken = take_all_descriptors();
+    const std::string outcome = start.outcome();
+    taken.clear();
+    if (outcome.find("no room for the descriptors of a message") == outcome.npos) return 1;
+    return nothing_ran(server, pipe) ? 0 : 2;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(ServerTest, ThatIsStoppedIsNamedAfterItsPatienceAndStartsNothingLater) {
+  const int code = test::in_fork([] {
+    const pid_t server = server_pid();
+    test::Pipe pipe;
+    ::kill(server, SIGSTOP);
+    std::string outcome;
+    try {
+      launch_with(confirms_and_tells, pipe.writer());
+    } catch (const WorkerDied& error) {
+      outcome = error.what();
+    }
+    ::kill(server, SIGCONT);
+    const std::string number = std::to_string(server);
+    if (outcome.find("(pid " + number + ") is stopped and takes no requests (kill -CONT " + number +
+                     " lets it go on)") == outcome.npos) {
+      return 1;
+    }
+    return nothing_ran(server, pipe) ? 0 : 2;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_P(ServerTest, ThatIsStoppedAndFullOfRequestsKeepsNoSignalForEver) {
+  const int code = test::in_fork([] {
+    const Child child = launch_with([](ChildContext& context, std::string_view) {
+      context.confirm();
+      ::pause();
+    });
+    const pid_t server = test::parent_of(child.pid());
+    ::kill(server, SIGSTOP);
+    // Only a process server may send signals then.
+    test::refuse_call(SYS_pidfd_send_signal, ENOSYS);
+    bool refused = false;
+    for (int i = 0; i < 10'000 && !refused; ++i) {
+      try {
+        child.signal(0);
+      } catch (const SystemError& error) {
+        refused = error.code().value() == EAGAIN;
+      }
+    }
+    ::kill(server, SIGCONT);
+    child.signal(SIGKILL);
+    return refused && child.wait() && child.exit_code() == -SIGKILL ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
 }
 
 TEST_P(ServerTest, ThatStandsStillKeepsNoWaitBeyondItsDeadline) {

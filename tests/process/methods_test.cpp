@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
@@ -160,6 +162,89 @@ TEST(Threads, AfterTheForkServerDoNotMatter) {
     Process first(nothing);
     const OtherThread other;
     return mark_in_process({}) == 7 ? 0 : 1;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+// A server may be forked beside threads, for it runs none of the program's code.
+TEST(Threads, BesideWhichAServerWasForkedAreAReasonToRefuseForGood) {
+  const int code = detail::test::in_fork([] {
+    mark() = 7;
+    {
+      const OtherThread other;
+      detail::process::Launch order;
+      order.entry = [](detail::process::ChildContext& context, std::string_view) {
+        context.confirm();
+      };
+      order.name = "server";
+      order.server = true;
+      order.method = StartMethod::fork_server;
+      if (!detail::process::launch(order).wait()) return 1;
+    }
+    const auto refused = [](auto&& make) { return detail::test::refusal(make) == kBesideThread; };
+    constexpr auto kMethod = StartMethod::fork_server;
+    if (!refused([] { Process({.start_method = kMethod}, nothing); })) return 2;
+    if (!refused([] { Pool({.processes = 1, .start_method = kMethod}); })) return 3;
+    return mark_in_process({}) == 0 ? 0 : 4;  // spawned
+  });
+  EXPECT_EQ(code, 0);
+}
+
+// Stands in syslog(), with the lock of the C library that goes with it, until the end of the scope.
+class Logging {
+ public:
+  Logging() : error_(STDERR_FILENO, fill()), thread_([this] {
+    ::openlog("test", LOG_PERROR, LOG_USER);
+    thread_number_ = ::gettid();
+    ::syslog(LOG_DEBUG, "a line");
+  }) {
+    if (!detail::test::eventually([this] {
+          const pid_t thread = thread_number_;
+          return thread != 0 && detail::test::status_field(thread, "State").starts_with("S");
+        })) {
+      std::abort();
+    }
+  }
+  Logging(const Logging&) = delete;
+  Logging& operator=(const Logging&) = delete;
+  ~Logging() {
+    full_.read(bytes_);
+    thread_.join();
+  }
+
+ private:
+  // The pipe's end into which not a byte more fits.
+  int fill() {
+    const int fd = full_.writer_fd();
+    ::fcntl(fd, F_SETFL, O_NONBLOCK);
+    while (::write(fd, "x", 1) == 1) ++bytes_;
+    ::fcntl(fd, F_SETFL, 0);
+    return fd;
+  }
+
+  Pipe full_;
+  std::size_t bytes_ = 0;
+  detail::test::Redirected error_;
+  std::atomic<pid_t> thread_number_{0};
+  std::thread thread_;
+};
+
+TEST(Threads, ThatWriteToTheLogDoNotKeepAServerOrAForkedProcessFromStarting) {
+  const int code = detail::test::in_fork([] {
+    const Logging logging;
+    ::alarm(60);  // or the test would wait with the process server
+    Process forked({.start_method = StartMethod::fork}, [] { std::exit(3); });
+    forked.start();
+    forked.join();
+    detail::process::Launch order;
+    order.entry = [](detail::process::ChildContext& context, std::string_view) {
+      context.confirm("up");
+    };
+    order.name = "server";
+    order.server = true;
+    order.method = StartMethod::fork_server;
+    const detail::process::Child server = detail::process::launch(order);
+    return forked.exitcode() == 3 && server.confirmation() == "up" && server.wait() ? 0 : 1;
   });
   EXPECT_EQ(code, 0);
 }
@@ -340,8 +425,8 @@ TEST(Fork, TheTargetMayBeAnyFunctionObject) {
 TEST(Fork, CapturesAreRefusedForOtherMethods) {
   const auto capturing = [number = 1] { std::exit(number); };
   constexpr const char* kRefused =
-      "w: a lambda with captures, or what else cannot be packed, is started by StartMethod::fork "
-      "only; for other methods pass what it captures as arguments";
+      "Process w: a lambda with captures, or what else cannot be packed, is started by "
+      "StartMethod::fork only; for other methods pass what it captures as arguments";
   EXPECT_EQ(detail::test::refusal([&] { Process({.name = "w"}, capturing); }), kRefused);
   EXPECT_EQ(detail::test::refusal([&] {
               Process({.name = "w", .start_method = StartMethod::spawn}, capturing);

@@ -174,23 +174,30 @@ TEST_P(ProcessTest, TheSentinelMayBeWatchedWithOtherDescriptors) {
 TEST_P(ProcessTest, MisuseIsABadCallThatSaysWhatAndWhere) {
   Process child({.name = "w"}, nothing);
   EXPECT_EQ(detail::test::refusal([&] { child.join(); }),
-            "w.join: the process has not been started");
+            "Process w.join: the process has not been started");
   EXPECT_EQ(detail::test::refusal([&] { child.terminate(); }),
-            "w.terminate: the process has not been started");
+            "Process w.terminate: the process has not been started");
   EXPECT_EQ(detail::test::refusal([&] { child.kill(); }),
-            "w.kill: the process has not been started");
-  EXPECT_EQ(detail::test::refusal([&] { child.pid(); }), "w.pid: the process has not been started");
+            "Process w.kill: the process has not been started");
+  EXPECT_EQ(detail::test::refusal([&] { child.pid(); }),
+            "Process w.pid: the process has not been started");
   EXPECT_EQ(detail::test::refusal([&] { child.sentinel(); }),
-            "w.sentinel: the process has not been started");
+            "Process w.sentinel: the process has not been started");
   child.start();
-  EXPECT_EQ(detail::test::refusal([&] { child.start(); }), "w.start: a process starts only once");
+  EXPECT_EQ(detail::test::refusal([&] { child.start(); }),
+            "Process w.start: a process starts only once");
   child.join();
   child.close();
   child.close();
-  EXPECT_EQ(detail::test::refusal([&] { child.join(); }), "w is closed");
-  EXPECT_EQ(detail::test::refusal([&] { child.is_alive(); }), "w is closed");
-  EXPECT_EQ(detail::test::refusal([&] { child.exitcode(); }), "w is closed");
+  EXPECT_EQ(detail::test::refusal([&] { child.join(); }), "Process w.join: it is closed");
+  EXPECT_EQ(detail::test::refusal([&] { child.is_alive(); }), "Process w.is_alive: it is closed");
+  EXPECT_EQ(detail::test::refusal([&] { child.exitcode(); }), "Process w.exitcode: it is closed");
   EXPECT_EQ(child.name(), "w");
+  const Process taken = std::move(child);
+  EXPECT_EQ(detail::test::refusal([&] { child.join(); }),
+            "Process.join: this object was moved from");
+  EXPECT_EQ(detail::test::refusal([&] { child.name(); }),
+            "Process.name: this object was moved from");
 }
 
 TEST_P(ProcessTest, ARunningProcessCannotBeClosed) {
@@ -198,7 +205,7 @@ TEST_P(ProcessTest, ARunningProcessCannotBeClosed) {
   Process child({.name = "w"}, wait_for, gate.reader());
   child.start();
   EXPECT_EQ(detail::test::refusal([&] { child.close(); }),
-            "w.close: the process still runs; join() or terminate() it first");
+            "Process w.close: the process still runs; join() or terminate() it first");
   gate.write("x");
   child.join();
   child.close();

@@ -71,8 +71,8 @@ TEST(Subclass, IsRefusedByOtherMethodsWithWhatToDo) {
   for (const StartMethod method : {StartMethod::fork_server, StartMethod::spawn}) {
     Greeter child("", "Ada", {.name = "w", .start_method = method});
     EXPECT_EQ(detail::test::refusal([&] { child.start(); }),
-              "w.start: a subclass of Process is started by StartMethod::fork only; for other "
-              "methods derive it from ProcessOf");
+              "Process w.start: a subclass of Process is started by StartMethod::fork only; for "
+              "other methods derive it from ProcessOf");
   }
 }
 
@@ -86,7 +86,7 @@ TEST(Subclass, MovesAsWhatItIsAndIsRefusedAsAMereProcess) {
 
   Process sliced = Greeter("", "Ada", {.name = "w"});
   EXPECT_EQ(detail::test::refusal([&] { sliced.start(); }),
-            "w.start: it was moved out of a subclass of Process, whose run() is lost");
+            "Process w.start: it was moved out of a subclass of Process, whose run() is lost");
 }
 
 TEST(Subclass, MisuseInItsOwnProcessIsABadCall) {
@@ -106,7 +106,8 @@ TEST(Subclass, MisuseInItsOwnProcessIsABadCall) {
   child.start();
   child.join();
   EXPECT_EQ(pipe.read_all(),
-            "w.start: a process starts only once; w.join: this is the process itself");
+            "Process w.start: a process starts only once; Process w.join: this is the process "
+            "itself");
 }
 
 class Framed : public Process {
@@ -253,8 +254,8 @@ class LateAdder : public Adder {
 TEST_P(Travelling, AClassDerivedFromOneIsRefused) {
   LateAdder child;
   EXPECT_EQ(detail::test::refusal([&] { child.start(); }),
-            "w.start: a class that is derived from one with ProcessOf as its base cannot be "
-            "started: derive it from ProcessOf itself");
+            "Process w.start: a class that is derived from one with ProcessOf as its base cannot "
+            "be started: derive it from ProcessOf itself");
 }
 
 TEST_P(Travelling, ManyOfThemMayStandInAVector) {

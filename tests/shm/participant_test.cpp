@@ -113,7 +113,7 @@ TEST(Participant, IsDeadWithItsProcessWhateverChildItLeaves) {
     put(*queue, "held");
     Gate gate;
     Forked process([&](int out) {
-      SharedQueue& mine = hold_one(*queue);
+      hold_one(*queue);
       if (::fork() != 0) ::pause();
       ::prctl(PR_SET_PDEATHSIG, 0);
       if (executes) {
@@ -123,7 +123,6 @@ TEST(Participant, IsDeadWithItsProcessWhateverChildItLeaves) {
         ::execlp("cat", "cat", nullptr);
         ::_exit(1);
       }
-      mine.abandon();
       say(out, "here");
       gate.wait();
       return 0;
@@ -133,25 +132,6 @@ TEST(Participant, IsDeadWithItsProcessWhateverChildItLeaves) {
     // An exec takes a moment to come to pass.
     EXPECT_TRUE(eventually([&] { return after_recovery(*queue) == "again_held"; })) << executes;
   }
-}
-
-// Why a child has to abandon.
-TEST(Participant, IsThoughtAliveWhileAChildKeepsItsNumber) {
-  const auto queue = SharedQueue::create(kSmall);
-  put(*queue, "held");
-  Gate gate;
-  Forked process([&](int out) {
-    hold_one(*queue);
-    if (::fork() != 0) ::pause();
-    say(out, "here");
-    gate.wait();
-    return 0;
-  });
-  ASSERT_EQ(process.line(), "here");
-  process.kill();
-  EXPECT_EQ(after_recovery(*queue), "(empty)");
-  gate.open();
-  EXPECT_TRUE(eventually([&] { return after_recovery(*queue) == "again_held"; }));
 }
 
 TEST(Participant, SharesItsNumberWithNoOtherOfItsProcess) {
