@@ -6,6 +6,7 @@
 #include <steward/client/address.hpp>
 #include <steward/client/client_reference.hpp>
 #include <steward/client/names.hpp>
+#include <steward/client/private_directory.hpp>
 #include <steward/client/reachable.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/control_socket.hpp>
@@ -21,18 +22,36 @@ namespace {
 
 using SessionDriverPtr = State::SessionDriverPtr;
 
-// A manager whose control socket stands by itself says where its ZeroMQ socket is, as handles carry
-// it.
+// Where the ZeroMQ socket of this manager is. Only the control socket has proved whose it is, so
+// only what was said there counts: the socket beside it may be anybody's, since the path of the
+// control socket may have led through a link. No other user can put one where it says.
 std::string endpoint_of(const IpcAddress& address, const Welcome& told) {
-  if (!address.endpoint.empty()) return address.endpoint;
   for (const std::string& text : told.addresses) {
     const auto own = parse_ipc(text);
     if (!own || own->endpoint.empty()) continue;
-    if (::access(own->control.c_str(), F_OK) == 0) return own->endpoint;
+    const std::string directory = own->control.substr(0, own->control.rfind('/'));
+    bool there = false;
+    if (const std::string why = objection_to_directory(directory, there); !why.empty()) {
+      throw AuthenticationError("the manager at " + address.text + " has its socket in " +
+                                directory + ", which " + why);
+    }
+    if (there) return own->endpoint;
     throw Disconnected("the manager at " + address.text + " has its socket at " + own->text +
                        ", which is not to be seen from here: use tcp between containers");
   }
   throw Disconnected("the manager at " + address.text + " does not say where its socket is");
+}
+
+Goal goal_of(const core::TcpAddress& address, const ConnectOptions& options) {
+  Goal goal{address.text(), {}};
+  if (!options.key.empty()) goal.keys = core::derive_key_pairs(options.key);
+  return goal;
+}
+
+Proof proof_of(const Goal& goal) {
+  if (!goal.keys) return {Proof::Kind::address, goal.endpoint};
+  const auto& key = goal.keys->server.public_key;
+  return {Proof::Kind::key, std::string(key.begin(), key.end())};
 }
 
 SessionDriver::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
@@ -40,6 +59,7 @@ SessionDriver::Connection dial_local(const IpcAddress& address, core::Deadline d
   connection.welcome = connect_control(address, deadline);
   connection.transport =
       State::current().dial({endpoint_of(address, connection.welcome), {}});
+  connection.proof.kind = Proof::Kind::user;
   return connection;
 }
 
@@ -47,6 +67,7 @@ SessionDriver::Connection dial_remote(const Goal& goal) {
   SessionDriver::Connection connection;
   connection.welcome.addresses = {goal.endpoint};
   connection.transport = State::current().dial(goal);
+  connection.proof = proof_of(goal);
   return connection;
 }
 
@@ -61,10 +82,13 @@ SessionDriverPtr open_session(const SessionDriver::Dial& dial, const ConnectOpti
 SessionDriverPtr connect_remote(const core::TcpAddress& address, const ConnectOptions& options,
                                 core::Deadline deadline) {
   if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
-  Goal goal{address.text(), {}};
-  if (!options.key.empty()) goal.keys = core::derive_key_pairs(options.key);
-  // Whoever comes with another key must not find a control socket that this one has opened.
-  return State::current().connect(goal.endpoint + '\n' + options.key, deadline, [&] {
+  const Goal goal = goal_of(address, options);
+  const auto look = [&](SessionDriver& known) {
+    check_reachable(address, deadline);
+    return known.finds_manager(deadline);
+  };
+  // Whoever comes with another key must not find a session that this one has opened.
+  return State::current().connect(goal.endpoint + '\n' + options.key, deadline, look, [&] {
     check_reachable(address, deadline);
     return open_session([goal](core::Deadline) { return dial_remote(goal); }, options, deadline);
   });
@@ -84,20 +108,40 @@ SessionDriverPtr connect_to(const std::string& text, const ConnectOptions& optio
     throw Disconnected("no manager answers at " + text +
                        ": it ran on another host, or before this one was started");
   }
-  return State::current().connect(address->text, deadline, [&] {
+  const auto look = [&](SessionDriver& known) { return known.finds_manager(deadline); };
+  return State::current().connect(address->text, deadline, look, [&] {
     return open_session([at = *address](core::Deadline until) { return dial_local(at, until); },
                         options, deadline);
   });
 }
 
-// Tries the addresses in turn, nearest first.
+// Which sessions will do.
+enum class Wanted : std::uint8_t {
+  as_dialled,  // with the proof that dialling the address with these options would give, or a better
+  any_key,     // likewise; where the options have no key, one that some key proves is a better one
+};
+
+// A known session that does as well as one that would be dialled there.
+SessionDriverPtr known_at(const std::string& address, const core::Incarnation& incarnation,
+                          const ConnectOptions& options, Wanted wanted) {
+  State& state = State::current();
+  const auto remote = core::parse_tcp(address);
+  if (!remote) return nullptr;
+  if (wanted == Wanted::any_key && options.key.empty()) {
+    if (SessionDriverPtr known = state.find_with_key(incarnation)) return known;
+  }
+  return state.find(incarnation, proof_of(goal_of(*remote, options)));
+}
+
+// Tries the addresses in turn, nearest first. What is known already is looked at in that order, too:
+// whoever merely says to be this manager must not stand in for one that another address leads to.
 SessionDriverPtr session_with(const core::Incarnation& incarnation,
                             const std::vector<std::string>& addresses,
-                            const ConnectOptions& options, core::Deadline deadline) {
-  if (SessionDriverPtr known = State::current().find(incarnation)) return known;
+                            const ConnectOptions& options, core::Deadline deadline, Wanted wanted) {
   std::string failures;
   for (const std::string& address : addresses) {
     try {
+      if (SessionDriverPtr known = known_at(address, incarnation, options, wanted)) return known;
       SessionDriverPtr session = connect_to(address, options, deadline);
       if (session->incarnation() == incarnation) return session;
       failures += "; another manager is at " + address + " now";
@@ -111,6 +155,14 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
     }
   }
   throw Disconnected("the manager of this handle cannot be reached" + failures);
+}
+
+// A manager that is proved to run for this user stands for what it says to be, whatever road the
+// handle knows.
+SessionDriverPtr session_of_handle(const core::Token& token, const ConnectOptions& options,
+                                   core::Deadline deadline) {
+  if (auto known = State::current().find(token.incarnation, {Proof::Kind::user})) return known;
+  return session_with(token.incarnation, token.addresses, options, deadline, Wanted::any_key);
 }
 
 // The reference by which this process uses one that was copied by a fork, or merely decoded.
@@ -134,7 +186,8 @@ SessionPtr connect(const std::string& address, const ConnectOptions& options) {
 }
 
 void leave(SessionPtr session) {
-  if (State::current().forget_unused(session)) session->end(std::chrono::seconds(1));
+  const auto& driver = static_cast<const SessionDriver&>(*session);
+  if (State::current().forget_unused(driver, 1)) session->end(std::chrono::seconds(1));
 }
 
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
@@ -143,22 +196,32 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
   connection.transport = std::move(transport);
   connection.welcome.ticket = std::move(ticket);
   connection.welcome.addresses = std::move(addresses);
+  connection.proof.kind = Proof::Kind::user;
   auto session =
       std::make_shared<SessionDriver>(std::move(connection), SessionDriver::Dial(), options);
   session->establish(core::deadline_after(options.timeout));
   return session;
 }
 
-SessionPtr State::session_for(const core::Incarnation& incarnation,
-                              const std::vector<std::string>& addresses,
-                              const ConnectOptions& options, core::Deadline deadline) {
-  return session_with(incarnation, addresses, options, deadline);
+// By the roads that give the same proof.
+SessionPtr State::successor_of(const SessionDriver& session, core::Deadline deadline) {
+  if (SessionDriverPtr known = find(session.incarnation(), session.proof())) return known;
+  std::vector<std::string> addresses = session.addresses();
+  std::erase_if(addresses, [&](const std::string& address) {
+    switch (session.proof().kind) {
+      case Proof::Kind::address: return address != session.proof().of;
+      case Proof::Kind::key: return !core::parse_tcp(address);
+      case Proof::Kind::user: return core::parse_tcp(address).has_value();
+    }
+    return true;
+  });
+  return session_with(session.incarnation(), addresses, session.options(), deadline,
+                      Wanted::as_dialled);
 }
 
 core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options,
                               core::Deadline deadline) {
-  return session_with(token.incarnation, token.addresses, options, deadline)
-      ->claim(token, deadline);
+  return session_of_handle(token, options, deadline)->claim(token, deadline);
 }
 
 core::ReferencePtr unclaimed(core::Token token) {

@@ -87,6 +87,7 @@ class SessionCore {
 
   // --- inputs: references and holds
   References& references() { return references_; }
+  const References& references() const { return references_; }
   // The manager has granted its object once more.
   void granted(const core::ReferencePtr& reference);
   void released(const core::Reference& reference, core::Time now);

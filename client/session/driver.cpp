@@ -64,6 +64,7 @@ bool hung_up(int socket) {
 SessionDriver::SessionDriver(Connection connection, Dial dial, const ConnectOptions& options)
     : dial_(std::move(dial)),
       options_(options),
+      proof_(std::move(connection.proof)),
       addresses_(connection.welcome.addresses),
       incarnation_(connection.welcome.incarnation),
       pid_(connection.welcome.pid),
@@ -413,7 +414,7 @@ SessionDriver::Abandoned SessionDriver::abandon() {
 
 // The session that stands for this one in a forked child.
 SessionPtr SessionDriver::successor() const {
-  return State::current().session_for(incarnation_, addresses_, options_);
+  return State::current().successor_of(*this);
 }
 
 SessionPtr SessionDriver::in_this_process() {

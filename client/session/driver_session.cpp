@@ -1,5 +1,6 @@
 // What callers see of a session: calls, references, holds.
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <typeinfo>
 #include <utility>
@@ -13,11 +14,14 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/shm/pidfd.hpp>
 
 namespace steward::detail::client {
 namespace {
 
 constexpr std::size_t kLargeBytes = 16U << 10U;
+// No thread has this number.
+constexpr auto kNobody = std::numeric_limits<core::ThreadNumber>::max();
 
 }  // namespace
 
@@ -108,10 +112,50 @@ void SessionDriver::run(BlockingCall& waiting, const CallLabel& label, std::stri
   if (waiting.stopped) throw Interrupted("interrupted");
   core_.start(std::move(asked), label, waiting, now());
   const BlockingCall::Ends ends{waiting};
+  await_end(use, waiting);
+}
+
+void SessionDriver::await_end(Use& use, BlockingCall& waiting) {
   submit(core_.link_deadline());
   while (!leadership_.wait(use.lock, waiting, Calls::deadline_of(waiting))) {
     tick();
     submit(core_.link_deadline());
+  }
+}
+
+bool SessionDriver::has_references() const {
+  const Lock lock(mutex_);
+  return !core_.references().empty();
+}
+
+// Any answer will do, also that there is no such method. In no thread's name: what is to be told to
+// this one is not for who connects.
+bool SessionDriver::finds_manager(core::Deadline deadline) {
+  BlockingCall waiting(*this);
+  guarded([&] {
+    CallRequest asked;
+    asked.object = core::kManagerObject;
+    asked.method = "number_of_objects";
+    asked.args = core::kNoArguments;
+    asked.thread = kNobody;
+    asked.effect = Effect::read;
+    asked.deadline = deadline;
+    Use use(*this);
+    if (process_) {
+      waiting.outcome.end =
+          shm::has_ended(process_.get()) ? Outcome::End::disconnected : Outcome::End::replied;
+      return;
+    }
+    core_.start(std::move(asked), {{}, core::kManagerObject, "number_of_objects"}, waiting, now());
+    const BlockingCall::Ends ends{waiting};
+    await_end(use, waiting);
+  });
+  switch (waiting.outcome.end) {
+    case Outcome::End::replied: return true;
+    case Outcome::End::disconnected:
+      if (!usable()) return false;
+      throw Disconnected(waiting.outcome.payload);
+    default: throw Disconnected(core_.where() + " did not answer in time");
   }
 }
 
@@ -234,9 +278,9 @@ core::Token ClientReference::outgoing() const {
 
 std::function<void()> ClientReference::recall(const core::Token& sent) const {
   if (!sent.nonce) return {};
-  return [manager = sent.incarnation, nonce = *sent.nonce]() noexcept {
+  return [manager = sent.incarnation, proof = session_->proof(), nonce = *sent.nonce]() noexcept {
     try {
-      const auto session = State::current().find(manager);
+      const auto session = State::current().find(manager, proof);
       if (session == nullptr) return;
       std::string arguments;
       core::Writer writer(arguments);
@@ -343,12 +387,12 @@ core::Token SessionDriver::SessionTravel::outgoing(const core::Reference& refere
   if (token.incarnation != session_.incarnation_) return reference.outgoing();
   const ClientReference* own = ClientReference::from(reference);
   if (own == nullptr || own->session().get() != &session_) {
-    // A handle that was merely decoded, or copied by a fork: claims it, once.
-    if (const Claimable* claimable = Claimable::from(reference)) {
-      session_of(claimable->shared_from_this());
-    } else {
-      session_.hold_until_call_ends(session_.claim(token, {}));
-    }
+    // A handle that was merely decoded, or copied by a fork: claims it, once. That may be through
+    // another session with the same manager, which would not keep it for a call of this one.
+    const Claimable* claimable = Claimable::from(reference);
+    const SessionPtr keeper =
+        claimable == nullptr ? nullptr : session_of(claimable->shared_from_this());
+    if (keeper.get() != &session_) session_.hold_until_call_ends(session_.claim(token, {}));
   }
   token.addresses.clear();
   token.nonce.reset();
