@@ -3,29 +3,18 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
-#include <string_view>
 #include <utility>
 
 #include <steward/client/home_process.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/core/own_threads.hpp>
 
 namespace steward::detail::client {
 namespace {
 
 constexpr std::size_t kIdleSessions = 4;
-// No signal wakes a thread from a condition variable.
-constexpr std::chrono::milliseconds kInterruptSlice{50};
-
-bool on_own_thread() {
-  std::array<char, 16> name{};
-  ::pthread_getname_np(::pthread_self(), name.data(), name.size());
-  return std::string_view(name.data()).starts_with(core::kOwnThread);
-}
 
 }  // namespace
 
@@ -143,29 +132,20 @@ void State::note_idle(const SessionDriverPtr& session) noexcept try {
 
 // --- sessions
 
-void State::check_interrupt() const {
-  const InterruptCheck check = interrupt_check();
-  if (check != nullptr && !on_own_thread() && check()) throw Interrupted("interrupted");
-}
-
-// Under the lock, which nobody has while the interrupt check is asked.
-void State::await(std::unique_lock<std::mutex>& lock, const std::string& address,
-                  const Attempt& other, core::Deadline deadline) {
-  while (!other.over) {
-    if (has_passed(deadline)) {
-      throw Disconnected("no manager answers at " + address.substr(0, address.find('\n')) +
-                         " in time");
-    }
-    const bool asks = interrupt_check() != nullptr;
+// Until it is over or the deadline has passed.
+void State::await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
+                  core::Deadline deadline) {
+  while (!attempt.over && !has_passed(deadline)) {
+    const bool asks = may_be_interrupted();
     const core::Deadline until = asks ? earliest(deadline, now() + kInterruptSlice) : deadline;
     if (until) {
       attempt_over_.wait_until(lock, *until);
     } else {
       attempt_over_.wait(lock);
     }
-    if (!asks || other.over) continue;
+    if (!asks || attempt.over) continue;
     lock.unlock();
-    check_interrupt();
+    heed_interrupt();
     lock.lock();
   }
 }
@@ -185,10 +165,15 @@ std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core:
     const auto under_way = attempts_.find(address);
     if (under_way == attempts_.end()) break;
     const std::shared_ptr<Attempt> other = under_way->second;
-    await(lock, address, *other, deadline);
-    if (other->interrupted) continue;
+    await(lock, *other, deadline);
+    if (!other->over) {
+      throw Disconnected("no manager answers at " + address.substr(0, address.find('\n')) +
+                         " in time");
+    }
     const bool had_less_time = other->deadline && (!deadline || *other->deadline < *deadline);
-    if (other->failure && !had_less_time) std::rethrow_exception(other->failure);
+    if (other->failure && !had_less_time && !other->interrupted) {
+      std::rethrow_exception(other->failure);
+    }
     is_new = !other->failure;
   }
   const auto made = std::make_shared<Attempt>();

@@ -39,8 +39,8 @@ class State {
 
   // The session with the manager at this address. One that is known is given if `look` still finds
   // the manager; else `dial` makes one, by the deadline. Several threads that ask at once share one
-  // attempt, and its failure if they have no more time than it had. Throws Disconnected at the
-  // deadline, Interrupted, and what `look` and `dial` throw.
+  // attempt, and its failure if they have no more time than it had and it was not interrupted.
+  // Throws Disconnected at the deadline, Interrupted, and what `look` and `dial` throw.
   SessionDriverPtr connect(const std::string& address, core::Deadline deadline,
                            const std::function<bool(SessionDriver&)>& look,
                            const std::function<SessionDriverPtr()>& dial);
@@ -90,9 +90,6 @@ class State {
 
   core::ThreadNumber next_thread_number() { return ++last_thread_; }
 
-  // Throws Interrupted if this thread, which is the program's, shall wait no longer.
-  void check_interrupt() const;
-
   // Says goodbye to all managers and waits for their answers, `wait` in all.
   void end_all(core::Duration wait);
   bool at_exit() const { return at_exit_.load(std::memory_order_relaxed); }
@@ -114,10 +111,10 @@ class State {
   SessionDriverPtr make(const std::string& address, Attempt& mine,
                         const std::function<SessionDriverPtr()>& dial);
   SessionDriverPtr settle(const std::string& address, SessionDriverPtr made);
+  void await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
+             core::Deadline deadline);
   std::shared_ptr<Attempt> attempt(const std::string& address, core::Deadline deadline,
                                    SessionDriverPtr& known, bool& is_new);
-  void await(std::unique_lock<std::mutex>& lock, const std::string& address, const Attempt& other,
-             core::Deadline deadline);
   static SessionDriverPtr lent(SessionDriverPtr session);
   void give_back(const SessionDriverPtr& session) noexcept;
   SessionDriverPtr take_out(const SessionDriver& session) noexcept;
