@@ -83,15 +83,16 @@ SessionDriverPtr connect_remote(const core::TcpAddress& address, const ConnectOp
                                 core::Deadline deadline) {
   if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
   const Goal goal = goal_of(address, options);
+  const auto dial = [&] {
+    check_reachable(address, deadline);
+    return open_session([goal](core::Deadline) { return dial_remote(goal); }, options, deadline);
+  };
   const auto look = [&](SessionDriver& known) {
     check_reachable(address, deadline);
     return known.finds_manager(deadline);
   };
   // Whoever comes with another key must not find a session that this one has opened.
-  return State::current().connect(goal.endpoint + '\n' + options.key, deadline, look, [&] {
-    check_reachable(address, deadline);
-    return open_session([goal](core::Deadline) { return dial_remote(goal); }, options, deadline);
-  });
+  return State::current().connect(goal.endpoint + '\n' + options.key, deadline, dial, look);
 }
 
 // By the deadline, and in no more time than the options give.
@@ -108,11 +109,12 @@ SessionDriverPtr connect_to(const std::string& text, const ConnectOptions& optio
     throw Disconnected("no manager answers at " + text +
                        ": it ran on another host, or before this one was started");
   }
-  const auto look = [&](SessionDriver& known) { return known.finds_manager(deadline); };
-  return State::current().connect(address->text, deadline, look, [&] {
+  const auto dial = [&] {
     return open_session([at = *address](core::Deadline until) { return dial_local(at, until); },
                         options, deadline);
-  });
+  };
+  const auto look = [&](SessionDriver& known) { return known.finds_manager(deadline); };
+  return State::current().connect(address->text, deadline, dial, look);
 }
 
 // Which sessions will do.

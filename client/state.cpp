@@ -183,15 +183,15 @@ std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core:
 }
 
 State::SessionDriverPtr State::connect(const std::string& address, core::Deadline deadline,
-                                       const std::function<bool(SessionDriver&)>& look,
-                                       const std::function<SessionDriverPtr()>& dial) {
+                                       const std::function<SessionDriverPtr()>& dial,
+                                       const std::function<bool(SessionDriver&)>& look) {
   for (;;) {
     SessionDriverPtr found;
     bool is_new = false;
     const std::shared_ptr<Attempt> mine = attempt(address, deadline, found, is_new);
     if (mine != nullptr) return make(address, *mine, dial);
     const SessionDriverPtr session = lent(std::move(found));
-    if (is_new || look(*session)) return session;
+    if (is_new || !look || look(*session)) return session;
     forget(*session);
   }
 }

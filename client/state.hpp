@@ -38,12 +38,12 @@ class State {
   static State& current();
 
   // The session with the manager at this address. One that is known is given if `look` still finds
-  // the manager; else `dial` makes one, by the deadline. Several threads that ask at once share one
+  // the manager (empty: it is not asked); else `dial` makes one, by the deadline. Several threads that ask at once share one
   // attempt, and its failure if they have no more time than it had and it was not interrupted.
   // Throws Disconnected at the deadline, Interrupted, and what `look` and `dial` throw.
   SessionDriverPtr connect(const std::string& address, core::Deadline deadline,
-                           const std::function<bool(SessionDriver&)>& look,
-                           const std::function<SessionDriverPtr()>& dial);
+                           const std::function<SessionDriverPtr()>& dial,
+                           const std::function<bool(SessionDriver&)>& look = {});
   // Lets handles of its manager find a session that was not made by connect().
   void introduce(SessionDriverPtr session);
   // The session with a manager that says to be this one and proves it so. nullptr: there is none, or

@@ -157,7 +157,7 @@ bool SessionDriver::take_in(const Waiter* waiter) {
   std::string_view frame;
   std::size_t bytes = 0;
   for (std::size_t count = 0;; ++count) {
-    if (!transport_ || core_.wants_session() || core_.link().closed()) return true;
+    if (!transport_ || core_.link().lost() || core_.link().closed()) return true;
     if (waiter != nullptr && waiter->finished()) return true;
     if (count == kRoundArrivals || bytes > kRoundBytes) return false;
     frame = {};
@@ -185,7 +185,7 @@ void SessionDriver::tick() {
 void SessionDriver::act() {
   pump();
   if (core_.wants_session()) dial();
-  if (core_.wants_session() || core_.link().closed()) drop_connection();
+  if (core_.link().lost() || core_.link().closed()) drop_connection();
   const bool closed = core_.link().closed();
   if (closed) usable_.store(false, std::memory_order_relaxed);
   if (establishing_ != nullptr && (closed || core_.link().online())) {
@@ -281,6 +281,12 @@ void SessionDriver::dial() {
       Dialled result;
       try {
         result.connection = dial(deadline);
+      } catch (const NobodyThere& error) {
+        result.failure = error.what();
+        result.is_gone = true;
+      } catch (const AuthenticationError& error) {  // somebody else is there now
+        result.failure = error.what();
+        result.is_gone = true;
       } catch (const std::exception& error) {
         result.failure = error.what();
       }
@@ -289,7 +295,7 @@ void SessionDriver::dial() {
     });
   } catch (const Error& error) {
     dialling_ = false;
-    core_.cannot_begin_anew(error.what());
+    core_.cannot_begin_anew(error.what(), false, now());
   }
 }
 
@@ -310,11 +316,11 @@ void SessionDriver::dialled(Dialled result) {
 // While nobody sleeps at the old descriptors.
 void SessionDriver::install() {
   const std::unique_ptr<Dialled> result = std::move(dialled_);
-  if (result == nullptr || !core_.wants_session()) return;
+  if (result == nullptr || !core_.link().lost()) return;
   Connection& made = result->connection;
   if (made.transport == nullptr) {
     if (process_ && shm::has_ended(process_.get())) core_.process_ended(now());
-    return core_.cannot_begin_anew(result->failure);
+    return core_.cannot_begin_anew(result->failure, result->is_gone, now());
   }
   core_.begin_anew(std::move(made.welcome.ticket), made.welcome.incarnation, now());
   if (core_.link().closed()) return;

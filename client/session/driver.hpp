@@ -117,6 +117,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   struct Dialled {
     Connection connection;
     std::string failure;
+    bool is_gone = false;  // the manager is not there any more
   };
   class SessionTravel final : public core::Travel {
    public:

@@ -366,6 +366,23 @@ TEST_F(DialTest, HoldsNoCallerPastItsDeadline) {
   EXPECT_EQ(later.get(), 2);
 }
 
+TEST_F(DialTest, AFailureThatPassesEndsNothing) {
+  std::atomic<int> attempts = 0;
+  auto made = std::make_shared<Driver>(
+      connection(),
+      [&](core::Deadline) {
+        if (++attempts < 3) throw Overloaded("no descriptor is left");
+        return connection();
+      },
+      ConnectOptions{.timeout = 60s});
+  made->establish(core::deadline_after(60s));
+  session = made;
+  manager.forget_sessions();
+  link->replace();
+  EXPECT_EQ(echo(2), 2);
+  EXPECT_EQ(attempts, 3);
+}
+
 // --- descriptors
 
 std::size_t descriptors() {
