@@ -1,4 +1,6 @@
 // What callers see of a session: calls, references, holds.
+#include <poll.h>
+
 #include <algorithm>
 #include <limits>
 #include <new>
@@ -6,6 +8,7 @@
 #include <utility>
 
 #include <steward/client/client_reference.hpp>
+#include <steward/client/grants.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/client/state.hpp>
@@ -133,6 +136,7 @@ bool SessionDriver::has_references() const {
 // this one is not for who connects.
 bool SessionDriver::finds_manager(core::Deadline deadline) {
   BlockingCall waiting(*this);
+  bool ended = false;
   guarded([&] {
     CallRequest asked;
     asked.object = core::kManagerObject;
@@ -142,15 +146,14 @@ bool SessionDriver::finds_manager(core::Deadline deadline) {
     asked.effect = Effect::read;
     asked.deadline = deadline;
     Use use(*this);
-    if (process_) {
-      waiting.outcome.end =
-          shm::has_ended(process_.get()) ? Outcome::End::disconnected : Outcome::End::replied;
-      return;
-    }
+    ended = process_ && shm::has_ended(process_.get());
+    pollfd hang_up{control_.get(), POLLIN, 0};
+    if (ended || (control_ && ::poll(&hang_up, 1, 0) == 0)) return;
     core_.start(std::move(asked), {{}, core::kManagerObject, "number_of_objects"}, waiting, now());
     const BlockingCall::Ends ends{waiting};
     await_end(use, waiting);
   });
+  if (ended || !waiting.finished()) return !ended;
   switch (waiting.outcome.end) {
     case Outcome::End::replied: return true;
     case Outcome::End::disconnected:
@@ -312,6 +315,10 @@ core::ReferencePtr SessionDriver::adopt(core::Token token) {
   return guarded([&] {
     const Use use(*this);
     reference = core_.references().find(token.object);
+    if (reference != nullptr && reference->token().type != token.type) {
+      throw Disconnected(core_.where() + " says that " + core::describe(reference->token()) +
+                         " is a " + token.type);
+    }
     if (reference == nullptr) {
       auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
       reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
@@ -328,9 +335,25 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
   options.object_type = token.type;
   const auto result =
       call(core::kManagerObject, "claim", claim_arguments(token.object, token.nonce), options);
-  core::Reader reader(*result);
-  core::Token claimed = core::decode_token(reader.extension().payload);
-  return adopt(std::move(claimed));
+  ResultScope scope(*this, *result);
+  const core::Reader::Extension extension = core::Reader(*result).extension();
+  if (extension.type != core::kHandleExtension) {
+    throw Disconnected(core_.where() + " was asked for " + core::describe(token) +
+                       " and gave no handle");
+  }
+  core::Token claimed = core::decode_token(extension.payload);
+  const bool is_it = claimed.incarnation == incarnation_ && claimed.object == token.object;
+  if (!is_it) {
+    throw Disconnected(core_.where() + " was asked for " + core::describe(token) + " and gave " +
+                       core::describe(claimed));
+  }
+  // Whoever wrote the handle may have been wrong, or have lied to a program that trusts its type.
+  if (claimed.type != token.type) {
+    throw BadCall("a handle of " + core::describe(token) + " is of " + core::describe(claimed));
+  }
+  core::ReferencePtr reference = scope.incoming(std::move(claimed));
+  scope.done();
+  return reference;
 }
 
 bool SessionDriver::release(const ClientReference& reference) noexcept try {

@@ -454,5 +454,43 @@ TEST_F(RenewalTest, AReadThatCostsItsSessionEachTimeIsNotRepeatedForEver) {
   EXPECT_NE(text.find("closed this session: no such session"), text.npos) << text;
 }
 
+// --- managers that lie, or are wrong
+
+TEST_F(ReferencesTest, AClaimIsAnsweredWithThatObject) {
+  start();
+  const core::Token token = list_token(manager.incarnation(), 3);
+  manager.lie([](core::Token told) {
+    told.object = core::ObjectId{4};
+    return told;
+  });
+  EXPECT_THROW(session->claim(token), Disconnected);
+  manager.lie([](core::Token told) {
+    told.incarnation = core::random_id<core::Incarnation>();
+    return told;
+  });
+  EXPECT_THROW(session->claim(token), Disconnected);
+  manager.lie({});
+  EXPECT_NO_THROW(session->claim(token));
+}
+
+TEST_F(ReferencesTest, AHandleThatNamesAnotherTypeThanItsObjectHasIsRefused) {
+  start();
+  core::Token token = list_token(manager.incarnation(), 3);
+  token.type = "dict";
+  EXPECT_EQ(thrown<BadCall>([&] { session->claim(token); }), "a handle of dict#3 is of list#3");
+  EXPECT_EQ(grants(), Grants()) << "what was granted went back";
+}
+
+TEST_F(ReferencesTest, AnObjectStaysOfItsType) {
+  start();
+  const core::ReferencePtr list = reference(3);
+  manager.lie([](core::Token told) {
+    told.type = "dict";
+    return told;
+  });
+  EXPECT_THROW(reference(3), Disconnected);
+  EXPECT_EQ(grants(), (Grants{{3, 1}}));
+}
+
 }  // namespace
 }  // namespace steward::detail::test
