@@ -111,7 +111,9 @@ std::vector<std::string> FakeManager::take(std::uint64_t number, std::string_vie
 std::string FakeManager::on_hello(Connection& connection, const core::Hello& hello) {
   hellos_.push_back(hello);
   if (!hello.session) {
-    if (tickets_.erase(hello.ticket) == 0 && !remote_) return core::encode_unknown_session("unknown ticket");
+    if (tickets_.erase(hello.ticket) == 0 && !remote_) {
+      return core::encode_unknown_session("unknown ticket");
+    }
     connection.session = core::random_id<core::SessionId>();
     connection.known = true;
     Session& session = sessions_[connection.session];
