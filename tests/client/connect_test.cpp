@@ -145,6 +145,8 @@ TEST_F(ConnectTest, ASessionThatIsLeftEndsAlsoWhileItsManagerIsAway) {
   EXPECT_THROW(session->call(kList, "add", arguments({encoded(1)}),
                              {.deadline = core::deadline_after(200ms)}),
                TimeoutError);
+  constexpr long kAtRest = 3;  // who knows it by its address and by its manager, and this test
+  while (alive.use_count() == kAtRest) std::this_thread::yield();
   client::leave(std::move(session));
   while (!alive.expired()) std::this_thread::yield();
 }

@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <chrono>
+#include <cstdlib>
 #include <vector>
 
 #include <steward/client/tcp_socket.hpp>
@@ -53,12 +53,12 @@ class Port {
 
 TEST(TcpSocket, ASilentAddressLeavesTimeToThoseBehindIt) {
   Port silent(true);
-  Port other(true);
   Port heard(false);
-  silent.info.ai_next = &other.info;
-  other.info.ai_next = &heard.info;
+  silent.info.ai_next = &heard.info;
   int error = 0;
-  EXPECT_TRUE(client::connect_to_any(&silent.info, core::deadline_after(600ms), error));
+  const core::Deadline deadline = core::deadline_after(2s);
+  EXPECT_TRUE(client::connect_to_any(&silent.info, deadline, error));
+  EXPECT_LT(client::now(), *deadline);
 }
 
 TEST(TcpSocket, WhereAllAreSilentItIsSaidAtTheDeadline) {
