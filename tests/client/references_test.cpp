@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include <steward/client/control_socket.hpp>
 #include <steward/client/grants.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/core/codec.hpp>
@@ -268,7 +269,7 @@ class RenewalTest : public ReferencesTest {
     auto made = std::make_shared<Session>(
         dial(),
         [this](core::Deadline) {
-          if (gone) throw Disconnected("nobody answers");
+          if (gone) throw client::NobodyThere("nobody answers");
           return dial();
         },
         options);
