@@ -235,11 +235,14 @@ State::SessionDriverPtr* State::known(const core::Incarnation& incarnation, cons
 // one.
 State::SessionDriverPtr State::settle(const std::string& address, SessionDriverPtr made) {
   std::vector<SessionDriverPtr> superseded;  // let go after the lock
+  superseded.reserve(2);
   SessionDriverPtr kept = made;
   {
     const std::lock_guard lock(mutex_);
     SessionDriverPtr* same = known(made->incarnation(), made->proof());
-    if (same != nullptr && (*same)->usable()) {
+    // One that was dialled elsewhere may be out of reach, where this one is not.
+    const bool by_this_user = made->proof().kind == Proof::Kind::user;
+    if (same != nullptr && (*same)->usable() && (by_this_user || (*same)->online())) {
       kept = *same;
     } else if (same != nullptr) {
       superseded.push_back(std::exchange(*same, made));

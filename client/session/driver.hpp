@@ -51,6 +51,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void establish(core::Deadline deadline);
   // Whether calls may still succeed: the manager is not known to be dead, nor the session ended.
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
+  // Whether it is connected, as far as was noticed.
+  bool online() const;
   // Whether references to objects of its manager are in use.
   bool has_references() const;
   // Whether its manager is there: at once if it runs on this host and has not hung up, else by its

@@ -127,6 +127,11 @@ void SessionDriver::await_end(Use& use, BlockingCall& waiting) {
   }
 }
 
+bool SessionDriver::online() const {
+  const Lock lock(mutex_);
+  return core_.link().online();
+}
+
 bool SessionDriver::has_references() const {
   const Lock lock(mutex_);
   return !core_.references().empty();

@@ -99,6 +99,20 @@ TEST_F(Identity, AHandleFindsTheManagerWhoseKeyIsKnownWhereverThatWasDialled) {
   EXPECT_EQ(opened(handle(keyed.manager().incarnation(), {"tcp://127.0.0.1:1"})), session);
 }
 
+TEST_F(Identity, AManagerThatIsReachedIsNotGivenByARoadThatIsClosed) {
+  const std::string key = generate_key();
+  const auto incarnation = core::random_id<core::Incarnation>();
+  auto one = std::make_unique<TcpHouse>(incarnation, key);
+  TcpHouse other(incarnation, key);
+  const client::SessionPtr closed = client::connect(one->address(), {.key = key});
+  one.reset();
+  EXPECT_THROW(closed->call(kList, "add", arguments({encoded(1)}),
+                            {.deadline = core::deadline_after(100ms)}),
+               TimeoutError);
+  add(client::connect(other.address(), {.key = key}), 1);
+  EXPECT_EQ(other.manager().runs("add"), 1U);
+}
+
 // It may be anybody's.
 TEST_F(Identity, AManagerThatProvesNothingIsFoundOnlyWhereItWasDialled) {
   TcpHouse open;
