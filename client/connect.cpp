@@ -9,6 +9,7 @@
 #include <steward/client/interrupt.hpp>
 #include <steward/client/client_reference.hpp>
 #include <steward/client/names.hpp>
+#include <steward/client/private_directory.hpp>
 #include <steward/client/reachable.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/control_socket.hpp>
@@ -28,18 +29,30 @@ using SessionDriverPtr = State::SessionDriverPtr;
 // Of who listens at a tcp address: how long its first word is awaited.
 constexpr std::chrono::seconds kFirstWord{1};
 
-// A manager whose control socket stands by itself says where its ZeroMQ socket is, as handles carry
-// it.
+// Where the ZeroMQ socket of this manager is. Only the control socket has proved whose it is, so
+// only what was said there counts: the socket beside it may be anybody's, since the path of the
+// control socket may have led through a link. No other user can put one where it says.
 std::string endpoint_of(const IpcAddress& address, const Welcome& told) {
-  if (!address.endpoint.empty()) return address.endpoint;
   for (const std::string& text : told.addresses) {
     const auto own = parse_ipc(text);
     if (!own || own->endpoint.empty()) continue;
-    if (::access(own->control.c_str(), F_OK) == 0) return own->endpoint;
+    const std::string directory = own->control.substr(0, own->control.rfind('/'));
+    bool there = false;
+    if (const std::string why = objection_to_directory(directory, there); !why.empty()) {
+      throw AuthenticationError("the manager at " + address.text + " has its socket in " +
+                                directory + ", which " + why);
+    }
+    if (there) return own->endpoint;
     throw Disconnected("the manager at " + address.text + " has its socket at " + own->text +
                        ", which is not to be seen from here: use tcp between containers");
   }
   throw Disconnected("the manager at " + address.text + " does not say where its socket is");
+}
+
+Proof proof_of(const Goal& goal) {
+  if (!goal.keys) return {Proof::Kind::address, goal.endpoint};
+  const auto& key = goal.keys->server.public_key;
+  return {Proof::Kind::key, std::string(key.begin(), key.end())};
 }
 
 SessionDriver::Connection dial_local(const IpcAddress& address, core::Deadline deadline) {
@@ -47,6 +60,7 @@ SessionDriver::Connection dial_local(const IpcAddress& address, core::Deadline d
   connection.welcome = connect_control(address, deadline);
   connection.transport =
       State::current().dial({endpoint_of(address, connection.welcome), {}});
+  connection.proof.kind = Proof::Kind::user;
   return connection;
 }
 
@@ -54,6 +68,7 @@ SessionDriver::Connection dial_remote(const Goal& goal) {
   SessionDriver::Connection connection;
   connection.welcome.addresses = {goal.endpoint};
   connection.transport = State::current().dial(goal);
+  connection.proof = proof_of(goal);
   return connection;
 }
 
@@ -79,7 +94,7 @@ SessionDriverPtr connect_remote(const core::TcpAddress& address, const TermsPtr&
                                 core::Deadline deadline) {
   if (address.port == 0) throw BadCall(address.text() + " names no port to connect to");
   const Goal goal{address.text(), terms->keys};
-  return State::current().connect(address_and_key(goal), deadline, [&] {
+  const auto dial = [&] {
     check_reachable(address, deadline);
     try {
       return open_session([goal](core::Deadline) { return dial_remote(goal); }, terms, deadline);
@@ -90,7 +105,12 @@ SessionDriverPtr connect_remote(const core::TcpAddress& address, const TermsPtr&
     }
     throw Disconnected("the manager at " + address.text() +
                        " turns connections away: perhaps it has no descriptors left");
-  });
+  };
+  const auto look = [&](SessionDriver& known) {
+    check_reachable(address, deadline);
+    return known.finds_manager(deadline);
+  };
+  return State::current().connect(address_and_key(goal), deadline, dial, look);
 }
 
 // By the deadline, and in no more time than the terms give.
@@ -107,20 +127,41 @@ SessionDriverPtr connect_to(const std::string& text, const TermsPtr& terms,
     throw Disconnected("no manager answers at " + text +
                        ": it ran on another host, or before this one was started");
   }
-  return State::current().connect(address->text, deadline, [&] {
+  const auto dial = [&] {
     return open_session([at = *address](core::Deadline until) { return dial_local(at, until); },
                         terms, deadline);
-  });
+  };
+  const auto look = [&](SessionDriver& known) { return known.finds_manager(deadline); };
+  return State::current().connect(address->text, deadline, dial, look);
+}
+
+// Which sessions will do.
+enum class Wanted : std::uint8_t {
+  as_dialled,  // with the proof that dialling the address on these terms would give, or a better
+  any_key,     // likewise; where the terms have no key, one that some key proves is a better one
+};
+
+// A known session that does as well as one that would be dialled there.
+SessionDriverPtr known_at(const std::string& address, const core::Incarnation& incarnation,
+                          const TermsPtr& terms, Wanted wanted) {
+  State& state = State::current();
+  const auto remote = core::parse_tcp(address);
+  if (!remote) return nullptr;
+  if (wanted == Wanted::any_key && !terms->keys) {
+    if (SessionDriverPtr known = state.find_with_key(incarnation)) return known;
+  }
+  return state.find(incarnation, proof_of({remote->text(), terms->keys}));
 }
 
 // Whether ConnectOptions::allow lets this process dial there because a handle says so.
 using Allowed = std::function<bool(const std::string& address)>;
 
-// Tries the addresses in turn, nearest first.
+// Tries the addresses in turn, nearest first. What is known already is looked at in that order, too:
+// whoever merely says to be this manager must not stand in for one that another address leads to.
 SessionDriverPtr session_with(const core::Incarnation& incarnation,
                               const std::vector<std::string>& addresses, const TermsPtr& terms,
-                              core::Deadline deadline, const Allowed& allowed = {}) {
-  if (SessionDriverPtr known = State::current().find(incarnation)) return known;
+                              core::Deadline deadline, Wanted wanted,
+                              const Allowed& allowed = {}) {
   std::string failures;
   for (const std::string& address : addresses) {
     if (allowed && !allowed(address)) {
@@ -128,6 +169,7 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
       continue;
     }
     try {
+      if (SessionDriverPtr known = known_at(address, incarnation, terms, wanted)) return known;
       SessionDriverPtr session = connect_to(address, terms, deadline);
       if (session->incarnation() == incarnation) return session;
       failures += "; another manager is at " + address + " now";
@@ -143,6 +185,15 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
   throw Disconnected("the manager of this handle cannot be reached" + failures);
 }
 
+// A manager that is proved to run for this user stands for what it says to be, whatever road the
+// handle knows.
+SessionDriverPtr session_of_handle(const core::Token& token, const TermsPtr& terms,
+                                   core::Deadline deadline, const Allowed& allowed = {}) {
+  if (auto known = State::current().find(token.incarnation, {Proof::Kind::user})) return known;
+  return session_with(token.incarnation, token.addresses, terms, deadline, Wanted::any_key,
+                      allowed);
+}
+
 // Without a key, and every manager may be dialled.
 TermsPtr usual_terms() { return std::make_shared<const Terms>(); }
 
@@ -154,8 +205,7 @@ core::ReferencePtr open_decoded(const UnclaimedReference& reference, core::Deadl
   if (!reference.terms()) {
     allowed = [](const std::string& address) { return State::current().everybody_allows(address); };
   }
-  return session_with(token.incarnation, token.addresses, terms, deadline, allowed)
-      ->claim(token, deadline);
+  return session_of_handle(token, terms, deadline, allowed)->claim(token, deadline);
 }
 
 // The reference by which this process uses one that was copied by a fork, or merely decoded.
@@ -180,7 +230,8 @@ SessionPtr connect(const std::string& address, const ConnectOptions& options) {
 }
 
 void leave(SessionPtr session) {
-  if (State::current().forget_unused(session)) session->end(std::chrono::seconds(1));
+  const auto& driver = static_cast<const SessionDriver&>(*session);
+  if (State::current().forget_unused(driver, 1)) session->end(std::chrono::seconds(1));
 }
 
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
@@ -189,6 +240,7 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
   connection.transport = std::move(transport);
   connection.welcome.ticket = std::move(ticket);
   connection.welcome.addresses = std::move(addresses);
+  connection.proof.kind = Proof::Kind::user;
   auto session =
       std::make_shared<SessionDriver>(std::move(connection), SessionDriver::Dial(),
                                       terms_of(options, {}));
@@ -196,17 +248,26 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
   return session;
 }
 
-SessionPtr State::session_for(const core::Incarnation& incarnation,
-                              const std::vector<std::string>& addresses, const TermsPtr& terms,
-                              core::Deadline deadline) {
-  return session_with(incarnation, addresses, terms, deadline);
+// By the roads that give the same proof.
+SessionPtr State::successor_of(const SessionDriver& session, core::Deadline deadline) {
+  if (SessionDriverPtr known = find(session.incarnation(), session.proof())) return known;
+  std::vector<std::string> addresses = session.addresses();
+  std::erase_if(addresses, [&](const std::string& address) {
+    switch (session.proof().kind) {
+      case Proof::Kind::address: return address != session.proof().of;
+      case Proof::Kind::key: return !core::parse_tcp(address);
+      case Proof::Kind::user: return core::parse_tcp(address).has_value();
+    }
+    return true;
+  });
+  return session_with(session.incarnation(), addresses, session.terms(), deadline,
+                      Wanted::as_dialled);
 }
 
 core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options,
                               core::Deadline deadline) {
   const TermsPtr terms = terms_of(options, token.addresses);
-  return session_with(token.incarnation, token.addresses, terms, deadline)
-      ->claim(token, deadline);
+  return session_of_handle(token, terms, deadline)->claim(token, deadline);
 }
 
 core::ReferencePtr unclaimed(core::Token token, const Session* by) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include <steward/client/private_directory.hpp>
 #include <steward/core/errors.hpp>
 
 namespace steward::detail::client {
@@ -21,12 +22,8 @@ constexpr mode_t kPrivate = 0700;
 // Why names in this directory do not count; empty: it is this user's alone, or not there. Whoever
 // may write next to it may have put it there: its names are not ours, and nothing else is lost.
 std::string objection_to(const std::string& directory) {
-  struct stat status {};
-  if (::lstat(directory.c_str(), &status) != 0) return {};
-  if (!S_ISDIR(status.st_mode)) return "is no directory";
-  if (status.st_uid != ::geteuid()) return "belongs to user " + std::to_string(status.st_uid);
-  if ((status.st_mode & 0077) != 0) return "is open to others";
-  return {};
+  bool there = false;
+  return objection_to_directory(directory, there);
 }
 
 // For the text of an error; empty: none was passed over.

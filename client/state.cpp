@@ -9,6 +9,7 @@
 #include <steward/client/reference.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/shm/home_fd.hpp>
 
 namespace steward::detail::client {
@@ -123,34 +124,99 @@ void State::strike(SessionDriver& session) {
   std::erase(enrolled_, &session);
 }
 
+// --- who uses a session
+
+// Its uses were counted under the lock, together with why it may be used.
+State::SessionDriverPtr State::lent(SessionDriverPtr session) {
+  if (session == nullptr) return nullptr;
+  struct Return {
+    void operator()(SessionDriver*) const noexcept { current().give_back(session); }
+    SessionDriverPtr session;
+  };
+  SessionDriver* const raw = session.get();
+  return SessionDriverPtr(raw, Return{std::move(session)});  // gives it back if it throws
+}
+
+void State::give_back(const SessionDriverPtr& session) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    --session->uses_;
+  }
+  note_idle(session);
+}
+
+bool State::forget_unused(const SessionDriver& session, std::size_t beside) {
+  SessionDriverPtr forgotten;  // let go after the lock
+  const std::lock_guard lock(mutex_);
+  if (session.uses_ > beside || session.has_references()) return false;
+  forgotten = take_out(session);
+  return true;
+}
+
+void State::note_idle(const SessionDriverPtr& session) noexcept try {
+  if (session->inherited()) return;
+  SessionDriverPtr oldest;
+  {
+    const std::lock_guard lock(mutex_);
+    const SessionDriverPtr* entry = known(session->incarnation(), session->proof());
+    if (at_exit() || entry == nullptr || *entry != session) return;
+    if (session->uses_ > 0 || session->has_references()) return;
+    std::erase(idle_, session);
+    idle_.push_back(session);
+    if (idle_.size() <= kIdleSessions) return;
+    oldest = std::move(idle_.front());
+    idle_.pop_front();
+  }
+  if (!forget_unused(*oldest, 0)) return;
+  // In order, or it would count as a death: but nobody waits for that here.
+  run_in_background("steward-leave", [oldest] { oldest->end(std::chrono::seconds(1)); });
+} catch (const std::exception&) {
+  // No memory or no thread: it stays, or ends without an answer.
+}
+
 // --- sessions
 
-// Null: `known` is the session. Else an attempt that the caller makes.
+// Until it is over or the deadline has passed.
+void State::await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
+                  core::Deadline deadline) {
+  while (!attempt.over && !has_passed(deadline)) {
+    if (const core::Deadline until = core::next_look(deadline)) {
+      attempt_over_.wait_until(lock, *until);
+    } else {
+      attempt_over_.wait(lock);
+    }
+    if (core::interrupt_check() == nullptr || attempt.over) continue;
+    lock.unlock();
+    core::heed_interrupt_check("connecting");
+    lock.lock();
+  }
+}
+
+// Null: `known` is the session, one that was made just now if `is_new`. Else an attempt that the
+// caller makes.
 std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core::Deadline deadline,
-                                               SessionDriverPtr& known) {
+                                               SessionDriverPtr& known, bool& is_new) {
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto found = by_address_.find(address);
     if (found != by_address_.end() && found->second->usable()) {
       known = found->second;
+      ++known->uses_;
       return nullptr;
     }
     const auto under_way = attempts_.find(address);
     if (under_way == attempts_.end()) break;
     const std::shared_ptr<Attempt> other = under_way->second;
-    const auto over = [&] { return other->over; };
-    if (!deadline) {
-      attempt_over_.wait(lock, over);
-    } else if (!attempt_over_.wait_until(lock, *deadline, over)) {
+    await(lock, *other, deadline);
+    if (!other->over) {
       throw Disconnected("no manager answers at " + address.substr(0, address.find('\n')) +
                          " in time");
     }
     const bool had_less_time = other->deadline && (!deadline || *other->deadline < *deadline);
-    if (other->failure && !had_less_time) std::rethrow_exception(other->failure);
-    if (!other->failure) {
-      known = other->session;
-      return nullptr;
+    if (other->failure && !had_less_time && !other->interrupted) {
+      std::rethrow_exception(other->failure);
     }
+    is_new = !other->failure;
   }
   const auto made = std::make_shared<Attempt>();
   made->deadline = deadline;
@@ -159,59 +225,121 @@ std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core:
 }
 
 State::SessionDriverPtr State::connect(const std::string& address, core::Deadline deadline,
-                                       const std::function<SessionDriverPtr()>& dial) {
+                                       const std::function<SessionDriverPtr()>& dial,
+                                       const std::function<bool(SessionDriver&)>& look) {
+  for (;;) {
+    SessionDriverPtr found;
+    bool is_new = false;
+    const std::shared_ptr<Attempt> mine = attempt(address, deadline, found, is_new);
+    if (mine != nullptr) return make(address, *mine, dial);
+    const SessionDriverPtr session = lent(std::move(found));
+    if (is_new || !look || look(*session)) return session;
+    forget(*session);
+  }
+}
+
+State::SessionDriverPtr State::make(const std::string& address, Attempt& mine,
+                                    const std::function<SessionDriverPtr()>& dial) {
   SessionDriverPtr session;
-  const std::shared_ptr<Attempt> mine = attempt(address, deadline, session);
-  if (mine == nullptr) return session;
   std::exception_ptr failure;
+  bool interrupted = false;
   try {
     session = settle(address, dial());
+  } catch (const Interrupted&) {
+    failure = std::current_exception();
+    interrupted = true;
   } catch (...) {
     failure = std::current_exception();
   }
   {
     const std::lock_guard lock(mutex_);
-    mine->session = session;
-    mine->failure = failure;
-    mine->over = true;
+    mine.failure = failure;
+    mine.interrupted = interrupted;
+    mine.over = true;
     attempts_.erase(address);
     attempt_over_.notify_all();
   }
   if (failure) std::rethrow_exception(failure);
-  return session;
+  return lent(std::move(session));
 }
 
-// One session a manager: if it was found under another address meanwhile, that one stays.
+// Under the lock. Null: there is none.
+State::SessionDriverPtr* State::known(const core::Incarnation& incarnation, const Proof& proof) {
+  const auto [first, last] = by_incarnation_.equal_range(incarnation);
+  const auto found = std::find_if(
+      first, last, [&](const auto& entry) { return entry.second->proof() == proof; });
+  return found == last ? nullptr : &found->second;
+}
+
+// One session a manager and proof: if it was found under another address meanwhile, that one stays.
+// Never is one taken for another that merely says to be with the same manager, nor one that is
+// proved worse for one that is proved better, or the other way round: the caller has asked for this
+// one.
 State::SessionDriverPtr State::settle(const std::string& address, SessionDriverPtr made) {
   std::vector<SessionDriverPtr> superseded;  // let go after the lock
+  superseded.reserve(2);
   SessionDriverPtr kept = made;
   {
     const std::lock_guard lock(mutex_);
-    SessionDriverPtr& known = by_incarnation_[made->incarnation()];
-    if (known != nullptr && known->usable()) {
-      kept = known;
+    SessionDriverPtr* same = known(made->incarnation(), made->proof());
+    // One that was dialled elsewhere may be out of reach, where this one is not.
+    const bool by_this_user = made->proof().kind == Proof::Kind::user;
+    if (same != nullptr && (*same)->usable() && (by_this_user || (*same)->online())) {
+      kept = *same;
+    } else if (same != nullptr) {
+      superseded.push_back(std::exchange(*same, made));
     } else {
-      superseded.push_back(std::exchange(known, made));
+      by_incarnation_.emplace(made->incarnation(), made);
     }
     superseded.push_back(std::exchange(by_address_[address], kept));
     register_exit_handler();
+    ++kept->uses_;
   }
   if (kept != made) made->end(core::Duration::zero());
   return kept;
 }
 
 void State::introduce(SessionDriverPtr session) {
-  const core::Incarnation incarnation = session->incarnation();
   SessionDriverPtr superseded;  // let go after the lock
   const std::lock_guard lock(mutex_);
-  superseded = std::exchange(by_incarnation_[incarnation], std::move(session));
+  if (SessionDriverPtr* same = known(session->incarnation(), session->proof())) {
+    superseded = std::exchange(*same, std::move(session));
+  } else {
+    by_incarnation_.emplace(session->incarnation(), session);
+  }
   register_exit_handler();
 }
 
-State::SessionDriverPtr State::find(const core::Incarnation& incarnation) {
-  const std::lock_guard lock(mutex_);
-  const auto known = by_incarnation_.find(incarnation);
-  return known != by_incarnation_.end() && known->second->usable() ? known->second : nullptr;
+State::SessionDriverPtr State::find(const core::Incarnation& incarnation, const Proof& proof) {
+  SessionDriverPtr found;
+  {
+    const std::lock_guard lock(mutex_);
+    const SessionDriverPtr* entry = known(incarnation, proof);
+    if (entry == nullptr || !(*entry)->usable()) return nullptr;
+    found = *entry;
+    ++found->uses_;
+  }
+  return lent(std::move(found));
+}
+
+State::SessionDriverPtr State::find_with_key(const core::Incarnation& incarnation) {
+  SessionDriverPtr found;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto [first, last] = by_incarnation_.equal_range(incarnation);
+    for (auto entry = first; entry != last; ++entry) {
+      const SessionDriverPtr& each = entry->second;
+      if (each->proof().kind != Proof::Kind::key || !each->usable()) continue;
+      if (found != nullptr) {
+        throw AuthenticationError(
+            "two managers that have different keys say to be the one of this handle: give the key");
+      }
+      found = each;
+    }
+    if (found == nullptr) return nullptr;
+    ++found->uses_;
+  }
+  return lent(std::move(found));
 }
 
 bool State::everybody_allows(const std::string& address) {
@@ -229,50 +357,22 @@ bool State::everybody_allows(const std::string& address) {
 void State::forget(const SessionDriver& session) noexcept {
   SessionDriverPtr forgotten;  // let go after the lock
   const std::lock_guard lock(mutex_);
+  forgotten = take_out(session);
+}
+
+// Under the lock. One pointer to it stays with the caller.
+State::SessionDriverPtr State::take_out(const SessionDriver& session) noexcept {
+  SessionDriverPtr taken;
   const auto take = [&](const SessionDriverPtr& entry) {
     if (entry.get() != &session) return false;
-    forgotten = entry;
+    taken = entry;
     return true;
   };
   const auto take_second = [&](const auto& entry) { return take(entry.second); };
   std::erase_if(by_address_, take_second);
   std::erase_if(by_incarnation_, take_second);
   std::erase_if(idle_, take);
-}
-
-bool State::forget_unused(const SessionPtr& session) {
-  const std::lock_guard lock(mutex_);
-  long known = 1;  // the caller's
-  const auto is_it = [&](const SessionDriverPtr& entry) { return entry == session; };
-  const auto has_it = [&](const auto& entry) { return is_it(entry.second); };
-  known += std::count_if(by_address_.begin(), by_address_.end(), has_it);
-  known += std::count_if(by_incarnation_.begin(), by_incarnation_.end(), has_it);
-  known += std::count_if(idle_.begin(), idle_.end(), is_it);
-  // New users come through the lock, or from one who would be counted here.
-  if (session.use_count() > known) return false;
-  std::erase_if(by_address_, has_it);
-  std::erase_if(by_incarnation_, has_it);
-  std::erase_if(idle_, is_it);
-  return true;
-}
-
-void State::note_idle(const SessionDriverPtr& session) noexcept try {
-  SessionPtr oldest;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto known = by_incarnation_.find(session->incarnation());
-    if (at_exit() || known == by_incarnation_.end() || known->second != session) return;
-    std::erase(idle_, session);
-    idle_.push_back(session);
-    if (idle_.size() <= kIdleSessions) return;
-    oldest = std::move(idle_.front());
-    idle_.pop_front();
-  }
-  if (!forget_unused(oldest)) return;
-  // In order, or it would count as a death: but nobody waits for that here.
-  run_in_background("steward-leave", [oldest] { oldest->end(std::chrono::seconds(1)); });
-} catch (const std::exception&) {
-  // No memory or no thread: it stays, or ends without an answer.
+  return taken;
 }
 
 // --- claims

@@ -1,5 +1,9 @@
-// State: the one process-wide object of this room. Knows the sessions of this process, and what
-// becomes of them when it forks or exits.
+// State: the one process-wide object of this room. Knows the sessions of this process, who uses
+// them, and what becomes of them when it forks or exits.
+//
+// What it gives to a caller is a use of a session: the pointer counts, copies of it count as one,
+// until the last one is gone. References are the other users. Whoever else holds a session (its own
+// threads, a reference in the middle of its death) does not keep it open.
 //
 // Thread safety: everything may be called from any thread. One lock, never held across a wait for
 // the network; sessions' own mutexes may be taken under it, never it under one of those.
@@ -33,29 +37,32 @@ class State {
 
   static State& current();
 
-  // The usable session with the manager at this address; made by `dial` by the deadline if there is
-  // none. Several threads that ask at once share one attempt, and its failure if they have no more
-  // time than it had. Throws Disconnected at the deadline.
+  // The session with the manager at this address. One that is known is given if `look` still finds
+  // the manager (empty: it is not asked); else `dial` makes one, by the deadline. Several threads that ask at once share one
+  // attempt, and its failure if they have no more time than it had and it was not interrupted.
+  // Throws Disconnected at the deadline, Interrupted, and what `look` and `dial` throw.
   SessionDriverPtr connect(const std::string& address, core::Deadline deadline,
-                           const std::function<SessionDriverPtr()>& dial);
+                           const std::function<SessionDriverPtr()>& dial,
+                           const std::function<bool(SessionDriver&)>& look = {});
   // Lets handles of its manager find a session that was not made by connect().
   void introduce(SessionDriverPtr session);
-  // nullptr: there is none, or its manager is dead.
-  SessionDriverPtr find(const core::Incarnation& incarnation);
-  // The session with this manager, made if need be.
-  SessionPtr session_for(const core::Incarnation& incarnation,
-                         const std::vector<std::string>& addresses, const TermsPtr& terms,
-                         core::Deadline deadline = {});
+  // The session with a manager that says to be this one and proves it so. nullptr: there is none, or
+  // its manager is dead.
+  SessionDriverPtr find(const core::Incarnation& incarnation, const Proof& proof);
+  // Likewise with any key. Throws AuthenticationError if holders of several keys say to be it.
+  SessionDriverPtr find_with_key(const core::Incarnation& incarnation);
+  // In a forked child, the session that stands for one of its parent's: with the same manager,
+  // proved in the same way. Made if need be.
+  SessionPtr successor_of(const SessionDriver& session, core::Deadline deadline = {});
   // Whether ConnectOptions::allow of every session of this process does.
   bool everybody_allows(const std::string& address);
   // It is not given to anybody any more.
   void forget(const SessionDriver& session) noexcept;
-  // No reference of it is left. A few such sessions stay, for those who come back soon; if nobody
-  // uses the oldest of more, it ends.
+  // A user of it is gone. If that was the last one: a few such sessions stay, for those who come
+  // back soon; the oldest of more ends.
   void note_idle(const SessionDriverPtr& session) noexcept;
-  // Likewise, if nobody but the caller uses it: no reference, no other Manager. False: somebody
-  // does.
-  bool forget_unused(const SessionPtr& session);
+  // As forget(), if nobody uses it beside those whose number is given. False: somebody does.
+  bool forget_unused(const SessionDriver& session, std::size_t beside);
 
   // The reference through which this process uses one that it merely copied or decoded.
   core::ReferencePtr claimed(const Claimable& reference);
@@ -94,7 +101,7 @@ class State {
   struct Attempt {
     core::Deadline deadline;
     bool over = false;
-    SessionDriverPtr session;
+    bool interrupted = false;  // by a signal to the thread that made it
     std::exception_ptr failure;
   };
   explicit State(State* parent);
@@ -105,10 +112,18 @@ class State {
   static void after_fork_in_parent();
   static void after_fork_in_child();
   void register_exit_handler();
+  SessionDriverPtr make(const std::string& address, Attempt& mine,
+                        const std::function<SessionDriverPtr()>& dial);
   SessionDriverPtr settle(const std::string& address, SessionDriverPtr made);
   void claim_all(const core::Incarnation& manager);
+  void await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
+             core::Deadline deadline);
   std::shared_ptr<Attempt> attempt(const std::string& address, core::Deadline deadline,
-                                   SessionDriverPtr& known);
+                                   SessionDriverPtr& known, bool& is_new);
+  static SessionDriverPtr lent(SessionDriverPtr session);
+  void give_back(const SessionDriverPtr& session) noexcept;
+  SessionDriverPtr take_out(const SessionDriver& session) noexcept;
+  SessionDriverPtr* known(const core::Incarnation& incarnation, const Proof& proof);
 
   [[maybe_unused]] State* const parent_;  // of a forked child: kept in sight, never touched
   // The thread-specific value is the State of the process in which the thread was watched. Not a
@@ -123,7 +138,8 @@ class State {
   std::condition_variable attempt_over_;
   std::unordered_map<std::string, std::shared_ptr<Attempt>> attempts_;
   std::unordered_map<std::string, SessionDriverPtr> by_address_;
-  std::unordered_map<core::Incarnation, SessionDriverPtr> by_incarnation_;
+  // As their managers say: one for each proof.
+  std::unordered_multimap<core::Incarnation, SessionDriverPtr> by_incarnation_;
   std::deque<SessionDriverPtr> idle_;  // the oldest first
   std::vector<SessionDriver*> enrolled_;
   Dialer dialer_;

@@ -7,8 +7,8 @@
 #include <string>
 #include <system_error>
 
+#include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/shm/poll.hpp>
 
 namespace steward::detail::client {
 namespace {
@@ -26,7 +26,7 @@ shm::UniqueFd try_connect(const addrinfo& candidate, core::Deadline deadline, in
   }
   error = errno;
   if (!socket || (error != EINPROGRESS && error != EINTR)) return {};
-  if (!shm::poll_until(socket.get(), POLLOUT, deadline)) {
+  if (!wait_ready(socket.get(), POLLOUT, deadline)) {
     error = ETIMEDOUT;
     return {};
   }
@@ -54,13 +54,20 @@ HostAddresses resolve(const core::TcpAddress& address, int flags) {
   return {found, &::freeaddrinfo};
 }
 
-shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadline, int& error) {
-  const HostAddresses found = resolve(address);
+shm::UniqueFd connect_to_any(const addrinfo* addresses, core::Deadline deadline, int& error) {
+  int left = 0;
+  for (const addrinfo* each = addresses; each != nullptr; each = each->ai_next) ++left;
   shm::UniqueFd socket;
-  for (const addrinfo* each = found.get(); each != nullptr && !socket; each = each->ai_next) {
-    socket = try_connect(*each, deadline, error);
+  for (const addrinfo* each = addresses; each != nullptr && !socket; each = each->ai_next, --left) {
+    const core::Time begin = now();
+    socket = try_connect(*each, deadline ? begin + (*deadline - begin) / left : deadline, error);
   }
   return socket;
+}
+
+shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadline, int& error) {
+  const HostAddresses found = resolve(address);
+  return connect_to_any(found.get(), deadline, error);
 }
 
 }  // namespace steward::detail::client

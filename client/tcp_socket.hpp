@@ -17,9 +17,13 @@ using HostAddresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 // Throws Disconnected if the host is unknown.
 HostAddresses resolve(const core::TcpAddress& address, int flags = 0);
 
-// A non-blocking socket, connected to the first of the host's addresses where somebody answers, at
-// the latest at the deadline (and when the system's resolver has given up). Empty: `error` says why
-// not. Throws Disconnected if the host is unknown.
+// A non-blocking socket, connected to the first of these addresses where somebody answers, at the
+// latest at the deadline: each has its share of the time, so that a silent one leaves some to those
+// behind it. Empty: `error` says why not, of the last one. Throws Interrupted.
+shm::UniqueFd connect_to_any(const addrinfo* addresses, core::Deadline deadline, int& error);
+
+// Likewise to one of the host's addresses (and when the system's resolver has given up). Throws
+// Disconnected if the host is unknown.
 shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadline, int& error);
 
 }  // namespace steward::detail::client

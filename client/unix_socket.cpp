@@ -10,6 +10,7 @@
 
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::detail::client {
@@ -54,7 +55,7 @@ shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline dea
     if (error != EAGAIN) return {};
     check_owner(path);
     if (has_passed(deadline)) return {};
-    ::poll(nullptr, 0, 2);
+    if (::poll(nullptr, 0, 2) < 0) core::heed_interrupt_check("connecting");
   }
 }
 

@@ -1,7 +1,10 @@
 #include <steward/client/waiting.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
+
+#include <steward/core/interrupt.hpp>
 
 namespace steward::detail::client {
 
@@ -18,12 +21,14 @@ bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline) {
   return poll_once(entries, count, deadline) > 0;
 }
 
-bool wait_readable(int fd, core::Deadline deadline) {
-  pollfd entry{fd, POLLIN, 0};
-  while (!poll_until(&entry, 1, deadline)) {
+bool wait_ready(int fd, short events, core::Deadline deadline) {
+  pollfd entry{fd, events, 0};
+  for (;;) {
+    const int ready = poll_once(&entry, 1, deadline);
+    if (ready > 0) return true;
+    if (ready < 0 && errno == EINTR) core::heed_interrupt_check("connecting");
     if (has_passed(deadline)) return false;
   }
-  return true;
 }
 
 }  // namespace steward::detail::client

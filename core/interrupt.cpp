@@ -5,6 +5,7 @@
 #include <string>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/own_threads.hpp>
 
 namespace steward::detail::core {
 namespace {
@@ -16,7 +17,9 @@ std::atomic<InterruptCheck> the_check = nullptr;
 
 }  // namespace
 
-InterruptCheck interrupt_check() noexcept { return the_check.load(std::memory_order_relaxed); }
+InterruptCheck interrupt_check() noexcept {
+  return on_own_thread() ? nullptr : the_check.load(std::memory_order_relaxed);
+}
 
 void set_interrupt_check(InterruptCheck check) noexcept { the_check = check; }
 

@@ -16,7 +16,8 @@ namespace steward::detail::core {
 // Whether the calling thread shall wait no longer.
 using InterruptCheck = bool (*)();
 
-// Null: there is none.
+// What the calling thread shall ask. Null: there is nothing to be asked, or this is a thread of the
+// library's own, of which the host language knows nothing.
 InterruptCheck interrupt_check() noexcept;
 void set_interrupt_check(InterruptCheck check) noexcept;
 

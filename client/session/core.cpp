@@ -61,6 +61,7 @@ std::string claim_arguments(core::ObjectId object, const std::optional<core::Non
 
 SessionCore::SessionCore(Setup setup)
     : where_(std::move(setup.where)),
+      out_of_reach_(where_ + " cannot be reached"),
       begins_anew_(setup.begins_anew),
       link_(std::move(setup.ticket), setup.incarnation, setup.patience, std::move(setup.nonces)) {}
 
@@ -189,7 +190,9 @@ void SessionCore::tick(core::Time now) {
   calls_.tick(now);
   switch (link_.tick(now)) {
     case Link::Late::ended: conclude_ending(now); break;
-    case Link::Late::out_of_reach: calls_.fail(where_ + " cannot be reached", false); break;
+    case Link::Late::out_of_reach:
+      calls_.fail(link_.lost() && !dial_failure_.empty() ? dial_failure_ : out_of_reach_, false);
+      break;
     case Link::Late::nothing: break;
   }
   if (link_.should_prove(now)) {
@@ -322,10 +325,12 @@ void SessionCore::begin_anew(std::string ticket, const core::Incarnation& incarn
   link_.want_connection(now);
 }
 
-void SessionCore::cannot_begin_anew(const std::string& why) {
+void SessionCore::cannot_begin_anew(const std::string& why, bool for_good, core::Time now) {
   if (!link_.lost()) return;
   if (link_.process_ended()) return close(where_ + " has ended", true);
-  close(where_ + " closed this session and cannot be reached again: " + why, true);
+  dial_failure_ = where_ + " closed this session and cannot be reached again: " + why;
+  if (for_good) return close(dial_failure_, true);
+  link_.dial_failed(now);
 }
 
 void SessionCore::leave() {

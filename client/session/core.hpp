@@ -80,7 +80,9 @@ class SessionCore {
   // --- inputs: the session
   // The answer to wants_session().
   void begin_anew(std::string ticket, const core::Incarnation& incarnation, core::Time now);
-  void cannot_begin_anew(const std::string& why);
+  // Likewise. `for_good`: the manager is not there any more; else it may pass, and is tried again
+  // (see Link::dial_failed()).
+  void cannot_begin_anew(const std::string& why, bool for_good, core::Time now);
   // Says goodbye; no call begins any more.
   void leave();
   // After leave(), or because of what happened outside.
@@ -88,6 +90,7 @@ class SessionCore {
 
   // --- inputs: references and holds
   References& references() { return references_; }
+  const References& references() const { return references_; }
   // The manager has granted its object once more.
   void granted(const core::ReferencePtr& reference);
   void released(const core::Reference& reference, core::Time now);
@@ -109,7 +112,7 @@ class SessionCore {
   // Of these, that of the connection alone.
   core::Deadline link_deadline() const { return link_.next_deadline(); }
   // A connection for a new session is wanted, by out_of_reach_at().
-  bool wants_session() const { return link_.lost(); }
+  bool wants_session() const { return link_.wants_session(); }
   core::Deadline out_of_reach_at() const { return link_.out_of_reach_at(); }
 
   const Link& link() const { return link_; }
@@ -142,6 +145,7 @@ class SessionCore {
   std::map<core::ThreadNumber, core::ObjectId> lose_holds();
 
   const std::string where_;
+  const std::string out_of_reach_;
   const bool begins_anew_;
   Link link_;
   Calls calls_;
@@ -149,6 +153,7 @@ class SessionCore {
   Holds holds_;
   ThreadErrors errors_;
 
+  std::string dial_failure_;  // of the latest that failed
   std::string closed_because_;
   bool refused_ = false;
   bool leaving_ = false;

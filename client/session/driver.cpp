@@ -23,6 +23,10 @@ constexpr int kRenewalsPerLease = 3;
 // the connection is being repaired.
 constexpr std::chrono::milliseconds kGlance{1};
 constexpr std::chrono::milliseconds kRepair{100};
+// So much is taken in at once: a manager that speaks without end stops no deadline. (A frame that is
+// larger is taken in all the same.)
+constexpr std::size_t kRoundArrivals = 256;
+constexpr std::size_t kRoundBytes = 1U << 20U;
 
 std::string describe_manager(const Welcome& welcome) {
   std::string text = "the manager";
@@ -64,6 +68,7 @@ bool hung_up(int socket) {
 SessionDriver::SessionDriver(Connection connection, Dial dial, TermsPtr terms)
     : dial_(std::move(dial)),
       terms_(std::move(terms)),
+      proof_(std::move(connection.proof)),
       addresses_(connection.welcome.addresses),
       incarnation_(connection.welcome.incarnation),
       pid_(connection.welcome.pid),
@@ -140,24 +145,30 @@ void SessionDriver::learn_addresses() {
 
 // --- the leader
 
-void SessionDriver::handle(const Waiter& waiter) {
+bool SessionDriver::handle(const Waiter& waiter) {
   install();
-  take_in(&waiter);
+  const bool all = take_in(&waiter);
   tick();
   act();
+  return all;
 }
 
-void SessionDriver::take_in(const Waiter* waiter) {
+bool SessionDriver::take_in(const Waiter* waiter) {
   std::string_view frame;
-  while (transport_ && !core_.wants_session() && !(waiter != nullptr && waiter->finished())) {
+  std::size_t bytes = 0;
+  for (std::size_t count = 0;; ++count) {
+    if (!transport_ || core_.link().lost() || core_.link().closed()) return true;
+    if (waiter != nullptr && waiter->finished()) return true;
+    if (count == kRoundArrivals || bytes > kRoundBytes) return false;
+    frame = {};
     switch (transport_->receive(frame)) {
-      case Arrival::nothing: return;
+      case Arrival::nothing: return true;
       case Arrival::frame: core_.frame(frame, now()); break;
       case Arrival::connected: core_.connected(now()); break;
       case Arrival::disconnected: core_.connection_lost(now()); break;
       case Arrival::refused: core_.refused(transport_->refusal()); break;
     }
-    if (core_.link().closed()) return;
+    bytes += frame.size();
   }
 }
 
@@ -174,7 +185,7 @@ void SessionDriver::tick() {
 void SessionDriver::act() {
   pump();
   if (core_.wants_session()) dial();
-  if (core_.wants_session() || core_.link().closed()) drop_connection();
+  if (core_.link().lost() || core_.link().closed()) drop_connection();
   const bool closed = core_.link().closed();
   if (closed) usable_.store(false, std::memory_order_relaxed);
   if (establishing_ != nullptr && (closed || core_.link().online())) {
@@ -274,6 +285,12 @@ void SessionDriver::dial() {
       Dialled result;
       try {
         result.connection = dial(deadline);
+      } catch (const NobodyThere& error) {
+        result.failure = error.what();
+        result.is_gone = true;
+      } catch (const AuthenticationError& error) {  // somebody else is there now
+        result.failure = error.what();
+        result.is_gone = true;
       } catch (const std::exception& error) {
         result.failure = error.what();
       }
@@ -282,7 +299,7 @@ void SessionDriver::dial() {
     });
   } catch (const Error& error) {
     dialling_ = false;
-    core_.cannot_begin_anew(error.what());
+    core_.cannot_begin_anew(error.what(), false, now());
   }
 }
 
@@ -303,11 +320,11 @@ void SessionDriver::dialled(Dialled result) {
 // While nobody sleeps at the old descriptors.
 void SessionDriver::install() {
   const std::unique_ptr<Dialled> result = std::move(dialled_);
-  if (result == nullptr || !core_.wants_session()) return;
+  if (result == nullptr || !core_.link().lost()) return;
   Connection& made = result->connection;
   if (made.transport == nullptr) {
     if (process_ && shm::has_ended(process_.get())) core_.process_ended(now());
-    return core_.cannot_begin_anew(result->failure);
+    return core_.cannot_begin_anew(result->failure, result->is_gone, now());
   }
   core_.begin_anew(std::move(made.welcome.ticket), made.welcome.incarnation, now());
   if (core_.link().closed()) return;
@@ -409,7 +426,7 @@ SessionDriver::Abandoned SessionDriver::abandon() {
 
 // The session that stands for this one in a forked child.
 SessionPtr SessionDriver::successor(core::Deadline deadline) const {
-  return State::current().session_for(incarnation_, addresses_, terms_, deadline);
+  return State::current().successor_of(*this, deadline);
 }
 
 SessionPtr SessionDriver::in_this_process() {

@@ -18,6 +18,7 @@
 #include <new>
 #include <optional>
 
+#include <steward/client/proof.hpp>
 #include <steward/client/session.hpp>
 #include <steward/client/session/background.hpp>
 #include <steward/client/session/core.hpp>
@@ -33,11 +34,13 @@ class ClientReference;
 
 class SessionDriver final : public Session, private Leadership::EventHandler {
  public:
-  // A transport that connects, and what was said at the control socket (without one: a ticket, and
-  // where the manager is).
+  // A transport that connects, what was said at the control socket (without one: a ticket, and
+  // where the manager is), and what proves who is at the other end. The same for every connection
+  // of a session.
   struct Connection {
     std::unique_ptr<Transport> transport;
     Welcome welcome;
+    Proof proof;
   };
   // Makes a connection for a new session with the same manager, by the deadline. Called on a thread
   // of its own, perhaps after the session's end. Empty: a lost session cannot begin anew.
@@ -50,6 +53,14 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void establish(core::Deadline deadline);
   // Whether calls may still succeed: the manager is not known to be dead, nor the session ended.
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
+  // Whether it is connected, as far as was noticed.
+  bool online() const;
+  // Whether references to objects of its manager are in use.
+  bool has_references() const;
+  // Whether its manager is there: at once if it runs on this host and has not hung up, else by its
+  // answer, which a lost session is repaired for. False: it has ended, or the session has. Throws Disconnected if it
+  // cannot be reached by the deadline, Interrupted.
+  bool finds_manager(core::Deadline deadline);
   // Whether this process is a fork of the one that made the session.
   bool inherited() const { return inherited_.load(std::memory_order_relaxed); }
 
@@ -71,6 +82,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   core::ReferencePtr claim(const core::Token& token, core::Deadline deadline) override;
   void give_back(std::string_view result, const Grants& taken) noexcept override;
   const core::Incarnation& incarnation() const override { return incarnation_; }
+  const Proof& proof() const { return proof_; }
   const std::vector<std::string>& addresses() const override { return addresses_; }
   pid_t server_pid() const override { return pid_; }
   bool manager_has_ended() const override;
@@ -94,7 +106,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool release(const ClientReference& reference) noexcept;
 
  private:
-  friend class State;  // fork: locks mutex_, then abandons the session in the child
+  friend class State;  // counts uses_; fork: locks mutex_, then abandons the session in the child
   using Lock = Leadership::Lock;
   class BlockingCall;
   // Holds the mutex. At its end a session that was closed meanwhile gives everything back.
@@ -112,6 +124,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   struct Dialled {
     Connection connection;
     std::string failure;
+    bool is_gone = false;  // the manager is not there any more
   };
   class SessionTravel final : public core::Travel {
    public:
@@ -136,13 +149,14 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   }
 
   // --- driver.cpp
-  void handle(const Waiter& waiter) override;
+  bool handle(const Waiter& waiter) override;
   bool prepare_to_sleep() override;
   core::Deadline next_deadline() const override { return core_.next_deadline(); }
   void awake(std::span<const pollfd> entries) override;
   void check_interrupt() override;
   bool may_be_interrupted() const override;
-  void take_in(const Waiter* waiter);
+  // False: more is there than is taken in at once.
+  bool take_in(const Waiter* waiter);
   void tick();
   void act();
   void submit(core::Deadline due) noexcept;
@@ -167,6 +181,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // --- driver_session.cpp
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
            const CallOptions& options);
+  void await_end(Use& use, BlockingCall& waiting);
   void end_call(Completion& completion) noexcept;
   CallRequest request(core::ObjectId object, std::string_view method, std::string_view args,
                       const CallOptions& options) const;
@@ -178,12 +193,15 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // Constant after construction, or after establish().
   const Dial dial_;
   const TermsPtr terms_;
+  const Proof proof_;
   std::vector<std::string> addresses_;
   core::Incarnation incarnation_;
   pid_t pid_ = 0;
   std::atomic<bool> usable_ = true;
   std::atomic<bool> inherited_ = false;
   SessionTravel travel_{*this};
+
+  std::size_t uses_ = 0;  // guarded by State's lock, and told there what they are
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;

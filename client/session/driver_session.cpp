@@ -1,11 +1,15 @@
 // What callers see of a session: calls, references, holds.
+#include <poll.h>
+
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <new>
 #include <typeinfo>
 #include <utility>
 
 #include <steward/client/client_reference.hpp>
+#include <steward/client/grants.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/client/state.hpp>
@@ -14,11 +18,14 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/reader.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/shm/pidfd.hpp>
 
 namespace steward::detail::client {
 namespace {
 
 constexpr std::size_t kLargeBytes = 16U << 10U;
+// No thread has this number.
+constexpr auto kNobody = std::numeric_limits<core::ThreadNumber>::max();
 
 }  // namespace
 
@@ -88,10 +95,11 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
   if (inherited()) return successor(options.deadline)->call(object, method, args, options);
   const CallLabel label{options.object_type, object, method};
   BlockingCall waiting(*this);
+  bool interrupted = false;
   try {
     guarded([&] { run(waiting, label, args, options); });
   } catch (const Interrupted&) {
-    throw Interrupted(label.text() + "interrupted");
+    interrupted = true;
   } catch (const Error& error) {
     // What its end was, it was told before; else it cannot be waited for any more.
     const bool sent = waiting.outcome.end == Outcome::End::given_up;
@@ -103,7 +111,7 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
   }
   const bool cut_off = waiting.outcome.end == Outcome::End::not_done ||
                        waiting.outcome.end == Outcome::End::given_up;
-  if (waiting.stopped && cut_off) throw Interrupted(label.text() + "interrupted");
+  if ((interrupted || waiting.stopped) && cut_off) throw Interrupted(label.text() + "interrupted");
   if (options.receipt != nullptr) *options.receipt = waiting.receipt();
   return result(std::move(waiting.outcome), options.effect, label);
 }
@@ -123,10 +131,55 @@ void SessionDriver::run(BlockingCall& waiting, const CallLabel& label, std::stri
   if (waiting.stopped) throw Interrupted("interrupted");
   core_.start(std::move(asked), label, waiting, now());
   const BlockingCall::Ends ends{waiting};
+  await_end(use, waiting);
+}
+
+void SessionDriver::await_end(Use& use, BlockingCall& waiting) {
   submit(core_.link_deadline());
   while (!leadership_.wait(use.lock, waiting, Calls::deadline_of(waiting))) {
     tick();
     submit(core_.link_deadline());
+  }
+}
+
+bool SessionDriver::online() const {
+  const Lock lock(mutex_);
+  return core_.link().online();
+}
+
+bool SessionDriver::has_references() const {
+  const Lock lock(mutex_);
+  return !core_.references().empty();
+}
+
+// Any answer will do, also that there is no such method. In no thread's name: what is to be told to
+// this one is not for who connects.
+bool SessionDriver::finds_manager(core::Deadline deadline) {
+  BlockingCall waiting(*this);
+  bool ended = false;
+  guarded([&] {
+    CallRequest asked;
+    asked.object = core::kManagerObject;
+    asked.method = "number_of_objects";
+    asked.args = core::kNoArguments;
+    asked.thread = kNobody;
+    asked.effect = Effect::read;
+    asked.deadline = deadline;
+    Use use(*this);
+    ended = process_ && shm::has_ended(process_.get());
+    pollfd hang_up{control_.get(), POLLIN, 0};
+    if (ended || (control_ && ::poll(&hang_up, 1, 0) == 0)) return;
+    core_.start(std::move(asked), {{}, core::kManagerObject, "number_of_objects"}, waiting, now());
+    const BlockingCall::Ends ends{waiting};
+    await_end(use, waiting);
+  });
+  if (ended || !waiting.finished()) return !ended;
+  switch (waiting.outcome.end) {
+    case Outcome::End::replied: return true;
+    case Outcome::End::disconnected:
+      if (!usable()) return false;
+      throw Disconnected(waiting.outcome.payload);
+    default: throw Disconnected(core_.where() + " did not answer in time");
   }
 }
 
@@ -263,9 +316,9 @@ core::Token ClientReference::leased(core::Deadline deadline) const {
 
 std::function<void()> ClientReference::recall(const core::Token& sent) const {
   if (!sent.nonce) return {};
-  return [manager = sent.incarnation, nonce = *sent.nonce]() noexcept {
+  return [manager = sent.incarnation, proof = session_->proof(), nonce = *sent.nonce]() noexcept {
     try {
-      const auto session = State::current().find(manager);
+      const auto session = State::current().find(manager, proof);
       if (session == nullptr) return;
       std::string arguments;
       core::Writer writer(arguments);
@@ -297,6 +350,10 @@ core::ReferencePtr SessionDriver::adopt(core::Token token) {
   return guarded([&] {
     const Use use(*this);
     reference = core_.references().find(token.object);
+    if (reference != nullptr && reference->token().type != token.type) {
+      throw Disconnected(core_.where() + " says that " + core::describe(reference->token()) +
+                         " is a " + token.type);
+    }
     if (reference == nullptr) {
       auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
       reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
@@ -313,9 +370,25 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
   options.object_type = token.type;
   const auto result =
       call(core::kManagerObject, "claim", claim_arguments(token.object, token.nonce), options);
-  core::Reader reader(*result);
-  core::Token claimed = core::decode_token(reader.extension().payload);
-  return adopt(std::move(claimed));
+  ResultScope scope(*this, *result);
+  const core::Reader::Extension extension = core::Reader(*result).extension();
+  if (extension.type != core::kHandleExtension) {
+    throw Disconnected(core_.where() + " was asked for " + core::describe(token) +
+                       " and gave no handle");
+  }
+  core::Token claimed = core::decode_token(extension.payload);
+  const bool is_it = claimed.incarnation == incarnation_ && claimed.object == token.object;
+  if (!is_it) {
+    throw Disconnected(core_.where() + " was asked for " + core::describe(token) + " and gave " +
+                       core::describe(claimed));
+  }
+  // Whoever wrote the handle may have been wrong, or have lied to a program that trusts its type.
+  if (claimed.type != token.type) {
+    throw BadCall("a handle of " + core::describe(token) + " is of " + core::describe(claimed));
+  }
+  core::ReferencePtr reference = scope.incoming(std::move(claimed));
+  scope.done();
+  return reference;
 }
 
 bool SessionDriver::release(const ClientReference& reference) noexcept try {
@@ -382,12 +455,11 @@ core::Token SessionDriver::outgoing(const core::Reference& reference, core::Dead
   }
   const ClientReference* own = ClientReference::from(reference);
   if (own == nullptr || own->session().get() != this) {
-    // A handle that was merely decoded, or copied by a fork: claims it, once.
-    if (claimable != nullptr) {
-      session_of(claimable->shared_from_this(), deadline);
-    } else {
-      hold_until_call_ends(claim(token, deadline));
-    }
+    // A handle that was merely decoded, or copied by a fork: claims it, once. That may be through
+    // another session with the same manager, which would not keep it for a call of this one.
+    const SessionPtr keeper =
+        claimable == nullptr ? nullptr : session_of(claimable->shared_from_this(), deadline);
+    if (keeper.get() != this) hold_until_call_ends(claim(token, deadline));
   }
   token.addresses.clear();
   token.nonce.reset();

@@ -6,16 +6,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <thread>
 
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 
 namespace steward::detail::client {
 namespace {
 
-// No signal wakes a thread from a condition variable: where somebody may interrupt a wait, a
-// follower asks now and then.
-constexpr std::chrono::milliseconds kInterruptSlice{50};
+// So long the mutex is free when there is more to handle than is handled at once. A yield would not
+// do: who has slept at the mutex is slower than who has just had it.
+constexpr std::chrono::microseconds kWay{50};
 
 }  // namespace
 
@@ -57,7 +59,12 @@ bool Leadership::wait(Lock& lock, Waiter& waiter, core::Deadline deadline) {
 }
 
 void Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
-  handler_.handle(waiter);
+  if (!handler_.handle(waiter)) {
+    lock.unlock();
+    std::this_thread::sleep_for(kWay);
+    lock.lock();
+    return;
+  }
   if (waiter.finished_ || !handler_.prepare_to_sleep()) return;
   sleeps_until_ = earliest(deadline, handler_.next_deadline());
   asleep_ = true;
@@ -72,12 +79,12 @@ void Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
     [[maybe_unused]] const ssize_t size = ::read(wake_up_.get(), &count, sizeof count);
   }
   if (ready > 0) handler_.awake(std::span(entries_).subspan(1));
-  if (interrupted && handler_.may_be_interrupted()) check_interrupt(lock);
+  if (interrupted && handler_.may_be_interrupted()) check_interrupt(lock, waiter);
 }
 
 void Leadership::follow(Lock& lock, Waiter& waiter, core::Deadline deadline) {
   const bool asks = handler_.may_be_interrupted();
-  const core::Deadline until = asks ? earliest(deadline, now() + kInterruptSlice) : deadline;
+  const core::Deadline until = asks ? core::next_look(deadline) : deadline;
   add_follower(waiter);
   if (until) {
     waiter.ready_.wait_until(lock, *until);
@@ -85,17 +92,22 @@ void Leadership::follow(Lock& lock, Waiter& waiter, core::Deadline deadline) {
     waiter.ready_.wait(lock);
   }
   if (waiter.following_) remove_follower(waiter);
-  if (asks && !waiter.finished_ && leader_ != &waiter) check_interrupt(lock);
+  if (asks && !waiter.finished_ && leader_ != &waiter) check_interrupt(lock, waiter);
 }
 
-// Asks without the mutex.
-void Leadership::check_interrupt(Lock& lock) {
-  lock.unlock();
+// Asks without the mutex. What was waited for may come meanwhile: then it must not be thrown away.
+void Leadership::check_interrupt(Lock& lock, const Waiter& waiter) {
   struct Relock {
+    explicit Relock(Lock& lock) : lock(lock) { lock.unlock(); }
     ~Relock() { lock.lock(); }
     Lock& lock;
-  } relock{lock};
-  handler_.check_interrupt();
+  };
+  try {
+    const Relock relock(lock);
+    handler_.check_interrupt();
+  } catch (const Interrupted&) {
+    if (!waiter.finished_) throw;
+  }
 }
 
 void Leadership::finish(Waiter& waiter) noexcept {

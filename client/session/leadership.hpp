@@ -9,6 +9,7 @@
 //  2. whoever does something that the leader must see (a send that swallowed the edge of a
 //     descriptor, an earlier deadline) calls wake() under the mutex: an eventfd remembers it;
 //  3. a thread that stops waiting, for whatever reason, hands the leadership over if it has it.
+// However much arrives, the leader gives up the mutex now and then, for others have deadlines.
 #pragma once
 
 #include <poll.h>
@@ -48,8 +49,9 @@ class Leadership {
   // What the leader does for all.
   class EventHandler {
    public:
-    // Handles what has arrived, until nothing is left or `waiter` is finished.
-    virtual void handle(const Waiter& waiter) = 0;
+    // Handles what has arrived, until nothing is left or `waiter` is finished. False: it was enough
+    // for now, more is there.
+    virtual bool handle(const Waiter& waiter) = 0;
     // Whether the leader may sleep at the descriptors.
     virtual bool prepare_to_sleep() = 0;
     // When to handle again although nothing arrives.
@@ -73,7 +75,7 @@ class Leadership {
   void glance();
 
   // Waits until the waiter is finished; false: the deadline passed before. Throws what the handler
-  // throws.
+  // throws; Interrupted only if the waiter is not finished.
   bool wait(Lock& lock, Waiter& waiter, core::Deadline deadline);
   // Its wait is over.
   void finish(Waiter& waiter) noexcept;
@@ -91,7 +93,7 @@ class Leadership {
  private:
   void lead(Lock& lock, Waiter& waiter, core::Deadline deadline);
   void follow(Lock& lock, Waiter& waiter, core::Deadline deadline);
-  void check_interrupt(Lock& lock);
+  void check_interrupt(Lock& lock, const Waiter& waiter);
   void hand_over() noexcept;
   void add_follower(Waiter& waiter);
   void remove_follower(Waiter& waiter);

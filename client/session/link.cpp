@@ -13,6 +13,7 @@ constexpr std::chrono::milliseconds kLastReplies{100};
 // A manager that asks for proof again and again on one connection will never be content.
 constexpr unsigned kAnswersMax = 8;
 constexpr std::chrono::milliseconds kCalm{20};
+constexpr std::chrono::milliseconds kDialAgain{100};
 
 bool due(core::Deadline deadline, core::Time now) { return deadline && *deadline <= now; }
 
@@ -33,6 +34,7 @@ void Link::forget_greeting() {
 }
 
 void Link::connected(core::Time now) {
+  if (closed()) return;
   phase_ = Phase::greeting;
   forget_greeting();
   want_connection(now);
@@ -40,6 +42,7 @@ void Link::connected(core::Time now) {
 }
 
 bool Link::connection_lost(core::Time now) {
+  if (closed()) return false;
   phase_ = Phase::offline;
   if (process_ended_) return true;
   forget_greeting();
@@ -49,6 +52,7 @@ bool Link::connection_lost(core::Time now) {
 
 void Link::want_connection(core::Time now) {
   if (online() || closed() || offline_until_) return;
+  given_up_ = false;
   // Not past the end of the clock.
   const bool for_ever = patience_ >= core::Time::max() - now;
   if (!for_ever) offline_until_ = now + patience_;
@@ -101,32 +105,39 @@ bool Link::hung_up(bool process_ended, core::Time now) {
 
 Link::Late Link::tick(core::Time now) {
   if (due(ending_until_, now)) return Late::ended;
+  if (due(dial_at_, now)) dial_at_ = std::nullopt;
   if (!due(offline_until_, now)) return Late::nothing;
   offline_until_ = std::nullopt;
+  given_up_ = lost();
   return Late::out_of_reach;
 }
 
 core::Deadline Link::next_deadline() const {
   if (closed()) return std::nullopt;
-  return earliest(earliest(offline_until_, ending_until_), calm_at_);
+  return earliest(earliest(offline_until_, ending_until_), earliest(calm_at_, dial_at_));
 }
 
 void Link::lose(core::Time now) {
+  if (closed()) return;
   phase_ = Phase::lost;
   forget_greeting();
   ending_until_ = std::nullopt;
   want_connection(now);
 }
 
+void Link::dial_failed(core::Time now) { dial_at_ = now + kDialAgain; }
+
 void Link::begin_anew(std::string ticket) {
+  if (closed()) return;
   handshake_.restart(std::move(ticket));
   phase_ = Phase::offline;
+  dial_at_ = std::nullopt;
   process_ended_ = false;
 }
 
 void Link::close() {
   phase_ = Phase::closed;
-  offline_until_ = ending_until_ = calm_at_ = std::nullopt;
+  offline_until_ = ending_until_ = calm_at_ = dial_at_ = std::nullopt;
   greeting_.clear();
 }
 

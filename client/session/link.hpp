@@ -21,7 +21,7 @@ class Link {
     greeting,  // there is one; nobody has been welcomed on it yet
     online,    // calls flow
     lost,      // the manager does not know the session any more; a new one may begin
-    closed,    // nothing will ever flow again
+    closed,    // nothing will ever flow again, whatever comes
   };
 
   // A manager that is away for longer than `patience` counts as out of reach. The incarnation is
@@ -68,6 +68,11 @@ class Link {
 
   // The session is lost.
   void lose(core::Time now);
+  // Another one is wanted: it is to be dialled for now.
+  bool wants_session() const { return lost() && !dial_at_ && !given_up_; }
+  // Dialling for it has failed. That may pass: it is tried again soon, until the manager counts as
+  // out of reach, and when something waits for a connection after that.
+  void dial_failed(core::Time now);
   // Begins again, as a new session.
   void begin_anew(std::string ticket);
   void close();
@@ -87,6 +92,8 @@ class Link {
   core::Deadline offline_until_;      // then the manager counts as out of reach
   core::Deadline ending_until_;       // it hung up: what it said before may still arrive until then
   bool process_ended_ = false;
+  core::Deadline dial_at_;            // for a new session, again
+  bool given_up_ = false;             // nothing waits for one any more
 };
 
 }  // namespace steward::detail::client

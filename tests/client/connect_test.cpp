@@ -28,6 +28,7 @@
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/programs.hpp>
+#include <steward/tests/client/tcp_house.hpp>
 #include <steward/tests/sanitized.hpp>
 
 namespace steward::detail::test {
@@ -136,6 +137,69 @@ TEST_F(ConnectTest, SessionsThatNobodyUsesAnyMoreEnd) {
   // The oldest ones say goodbye; a few stay, for those who come back.
   houses.front()->manager().wait_until([](const FakeManager& seen) { return seen.byes() == 1; });
   EXPECT_EQ(houses.back()->manager().sessions(), 1U);
+}
+
+// While its manager is away the session's own thread is at it nearly always. That is no use of it.
+TEST_F(ConnectTest, ASessionThatIsLeftEndsAlsoWhileItsManagerIsAway) {
+  auto house = std::make_unique<TcpHouse>();
+  client::SessionPtr session = client::connect(house->address(), {.timeout = 1h});
+  const std::weak_ptr<client::Session> alive = session->weak_from_this();
+  house.reset();
+  EXPECT_THROW(session->call(kList, "add", arguments({encoded(1)}),
+                             {.deadline = core::deadline_after(200ms)}),
+               TimeoutError);
+  constexpr long kAtRest = 3;  // who knows it by its address and by its manager, and this test
+  while (alive.use_count() == kAtRest) std::this_thread::yield();
+  client::leave(std::move(session));
+  while (!alive.expired()) std::this_thread::yield();
+}
+
+TEST_F(ConnectTest, IdleSessionsEndAlsoWhileTheirManagersAreAway) {
+  std::weak_ptr<client::Session> first;
+  for (int i = 0; i < 5; ++i) {
+    TcpHouse house;
+    core::Token token = list_token(house.manager().incarnation(), 3);
+    token.addresses = {house.address()};
+    const core::ReferencePtr reference = client::open_token(token);
+    if (i == 0) first = client::session_of(reference)->weak_from_this();
+  }
+  while (!first.expired()) std::this_thread::yield();
+  client::end_all_sessions(0s);  // nobody is there
+}
+
+TEST_F(ConnectTest, ASessionStaysWhileAnotherOneUsesIt) {
+  FakeHouse house;
+  const client::SessionPtr session = client::connect(house.address());
+  client::leave(client::connect(house.address()));
+  EXPECT_EQ(add(session, 1), 1);
+  core::ReferencePtr reference = session->claim(list_token(house.manager().incarnation(), 3));
+  client::leave(session);
+  EXPECT_EQ(add(client::session_of(reference), 1), 2);
+}
+
+// Nobody has looked since.
+TEST_F(ConnectTest, AManagerOverTcpThatWasReplacedIsNotGivenAgain) {
+  auto house = std::make_unique<TcpHouse>();
+  const std::string address = house->address();
+  const client::SessionPtr session = client::connect(address);
+  house.reset();
+  EXPECT_THROW(client::connect(address), Disconnected) << "at once: the host refuses";
+  house = std::make_unique<TcpHouse>(core::random_id<core::Incarnation>(), "", address);
+  const client::SessionPtr next = client::connect(address);
+  EXPECT_EQ(next->incarnation(), house->manager().incarnation());
+  EXPECT_EQ(add(next, 1), 1);
+  EXPECT_EQ(client::connect(address), next);
+  client::end_all_sessions(5s);
+}
+
+// What a post has met is for the next call of its thread, and no answer to who connects.
+TEST_F(ConnectTest, ToLookForAManagerTakesNobodysError) {
+  TcpHouse house;
+  const client::SessionPtr session = client::connect(house.address());
+  session->post(kList, "fail", arguments({encoded("no")}));
+  EXPECT_EQ(client::connect(house.address()), session);
+  EXPECT_THROW(add(session, 1), BadCall);
+  client::end_all_sessions(5s);
 }
 
 TEST_F(ConnectTest, ATokenOfAnotherLifeOfTheManagerIsDisconnected) {
@@ -313,6 +377,12 @@ TEST_F(DeathTest, AManagersDeathEndsAllCallsAtOnce) {
   child.kill();
   for (auto& call : calls) call.get();
   EXPECT_THROW(add(session, 1), Disconnected);
+  EXPECT_THROW(client::connect(address), Disconnected);
+}
+
+TEST_F(DeathTest, ADeathWhileNobodyLooksIsSeenByWhoConnects) {
+  const client::SessionPtr session = client::connect(address);
+  child.kill();
   EXPECT_THROW(client::connect(address), Disconnected);
 }
 

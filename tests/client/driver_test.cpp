@@ -16,6 +16,7 @@
 #include <steward/client/interrupt.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/client/session/leadership.hpp>
+#include <steward/core/own_threads.hpp>
 #include <steward/tests/client/fake_house.hpp>
 
 namespace steward::detail::test {
@@ -30,6 +31,7 @@ class FailingTransport final : public client::Transport {
     std::function<void()> in_send;
     std::function<void()> in_receive;
     std::mutex mutex;
+    std::atomic<bool> endless = false;  // frames without a meaning, as many as are taken
     void set(std::function<void()> send, std::function<void()> receive) {
       const std::lock_guard lock(mutex);
       in_send = std::move(send);
@@ -48,7 +50,7 @@ class FailingTransport final : public client::Transport {
   FailingTransport(std::unique_ptr<client::Transport> inner, Faults& faults)
       : inner_(std::move(inner)), faults_(faults) {}
   const std::vector<pollfd>& poll_fds() const override { return inner_->poll_fds(); }
-  bool prepare_to_sleep() override { return inner_->prepare_to_sleep(); }
+  bool prepare_to_sleep() override { return inner_->prepare_to_sleep() && !faults_.endless; }
   void awake(std::span<const pollfd> entries) override { inner_->awake(entries); }
   bool send(std::string_view head, std::string_view body) override {
     faults_.meet(&Faults::in_send);
@@ -56,7 +58,10 @@ class FailingTransport final : public client::Transport {
   }
   client::Arrival receive(std::string_view& frame) override {
     faults_.meet(&Faults::in_receive);
-    return inner_->receive(frame);
+    const client::Arrival arrival = inner_->receive(frame);
+    if (arrival != client::Arrival::nothing || !faults_.endless) return arrival;
+    frame = "?";
+    return client::Arrival::frame;
   }
 
  private:
@@ -68,6 +73,7 @@ class DriverTest : public SessionTest {
  protected:
   ~DriverTest() override {
     faults.set({}, {});
+    faults.endless = false;
     if (session) session->end(5s);
     session.reset();
   }
@@ -141,6 +147,22 @@ TEST_F(DriverTest, AThreadThatWaitsForItsTurnIsWokenWhenOthersFail) {
   EXPECT_THROW(lost.get(), OutcomeUnknown);
   EXPECT_THROW(waiting.get(), Disconnected);
   link->connect();
+}
+
+TEST_F(DriverTest, AManagerThatSpeaksWithoutEndStopsNoDeadline) {
+  start_failing();
+  auto leader = park(Effect::take, core::deadline_after(300ms));
+  auto follower = park(Effect::take, core::deadline_after(300ms));
+  faults.endless = true;
+  link->deliver("?");  // wakes the leader
+  EXPECT_EQ(leader.get(), std::nullopt);
+  EXPECT_EQ(follower.get(), std::nullopt);
+  // Nor does it keep anybody from the mutex.
+  auto another = park(Effect::take);
+  EXPECT_FALSE(session->call(kList, "park", arguments({}),
+                             {.effect = Effect::take, .deadline = core::deadline_after(10ms)}));
+  link->deliver(manager.release_parked(encoded(3)));
+  EXPECT_EQ(integer_of(another.get().value()), 3);
 }
 
 TEST_F(DriverTest, StartedCallsAreToldOfWhileSomebodyWaits) {
@@ -230,6 +252,68 @@ TEST_F(DriverTest, AnInterruptCheckEndsWaitsOfLeadersAndFollowers) {
   EXPECT_EQ(echo(1), 1);
 }
 
+struct LateInterrupt {
+  std::atomic<std::thread::id> asked;  // of this thread only
+  std::atomic<bool> asking = false;
+  std::atomic<bool> answered = false;
+} late_interrupt;
+
+// As a host language does it that has to wait for a lock of its own.
+TEST_F(DriverTest, AnInterruptThatComesAfterTheReplyLosesNothing) {
+  start();
+  manager.swallow_replies(true);
+  auto leader = std::async(std::launch::async, [&] { return echo(1); });
+  manager.wait_until([](const FakeManager& seen) { return seen.runs("echo") == 1; });
+  manager.swallow_replies(false);
+  set_interrupt_check([] {
+    if (std::this_thread::get_id() != late_interrupt.asked.load()) return false;
+    late_interrupt.asking = true;
+    late_interrupt.asking.notify_all();
+    late_interrupt.answered.wait(false);
+    return true;
+  });
+  auto taken = std::async(std::launch::async, [&] {
+    late_interrupt.asked = std::this_thread::get_id();
+    client::CallOptions options;
+    options.effect = Effect::take;
+    options.confirm = true;
+    return session->call(kList, "park", arguments({}), options);
+  });
+  manager.wait_until([](const FakeManager& seen) { return seen.runs("park") == 1; });
+  late_interrupt.asking.wait(false);
+  link->deliver(manager.release_parked(encoded(7)));
+  manager.wait_until([](const FakeManager& seen) { return !seen.acks().empty(); });
+  late_interrupt.answered = true;
+  late_interrupt.answered.notify_all();
+  EXPECT_EQ(integer_of(taken.get().value()), 7);
+  set_interrupt_check(nullptr);
+  link->replace();  // the leader's reply is sent again
+  EXPECT_EQ(leader.get(), 1);
+}
+
+struct AskedOn {
+  std::atomic<int> own_threads = 0;
+  std::atomic<int> programs_threads = 0;
+} asked_on;
+
+TEST_F(DriverTest, TheInterruptCheckIsAskedOnTheProgramsThreadsOnly) {
+  start();
+  auto leader = park(Effect::take);
+  set_interrupt_check([] {
+    ++(core::on_own_thread() ? asked_on.own_threads : asked_on.programs_threads);
+    return false;
+  });
+  const auto wait_for_a_while = [&] { call("park", {}, Effect::take, core::deadline_after(200ms)); };
+  std::thread own = core::start_own_thread("steward-test", wait_for_a_while);
+  wait_for_a_while();
+  own.join();
+  set_interrupt_check(nullptr);
+  EXPECT_GT(asked_on.programs_threads, 0);
+  EXPECT_EQ(asked_on.own_threads, 0);
+  link->deliver(manager.release_parked());
+  leader.get();
+}
+
 // --- dialling
 
 // A session that may begin anew; how it dials is the test's.
@@ -280,6 +364,23 @@ TEST_F(DialTest, HoldsNoCallerPastItsDeadline) {
   }
   changed.notify_all();
   EXPECT_EQ(later.get(), 2);
+}
+
+TEST_F(DialTest, AFailureThatPassesEndsNothing) {
+  std::atomic<int> attempts = 0;
+  auto made = std::make_shared<Driver>(
+      connection(),
+      [&](core::Deadline) {
+        if (++attempts < 3) throw Overloaded("no descriptor is left");
+        return connection();
+      },
+      ConnectOptions{.timeout = 60s});
+  made->establish(core::deadline_after(60s));
+  session = made;
+  manager.forget_sessions();
+  link->replace();
+  EXPECT_EQ(echo(2), 2);
+  EXPECT_EQ(attempts, 3);
 }
 
 // --- descriptors

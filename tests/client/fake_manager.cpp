@@ -59,7 +59,7 @@ core::Token list_token(const core::Incarnation& incarnation, std::uint64_t objec
   return token;
 }
 
-FakeManager::FakeManager() = default;
+FakeManager::FakeManager(core::Incarnation incarnation) : incarnation_(incarnation) {}
 
 std::string FakeManager::new_ticket() {
   const std::lock_guard lock(mutex_);
@@ -111,7 +111,9 @@ std::vector<std::string> FakeManager::take(std::uint64_t number, std::string_vie
 std::string FakeManager::on_hello(Connection& connection, const core::Hello& hello) {
   hellos_.push_back(hello);
   if (!hello.session) {
-    if (tickets_.erase(hello.ticket) == 0) return core::encode_unknown_session("unknown ticket");
+    if (tickets_.erase(hello.ticket) == 0 && !remote_) {
+      return core::encode_unknown_session("unknown ticket");
+    }
     connection.session = core::random_id<core::SessionId>();
     connection.known = true;
     Session& session = sessions_[connection.session];
@@ -149,6 +151,7 @@ std::string FakeManager::welcome(const core::SessionId& id, const std::string& s
   welcome.proof = proof;
   welcome.message_bytes = message_bytes_;
   welcome.calls_in_flight = calls_in_flight_;
+  welcome.lease_ms = lease_ms_;
   return core::encode(welcome);
 }
 
@@ -204,7 +207,9 @@ std::string FakeManager::handle(Session& session, std::uint64_t object) {
   ++session.grants[object];
   std::string bytes;
   core::Writer writer(bytes);
-  core::encode_token(writer, list_token(incarnation_, object));
+  core::Token token = list_token(incarnation_, object);
+  if (lie_) token = lie_(std::move(token));
+  core::encode_token(writer, token);
   return bytes;
 }
 
@@ -250,6 +255,17 @@ void FakeManager::limit(std::uint64_t message_bytes, std::uint64_t calls_in_flig
   const std::lock_guard lock(mutex_);
   message_bytes_ = message_bytes;
   calls_in_flight_ = calls_in_flight;
+}
+
+void FakeManager::be_remote(std::uint64_t lease_ms) {
+  const std::lock_guard lock(mutex_);
+  remote_ = true;
+  lease_ms_ = lease_ms;
+}
+
+void FakeManager::lie(std::function<core::Token(core::Token)> lie) {
+  const std::lock_guard lock(mutex_);
+  lie_ = std::move(lie);
 }
 
 void FakeManager::wait_until(const std::function<bool(const FakeManager&)>& predicate) const {

@@ -31,7 +31,8 @@ class FakeManager {
  public:
   using Seq = core::Seq;
 
-  FakeManager();
+  // Says to be this one.
+  explicit FakeManager(core::Incarnation incarnation = core::random_id<core::Incarnation>());
 
   // What a frame on a connection is answered with.
   std::vector<std::string> take(std::uint64_t connection, std::string_view frame);
@@ -74,6 +75,10 @@ class FakeManager {
   void limit(std::uint64_t message_bytes, std::uint64_t calls_in_flight);
   // What the welcome says of it.
   void lease(std::uint64_t milliseconds);
+  // As a manager over tcp: whoever comes is let in without a ticket, and lives by this lease.
+  void be_remote(std::uint64_t lease_ms);
+  // The handles that it gives are changed so on their way.
+  void lie(std::function<core::Token(core::Token)> lie);
 
  private:
   struct Session {
@@ -96,7 +101,7 @@ class FakeManager {
   std::string run(Session& session, const core::Call& call, const std::string& method);
   std::string handle(Session& session, std::uint64_t object);
 
-  const core::Incarnation incarnation_ = core::random_id<core::Incarnation>();
+  const core::Incarnation incarnation_;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
@@ -113,9 +118,11 @@ class FakeManager {
   std::size_t byes_ = 0;
   bool swallow_ = false;
   bool answer_bye_ = true;
+  bool remote_ = false;
+  std::uint64_t lease_ms_ = 0;
+  std::function<core::Token(core::Token)> lie_;
   std::uint64_t message_bytes_ = 1U << 20U;
   std::uint64_t calls_in_flight_ = 1024;
-  std::uint64_t lease_ms_ = 0;
 };
 
 // Arguments and results of the methods above.

@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include <steward/client/control_socket.hpp>
 #include <steward/client/grants.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/core/codec.hpp>
@@ -268,7 +269,7 @@ class RenewalTest : public ReferencesTest {
     auto made = std::make_shared<Session>(
         dial(),
         [this](core::Deadline) {
-          if (gone) throw Disconnected("nobody answers");
+          if (gone) throw client::NobodyThere("nobody answers");
           return dial();
         },
         client::terms_of(options, {}));
@@ -452,6 +453,44 @@ TEST_F(RenewalTest, AReadThatCostsItsSessionEachTimeIsNotRepeatedForEver) {
   }
   const std::string text = thrown<Disconnected>([&] { read.get(); });
   EXPECT_NE(text.find("closed this session: no such session"), text.npos) << text;
+}
+
+// --- managers that lie, or are wrong
+
+TEST_F(ReferencesTest, AClaimIsAnsweredWithThatObject) {
+  start();
+  const core::Token token = list_token(manager.incarnation(), 3);
+  manager.lie([](core::Token told) {
+    told.object = core::ObjectId{4};
+    return told;
+  });
+  EXPECT_THROW(session->claim(token), Disconnected);
+  manager.lie([](core::Token told) {
+    told.incarnation = core::random_id<core::Incarnation>();
+    return told;
+  });
+  EXPECT_THROW(session->claim(token), Disconnected);
+  manager.lie({});
+  EXPECT_NO_THROW(session->claim(token));
+}
+
+TEST_F(ReferencesTest, AHandleThatNamesAnotherTypeThanItsObjectHasIsRefused) {
+  start();
+  core::Token token = list_token(manager.incarnation(), 3);
+  token.type = "dict";
+  EXPECT_EQ(thrown<BadCall>([&] { session->claim(token); }), "a handle of dict#3 is of list#3");
+  EXPECT_EQ(grants(), Grants()) << "what was granted went back";
+}
+
+TEST_F(ReferencesTest, AnObjectStaysOfItsType) {
+  start();
+  const core::ReferencePtr list = reference(3);
+  manager.lie([](core::Token told) {
+    told.type = "dict";
+    return told;
+  });
+  EXPECT_THROW(reference(3), Disconnected);
+  EXPECT_EQ(grants(), (Grants{{3, 1}}));
 }
 
 }  // namespace

@@ -215,15 +215,58 @@ TEST_F(SessionCoreTest, ALostSessionBeginsAnewAndCallsGoTheirWays) {
   EXPECT_EQ(integer_of(read.outcome.payload), 9);
 }
 
-TEST_F(SessionCoreTest, ADialThatFailsEndsTheSession) {
+TEST_F(SessionCoreTest, ADialThatFailsIsTriedAgainUntilTheManagerIsOutOfReach) {
   connect();
   Told read;
   start(read, "park", {}, Effect::read);
   flow();
   manager.forget_sessions();
   reconnect();
-  session.cannot_begin_anew("nobody answers");
+  const core::Time lost_at = now;
+  while (now < lost_at + 10s) {
+    ASSERT_TRUE(session.wants_session());
+    session.cannot_begin_anew("no descriptor is left", false, now);
+    EXPECT_FALSE(session.wants_session()) << "not at once";
+    EXPECT_FALSE(read.ended());
+    EXPECT_EQ(session.next_deadline(), now + 100ms);
+    wait(100ms);
+  }
   EXPECT_EQ(read.end(), End::disconnected);
+  EXPECT_EQ(read.outcome.payload,
+            "the manager closed this session and cannot be reached again: no descriptor is left");
+  EXPECT_FALSE(session.wants_session()) << "nobody waits";
+  EXPECT_FALSE(session.next_deadline());
+  // That was not its end.
+  Told later;
+  start(later, "add", {encoded(1)});
+  ASSERT_TRUE(session.wants_session());
+  session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+  connect();
+  EXPECT_EQ(integer_of(later.outcome.payload), 1);
+}
+
+TEST_F(SessionCoreTest, AManagerThatIsNotThereAnyMoreEndsTheSession) {
+  connect();
+  Told read;
+  start(read, "park", {}, Effect::read);
+  flow();
+  manager.forget_sessions();
+  reconnect();
+  session.cannot_begin_anew("nobody answers", true, now);
+  EXPECT_EQ(read.end(), End::disconnected);
+  EXPECT_TRUE(session.link().closed());
+}
+
+TEST_F(SessionCoreTest, AManagerThatHasEndedIsDialledNoMore) {
+  connect();
+  Told read;
+  start(read, "park", {}, Effect::read);
+  flow();
+  manager.forget_sessions();
+  reconnect();
+  session.process_ended(now);
+  session.cannot_begin_anew("too late", false, now);
+  EXPECT_EQ(read.outcome.payload, "the manager has ended");
   EXPECT_TRUE(session.link().closed());
 }
 

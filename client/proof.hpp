@@ -1,0 +1,27 @@
+// Proof: why a session's manager is believed to be the one that was asked for. What a manager says
+// of itself proves nothing: its incarnation stands in every handle. So a session is found, or taken
+// for another one, by its proof together with what its manager says (see
+// docs/decisions/0039-what-proves-a-manager.md).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace steward::detail::client {
+
+// A value. Two sessions with one incarnation and equal proofs are with the same manager, or with
+// two that may stand for each other anyway.
+struct Proof {
+  // The weakest first.
+  enum class Kind : std::uint8_t {
+    address,  // nothing but that it answers where it was dialled
+    key,      // it holds a key
+    user,     // the kernel says that it is a process of this user
+  };
+  Kind kind = Kind::address;
+  std::string of = {};  // the address; the public key; empty
+
+  friend bool operator==(const Proof&, const Proof&) = default;
+};
+
+}  // namespace steward::detail::client

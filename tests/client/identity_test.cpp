@@ -1,0 +1,242 @@
+// Who a session's manager is: whom a stranger that says to be another manager can deceive.
+#include <gtest/gtest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <steward/client/private_directory.hpp>
+#include <steward/client/reference.hpp>
+#include <steward/core/auth_key.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/travel.hpp>
+#include <steward/tests/client/fake_house.hpp>
+#include <steward/tests/client/forked.hpp>
+#include <steward/tests/client/tcp_house.hpp>
+
+namespace steward::detail::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr core::ObjectId kList{3};
+
+std::int64_t add(const client::SessionPtr& session, std::int64_t number) {
+  return integer_of(session->call(kList, "add", arguments({encoded(number)}), {}).value());
+}
+
+class Identity : public testing::Test {
+ protected:
+  // The managers are gone by then.
+  ~Identity() override { client::end_all_sessions(0s); }
+
+  static core::Token handle(const core::Incarnation& incarnation,
+                            std::vector<std::string> addresses) {
+    core::Token token = list_token(incarnation, core::number(kList));
+    token.addresses = std::move(addresses);
+    return token;
+  }
+  static client::SessionPtr opened(const core::Token& token, const ConnectOptions& options = {}) {
+    return client::session_of(client::open_token(token, options));
+  }
+};
+
+TEST_F(Identity, AStrangerOverTcpIsNotTakenForThisUsersManager) {
+  FakeHouse mine;
+  TcpHouse stranger(mine.manager().incarnation());
+  const client::SessionPtr theirs = client::connect(stranger.address());
+  const client::SessionPtr session = client::connect(mine.address());
+  EXPECT_NE(session, theirs);
+  EXPECT_EQ(session->server_pid(), ::getpid());
+  add(session, 1);
+  EXPECT_EQ(mine.manager().runs("add"), 1U);
+  EXPECT_EQ(stranger.manager().runs("add"), 0U);
+}
+
+TEST_F(Identity, AStrangerIsNotTakenForTheManagerOfAHandle) {
+  FakeHouse mine;
+  TcpHouse stranger(mine.manager().incarnation());
+  client::connect(stranger.address());
+  add(opened(handle(mine.manager().incarnation(), {mine.address(), stranger.address()})), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 1U);
+  EXPECT_EQ(stranger.manager().runs("claim"), 0U);
+}
+
+TEST_F(Identity, AStrangerWithoutAKeyIsNotTakenForAManagerWithOne) {
+  const std::string key = generate_key();
+  TcpHouse keyed(core::random_id<core::Incarnation>(), key);
+  TcpHouse stranger(keyed.manager().incarnation());
+  client::connect(stranger.address());
+  add(client::connect(keyed.address(), {.key = key}), 1);
+  EXPECT_EQ(keyed.manager().runs("add"), 1U);
+  // Nor for that of a handle, which does not say which key it is.
+  add(opened(handle(keyed.manager().incarnation(), {stranger.address()})), 1);
+  EXPECT_EQ(keyed.manager().runs("add"), 2U);
+  EXPECT_EQ(stranger.manager().runs("claim"), 0U);
+}
+
+TEST_F(Identity, AHolderOfAnotherKeyIsNotTakenForTheManager) {
+  const std::string key = generate_key();
+  const std::string other_key = generate_key();
+  TcpHouse keyed(core::random_id<core::Incarnation>(), key);
+  TcpHouse stranger(keyed.manager().incarnation(), other_key);
+  const client::SessionPtr theirs = client::connect(stranger.address(), {.key = other_key});
+  const client::SessionPtr session = client::connect(keyed.address(), {.key = key});
+  add(session, 1);
+  EXPECT_EQ(keyed.manager().runs("add"), 1U);
+  const core::Token token = handle(keyed.manager().incarnation(), {"tcp://127.0.0.1:1"});
+  EXPECT_EQ(opened(token, {.key = key}), session);
+  EXPECT_EQ(opened(token, {.key = other_key}), theirs);
+  EXPECT_THROW(client::open_token(token), AuthenticationError) << "either may be meant";
+}
+
+TEST_F(Identity, AHandleFindsTheManagerWhoseKeyIsKnownWhereverThatWasDialled) {
+  const std::string key = generate_key();
+  TcpHouse keyed(core::random_id<core::Incarnation>(), key);
+  const client::SessionPtr session = client::connect(keyed.address(), {.key = key});
+  EXPECT_EQ(opened(handle(keyed.manager().incarnation(), {"tcp://127.0.0.1:1"})), session);
+}
+
+TEST_F(Identity, AManagerThatIsReachedIsNotGivenByARoadThatIsClosed) {
+  const std::string key = generate_key();
+  const auto incarnation = core::random_id<core::Incarnation>();
+  auto one = std::make_unique<TcpHouse>(incarnation, key);
+  TcpHouse other(incarnation, key);
+  const client::SessionPtr closed = client::connect(one->address(), {.key = key});
+  one.reset();
+  EXPECT_THROW(closed->call(kList, "add", arguments({encoded(1)}),
+                            {.deadline = core::deadline_after(100ms)}),
+               TimeoutError);
+  add(client::connect(other.address(), {.key = key}), 1);
+  EXPECT_EQ(other.manager().runs("add"), 1U);
+}
+
+// It may be anybody's.
+TEST_F(Identity, AManagerThatProvesNothingIsFoundOnlyWhereItWasDialled) {
+  TcpHouse open;
+  const client::SessionPtr session = client::connect(open.address());
+  const core::Incarnation& incarnation = open.manager().incarnation();
+  EXPECT_EQ(opened(handle(incarnation, {"tcp://127.0.0.1:1", open.address()})), session);
+  EXPECT_THROW(client::open_token(handle(incarnation, {"tcp://127.0.0.1:1"})), Disconnected);
+}
+
+TEST_F(Identity, ThisUsersManagerIsNotGivenToWhoDialsAStranger) {
+  FakeHouse mine;
+  const client::SessionPtr session = client::connect(mine.address());
+  TcpHouse stranger(mine.manager().incarnation());
+  add(client::connect(stranger.address()), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 0U);
+  EXPECT_EQ(stranger.manager().runs("add"), 1U);
+}
+
+TEST_F(Identity, ASessionOfAForkedChildIsWithTheSameManager) {
+  FakeHouse mine;
+  TcpHouse stranger(mine.manager().incarnation());
+  const core::ReferencePtr reference =
+      client::open_token(handle(mine.manager().incarnation(), {mine.address()}));
+  const client::SessionPtr theirs = client::connect(stranger.address());
+  Forked child([&](int) {
+    client::connect(stranger.address());
+    add(client::session_of(reference), 1);
+    add(theirs->in_this_process(), 1);
+    return 0;
+  });
+  EXPECT_EQ(child.join(), 0);
+  EXPECT_EQ(mine.manager().runs("add"), 1U);
+  EXPECT_EQ(stranger.manager().runs("add"), 1U);
+}
+
+// One object, known by two sessions with its manager: each keeps it for what goes through it.
+TEST_F(Identity, AHandleThatGoesThroughAnotherSessionIsKeptByThat) {
+  FakeHouse mine;
+  TcpHouse stranger(mine.manager().incarnation());
+  const core::ReferencePtr reference =
+      client::open_token(handle(mine.manager().incarnation(), {mine.address()}));
+  client::connect(stranger.address())->travel().outgoing(*reference);
+  EXPECT_EQ(stranger.manager().runs("claim"), 1U);
+}
+
+// --- over ipc
+
+class Directory : public Identity {
+ protected:
+  Directory() {
+    std::string pattern = std::filesystem::temp_directory_path() / "steward-others-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) std::abort();
+    path = pattern;
+  }
+  ~Directory() override { std::filesystem::remove_all(path); }
+
+  std::string path;
+};
+
+// The control socket proves whose manager it is. A socket beside a link to it may be anybody's.
+TEST_F(Directory, OnlyTheSocketThatTheManagerTellsOfIsItsOwn) {
+  FakeHouse mine;
+  const std::string beside = "ipc://" + path + "/manager.sock";
+  TcpHouse stranger(mine.manager().incarnation(), {}, beside);
+  std::filesystem::create_symlink(mine.directory() + "/door", path + "/door");
+  for (const client::SessionPtr& session :
+       {client::connect(beside), opened(handle(mine.manager().incarnation(), {beside}))}) {
+    add(session, 1);
+  }
+  EXPECT_EQ(mine.manager().runs("add"), 2U);
+  EXPECT_EQ(stranger.manager().hellos().size(), 0U);
+}
+
+TEST_F(Directory, AnotherUsersSocketsBesideALinkGetNothing) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+  constexpr uid_t kOther = 1234;
+  std::filesystem::permissions(path, std::filesystem::perms::all);
+  const std::string place = path + "/theirs";
+  FakeHouse mine;
+  Forked thief([&](int out) {
+    if (::setgid(kOther) != 0 || ::setuid(kOther) != 0) return 1;
+    ::mkdir(place.c_str(), 0755);
+    std::filesystem::create_symlink(mine.directory() + "/door", place + "/door");
+    TcpHouse house(mine.manager().incarnation(), {}, "ipc://" + place + "/manager.sock");
+    ::chmod((place + "/manager.sock").c_str(), 0777);
+    if (::write(out, "\n", 1) != 1) return 1;
+    house.manager().wait_until([](const FakeManager& seen) { return !seen.hellos().empty(); });
+    return ::write(out, "hello\n", 6) == 6 ? 0 : 1;
+  });
+  thief.line();
+  const std::string address = "ipc://" + place + "/manager.sock";
+  add(client::connect(address), 1);
+  add(opened(handle(mine.manager().incarnation(), {address})), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 2U);
+  thief.kill();
+  EXPECT_EQ(thief.line(), "") << "it was spoken to";
+}
+
+TEST_F(Directory, ASocketWhereOthersMayPutOneIsNotDialled) {
+  FakeHouse mine;
+  std::filesystem::permissions(mine.directory(), std::filesystem::perms::group_read,
+                               std::filesystem::perm_options::add);
+  try {
+    client::connect(mine.address());
+    FAIL() << "connected";
+  } catch (const AuthenticationError& error) {
+    EXPECT_NE(std::string(error.what()).find("which is open to others"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(Directory, OnlyOneOfThisUserAloneWillDo) {
+  bool there = false;
+  EXPECT_EQ(client::objection_to_directory(path, there), "");
+  EXPECT_TRUE(there);
+  std::filesystem::create_directory_symlink(path, path + "/link");
+  EXPECT_EQ(client::objection_to_directory(path + "/link", there), "is no directory");
+  EXPECT_EQ(client::objection_to_directory(path + "/none", there), "");
+  EXPECT_FALSE(there);
+  EXPECT_NE(client::objection_to_directory("/tmp", there), "");
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a directory away";
+  ASSERT_EQ(::chown(path.c_str(), 1234, 1234), 0);
+  EXPECT_EQ(client::objection_to_directory(path, there), "belongs to user 1234");
+}
+
+}  // namespace
+}  // namespace steward::detail::test
