@@ -119,7 +119,7 @@ SessionDriverPtr connect_to(const std::string& text, const ConnectOptions& optio
 
 // Which sessions will do.
 enum class Wanted : std::uint8_t {
-  as_dialled,  // with the proof that dialling the address with these options would give, or a better
+  as_dialled,  // with the proof that dialling the address with these options would give
   any_key,     // likewise; where the options have no key, one that some key proves is a better one
 };
 
@@ -135,8 +135,9 @@ SessionDriverPtr known_at(const std::string& address, const core::Incarnation& i
   return state.find(incarnation, proof_of(goal_of(*remote, options)));
 }
 
-// Tries the addresses in turn, nearest first. What is known already is looked at in that order, too:
-// whoever merely says to be this manager must not stand in for one that another address leads to.
+// Tries the addresses in turn, nearest first. What is known already is looked at in that order,
+// too: whoever merely says to be this manager must not stand in for one that another address leads
+// to.
 SessionDriverPtr session_with(const core::Incarnation& incarnation,
                             const std::vector<std::string>& addresses,
                             const ConnectOptions& options, core::Deadline deadline, Wanted wanted) {
