@@ -137,8 +137,9 @@ SessionDriverPtr connect_to(const std::string& text, const TermsPtr& terms,
 
 // Which sessions will do.
 enum class Wanted : std::uint8_t {
-  as_dialled,  // with the proof that dialling the address on these terms would give, or a better
+  as_dialled,  // with the proof that dialling the address on these terms would give
   any_key,     // likewise; where the terms have no key, one that some key proves is a better one
+  decoded,     // likewise, also where the terms have one: they are those of another session
 };
 
 // A known session that does as well as one that would be dialled there.
@@ -147,7 +148,7 @@ SessionDriverPtr known_at(const std::string& address, const core::Incarnation& i
   State& state = State::current();
   const auto remote = core::parse_tcp(address);
   if (!remote) return nullptr;
-  if (wanted == Wanted::any_key && !terms->keys) {
+  if (wanted == Wanted::decoded || (wanted == Wanted::any_key && !terms->keys)) {
     if (SessionDriverPtr known = state.find_with_key(incarnation)) return known;
   }
   return state.find(incarnation, proof_of({remote->text(), terms->keys}));
@@ -156,8 +157,9 @@ SessionDriverPtr known_at(const std::string& address, const core::Incarnation& i
 // Whether ConnectOptions::allow lets this process dial there because a handle says so.
 using Allowed = std::function<bool(const std::string& address)>;
 
-// Tries the addresses in turn, nearest first. What is known already is looked at in that order, too:
-// whoever merely says to be this manager must not stand in for one that another address leads to.
+// Tries the addresses in turn, nearest first. What is known already is looked at in that order,
+// too: whoever merely says to be this manager must not stand in for one that another address leads
+// to.
 SessionDriverPtr session_with(const core::Incarnation& incarnation,
                               const std::vector<std::string>& addresses, const TermsPtr& terms,
                               core::Deadline deadline, Wanted wanted,
@@ -188,10 +190,10 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
 // A manager that is proved to run for this user stands for what it says to be, whatever road the
 // handle knows.
 SessionDriverPtr session_of_handle(const core::Token& token, const TermsPtr& terms,
-                                   core::Deadline deadline, const Allowed& allowed = {}) {
+                                   core::Deadline deadline, Wanted wanted,
+                                   const Allowed& allowed = {}) {
   if (auto known = State::current().find(token.incarnation, {Proof::Kind::user})) return known;
-  return session_with(token.incarnation, token.addresses, terms, deadline, Wanted::any_key,
-                      allowed);
+  return session_with(token.incarnation, token.addresses, terms, deadline, wanted, allowed);
 }
 
 // Without a key, and every manager may be dialled.
@@ -205,7 +207,7 @@ core::ReferencePtr open_decoded(const UnclaimedReference& reference, core::Deadl
   if (!reference.terms()) {
     allowed = [](const std::string& address) { return State::current().everybody_allows(address); };
   }
-  return session_of_handle(token, terms, deadline, allowed)->claim(token, deadline);
+  return session_of_handle(token, terms, deadline, Wanted::decoded, allowed)->claim(token, deadline);
 }
 
 // The reference by which this process uses one that was copied by a fork, or merely decoded.
@@ -267,7 +269,7 @@ SessionPtr State::successor_of(const SessionDriver& session, core::Deadline dead
 core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options,
                               core::Deadline deadline) {
   const TermsPtr terms = terms_of(options, token.addresses);
-  return session_of_handle(token, terms, deadline)->claim(token, deadline);
+  return session_of_handle(token, terms, deadline, Wanted::any_key)->claim(token, deadline);
 }
 
 core::ReferencePtr unclaimed(core::Token token, const Session* by) {

@@ -1,6 +1,6 @@
 // Session: this process's standing with one manager. Sends calls, awaits replies, keeps what must
-// be sent again after a broken connection, and owns references. One per process, manager and proof of
-// who that is.
+// be sent again after a broken connection, and owns references. One per process, manager and proof
+// of who that is.
 #pragma once
 
 #include <cstdint>

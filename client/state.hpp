@@ -38,16 +38,17 @@ class State {
   static State& current();
 
   // The session with the manager at this address. One that is known is given if `look` still finds
-  // the manager (empty: it is not asked); else `dial` makes one, by the deadline. Several threads that ask at once share one
-  // attempt, and its failure if they have no more time than it had and it was not interrupted.
-  // Throws Disconnected at the deadline, Interrupted, and what `look` and `dial` throw.
+  // the manager (empty: it is not asked); else `dial` makes one, by the deadline. Several threads
+  // that ask at once share one attempt, and its failure if they have no more time than it had and
+  // it was not interrupted. Throws Disconnected at the deadline, Interrupted, and what `look` and
+  // `dial` throw.
   SessionDriverPtr connect(const std::string& address, core::Deadline deadline,
                            const std::function<SessionDriverPtr()>& dial,
                            const std::function<bool(SessionDriver&)>& look = {});
   // Lets handles of its manager find a session that was not made by connect().
   void introduce(SessionDriverPtr session);
-  // The session with a manager that says to be this one and proves it so. nullptr: there is none, or
-  // its manager is dead.
+  // The session with a manager that says to be this one and proves it so. nullptr: there is none,
+  // or its manager is dead.
   SessionDriverPtr find(const core::Incarnation& incarnation, const Proof& proof);
   // Likewise with any key. Throws AuthenticationError if holders of several keys say to be it.
   SessionDriverPtr find_with_key(const core::Incarnation& incarnation);

@@ -58,8 +58,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // Whether references to objects of its manager are in use.
   bool has_references() const;
   // Whether its manager is there: at once if it runs on this host and has not hung up, else by its
-  // answer, which a lost session is repaired for. False: it has ended, or the session has. Throws Disconnected if it
-  // cannot be reached by the deadline, Interrupted.
+  // answer, which a lost session is repaired for. False: it has ended, or the session has. Throws
+  // Disconnected if it cannot be reached by the deadline, Interrupted.
   bool finds_manager(core::Deadline deadline);
   // Whether this process is a fork of the one that made the session.
   bool inherited() const { return inherited_.load(std::memory_order_relaxed); }
