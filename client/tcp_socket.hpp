@@ -18,8 +18,9 @@ using HostAddresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 HostAddresses resolve(const core::TcpAddress& address, int flags = 0);
 
 // A non-blocking socket, connected to the first of the host's addresses where somebody answers, at
-// the latest at the deadline (and when the system's resolver has given up). Empty: `error` says why
-// not. Throws Disconnected if the host is unknown.
+// the latest at the deadline (and when the system's resolver has given up); each has its share of
+// the time that is left. Empty: `error` says why not. Throws Disconnected if the host is unknown,
+// Overloaded if there is no descriptor.
 shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadline, int& error);
 
 }  // namespace steward::detail::client

@@ -22,6 +22,7 @@ PassedFd& PassedFd::operator=(PassedFd&& other) noexcept {
   if (this != &other) {
     close();
     number_ = std::move(other.number_);
+    forks_before_ = other.forks_before_;
   }
   return *this;
 }
@@ -34,7 +35,20 @@ void PassedFd::close() noexcept {
   number_.reset();
 }
 
+std::uint64_t PassedFd::forks_so_far() noexcept { return State::forks(); }
+
+bool PassedFd::may_have_copies() const noexcept { return forks_before_ != forks_so_far(); }
+
+void PassedFd::keep_from_copies() noexcept {
+  if (!number_) return;
+  State::get().with_held([this](HeldFiles& held) {
+    const auto place = held.find(number_.get());
+    if (place != held.end()) place->second = InCopies::closed;
+  });
+}
+
 PassedFd PassedFd::opened(const std::function<int()>& open, InCopies copies) {
+  shm::keep_standard_descriptors();
   PassedFd file;
   auto number = std::make_unique<std::atomic<int>>(-1);
   State::get().with_held([&](HeldFiles& held) {
@@ -85,6 +99,8 @@ std::uint64_t PassedFd::pack_place() const {
 
 void PassedFd::unpack_place(std::uint64_t place) {
   *this = PassedFd(current_passed_files().take(place));
+  // Who gave it closes it only when it knows that this process is up.
+  forks_before_ = kPassedOn;
 }
 
 }  // namespace steward::detail::process

@@ -31,6 +31,7 @@ void check_spawn() {
 }
 
 std::atomic<State*> State::current = nullptr;
+std::atomic<std::uint64_t> State::forks_made = 0;
 
 State& State::get() {
   static const bool made = [] {
@@ -44,9 +45,13 @@ State& State::get() {
 
 void State::before_fork() { current.load()->mutex_.lock(); }
 
-void State::after_fork_in_parent() { current.load()->mutex_.unlock(); }
+void State::after_fork_in_parent() {
+  ++forks_made;
+  current.load()->mutex_.unlock();
+}
 
 void State::after_fork_in_child() {
+  ++forks_made;
   State& parents = *current;
   auto* own = new State;
   own->identity_ = parents.identity_;
