@@ -35,8 +35,10 @@ struct ConnectionAccess;
 // has come. What has come in part stays for the next call. When the other side has closed, or its
 // process has returned from main() or called exit(), all that it had sent can be received; then
 // everything throws Closed. That holds for other ends of a process, too (_exit, a signal), except
-// over tcp, where the kernel may forget what had not arrived. A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which
-// sends nothing of it then, and in recv(), for which the connection is over: the limit is for what
+// over tcp, where the kernel may forget what had not arrived.
+//
+// A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which sends
+// nothing of it then, and in recv(), for which the connection is over: the limit is for what
 // strangers say, both sides may raise it.
 //
 // A resource: only moves. The end has one owner; as an argument of a Process, or anywhere in one,
@@ -80,8 +82,8 @@ class Connection {
   static Connection connect(const std::string& address, const ConnectOptions& options);
 
   // Waits while the other side does not read and some hundred kilobytes are under way (over tcp as
-  // much as the kernels' windows hold, which may be some megabytes). There is no form with a time: a
-  // message that was sent in part cannot be taken back.
+  // much as the kernels' windows hold, which may be some megabytes). There is no form with a time:
+  // a message that was sent in part cannot be taken back.
   void send(const T& value) {
     const int socket = fd();
     std::string message;
@@ -114,10 +116,10 @@ class Connection {
   }
 
   // The other side receives what was sent, then Closed. Neither this nor the destructor waits for
-  // that: over tcp a thread of the library has the socket until the other side's kernel has all, for
-  // 30 s at most and of 256 sockets at most (what a peer has not taken by then is lost), or until
-  // the end of the process, where exit() waits for all of them together, a second at most. May be
-  // called again.
+  // that: over tcp a thread of the library has the socket until the other side's kernel has all,
+  // for 30 s at most and of 256 sockets at most (what a peer has not taken by then is lost), or
+  // until the end of the process, where exit() waits for all of them together, a second at most.
+  // May be called again.
   void close() {
     if (closed_) return;
     static_cast<void>(fd());

@@ -52,14 +52,14 @@ class MessageStream {
   // Waits while the other side does not read. Throws Closed if it is gone, Overloaded for a message
   // that is too long (nothing of it was sent), BadCall if this end only receives.
   void send(int socket, std::string_view message);
-  // Never waits. False: there was no room for all of it, and nothing can follow. REQUIRES: a message
-  // that fits into one record.
+  // Never waits. False: there was no room for all of it, and nothing can follow. REQUIRES: a
+  // message that fits into one record.
   bool send_at_once(int socket, std::string_view message);
 
   // The next message; nullopt once the deadline has passed, even if more comes all the time: what
-  // has come of one stays for the next try. Throws Closed when the other side is gone and all that it sent was received, or if what
-  // came is not what it had sent; Overloaded once if it sends too long a message, after which this
-  // end is at its end; BadCall if this end only sends.
+  // has come of one stays for the next try. Throws Closed when the other side is gone and all that
+  // it sent was received, or if what came is not what it had sent; Overloaded once if it sends too
+  // long a message, after which this end is at its end; BadCall if this end only sends.
   std::optional<std::string> receive(int socket, core::Deadline deadline);
 
   // Whether receive() would not wait: a whole message is there, or the end. False once the deadline

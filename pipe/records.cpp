@@ -156,7 +156,7 @@ ssize_t Records::look_ahead(int socket) {
 ssize_t Records::open_whole() {
   plain_.clear();
   given_ = 0;
-  const std::string_view sealed = std::string_view(arriving_).substr(kHeadBytes, size_ - kHeadBytes);
+  const auto sealed = std::string_view(arriving_).substr(kHeadBytes, size_ - kHeadBytes);
   if (!cipher_.open(sealed, plain_)) {
     errno = EBADMSG;
     return -1;

@@ -15,6 +15,7 @@ namespace steward::detail::process {
 PassedFd::PassedFd(shm::UniqueFd fd) {
   if (!fd) return;
   number_ = std::make_unique<std::atomic<int>>(fd.release());
+  forks_before_ = State::get().forks();
   State::get().with_held([this](HeldFiles& held) { held.emplace(number_.get(), InCopies::stays); });
 }
 
@@ -35,9 +36,9 @@ void PassedFd::close() noexcept {
   number_.reset();
 }
 
-std::uint64_t PassedFd::forks_so_far() noexcept { return State::forks(); }
-
-bool PassedFd::may_have_copies() const noexcept { return forks_before_ != forks_so_far(); }
+bool PassedFd::may_have_copies() const noexcept {
+  return number_ && forks_before_ != State::get().forks();
+}
 
 void PassedFd::keep_from_copies() noexcept {
   if (!number_) return;
@@ -57,6 +58,7 @@ PassedFd PassedFd::opened(const std::function<int()>& open, InCopies copies) {
     held.emplace(number.get(), copies);
     *number = opened.release();
     file.number_ = std::move(number);
+    file.forks_before_ = State::get().forks();
   });
   return file;
 }
@@ -81,6 +83,7 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
     shm::UniqueFd second(fds[1]);
     ends.first.number_ = std::make_unique<std::atomic<int>>(first.release());
     ends.second.number_ = std::make_unique<std::atomic<int>>(second.release());
+    ends.first.forks_before_ = ends.second.forks_before_ = State::get().forks();
     held.emplace(ends.first.number_.get(), InCopies::stays);
     held.emplace(ends.second.number_.get(), InCopies::stays);
   });

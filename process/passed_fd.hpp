@@ -70,13 +70,12 @@ class PassedFd {
 
  private:
   static PassedFd opened(const std::function<int()>& open, InCopies copies);
-  static std::uint64_t forks_so_far() noexcept;
   static constexpr std::uint64_t kPassedOn = ~std::uint64_t{0};
   std::uint64_t pack_place() const;
   void unpack_place(std::uint64_t place);
 
   std::unique_ptr<std::atomic<int>> number_;  // noted in State while it is not -1
-  std::uint64_t forks_before_ = forks_so_far();
+  std::uint64_t forks_before_ = 0;            // of this process, while the file was not there
 };
 
 }  // namespace steward::detail::process

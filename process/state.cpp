@@ -31,7 +31,6 @@ void check_spawn() {
 }
 
 std::atomic<State*> State::current = nullptr;
-std::atomic<std::uint64_t> State::forks_made = 0;
 
 State& State::get() {
   static const bool made = [] {
@@ -46,14 +45,14 @@ State& State::get() {
 void State::before_fork() { current.load()->mutex_.lock(); }
 
 void State::after_fork_in_parent() {
-  ++forks_made;
+  ++current.load()->forks_;
   current.load()->mutex_.unlock();
 }
 
 void State::after_fork_in_child() {
-  ++forks_made;
   State& parents = *current;
   auto* own = new State;
+  own->forks_ = parents.forks() + 1;
   own->identity_ = parents.identity_;
   own->program_ = parents.program_;
   own->default_method_ = parents.default_method_;

@@ -90,7 +90,7 @@ class State {
   // Under that lock, too: nothing that is forked meanwhile has a copy that it does not know.
   void close_held(std::atomic<int>& number) noexcept;
   // How often this process was forked, and those that it comes from.
-  static std::uint64_t forks() noexcept { return forks_made.load(std::memory_order_relaxed); }
+  std::uint64_t forks() const noexcept { return forks_.load(std::memory_order_relaxed); }
   // In a forked copy that was not given the files: closes them.
   void lose_held_files();
 
@@ -115,11 +115,11 @@ class State {
   std::vector<Started> started_;
   HeldFiles held_;
   int processes_made_ = 0;
+  std::atomic<std::uint64_t> forks_ = 0;
 
   State* parent_ = nullptr;  // of a forked child: never touched, but no leak either
 
   static std::atomic<State*> current;
-  static std::atomic<std::uint64_t> forks_made;
 };
 
 }  // namespace steward::detail::process

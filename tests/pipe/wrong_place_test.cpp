@@ -104,7 +104,8 @@ TEST(WrongPlace, WhereNobodyListensIsSaidAtOnce) {
 
 // What a stranger says does not go into the program's log as if it were ours.
 TEST(WrongPlace, TheWordsOfAStrangerAreNotRepeated) {
-  const std::string reply = "steward listens 1\nn" + std::string(detail::pipe::kReplyBytes - 19, '\0');
+  const std::string reply =
+      "steward listens 1\nn" + std::string(detail::pipe::kReplyBytes - 19, '\0');
   const Stranger liar(reply + std::string("\0\0\0\5\x1b[2Jx", 9));
   EXPECT_EQ(refusal_of(liar), "the Listener at " + liar.address() +
                                   " refused the connection, for a reason that this version does "
