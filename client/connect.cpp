@@ -207,7 +207,8 @@ core::ReferencePtr open_decoded(const UnclaimedReference& reference, core::Deadl
   if (!reference.terms()) {
     allowed = [](const std::string& address) { return State::current().everybody_allows(address); };
   }
-  return session_of_handle(token, terms, deadline, Wanted::decoded, allowed)->claim(token, deadline);
+  return session_of_handle(token, terms, deadline, Wanted::decoded, allowed)
+      ->claim(token, deadline);
 }
 
 // The reference by which this process uses one that was copied by a fork, or merely decoded.

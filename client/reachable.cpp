@@ -38,6 +38,8 @@ bool is_refused(const core::TcpAddress& address, core::Deadline deadline) {
     return !connect_tcp(address, deadline, error) && error == ECONNREFUSED;
   } catch (const Disconnected&) {
     return false;
+  } catch (const Overloaded&) {
+    return false;
   }
 }
 

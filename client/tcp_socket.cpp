@@ -3,12 +3,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <string>
 #include <system_error>
 
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::detail::client {
 namespace {
@@ -25,6 +28,9 @@ shm::UniqueFd try_connect(const addrinfo& candidate, core::Deadline deadline, in
     return socket;
   }
   error = errno;
+  if (!socket && (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)) {
+    throw Overloaded("cannot open a socket: " + std::generic_category().message(error));
+  }
   if (!socket || (error != EINPROGRESS && error != EINTR)) return {};
   if (!wait_ready(socket.get(), POLLOUT, deadline)) {
     error = ETIMEDOUT;
@@ -35,9 +41,17 @@ shm::UniqueFd try_connect(const addrinfo& candidate, core::Deadline deadline, in
   return error == 0 ? std::move(socket) : shm::UniqueFd();
 }
 
+// One that does not answer must not take the time of those behind it.
+core::Deadline share_of(core::Deadline deadline, int addresses) {
+  if (!deadline) return deadline;
+  const core::Time now = std::chrono::steady_clock::now();
+  return now + std::max(core::Duration::zero(), *deadline - now) / addresses;
+}
+
 }  // namespace
 
 HostAddresses resolve(const core::TcpAddress& address, int flags) {
+  shm::keep_standard_descriptors();
   const bool v6 = address.host.starts_with('[');
   const std::string host = v6 ? address.host.substr(1, address.host.size() - 2) : address.host;
   addrinfo hints{};

@@ -19,7 +19,8 @@ HostAddresses resolve(const core::TcpAddress& address, int flags = 0);
 
 // A non-blocking socket, connected to the first of these addresses where somebody answers, at the
 // latest at the deadline: each has its share of the time, so that a silent one leaves some to those
-// behind it. Empty: `error` says why not, of the last one. Throws Interrupted.
+// behind it. Empty: `error` says why not, of the last one. Throws
+// Interrupted, Overloaded if there is no descriptor.
 shm::UniqueFd connect_to_any(const addrinfo* addresses, core::Deadline deadline, int& error);
 
 // Likewise to one of the host's addresses (and when the system's resolver has given up). Throws

@@ -22,6 +22,7 @@
 #include <steward/core/own_threads.hpp>
 #include <steward/shm/poll.hpp>
 #include <steward/shm/shared_queue.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 #include <steward/shm/wait_any.hpp>
 
 namespace steward::detail::manager {
@@ -347,6 +348,7 @@ class Wait {
 
   // A thread for each kind that cannot be polled; this one polls the rest.
   void sleep_on_all(const std::vector<Source*>& sources, core::Deadline deadline) {
+    shm::keep_standard_descriptors();
     const shm::UniqueFd notifier(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!notifier) throw Overloaded("wait: no descriptor is left");
     std::vector<pollfd> entries = descriptors_;

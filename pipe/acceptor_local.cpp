@@ -62,6 +62,10 @@ End connect_to(const std::string& path, core::Deadline deadline) {
   if (error == EACCES || error == EPERM) {
     throw AuthenticationError("ipc://" + path + " does not let this user in");
   }
+  if (error == EAGAIN) {
+    throw Disconnected("no Listener answers at ipc://" + path + " in time: too many wait to be "
+                       "accepted");
+  }
   if (!socket) {
     throw Disconnected("nobody listens at ipc://" + path + ": " +
                        std::generic_category().message(error));

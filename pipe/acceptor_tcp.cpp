@@ -1,5 +1,7 @@
 // Listening at a tcp port: a thread that greets, and a socket through which those come who may.
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,9 +32,18 @@ core::TcpAddress numbers_of(core::TcpAddress address) {
   return address;
 }
 
+client::HostAddresses resolved(const core::TcpAddress& numbers) {
+  try {
+    return client::resolve(numbers, AI_PASSIVE);
+  } catch (const Disconnected& unknown) {
+    throw SystemError(EADDRNOTAVAIL, "cannot listen at " + numbers.text() + " (" + unknown.what() +
+                                         ')');
+  }
+}
+
 PassedFd listening_at(const core::TcpAddress& address) {
   const core::TcpAddress numbers = numbers_of(address);
-  const auto found = client::resolve(numbers, AI_PASSIVE);
+  const auto found = resolved(numbers);
   int error = 0;
   auto socket = PassedFd::opened_here_alone([&] {
     shm::UniqueFd made(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -86,9 +97,8 @@ class TcpAcceptor final : public Acceptor {
     PassedFd inner = PassedFd::opened_here_alone([&] { return pair.b.release(); });
     handoff_ = PassedFd(std::move(pair.a));
     loop_ = std::make_unique<AcceptLoop>(std::move(listening), std::move(inner), options.backlog,
-                                         secret_of(options.key));
-    thread_ = std::make_unique<std::thread>(
-        core::start_own_thread("steward-accept", [loop = loop_.get()] { loop->run(); }));
+                                         secret_of(options.key), address_);
+    *thread_ = core::start_own_thread("steward-accept", [loop = loop_.get()] { loop->run(); });
   }
 
   ~TcpAcceptor() override {
@@ -106,9 +116,17 @@ class TcpAcceptor final : public Acceptor {
 
   std::optional<End> next() override {
     std::optional<std::string> state;
-    auto socket = PassedFd::opened([&] { return take(state); });
+    bool no_descriptor = false;
+    auto socket = PassedFd::opened([&] {
+      // The kernel throws away what it has no place for. Another thread may take this one just now.
+      no_descriptor = !shm::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      return no_descriptor ? -1 : take(state);
+    });
+    if (no_descriptor && !is_readable()) return std::nullopt;
+    if (no_descriptor || (state && !socket)) {
+      throw Overloaded("Listener.accept: no descriptor is left");
+    }
     if (!state) return std::nullopt;
-    if (!socket) throw Overloaded("Listener.accept: no descriptor is left");
     auto stream = MessageStream::from_state(Direction::both, *state);
     core::erase(*state);
     return End{std::move(socket), std::move(stream)};
@@ -134,6 +152,12 @@ class TcpAcceptor final : public Acceptor {
     }
   }
 
+  bool is_readable() const {
+    pollfd entry{handoff_.get(), POLLIN, 0};
+    return ::poll(&entry, 1, 0) > 0;
+  }
+
+  // One that is lost is made up for once nobody waits.
   void say_taken() {
     const std::string_view word = AcceptLoop::kAccepted;
     ::send(handoff_.get(), word.data(), word.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -142,7 +166,7 @@ class TcpAcceptor final : public Acceptor {
   PassedFd handoff_;
   std::string address_;
   std::unique_ptr<AcceptLoop> loop_;
-  std::unique_ptr<std::thread> thread_;
+  std::unique_ptr<std::thread> thread_ = std::make_unique<std::thread>();
   const pid_t creator_ = ::getpid();
 };
 

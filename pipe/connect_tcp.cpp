@@ -116,6 +116,12 @@ class Call {
                        "other");
   }
 
+  // Nobody has shown yet that the words are a Listener's: they are not repeated.
+  [[noreturn]] void refused_for_unknown_reason() const {
+    throw Disconnected("the Listener at " + where_ + " refused the connection, for a reason that "
+                       "this version does not know");
+  }
+
   [[noreturn]] void refused(const std::string& why) const {
     throw AuthenticationError("the Listener at " + where_ + " refused the connection: " + why);
   }
@@ -128,6 +134,7 @@ class Call {
       if (verdict == Verdict::go_on_sealed) stream.send(socket_, {});  // that we have the keys
       const auto word = stream.receive(socket_, deadline_);
       if (!word) late();
+      if (!word->empty() && *word != kTooMany) refused_for_unknown_reason();
       why_ = *word;
     } catch (const Closed&) {
       if (stream.was_meddled_with()) refused("it has shown no proof that it holds this key");

@@ -15,8 +15,8 @@
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/pipe/arriving.hpp>
+#include <steward/pipe/closing.hpp>
 #include <steward/pipe/message_stream.hpp>
-#include <steward/pipe/tcp_stream.hpp>
 #include <steward/process/passed_fd.hpp>
 
 namespace steward {
@@ -39,9 +39,12 @@ struct ConnectionAccess;
 //
 // recv waits, try_recv does not, recv_for waits that long; the last two give nullopt where nothing
 // has come. What has come in part stays for the next call. When the other side has closed, or its
-// process has ended in whatever way, all that it had sent can be received; then everything throws
-// Closed. A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which
-// sends nothing of it then, and in recv(), for which the connection is over: the limit is for what
+// process has returned from main() or called exit(), all that it had sent can be received; then
+// everything throws Closed. That holds for other ends of a process, too (_exit, a signal), except
+// over tcp, where the kernel may forget what had not arrived.
+//
+// A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which sends
+// nothing of it then, and in recv(), for which the connection is over: the limit is for what
 // strangers say, both sides may raise it.
 //
 // Who waits with a std::stop_token gets Interrupted once a stop is requested, before or during the
@@ -55,7 +58,12 @@ struct ConnectionAccess;
 // program as it stands (by fork(), or StartMethod::fork for a target with captures or a subclass)
 // has all its ends, too: each counts as closed when both have closed it. Over tcp with a key such
 // an end sends only in the process that sends first after the fork, and receives only in the one
-// that receives first; the other gets Closed.
+// that receives first; the other gets Closed, within a second if it waits in recv(). Where another
+// thread was in send() just when the process was forked the copy does not send, and where one was
+// about to take something in recv() the copy does not receive: Closed.
+//
+// Memory: some hundred bytes and, over tcp with a key, a page. What a message takes beside that is
+// at most twice what has come of it, and is given back with it.
 //
 // One whose process could not be started stays with its Process, for another start(); over tcp with
 // a key it cannot, since the process might have it all the same.
@@ -85,7 +93,8 @@ class Connection {
   static Connection connect(const std::string& address, const ConnectOptions& options);
 
   // Waits while the other side does not read and some hundred kilobytes are under way (over tcp as
-  // much as the kernels' windows hold, which may be some megabytes).
+  // much as the kernels' windows hold, which may be some megabytes). There is no form with a time:
+  // a message that was sent in part cannot be taken back.
   void send(const T& value, std::stop_token stop = {}) {
     const int socket = fd("send");
     std::string message;
@@ -117,8 +126,11 @@ class Connection {
     return poll_until(detail::core::deadline_after(timeout), stop);
   }
 
-  // The other side receives what was sent, then Closed. Over tcp this may wait until its kernel has
-  // that, a second at most, as does the destructor. May be called again.
+  // The other side receives what was sent, then Closed. Neither this nor the destructor waits for
+  // that: over tcp a thread of the library has the socket until the other side's kernel has all,
+  // for 30 s at most and of 256 sockets at most (what a peer has not taken by then is lost), or
+  // until the end of the process, where exit() waits for all of them together, a second at most.
+  // May be called again.
   void close() {
     if (closed_) return;
     static_cast<void>(fd("close"));
@@ -179,9 +191,7 @@ class Connection {
     if (const int number = end_.get(); number >= 0) return number;
     detail::pipe::throw_no_end(method, closed_);
   }
-  void finish() noexcept {
-    if (const int number = end_.get(); number >= 0) detail::pipe::finish_sending(number);
-  }
+  void finish() noexcept { detail::pipe::finish_sending(end_); }
   static detail::core::Deadline now() { return std::chrono::steady_clock::now(); }
   std::string next(std::string_view method, const std::stop_token& stop) {
     const int socket = fd(method);

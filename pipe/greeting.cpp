@@ -35,10 +35,6 @@ std::string both(std::string_view hello, std::string_view reply) {
   return std::string(hello).append(reply.substr(0, kSaid));
 }
 
-std::string_view public_key_in(std::string_view bytes) {
-  return bytes.substr(kPublicKey, core::kPublicKeyBytes);
-}
-
 Reply refusal(Verdict verdict) {
   Reply reply{verdict, begun(kReplyText, static_cast<char>(verdict), {}), std::nullopt};
   reply.bytes.resize(kReplyBytes);
@@ -69,6 +65,10 @@ Secret secret_of(const std::string& key) {
 
 bool may_be_hello(std::string_view begin) { return begins(begin, kHelloText); }
 bool may_be_reply(std::string_view begin) { return begins(begin, kReplyText); }
+
+std::string_view public_key_in(std::string_view bytes) {
+  return bytes.substr(kPublicKey, core::kPublicKeyBytes);
+}
 
 Hello make_hello(const Secret& secret) {
   Hello hello;

@@ -26,6 +26,8 @@ inline constexpr std::size_t kReplyBytes = 75;
 // Whether a hello, or a reply, may begin with these bytes.
 bool may_be_hello(std::string_view begin);
 bool may_be_reply(std::string_view begin);
+// By which a hello differs from all others of those who have the key. REQUIRES: kHelloBytes.
+std::string_view public_key_in(std::string_view hello);
 
 struct Hello {
   core::KeyPair pair;  // with a key only

@@ -30,9 +30,9 @@ void leave_unheard(int socket) {
 
 }  // namespace
 
-Handshake::State Handshake::advance(const Secret& secret) {
+Handshake::State Handshake::advance(const Secret& secret, const IsPending& is_pending) {
   State state = State::proven;
-  if (stage_ == Stage::hello) state = hear_hello(secret);
+  if (stage_ == Stage::hello) state = hear_hello(secret, is_pending);
   if (state == State::proven && stage_ == Stage::begin) state = hear_begin();
   if (state == State::proven && stage_ == Stage::proof) state = hear_proof();
   return state;
@@ -54,11 +54,16 @@ Handshake::State Handshake::fill(std::size_t size) {
   return State::proven;
 }
 
-Handshake::State Handshake::hear_hello(const Secret& secret) {
+Handshake::State Handshake::hear_hello(const Secret& secret, const IsPending& is_pending) {
   const State state = fill(kHelloBytes);
   // A stranger may wait for an answer to what it has said, which is shorter.
   if (state == State::over || (state == State::more && may_be_hello(heard_))) return state;
+  // A hello that somebody has recorded holds one place, however often he says it.
+  const bool whole = secret && heard_.size() == kHelloBytes && may_be_hello(heard_);
+  if (whole && is_pending(public_key_in(heard_))) return State::over;
   Reply reply = reply_to(heard_, secret);
+  had_wrong_key_ =
+      reply.verdict == Verdict::wrong_key || reply.verdict == Verdict::wants_key;
   const bool said = say(fd(), reply.bytes);
   if (reply.verdict == Verdict::go_on_plain && said) {
     stream_ = MessageStream::over_tcp(nullptr);
@@ -69,6 +74,7 @@ Handshake::State Handshake::hear_hello(const Secret& secret) {
     return State::over;
   }
   cipher_ = std::move(reply.cipher);
+  public_key_ = public_key_in(heard_);
   heard_.clear();
   stage_ = Stage::begin;
   return State::proven;

@@ -30,7 +30,8 @@ End connect_to_listener(const std::string& address, const ConnectOptions& option
 // taken over, one that lives is not. "tcp://host:port": from everywhere (host *), from where that
 // address is reached, or from this host; port 0: one is chosen. Keys and refusals are a manager's.
 //
-// Over tcp with a key all is encrypted, and nobody without the key gets in; without one every user
+// Over tcp with a key all is encrypted, and nobody without the key gets in, which is told on
+// standard error: the first time, and then once a minute how many tried. Without a key every user
 // of this host may connect, which a line on standard error says when it starts. Over tcp it has a
 // thread, which greets those who connect: one that says nothing holds up nobody.
 //
@@ -51,8 +52,8 @@ class Listener {
   ~Listener();
 
   // Waits until somebody has connected. All forms throw Closed once closed, Overloaded if there is
-  // no descriptor for a connection, Interrupted once a stop is requested, before or during the
-  // wait: who has connected stays to be accepted.
+  // no descriptor for a connection, which still waits then, Interrupted once a stop is requested,
+  // before or during the wait: who has connected stays to be accepted.
   template <class T = Value>
   Connection<T> accept(std::stop_token stop = {}) {
     return over<T>(std::move(*next(std::nullopt, stop)));

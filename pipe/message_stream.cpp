@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <utility>
 
+#include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/stoppable_condition.hpp>
 #include <steward/pipe/records.hpp>
@@ -19,7 +21,11 @@ namespace steward::detail::pipe {
 namespace {
 
 // So much memory a message is given before its first byte is there.
-constexpr std::size_t kFirstPiece = 64U << 10U;
+constexpr std::size_t kFirstPiece = 4U << 10U;
+// So often something is taken from a socket before the time is looked at.
+constexpr int kPiecesAtOnce = 64;
+// Nobody tells a process that sleeps on a socket that another one has gone on with it.
+constexpr std::chrono::seconds kNextLook{1};
 
 // The waits, as Interrupted names them.
 constexpr std::string_view kSend = "Connection.send";
@@ -28,6 +34,8 @@ constexpr std::string_view kPoll = "Connection.poll";
 
 // Before the state of a cipher, or alone.
 constexpr char kOverTcp = 't';
+// Instead: this end is at its end.
+constexpr std::string_view kOver = "e";
 
 std::array<char, 4> head_of(std::size_t length) {
   return {static_cast<char>(length >> 24U & 0xffU), static_cast<char>(length >> 16U & 0xffU),
@@ -64,8 +72,25 @@ std::unique_ptr<MessageStream> MessageStream::over_tcp(std::unique_ptr<Records> 
 
 // ---- Turns ----
 
+// A mutex that was locked when this process was forked would be for ever.
+void MessageStream::Turn::make_anew_in_child() {
+  const pid_t here = ::getpid();
+  pid_t known = process_.load(std::memory_order_acquire);
+  while (known != here) {
+    if (known != 0 && process_.compare_exchange_strong(known, 0)) {
+      new (&mutex_) std::mutex;
+      new (&given_) std::condition_variable;
+      lost_ = std::exchange(taken_, false);
+      process_.store(here, std::memory_order_release);
+      return;
+    }
+    known = process_.load(std::memory_order_acquire);  // another thread of this process makes it
+  }
+}
+
 bool MessageStream::Turn::take(core::Deadline deadline, const std::stop_token& stop,
                                std::string_view wait) {
+  make_anew_in_child();
   core::StoppableCondition condition(given_, mutex_, stop, wait);
   std::unique_lock lock(mutex_);
   if (!condition.until(lock, deadline, [&] { return !taken_; })) return false;
@@ -94,6 +119,18 @@ class MessageStream::Hold {
   bool mine_;
 };
 
+// While what is received goes from one state into the next.
+class MessageStream::Changing {
+ public:
+  explicit Changing(MessageStream& stream) : stream_(stream) { stream_.changing_ = true; }
+  Changing(const Changing&) = delete;
+  Changing& operator=(const Changing&) = delete;
+  ~Changing() { stream_.changing_ = false; }
+
+ private:
+  MessageStream& stream_;
+};
+
 // ---- Sending ----
 
 void MessageStream::send(int socket, std::string_view message, const std::stop_token& stop) {
@@ -104,11 +141,24 @@ void MessageStream::send(int socket, std::string_view message, const std::stop_t
   const std::array<char, 4> head = head_of(message.size());
   shm::StoppablePoll poll(stop, kSend);
   const Hold turn(sending_, std::nullopt, stop, kSend);
-  if (cut_ || has_left(socket)) fail_to_send();
+  if (cut_ || sending_.was_lost() || has_left(socket)) fail_to_send();
   if (records_ != nullptr) return write_sealed(socket, {head.data(), head.size()}, message, poll);
   cut_ = true;
   write_all(socket, {head.data(), head.size()}, message, poll);
   cut_ = false;
+}
+
+bool MessageStream::send_at_once(int socket, std::string_view message) {
+  const std::array<char, 4> length = head_of(message.size());
+  std::string_view head(length.data(), length.size());
+  const Hold turn(sending_, std::nullopt, {}, kSend);
+  if (cut_ || sending_.was_lost()) return false;
+  if (records_ != nullptr) {
+    message = records_->seal(head, message);
+    head = {};
+  }
+  cut_ = write_some(socket, head, message) != head.size() + message.size();
+  return !cut_;
 }
 
 // What is sealed has to be sent, and in order: after an error in between nothing can follow. So who
@@ -124,6 +174,7 @@ void MessageStream::write_sealed(int socket, std::string_view head, std::string_
     head = {};
     body.remove_prefix(size);
   } while (!body.empty());
+  records_->rest_sealing();
   cut_ = false;
 }
 
@@ -155,7 +206,9 @@ void MessageStream::await_room(int socket, bool begun, shm::StoppablePoll& poll)
     poll.until(socket, POLLOUT, std::nullopt);
   } catch (const std::exception&) {
     cut_ = interrupted_ = begun;
-    if (begun) ::shutdown(socket, SHUT_WR);
+    const bool may = records_ == nullptr || records_->may_shut_down() == SHUT_RDWR ||
+                     records_->may_shut_down() == SHUT_WR;
+    if (begun && may) ::shutdown(socket, SHUT_WR);
     throw;
   }
 }
@@ -168,7 +221,10 @@ bool MessageStream::has_left(int socket) {
   return left_;
 }
 
-void MessageStream::fail_to_send() const {
+void MessageStream::fail_to_send() {
+  if (sending_.was_lost()) {
+    throw Closed("Connection.send: this process was forked while another thread sent");
+  }
   throw Closed(interrupted_ ? "Connection.send: a message was interrupted half-way, and nothing "
                               "can follow it"
                             : "Connection.send: the other side has closed, or ended");
@@ -188,6 +244,8 @@ std::optional<std::string> MessageStream::receive(int socket,
     case Found::end: fail_at_end();
     case Found::message: break;
   }
+  const Changing now(*this);
+  if (records_ != nullptr) records_->rest_receiving();
   std::string message = std::move(body_);
   body_.clear();
   head_size_ = length_ = body_size_ = 0;
@@ -204,7 +262,18 @@ bool MessageStream::poll(int socket, core::Deadline deadline, const std::stop_to
 
 bool MessageStream::holds_message() {
   const Hold turn(receiving_, std::chrono::steady_clock::now(), {}, kPoll);
-  return turn && (whole_ || ended_);
+  if (!turn) return false;
+  end_if_torn();
+  return whole_ || ended_;
+}
+
+// In a child: the thread that had the turn was in the middle of taking something.
+void MessageStream::end_if_torn() {
+  if (!receiving_.was_lost() || !changing_) return;
+  changing_ = false;
+  ended_ = true;
+  whole_ = false;
+  why_ended_ = "Connection.recv: this process was forked while another thread received";
 }
 
 bool MessageStream::between_messages() const {
@@ -212,6 +281,12 @@ bool MessageStream::between_messages() const {
 }
 
 std::string MessageStream::state() {
+  const Hold sending(sending_, std::nullopt, {}, kSend);
+  const Hold receiving(receiving_, std::nullopt, {}, kRecv);
+  if (sending_.was_lost() || (receiving_.was_lost() && changing_)) {
+    throw Closed("this process was forked while another thread used this Connection");
+  }
+  if (ended_ && (records_ == nullptr || records_->may_shut_down() >= 0)) return std::string(kOver);
   if (!tcp_) return {};
   std::string state(1, kOverTcp);
   if (records_ == nullptr) return state;
@@ -224,6 +299,11 @@ std::string MessageStream::state() {
 std::unique_ptr<MessageStream> MessageStream::from_state(Direction direction,
                                                          std::string_view state) {
   if (state.empty()) return std::make_unique<MessageStream>(direction);
+  if (state == kOver) {
+    auto over = std::make_unique<MessageStream>(direction);
+    over->ended_ = over->cut_ = true;
+    return over;
+  }
   if (state.size() == 1) return over_tcp(nullptr);
   auto cipher = core::StreamCipher::from_state(state.substr(1));
   if (!cipher) throw BadCall("Connection: no end of one is in such a state");
@@ -232,16 +312,25 @@ std::unique_ptr<MessageStream> MessageStream::from_state(Direction direction,
 
 MessageStream::Found MessageStream::await(int socket, core::Deadline deadline,
                                           shm::StoppablePoll& poll) {
+  end_if_torn();
   for (;;) {
-    const Found found = look(socket);
-    if (found != Found::nothing) return found;
-    if (!poll.until(socket, POLLIN, deadline)) return Found::nothing;
+    const Found found = look(socket, deadline);
+    if (found != Found::nothing || client::has_passed(deadline)) return found;
+    const bool shared = records_ != nullptr;
+    const core::Deadline again = shared ? core::deadline_after(kNextLook) : std::nullopt;
+    static_cast<void>(poll.until(socket, POLLIN, client::earliest(deadline, again)));
   }
 }
 
-// Never reads beyond the message: what follows it stays where poll(2) sees it.
-MessageStream::Found MessageStream::look(int socket) {
-  while (!whole_ && !ended_) {
+// Never reads beyond the message: what follows it stays where poll(2) sees it. Whoever sends as
+// fast as this reads does not hold it past its deadline.
+MessageStream::Found MessageStream::look(int socket, core::Deadline deadline) {
+  const Changing now(*this);
+  for (int pieces = 1; !whole_ && !ended_; ++pieces) {
+    if (pieces % kPiecesAtOnce == 0 && client::has_passed(deadline) &&
+        (records_ == nullptr || records_->given_all())) {
+      return Found::nothing;
+    }
     const bool in_head = head_size_ < head_.size();
     if (!in_head && body_size_ == body_.size()) {
       body_.resize(std::min(length_, std::max(kFirstPiece, 2 * body_size_)));
@@ -252,9 +341,9 @@ MessageStream::Found MessageStream::look(int socket) {
     const ssize_t count = read_some(socket, to, room);
     if (count > 0) {
       (in_head ? head_size_ : body_size_) += static_cast<std::size_t>(count);
-      if (in_head && head_size_ == head_.size()) read_length();
+      if (in_head && head_size_ == head_.size()) read_length(socket);
       whole_ = !ended_ && head_size_ == head_.size() && body_size_ == length_;
-      if (whole_ && records_ != nullptr && !records_->given_all()) end_of(socket, EBADMSG);
+      if (!ended_ && records_ != nullptr) check_record(socket);
     } else if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       return Found::nothing;
     } else if (count == 0 || errno != EINTR) {
@@ -269,6 +358,12 @@ ssize_t MessageStream::read_some(int socket, void* to, std::size_t room) {
   return ::recv(socket, to, room, MSG_DONTWAIT);
 }
 
+// A record ends with its message, or is full.
+void MessageStream::check_record(int socket) {
+  if (whole_ ? records_->given_all() : !records_->given_all() || records_->was_full()) return;
+  end_of(socket, EBADMSG);
+}
+
 void MessageStream::end_of(int socket, int error) {
   // The other side has closed and not read all: the kernel says so once, and before what that side
   // had said.
@@ -281,16 +376,24 @@ void MessageStream::end_of(int socket, int error) {
   } else if (error == EBADMSG) {
     why_ended_ = "Connection.recv: what came is not what the other side had sent: somebody meddles "
                  "with the connection, or it is another program's";
-    ::shutdown(socket, SHUT_RDWR);  // there is nothing that both could agree on any more
+    hang_up(socket);
   }
 }
 
-void MessageStream::read_length() {
+// There is nothing that both could agree on any more.
+void MessageStream::hang_up(int socket) {
+  const int what = records_ != nullptr ? records_->may_shut_down() : SHUT_RDWR;
+  if (what >= 0) ::shutdown(socket, what);
+}
+
+void MessageStream::read_length(int socket) {
   length_ = 0;
   for (const unsigned char byte : head_) length_ = length_ << 8U | byte;
   if (length_ <= message_bytes_) return;
   too_long_ = length_;
   ended_ = true;
+  left_ = true;
+  hang_up(socket);
 }
 
 void MessageStream::fail_at_end() {

@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <steward/core/auth_stream.hpp>
 #include <steward/core/clock.hpp>
@@ -57,11 +58,15 @@ class MessageStream {
   // that is too long (nothing of it was sent), BadCall if this end only receives, Interrupted: then
   // nothing of it was sent, or a part, behind which nothing can follow: this end sends no more.
   void send(int socket, std::string_view message, const std::stop_token& stop = {});
+  // Never waits. False: there was no room for all of it, and nothing can follow. REQUIRES: a
+  // message that fits into one record.
+  bool send_at_once(int socket, std::string_view message);
 
-  // The next message; nullopt once the deadline has passed: what has come of one stays for the next
-  // try. Throws Closed when the other side is gone and all that it sent was received, or if what
-  // came is not what it had sent; Overloaded once if it sends too long a message, after which this
-  // end is at its end; BadCall if this end only sends; Interrupted, by which nothing is lost.
+  // The next message; nullopt once the deadline has passed, even if more comes all the time: what
+  // has come of one stays for the next try. Throws Closed when the other side is gone and all that
+  // it sent was received, or if what came is not what it had sent; Overloaded once if it sends too
+  // long a message, after which this end is at its end; BadCall if this end only sends;
+  // Interrupted, by which nothing is lost.
   std::optional<std::string> receive(int socket, core::Deadline deadline,
                                      const std::stop_token& stop = {});
 
@@ -79,8 +84,9 @@ class MessageStream {
   // This end is over since what came was not the other side's, or another process has taken it.
   bool was_meddled_with() const { return why_ended_ != nullptr; }
 
-  // What it takes to go on elsewhere, beside direction and limit: kStateBytesMost at most. Then an
-  // encrypted stream does not go on here: its functions throw Closed, this one too.
+  // What it takes to go on elsewhere, beside direction and limit: kStateBytesMost at most. What is
+  // over here is over there. Then an encrypted stream does not go on here: its functions throw
+  // Closed, this one too.
   std::string state();
   static constexpr std::size_t kStateBytesMost = 1 + core::StreamCipher::kStateBytes;
   // Throws BadCall if it is no state, Overloaded if there is no memory for it.
@@ -92,27 +98,38 @@ class MessageStream {
   std::size_t message_bytes() const { return message_bytes_; }
 
  private:
-  // Which one of several threads may go on.
+  // Which one of several threads may go on. In a forked child nobody has it: the thread that had is
+  // not there.
   class Turn {
    public:
     // False: the deadline passed before. Throws Interrupted.
     bool take(core::Deadline deadline, const std::stop_token& stop, std::string_view wait);
     void give();
+    // Whether a thread had it when this process was forked. For who has it now.
+    bool was_lost() const { return lost_; }
 
    private:
+    void make_anew_in_child();
+
+    std::atomic<pid_t> process_ = ::getpid();  // whose the rest is; 0: it is being made anew
+    bool lost_ = false;
     std::mutex mutex_;
     std::condition_variable given_;
     bool taken_ = false;
   };
   class Hold;
+  class Changing;
 
   enum class Found : std::uint8_t { nothing, message, end };
 
-  Found look(int socket);
+  Found look(int socket, core::Deadline deadline);
   Found await(int socket, core::Deadline deadline, shm::StoppablePoll& poll);
   ssize_t read_some(int socket, void* to, std::size_t room);
-  void read_length();
+  void read_length(int socket);
+  void check_record(int socket);
   void end_of(int socket, int error);
+  void hang_up(int socket);
+  void end_if_torn();
   void write_all(int socket, std::string_view head, std::string_view body,
                  shm::StoppablePoll& poll);
   void await_room(int socket, bool begun, shm::StoppablePoll& poll);
@@ -120,7 +137,7 @@ class MessageStream {
                     shm::StoppablePoll& poll);
   [[noreturn]] void fail_at_end();
   bool has_left(int socket);
-  [[noreturn]] void fail_to_send() const;
+  [[noreturn]] void fail_to_send();
 
   MessageStream(bool tcp, Direction direction, std::unique_ptr<Records> records);
 
@@ -136,6 +153,8 @@ class MessageStream {
 
   // Guarded by the turn.
   Turn receiving_;
+  std::atomic<bool> changing_ = false;  // what follows, just now: a child that is forked meanwhile
+                                        // has something between two states
   std::array<unsigned char, 4> head_{};
   std::size_t head_size_ = 0;
   std::size_t length_ = 0;     // of the message, once its head is there

@@ -13,9 +13,4 @@ void hold_back(int socket, bool yes) noexcept;
 // Closing it will not send what waits, but break the connection off.
 void forget_unsent(int socket) noexcept;
 
-// Before a socket of either kind is closed. When a TCP socket is closed that was not read to its
-// end, or that something comes for later, the kernel forgets what it has not sent yet. So this
-// waits until the other side's kernel has it, a second at most.
-void finish_sending(int socket) noexcept;
-
 }  // namespace steward::detail::pipe

@@ -15,6 +15,7 @@ namespace steward::detail::process {
 PassedFd::PassedFd(shm::UniqueFd fd) {
   if (!fd) return;
   number_ = std::make_unique<std::atomic<int>>(fd.release());
+  forks_before_ = State::get().forks();
   State::get().with_held([this](HeldFiles& held) { held.emplace(number_.get(), InCopies::stays); });
 }
 
@@ -22,6 +23,7 @@ PassedFd& PassedFd::operator=(PassedFd&& other) noexcept {
   if (this != &other) {
     close();
     number_ = std::move(other.number_);
+    forks_before_ = other.forks_before_;
   }
   return *this;
 }
@@ -34,7 +36,20 @@ void PassedFd::close() noexcept {
   number_.reset();
 }
 
+bool PassedFd::may_have_copies() const noexcept {
+  return number_ && forks_before_ != State::get().forks();
+}
+
+void PassedFd::keep_from_copies() noexcept {
+  if (!number_) return;
+  State::get().with_held([this](HeldFiles& held) {
+    const auto place = held.find(number_.get());
+    if (place != held.end()) place->second = InCopies::closed;
+  });
+}
+
 PassedFd PassedFd::opened(const std::function<int()>& open, InCopies copies) {
+  shm::keep_standard_descriptors();
   PassedFd file;
   auto number = std::make_unique<std::atomic<int>>(-1);
   State::get().with_held([&](HeldFiles& held) {
@@ -43,6 +58,7 @@ PassedFd PassedFd::opened(const std::function<int()>& open, InCopies copies) {
     held.emplace(number.get(), copies);
     *number = opened.release();
     file.number_ = std::move(number);
+    file.forks_before_ = State::get().forks();
   });
   return file;
 }
@@ -67,6 +83,7 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
     shm::UniqueFd second(fds[1]);
     ends.first.number_ = std::make_unique<std::atomic<int>>(first.release());
     ends.second.number_ = std::make_unique<std::atomic<int>>(second.release());
+    ends.first.forks_before_ = ends.second.forks_before_ = State::get().forks();
     held.emplace(ends.first.number_.get(), InCopies::stays);
     held.emplace(ends.second.number_.get(), InCopies::stays);
   });
@@ -85,6 +102,8 @@ std::uint64_t PassedFd::pack_place() const {
 
 void PassedFd::unpack_place(std::uint64_t place) {
   *this = PassedFd(current_passed_files().take(place));
+  // Who gave it closes it only when it knows that this process is up.
+  forks_before_ = kPassedOn;
 }
 
 }  // namespace steward::detail::process

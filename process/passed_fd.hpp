@@ -38,6 +38,11 @@ class PassedFd {
   int get() const noexcept { return number_ ? number_->load(std::memory_order_relaxed) : -1; }
   explicit operator bool() const noexcept { return get() >= 0; }
   void close() noexcept;
+  // Whether another process may have the file, too: this one was forked meanwhile, or has it from
+  // another.
+  bool may_have_copies() const noexcept;
+  // From now on forked copies of this process close it, as one of opened_here_alone().
+  void keep_from_copies() noexcept;
 
   // What `open` opens and gives the number of; no file, if that is negative. Nothing that is forked
   // meanwhile has a copy that it does not know: `open` runs under the lock that fork takes.
@@ -65,10 +70,12 @@ class PassedFd {
 
  private:
   static PassedFd opened(const std::function<int()>& open, InCopies copies);
+  static constexpr std::uint64_t kPassedOn = ~std::uint64_t{0};
   std::uint64_t pack_place() const;
   void unpack_place(std::uint64_t place);
 
   std::unique_ptr<std::atomic<int>> number_;  // noted in State while it is not -1
+  std::uint64_t forks_before_ = 0;            // of this process, while the file was not there
 };
 
 }  // namespace steward::detail::process

@@ -48,11 +48,15 @@ State& State::get() {
 
 void State::before_fork() { current.load()->mutex_.lock(); }
 
-void State::after_fork_in_parent() { current.load()->mutex_.unlock(); }
+void State::after_fork_in_parent() {
+  ++current.load()->forks_;
+  current.load()->mutex_.unlock();
+}
 
 void State::after_fork_in_child() {
   State& parents = *current;
   auto* own = new State;
+  own->forks_ = parents.forks() + 1;
   own->identity_ = parents.identity_;
   own->program_ = parents.program_;
   own->default_method_ = parents.default_method_;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -94,6 +95,8 @@ class State {
   }
   // Under that lock, too: nothing that is forked meanwhile has a copy that it does not know.
   void close_held(std::atomic<int>& number) noexcept;
+  // How often this process was forked, and those that it comes from.
+  std::uint64_t forks() const noexcept { return forks_.load(std::memory_order_relaxed); }
   // In a forked copy that was not given the files: closes them.
   void lose_held_files();
 
@@ -119,6 +122,7 @@ class State {
   StartedList started_;
   HeldFiles held_;
   int processes_made_ = 0;
+  std::atomic<std::uint64_t> forks_ = 0;
 
   State* parent_ = nullptr;  // of a forked child: never touched, but no leak either
 

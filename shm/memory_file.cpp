@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/shm/standard_descriptors.hpp>
 
 namespace steward::detail::shm {
 namespace {
@@ -28,6 +29,7 @@ void check_limit(std::uint64_t size) {
 
 UniqueFd memory_file(const char* name, std::uint64_t size) {
   check_limit(size);
+  keep_standard_descriptors();
   UniqueFd file(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!file) {
     const int error = errno;

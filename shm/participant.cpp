@@ -8,11 +8,14 @@
 
 #include <fmt/format.h>
 
+#include <steward/shm/standard_descriptors.hpp>
+
 namespace steward::detail::shm {
 
 Participant::Participant(QueueMemory& memory, unsigned first) : memory_(memory) {
   // Opened again: a descriptor that was passed on shares its description, and the locks on it, with
   // whoever passed it.
+  keep_standard_descriptors();
   const auto path = fmt::format("/proc/self/fd/{}", memory_.segment().fd());
   locks_.open([&] { return ::open(path.c_str(), O_RDWR | O_CLOEXEC); });
   if (!locks_) {

@@ -85,6 +85,7 @@ constexpr std::array kProcessWide{
     ProcessWide{"process/passed_files", 1, "the scope of this thread"},
     ProcessWide{"process/unwinding", 2, "how long it waits, and what this thread has given up"},
     ProcessWide{"process", 1, "the fork server; leaked at exit"},
+    ProcessWide{"pipe/closing", 1, "sockets that have still to send; leaked at exit"},
     ProcessWide{"manager/server/accept", 1, "accept4() is the process's; a spare descriptor"},
     ProcessWide{"core/interrupt", 1, "the program's check, which every wait asks"},
     ProcessWide{"core/future", 1, "the executor whose own thread this is"},

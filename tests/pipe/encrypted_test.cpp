@@ -1,6 +1,7 @@
 // Connections over tcp with a key, and somebody in the middle: what he learns, and what he can do.
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -17,16 +18,16 @@
 #include <steward/process/process.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/error_text.hpp>
+#include <steward/tests/pipe/insider.hpp>
 #include <steward/tests/pipe/meddler.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward {
 namespace {
 
 using namespace std::chrono_literals;
-using detail::pipe::make_hello;
 using detail::pipe::Records;
-using detail::pipe::Secret;
-using detail::pipe::secret_of;
+using detail::test::Insider;
 using detail::test::Meddler;
 using detail::test::RawTcp;
 using detail::test::text_of;
@@ -215,34 +216,6 @@ TEST_F(Encrypted, ACutIsAnEndAndNotAWord) {
 
 // ---- One who has the key, and does not do what he should ----
 
-// A peer that has been let in, and seals what it likes.
-class Insider {
- public:
-  Insider(const Listener& listener, const std::string& key) : raw_(listener.address()) {
-    const Secret secret = secret_of(key);
-    const auto hello = make_hello(secret);
-    raw_.says(hello.bytes);
-    cipher_ = std::move(
-        detail::pipe::read_reply(raw_.hears(detail::pipe::kReplyBytes), hello, secret).cipher);
-    raw_.says(cipher_->begin());
-  }
-  static std::string with_length(const std::string& bytes) {
-    std::string record{static_cast<char>(bytes.size() >> 8U), static_cast<char>(bytes.size())};
-    return record + bytes;
-  }
-  void says(const std::string& plain) {
-    std::string sealed;
-    cipher_->seal(plain, sealed);
-    raw_.says(with_length(sealed));
-  }
-  void prove() { says(std::string(4, '\0')); }
-  RawTcp& raw() { return raw_; }
-
- private:
-  RawTcp raw_;
-  std::optional<detail::core::StreamCipher> cipher_;
-};
-
 TEST_F(Encrypted, WhoProvesNothingIsNotLetIn) {
   Insider silent(listener, key);
   Insider wrong(listener, key);
@@ -277,15 +250,58 @@ TEST_F(Encrypted, ARecordThatGoesBeyondItsMessageEndsTheConnection) {
   EXPECT_EQ(text_of<Closed>([&] { bad.recv(); }), kMeddled);
 }
 
-TEST_F(Encrypted, AMessageMayComeInRecordsOfAnySize) {
+TEST_F(Encrypted, RecordsThatAreNotFullEndTheirMessageOrTheConnection) {
+  const std::string head("\0\0\0\3", 4);
+  const std::string large("\0\0\x9c\x40", 4);  // 40,000 bytes: two records
+  const std::vector<std::string> first{head.substr(0, 1), head, head + "\xa2x",
+                                       large + std::string(Records::kBytesMost - 5, 'x')};
+  for (const std::string& record : first) {
+    Insider insider(listener, key);
+    insider.prove();
+    auto bad = listener.accept<std::string>();
+    insider.says(record);
+    EXPECT_EQ(text_of<Closed>([&] { bad.recv(); }), kMeddled) << record.size();
+  }
+}
+
+TEST_F(Encrypted, AMessageMayComeInPiecesOfAnySize) {
   Insider insider(listener, key);
   insider.prove();
   auto far = listener.accept<std::string>();
-  for (const char byte : std::string("\0\0\0\3\xa2xy", 7)) {
+  for (const char byte : insider.sealed(std::string("\0\0\0\3\xa2xy", 7))) {
     EXPECT_FALSE(far.poll());
-    insider.says(std::string(1, byte));
+    insider.raw().says(std::string(1, byte));
   }
   EXPECT_EQ(far.recv(), "xy");
+}
+
+// ---- Where memory ends ----
+
+TEST_F(Encrypted, AFailingAllocationLosesNothing) {
+  auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+  auto far = listener.accept<std::string>();
+  const std::string message(100'000, 'x');
+  detail::test::at_each_allocation([&, &near = near, &far = far](std::size_t n) {
+    std::thread sender([&] { near.send_bytes(message); });
+    bool failed = false;
+    try {
+      const detail::test::FailingNew failing(n);
+      try {
+        far.recv_bytes();
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+    } catch (...) {
+      ADD_FAILURE() << "another error, at allocation " << n;
+    }
+    if (failed) {
+      EXPECT_EQ(far.recv_bytes(), message) << n;
+    }
+    sender.join();
+    return failed && n < 100;
+  });
+  far.send("and back");
+  EXPECT_EQ(near.recv(), "and back");
 }
 
 // ---- After a fork: one key must not encrypt two texts ----

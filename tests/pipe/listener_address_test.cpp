@@ -94,6 +94,10 @@ TEST(ListenerAddress, APassphraseWillDo) {
   EXPECT_EQ(listener.accept<int>().recv(), 4);
 }
 
+TEST(ListenerAddress, AHostThatIsUnknownCannotBeListenedAt) {
+  EXPECT_THROW(Listener("tcp://no.such.host.invalid:0", {.key = generate_key()}), SystemError);
+}
+
 TEST(ListenerAddress, AsManyAsItsBacklogMayWaitToBeAccepted) {
   Listener listener("tcp://127.0.0.1:0", {.backlog = 2});
   const std::string address = listener.address();

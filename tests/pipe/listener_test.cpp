@@ -1,5 +1,6 @@
 // Listener and Connection::connect, over both kinds of address: they behave alike.
 #include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -244,6 +245,56 @@ TYPED_TEST(ListenerTest, WhoHasConnectedCanBeAcceptedAtOnce) {
   }
 }
 
+TYPED_TEST(ListenerTest, WhoWaitsIsStillThereAfterALackOfDescriptors) {
+  detail::test::Forked child([this](int out) {
+    Listener listener = this->listen();
+    ::dprintf(out, "%s\n", listener.address().c_str());
+    pollfd entry{listener.fileno(), POLLIN, 0};
+    ::poll(&entry, 1, -1);
+    const rlimit few{60, 60};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    std::vector<detail::shm::UniqueFd> all;
+    while (all.empty() || all.back()) all.emplace_back(::dup(0));
+    for (int i = 0; i < 3; ++i) EXPECT_THROW(listener.try_accept<int>(), Overloaded);
+    all.clear();
+    auto far = listener.accept<int>();
+    far.send(far.recv() + 1);
+    const bool failed = testing::Test::HasFailure();
+    far.recv();
+    return failed ? 1 : 0;
+  });
+  {
+    auto near = Connection<int>::connect(child.line(), {.key = this->place_.key});
+    near.send(4);
+    EXPECT_EQ(near.recv(), 5);
+    near.send(0);
+  }
+  EXPECT_EQ(child.join(), 0);
+}
+
+TYPED_TEST(ListenerTest, ItsFilesAreNoStandardDescriptorsOfAProgramThatHasNone) {
+  detail::test::Forked child([this](int out) {
+    std::vector<int> numbers;
+    const auto close_all = [] {
+      for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(number);
+    };
+    close_all();
+    Listener listener = this->listen();
+    close_all();
+    auto near = this->template connect<int>(listener);
+    close_all();
+    auto far = listener.accept<int>();
+    for (const int number : {listener.fileno(), near.fileno(), far.fileno()}) {
+      if (number <= STDERR_FILENO) ::dprintf(out, "%d ", number);
+    }
+    ::dprintf(out, "\n");
+    near.send(4);
+    return far.recv();
+  });
+  EXPECT_EQ(child.line(), "");
+  EXPECT_EQ(child.join(), 4);
+}
+
 TYPED_TEST(ListenerTest, AForkedCopyAcceptsToo) {
   Listener listener = this->listen();
   detail::test::Forked child([&](int) {
@@ -444,6 +495,33 @@ TYPED_TEST(ListenerTest, AMessageThatIsTooLongEndsTheConnection) {
   near.send(std::string(2000, 'x'));
   EXPECT_THROW(far.recv(), Overloaded);
   EXPECT_THROW(far.recv(), Closed);
+}
+
+int is_over(Connection<std::string> end) {
+  try {
+    end.recv_bytes();
+  } catch (const Closed&) {
+    return 0;
+  }
+  return 1;
+}
+void exit_as_over(Connection<std::string> end) {
+  if (const int code = is_over(std::move(end)); code != 0) std::exit(code);
+}
+
+TYPED_TEST(ListenerTest, WhatIsOverAfterAMessageThatWasTooLongIsOverElsewhereToo) {
+  Listener listener = this->listen();
+  auto [near, far] = this->template connected<std::string>(listener);
+  far.set_message_limit(100);
+  std::string body;
+  for (int i = 0; i < 20; ++i) body += std::string("\0\0\0\x0dtransfer 1000", 17);
+  near.send_bytes(body);
+  EXPECT_THROW(far.recv_bytes(), Overloaded);
+  EXPECT_THROW(near.recv_bytes(), Closed) << "the other side is told";
+  Process child(exit_as_over, std::move(far));
+  child.start();
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
 }
 
 TYPED_TEST(ListenerTest, NothingStaysOpenWhenAllIsClosed) {

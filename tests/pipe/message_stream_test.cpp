@@ -25,6 +25,7 @@
 #include <steward/shm/fd_passing.hpp>
 #include <steward/tests/client/seed.hpp>
 #include <steward/tests/error_text.hpp>
+#include <steward/tests/pipe/placed_calls.hpp>
 
 namespace steward::detail::pipe {
 namespace {
@@ -140,6 +141,19 @@ TEST(MessageStream, ADeadlineEndsTheWait) {
   EXPECT_EQ(half.socket.receive(core::deadline_after(5ms)), std::nullopt);
   half.write(std::string("\0\0\0\1a", 5));
   EXPECT_EQ(half.socket.receive(core::deadline_after(1h)), "a");
+}
+
+// However fast the pieces come.
+TEST(MessageStream, ADeadlineEndsTheTakingOfAMessageThatComesInPieces) {
+  Half half;
+  half.write(std::string("\0\0\3\xe8", 4) + std::string(1000, 'x'));
+  test::recv_most = 1;
+  int tries = 1;
+  std::optional<std::string> message;
+  while (!(message = half.socket.receive(now())) && tries < 1000) ++tries;
+  test::recv_most = ~std::size_t{0};
+  EXPECT_GT(tries, 10);
+  EXPECT_EQ(message, std::string(1000, 'x'));
 }
 
 TEST(MessageStream, ADeadlineEndsTheWaitForAnotherReceiver) {

@@ -1,8 +1,12 @@
 // Connecting to what is no Listener.
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -10,7 +14,9 @@
 #include <steward/core/errors.hpp>
 #include <steward/pipe/greeting.hpp>
 #include <steward/pipe/listener.hpp>
+#include <steward/tests/client/forked.hpp>
 #include <steward/tests/error_text.hpp>
+#include <steward/tests/pipe/placed_calls.hpp>
 #include <steward/tests/pipe/raw_tcp.hpp>
 
 namespace steward {
@@ -94,6 +100,61 @@ TEST(WrongPlace, WhereNobodyListensIsSaidAtOnce) {
   { address = Listener("tcp://127.0.0.1:0").address(); }
   EXPECT_EQ(text_of<Disconnected>([&] { Connection<int>::connect(address, {.timeout = 1h}); }),
             "nobody listens at " + address + ": Connection refused");
+}
+
+// What a stranger says does not go into the program's log as if it were ours.
+TEST(WrongPlace, TheWordsOfAStrangerAreNotRepeated) {
+  const std::string reply =
+      "steward listens 1\nn" + std::string(detail::pipe::kReplyBytes - 19, '\0');
+  const Stranger liar(reply + std::string("\0\0\0\5\x1b[2Jx", 9));
+  EXPECT_EQ(refusal_of(liar), "the Listener at " + liar.address() +
+                                  " refused the connection, for a reason that this version does "
+                                  "not know");
+}
+
+TEST(WrongPlace, WithoutADescriptorThereIsNoSayingWhoListens) {
+  const Stranger silent("");
+  detail::test::Forked child([&](int out) {
+    const rlimit few{60, 60};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    std::vector<detail::shm::UniqueFd> all;
+    while (all.empty() || all.back()) all.emplace_back(::dup(0));
+    const std::string text =
+        text_of<Overloaded>([&] { Connection<int>::connect("tcp://127.0.0.1:1"); });
+    ::dprintf(out, "%s\n", text.c_str());
+    return 0;
+  });
+  EXPECT_EQ(child.line(), "cannot open a socket: Too many open files");
+}
+
+// A port where nobody is let in any more: the kernel leaves it without an answer.
+class Deaf {
+ public:
+  Deaf() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = detail::test::loopback(0);
+    socklen_t size = sizeof address;
+    auto* name = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(socket_.get(), name, size), 0);
+    EXPECT_EQ(::listen(socket_.get(), 0), 0);
+    EXPECT_EQ(::getsockname(socket_.get(), name, &size), 0);
+    address_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    waiting_.emplace_back("tcp://" + address_);
+  }
+  const std::string& address() const { return address_; }
+
+ private:
+  detail::shm::UniqueFd socket_;
+  std::string address_;
+  std::vector<RawTcp> waiting_;
+};
+
+TEST(WrongPlace, AnAddressThatDoesNotAnswerLeavesTimeForTheNextOne) {
+  const Deaf deaf;
+  Listener listener("tcp://127.0.0.1:0");
+  detail::test::two_addresses = {deaf.address(), listener.address().substr(6)};
+  auto near = Connection<int>::connect("tcp://two.test:1", {.timeout = 2s});
+  near.send(4);
+  EXPECT_EQ(listener.accept<int>().recv(), 4);
 }
 
 TEST(WrongPlace, WhoHoldsNoKeyCannotPassForAListener) {
