@@ -66,6 +66,10 @@ SharedQueue::Tried SharedQueue::failed(Put put) {
   return put == Put::closed ? Tried::closed : Tried::full;
 }
 
+SharedQueue::Outcome SharedQueue::not_done(Waited waited) {
+  return waited == Waited::stopped ? Outcome::stopped : Outcome::timeout;
+}
+
 // Larger blocks will do when those of the size are out. Throws NoMemory.
 bool SharedQueue::claim_block(unsigned size_class, std::size_t bytes, const Spot* spot,
                               Loan& out) {
@@ -115,6 +119,7 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until, std::s
       return Tried::no_block;
     }
   };
+  if (until.stop_requested()) return Outcome::stopped;
   Tried tried = once();
   if (tried == Tried::done) return Outcome::done;
   Tried before = tried;
@@ -143,11 +148,11 @@ SharedQueue::Outcome SharedQueue::wait_to_put(Try&& attempt, Until until, std::s
       if (tried != before) continue;
     }
     const bool full = before == Tried::full;
-    const bool in_time = wait(
-        memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, until.deadline(),
+    const Waited waited = wait(
+        memory_.event(full ? Event::not_full : Event::block_freed), put_spin_, until,
         full ? kSlice : kShortSlice, [&] { return (tried = once()) != before; },
         [&] { look_around(); });
-    if (!in_time) return Outcome::timeout;
+    if (waited != Waited::done) return not_done(waited);
   }
 }
 
@@ -273,6 +278,7 @@ core::Duration SharedQueue::slice() {
 }
 
 SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, Until until) {
+  if (until.stop_requested()) return Outcome::stopped;
   Outcome outcome = try_take(out);
   if (outcome == Outcome::timeout && !until.is_now() && get_gather_.due()) {
     pause_for(Gather::kTime);
@@ -281,8 +287,8 @@ SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, Until until) {
   }
   while (outcome == Outcome::timeout && !until.is_now()) {
     core::Time recovered = Clock::now();
-    const bool in_time = wait(
-        memory_.event(Event::not_empty), get_spin_, until.deadline(), slice(),
+    const Waited waited = wait(
+        memory_.event(Event::not_empty), get_spin_, until, slice(),
         [&] { return (outcome = try_take(out)) != Outcome::timeout; },
         [&] {
           // A slice may be short, for a lease that ends.
@@ -290,7 +296,7 @@ SharedQueue::Outcome SharedQueue::wait_and_take(Taken& out, Until until) {
           recovered = Clock::now();
           look_around();
         });
-    if (!in_time) break;
+    if (waited != Waited::done) return not_done(waited);
   }
   // One wake may have been for several items, or its waker was killed.
   if (outcome == Outcome::done && memory_.may_sleep(Event::not_empty) && ring_.more()) {
@@ -416,15 +422,16 @@ SharedQueue::Outcome SharedQueue::join(Until until) {
   };
   Outcome outcome = Outcome::timeout;
   Spin none;
-  const bool in_time = wait(
-      memory_.event(Event::all_done), none, until.deadline(), kSlice,
+  if (until.stop_requested()) return Outcome::stopped;
+  const Waited waited = wait(
+      memory_.event(Event::all_done), none, until, kSlice,
       [&] {
         if (ended()) outcome = Outcome::ended;
         else if (ring_.nothing_unfinished(none_open)) outcome = Outcome::done;
         return outcome != Outcome::timeout;
       },
       [&] { look_around(); });
-  return in_time ? outcome : Outcome::timeout;
+  return waited == Waited::done ? outcome : not_done(waited);
 }
 
 void SharedQueue::end() {

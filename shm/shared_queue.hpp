@@ -42,6 +42,7 @@ class SharedQueue {
   enum class Outcome {
     done,
     timeout,  // the deadline came first, and nothing has changed
+    stopped,  // likewise: the waiter was to stop (see Until), before the call or while it waited
     closed,   // for takers: and there is nothing left
     ended,    // its manager has shut down; or was killed, and nobody else takes part
     no_block,  // for puts: there is room in the order, but no block for the bytes, or no memory
@@ -203,6 +204,7 @@ class SharedQueue {
   SharedQueue(QueueMemory memory, unsigned first_number);
 
   static Tried failed(Put put);
+  static Outcome not_done(Waited waited);
   bool claim_block(unsigned size_class, std::size_t bytes, const Spot* spot, Loan& out);
   template <class Fill>
   Tried try_put(unsigned size_class, std::size_t bytes, std::uint32_t format, Fill&& fill);

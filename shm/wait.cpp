@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 
 namespace steward::detail::shm {
@@ -39,13 +40,13 @@ void wake_all(FutexWord& word) {
   futex_wake(word, kAll);
 }
 
-void sleep_on(FutexWord& word, std::uint32_t seen, core::Time until) {
+bool sleep_on(FutexWord& word, std::uint32_t seen, core::Time until) {
   const auto since = until.time_since_epoch();
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
   const timespec time{seconds.count(),
                       static_cast<long>((std::chrono::nanoseconds(since) - seconds).count())};
   // BITSET: the time is absolute, on the monotonic clock, so that retries do not stretch it.
-  futex(word, FUTEX_WAIT_BITSET, seen, &time, FUTEX_BITSET_MATCH_ANY);
+  return futex(word, FUTEX_WAIT_BITSET, seen, &time, FUTEX_BITSET_MATCH_ANY) < 0 && errno == EINTR;
 }
 
 void Spin::paid() {

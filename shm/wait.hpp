@@ -9,16 +9,20 @@
 //      operations, so one of them sees the other.
 //   3. The flag is taken away only by a wake that found fewer sleepers than it was for, with a step
 //      of the sequence and a second wake for those who fell asleep in between.
-//   4. Whoever was woken, or ran out of time, looks once more before it leaves.
+//   4. Whoever was woken, ran out of time, or is to stop, looks once more before it leaves.
+//   5. Who asks a waiter to stop says so first, and then wakes everyone on its word.
 // No sleeper is counted: a killed one leaves a system call to be made in vain, nothing else.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 
 #include <steward/core/clock.hpp>
+#include <steward/shm/until.hpp>
 
 namespace steward::detail::shm {
 
@@ -107,14 +111,18 @@ inline void pause_for(std::chrono::nanoseconds time) {
 }
 
 // Sleeps while the word is `seen`, until `until` at the latest; woken for nothing now and then.
-void sleep_on(FutexWord& word, std::uint32_t seen, core::Time until);
+// True: a signal has come.
+bool sleep_on(FutexWord& word, std::uint32_t seen, core::Time until);
 
-// Waits until `look()` is true; false: the deadline came first. `at_slice()` runs whenever a slice
-// of sleep has passed without one: what was not told (its teller was killed) is found then.
+enum class Waited { done, timeout, stopped };
+
+// Waits until `look()` is true, the deadline comes, or it is stopped. `at_slice()` runs whenever a
+// slice of sleep has passed without one: what was not told (its teller was killed) is found then.
 template <class Look, class AtSlice>
-bool wait(FutexWord& word, Spin& spin, core::Deadline deadline, core::Duration slice, Look look,
-          AtSlice at_slice) {
+Waited wait(FutexWord& word, Spin& spin, Until until, core::Duration slice, Look look,
+            AtSlice at_slice) {
   using Clock = std::chrono::steady_clock;
+  const core::Deadline deadline = until.deadline();
   const core::Time began = Clock::now();
   if (const auto budget = spin.budget(); budget.count() > 0) {
     const core::Time end = deadline ? std::min(*deadline, began + budget) : began + budget;
@@ -122,25 +130,37 @@ bool wait(FutexWord& word, Spin& spin, core::Deadline deadline, core::Duration s
     for (int pauses = 1; Clock::now() < end; pauses = std::min(2 * pauses, 8)) {
       if (look()) {
         spin.paid();
-        return true;
+        return Waited::done;
       }
       for (int i = 0; i < pauses; ++i) relax();
     }
     spin.in_vain();
   }
+  const auto wake_here = [&word]() noexcept { wake_all(word); };
+  std::optional<std::stop_callback<decltype(wake_here)>> on_stop;
+  const Stopping* const stopping = until.stopping();
+  if (stopping != nullptr && stopping->possible()) on_stop.emplace(*stopping->token, wake_here);
+  bool interrupted = false;
   for (;;) {
     if (look()) break;
     const std::uint32_t seen = word.fetch_or(1, std::memory_order_seq_cst) | 1U;
-    if (look()) break;  // after the flag, and the last look of one whose time is up
+    // After the flag; and the last look of one whose time is up, or who is to stop.
+    if (look()) break;
+    if (interrupted || until.stop_requested()) return Waited::stopped;
     const core::Time now = Clock::now();
-    if (deadline && now >= *deadline) return false;
-    core::Time until = now + slice;
-    if (deadline) until = std::min(until, *deadline);
-    sleep_on(word, seen, until);
-    if (Clock::now() >= until) at_slice();
+    if (deadline && now >= *deadline) return Waited::timeout;
+    core::Time end = now + slice;
+    if (deadline) end = std::min(end, *deadline);
+    const bool signalled = sleep_on(word, seen, end);
+    const bool over = Clock::now() >= end;
+    if (over) at_slice();
+    // Also without a signal: one may have come just before the sleep.
+    if ((signalled || over) && stopping != nullptr && stopping->interrupted != nullptr) {
+      interrupted = stopping->interrupted();
+    }
   }
   spin.slept(Clock::now() - began);
-  return true;
+  return Waited::done;
 }
 
 }  // namespace steward::detail::shm

@@ -474,7 +474,8 @@ RingHost::Step RingHost::put_next(Ring& ring, Put& put) {
   switch (outcome) {
     case Outcome::done: break;
     case Outcome::no_block: ring.short_of_memory = true; return Step::wait;
-    case Outcome::timeout: return Step::wait;
+    case Outcome::timeout:
+    case Outcome::stopped: return Step::wait;
     case Outcome::closed:
     case Outcome::ended:
       if (put.park) fail(ring, *put.park, outcome);

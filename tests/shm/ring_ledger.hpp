@@ -82,6 +82,7 @@ inline std::string next(shm::SharedQueue& queue,
     case shm::SharedQueue::Outcome::timeout: return "(empty)";
     case shm::SharedQueue::Outcome::closed: return "(closed)";
     case shm::SharedQueue::Outcome::ended: return "(ended)";
+    case shm::SharedQueue::Outcome::stopped:
     case shm::SharedQueue::Outcome::no_block: break;
   }
   return "(?)";

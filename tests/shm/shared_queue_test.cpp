@@ -52,6 +52,7 @@ std::string next(SharedQueue& queue, core::Deadline deadline = kNow) {
     case Outcome::timeout: return "(empty)";
     case Outcome::closed: return "(closed)";
     case Outcome::ended: return "(ended)";
+    case Outcome::stopped: return "(stopped)";
     case Outcome::no_block: break;
   }
   return "(?)";

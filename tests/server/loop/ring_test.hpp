@@ -96,6 +96,7 @@ class RingTest : public LoopTest {
       case RingOutcome::timeout: return {};
       case RingOutcome::closed: return "(closed)";
       case RingOutcome::ended: return "(ended)";
+      case RingOutcome::stopped:
       case RingOutcome::no_block: break;
     }
     return {};
