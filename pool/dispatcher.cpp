@@ -14,6 +14,7 @@
 #include <steward/core/own_threads.hpp>
 #include <steward/process/status.hpp>
 #include <steward/shm/bytes.hpp>
+#include <steward/shm/shared_queue.hpp>
 
 namespace steward::detail::pool {
 namespace {

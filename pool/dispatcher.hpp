@@ -35,7 +35,6 @@
 #include <steward/pool/rings.hpp>
 #include <steward/pool/task_books.hpp>
 #include <steward/pool/workforce.hpp>
-#include <steward/shm/shared_queue.hpp>
 
 namespace steward::detail::pool {
 

@@ -15,6 +15,7 @@
 #include <steward/pool/dispatcher.hpp>
 #include <steward/process/status.hpp>
 #include <steward/shm/bytes.hpp>
+#include <steward/shm/shared_queue.hpp>
 
 namespace steward::detail::pool {
 namespace {

@@ -9,6 +9,7 @@
 
 #include <steward/shm/queue_layout.hpp>
 #include <steward/shm/segment.hpp>
+#include <steward/shm/shared_queue.hpp>
 
 namespace steward::detail::pool {
 namespace {

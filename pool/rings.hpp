@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <memory>
 
-#include <steward/shm/shared_queue.hpp>
+namespace steward::detail::shm {
+struct QueueShape;
+class SharedQueue;
+}  // namespace steward::detail::shm
 
 namespace steward::detail::pool {
 

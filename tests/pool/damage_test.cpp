@@ -14,6 +14,7 @@
 #include <steward/pool/messages.hpp>
 #include <steward/pool/rings.hpp>
 #include <steward/shm/queue_memory.hpp>
+#include <steward/shm/shared_queue.hpp>
 #include <steward/tests/process/support.hpp>
 
 namespace steward::detail::test {

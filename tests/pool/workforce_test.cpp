@@ -27,6 +27,7 @@
 #include <steward/process/process.hpp>
 #include <steward/process/state.hpp>
 #include <steward/pool/workforce.hpp>
+#include <steward/shm/shared_queue.hpp>
 #include <steward/tests/process/support.hpp>
 #include <steward/tests/refused_call.hpp>
 
