@@ -206,9 +206,8 @@ void MessageStream::await_room(int socket, bool begun, shm::StoppablePoll& poll)
     poll.until(socket, POLLOUT, std::nullopt);
   } catch (const std::exception&) {
     cut_ = interrupted_ = begun;
-    const bool may = records_ == nullptr || records_->may_shut_down() == SHUT_RDWR ||
-                     records_->may_shut_down() == SHUT_WR;
-    if (begun && may) ::shutdown(socket, SHUT_WR);
+    const bool alone = records_ == nullptr || records_->may_shut_down() == SHUT_RDWR;
+    if (begun && alone) ::shutdown(socket, SHUT_WR);
     throw;
   }
 }
