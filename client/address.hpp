@@ -1,6 +1,6 @@
-// Where a manager of this host is met: at its control socket, and at its ZeroMQ socket. One in a
-// directory of its own, "ipc://<directory>/manager.sock", has its control socket beside that
-// socket. Any other path is a control socket, whose manager says where the rest is.
+// The addresses of managers on this host. "ipc://<directory>/manager.sock" names the ZeroMQ socket
+// of a manager in a directory of its own; the control socket is beside it. Any other path is that
+// of a control socket, and its manager says there where the ZeroMQ socket is.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@ namespace steward::detail::client {
 
 struct IpcAddress {
   std::string text;      // "ipc://<path>"
-  std::string control;      // path of the control socket
+  std::string control;   // path of the control socket
   std::string endpoint;  // what ZeroMQ is given; empty: the manager says it at the control socket
   std::string boot;      // empty: not said
 };
@@ -19,7 +19,7 @@ struct IpcAddress {
 // nullopt: some other kind of address. Throws BadCall if the path is not absolute.
 std::optional<IpcAddress> parse_ipc(std::string_view address);
 
-// Whether the path means anything here and now.
+// Whether the address is of this host and of its present boot.
 bool is_local(const IpcAddress& address);
 
 }  // namespace steward::detail::client

@@ -1,5 +1,5 @@
-// The references of this process. What all of them have in common is that another process's memory
-// may be where one was made: in a forked child they are claimed anew, at their first use.
+// The kinds of references that a client has. A reference that was made before a fork is claimed
+// anew in the child, at its first use there.
 //
 // Thread safety: as detail::core::Reference.
 #pragma once
@@ -15,7 +15,8 @@
 
 namespace steward::detail::client {
 
-// A reference whose object may have been claimed for this process by another one, which it keeps.
+// The base of both kinds: a reference that may have been replaced by another one, by which this
+// process has claimed the object. It keeps that one.
 class Claimable : public core::Reference, public std::enable_shared_from_this<Claimable> {
  public:
   using Reference::Reference;
@@ -50,7 +51,7 @@ class ClientReference final : public Claimable {
   core::Token leased(core::Deadline deadline) const override;
   std::function<void()> recall(const core::Token& sent) const override;
 
-  // Of a queue, for the process of its session only: see ring_of().
+  // For a reference to a queue, in the process that made its session: see ring_of().
   shm::SharedQueue* ring(core::Deadline deadline) const;
 
  private:
@@ -76,7 +77,7 @@ class UnclaimedReference final : public Claimable {
   UnclaimedReference(core::Token token, TermsPtr terms)
       : Claimable(std::move(token)), terms_(std::move(terms)) {}
   const TermsPtr& terms() const { return terms_; }
-  // As it came, until it was used; from then on as ClientReference.
+  // Until it was used: the token as it came. From then on as in ClientReference.
   core::Token leased(core::Deadline deadline) const override;
   std::function<void()> recall(const core::Token& sent) const override;
 

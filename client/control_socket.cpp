@@ -92,7 +92,7 @@ std::string ring_message(core::ObjectId object) {
   return message;
 }
 
-// Stands before an open control socket.
+// One connection to a manager's control socket, until it is used up or kept by a session.
 struct Visit {
   std::string path;  // as it was given
   shm::UniqueFd control;
@@ -202,7 +202,7 @@ std::vector<std::optional<About>> inquire(const std::vector<IpcAddress>& address
   };
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     attempt(i, [&] {
-      // One where very many connect request must not use up the time of all.
+      // One whose backlog is full must not use up the time of all.
       visits[i].emplace(addresses[i], start + patience / 2);
       visits[i]->say(word_message(kAboutWord));
     });

@@ -7,9 +7,10 @@
 //   manager -> client   [1, ticket, incarnation, [address, ...]]     and the manager's pidfd
 //                       [1, nil, reason]                             refused; then it hangs up
 //
-// The ticket is good for one hello. Both keep the connection for the session's life.
+// The ticket is good for one hello. Both sides keep this connection open as long as the session
+// lives.
 //
-// Who only wants to know which manager this is, leaves no trace:
+// A process that only wants to know which manager this is begins no session:
 //
 //   client -> manager   [1, "about"]
 //   manager -> client   [1, "about", start in unix milliseconds, objects, [address, ...]]
@@ -40,23 +41,23 @@ inline constexpr std::string_view kAboutWord = "about";
 inline constexpr std::string_view kRingWord = "ring";  // see ring.hpp
 inline constexpr std::size_t kControlMessageBytes = 4096;
 
-// What the manager said at the control socket.
+// What the manager answered at the control socket.
 struct Welcome {
   std::string ticket;
   core::Incarnation incarnation;
   std::vector<std::string> addresses;
   shm::UniqueFd control;    // stays open; its hang-up means that the manager closed the session
-  shm::UniqueFd server;  // the manager's pidfd: readable once it has ended
+  shm::UniqueFd server;     // the manager's pidfd: readable once it has ended
   pid_t pid = 0;
 };
 
-// Goes to the control socket of this address. Throws Disconnected if nobody opens it, at the latest
-// at the deadline, or if the manager refuses; AuthenticationError if it stands under another user's
-// name.
+// Connects to the control socket at this address and asks for a session. Throws Disconnected if the
+// manager refuses or has not answered by the deadline; AuthenticationError if it stands under
+// another user's name.
 Welcome connect_control(const IpcAddress& address, core::Deadline deadline);
 
-// No socket is there, or none that is listened at: a manager there has ended, or is about to, or is
-// not up yet.
+// There is no socket, or nobody listens at it: the manager has ended, is about to end, or is not up
+// yet.
 class NobodyThere final : public Disconnected {
  public:
   using Disconnected::Disconnected;
@@ -64,13 +65,13 @@ class NobodyThere final : public Disconnected {
 
 struct About {
   std::string silence;  // why there is no answer; empty: there is
-  pid_t pid = 0;        // of who is silent too, if it is known
+  pid_t pid = 0;  // of the process that listens there, if it is known, also if it does not answer
   std::uint64_t started_unix_ms = 0;
   std::size_t objects = 0;
   std::vector<std::string> addresses;  // the last is the one that it was told to listen at, if any
 };
-// Asks all of them at once, each once, who is there; returns after `patience` at the latest. The
-// answers are in the order of the addresses; nullopt: nobody is there.
+// Asks the managers at all these addresses at once which they are; returns after `patience` at the
+// latest. The answers are in the order of the addresses; nullopt: nobody is there.
 std::vector<std::optional<About>> inquire(const std::vector<IpcAddress>& addresses,
                                           core::Duration patience);
 

@@ -1,5 +1,5 @@
-// What a result grants: a handle in it is a reference that the manager counts for our session. If
-// nobody takes it over, it must go back.
+// Grants: the references that a result brings. The manager has counted each handle in it as a
+// reference of this session; one that nobody takes over must be given back.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,7 @@ class ArgumentScope final : public core::Travel {
   core::TravelScope scope_;
 };
 
-// Puts the session's travel() in charge while one of its results is decoded. If that fails
+// While it lives, session.travel() is the current Travel: for decoding a result. If that fails
 // half-way, the grants that no reference has taken over go back.
 //
 //   ResultScope scope(session, result);

@@ -1,4 +1,5 @@
-// HomeProcess: for what belongs to the process that made it, and is only copied by a plain fork().
+// HomeProcess: remembers which process made an object, so that the copy in a forked child knows
+// that it is a copy.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,8 @@
 namespace steward::detail::client {
 
 // How many forks this process is away from the one that first had a session. Written in a child
-// before it has a second thread. Not atomic: a loop over what it guards reads it once.
+// before it has a second thread. Not atomic, so that the compiler may read it once for a whole
+// loop.
 inline std::uint32_t forks_so_far = 0;
 
 // A value. Costs no system call. Thread safety: any thread may ask.

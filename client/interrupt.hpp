@@ -8,8 +8,8 @@ namespace steward {
 // it shall wait no longer. Some sleeps no signal ends: behind another thread that waits for the
 // same manager, connection or pool, and for what this process itself brings about. There the check
 // is asked some twenty times a second. A destructor that waits does not ask, nor do the library's
-// own threads. The check is asked without locks, and may throw nothing. Null: signals end no wait, as
-// at the beginning. Waits that have begun may not ask a new check. Thread safety: any thread.
+// own threads. The check is asked without locks, and may throw nothing. Null: signals end no wait,
+// as at the beginning. Waits that have begun may not ask a new check. Thread safety: any thread.
 void set_interrupt_check(bool (*check)());
 
 }  // namespace steward

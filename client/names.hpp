@@ -13,8 +13,8 @@ namespace steward::detail::client {
 // One to 64 letters, digits, '.', '_' and '-', the first a letter or digit.
 bool is_manager_name(std::string_view text);
 
-// Where those directories may be, the first that can be used first: of this user, mode 0700. What
-// is there and is not this user's alone is passed over.
+// The directories that may hold named managers, in the order in which they are tried. One that does
+// not belong to this user with mode 0700 is passed over.
 std::vector<std::string> name_directories();
 
 // "ipc://<directory>/<name>.sock" of the manager of this name. Throws Disconnected if there is
@@ -27,7 +27,8 @@ std::string address_of_name(std::string_view name,
 std::string new_address_of_name(std::string_view name,
                                 const std::vector<std::string>& directories = name_directories());
 
-// All names that there are, with their addresses: some may be left by the dead.
+// All names that there are, with their addresses: some may be left over from managers that were
+// killed.
 std::vector<std::pair<std::string, std::string>> named_addresses(
     const std::vector<std::string>& directories = name_directories());
 

@@ -1,5 +1,6 @@
-// Reference: a session's share in one object. When the last proxy that holds it is gone, the
-// session drops it, without waiting for the network.
+// What other rooms use of this one: connecting to managers, and references to their objects.
+// (core::Reference is in core/token.hpp; the references of this room are in client_reference.hpp.)
+// Thread safety: any thread may call any function.
 #pragma once
 
 #include <memory>
@@ -20,10 +21,9 @@ namespace steward::detail::client {
 // gone or cannot be reached by the deadline, TimeoutError if it does not answer by then.
 SessionPtr session_of(const core::ReferencePtr& reference, core::Deadline deadline = {});
 
-// A reference for a token that somebody wrote: until it is used it keeps nothing alive, and nothing
-// is dialled.
-// `by`: the session that it came by, on whose terms its manager is dialled (ConnectOptions::allow);
-// null: it came by none.
+// A reference for a token that stood in a result of another manager. Until it is used it keeps
+// nothing alive, and its manager is not connected to. `by`: the session that it came by, on whose
+// terms its manager is dialled (ConnectOptions::allow); null: it came by none.
 core::ReferencePtr unclaimed(core::Token token, const Session* by = nullptr);
 
 // Likewise for a token of this program that is to be claimed within its lease, although the thread
@@ -51,8 +51,8 @@ void leave(SessionPtr session);
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
                         std::vector<std::string> addresses, const ConnectOptions& options = {});
 
-// Says goodbye to all managers and waits for their answers, at most this long in all: for the end
-// of a process that does not run exit handlers. Later calls throw Disconnected.
+// Says goodbye to all managers and waits for their answers, at most `wait` in all. For a process
+// that ends without running exit handlers. Later calls throw Disconnected.
 void end_all_sessions(core::Duration wait);
 
 }  // namespace steward::detail::client

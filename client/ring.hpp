@@ -1,4 +1,5 @@
-// The short road of a queue: its ring in shared memory, for processes of the manager's host.
+// How a client gets at the ring of a queue: shared memory by which processes of the manager's host
+// put and take without the manager.
 //
 // Asked for at the control socket, over a connection of its own:
 //
@@ -19,10 +20,11 @@
 namespace steward::detail::client {
 
 // The ring of the queue that this reference stands for; nullptr: its calls go to the manager,
-// because that is elsewhere, has no ring for it, or the environment says STEWARD_TRANSPORT=zmq.
-// Decided at the first call for a process and queue, which may take until the connect timeout; then
-// a few nanoseconds. Undecided, and nullptr, if `deadline` comes before the manager's answer. Valid
-// while the caller has the reference. Throws as session_of().
+// because the manager is on another host, has no ring for the queue, or the environment says
+// STEWARD_TRANSPORT=zmq. Decided at a process's first call for this queue, which may wait for the
+// manager until the connect timeout; later calls take a few nanoseconds. If `deadline` passes
+// before the manager answers, returns nullptr and leaves it undecided. Valid while the caller has
+// the reference. Throws as session_of().
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline);
 
 // The memfd of the queue's ring from the manager behind this control socket; empty if the manager

@@ -29,7 +29,7 @@ enum class Effect : std::uint8_t {
   change,  // takes effect once; past the deadline its outcome is unknown to the caller
   take,    // hands something over (get, lock): past the deadline it is cancelled, and what was
            // already given goes back: "timed out" then means "not taken"
-  offer,   // puts something in (put_for): only the server's word makes it "not done"
+  offer,   // puts something in (put_for): it counts as not done only if the manager has said so
 };
 
 class Receipt;
@@ -68,9 +68,9 @@ class Session : public std::enable_shared_from_this<Session> {
                                           std::string_view args, const CallOptions& options) = 0;
 
   // Likewise a call that this thread does not wait for: its end is told to the completion, perhaps
-  // at once (see there; `stop` means nothing here). It is under way while somebody waits here for
-  // anything. Throws Overloaded if there is no memory, BadCall in a forked child (where
-  // in_this_process() gives the session to use): then it did not begin.
+  // at once (see there; `stop` means nothing here). It makes progress only while some thread waits
+  // in this session, for anything. Throws Overloaded if there is no memory, BadCall in a forked
+  // child (where in_this_process() gives the session to use): then it did not begin.
   virtual void start(core::ObjectId object, std::string_view method, std::string_view args,
                      const CallOptions& options, Completion& completion) = 0;
   // Ends a call that was started here as its deadline would, if it has not ended. When this
@@ -85,7 +85,8 @@ class Session : public std::enable_shared_from_this<Session> {
   static std::optional<std::string> result(Outcome outcome, Effect effect, const CallLabel& label);
   // Waits until the waiter is finished; false: the deadline passed before. Throws as call().
   virtual bool await(Waiter& waiter, core::Deadline deadline) = 0;
-  // Ends its wait: finish() from Completion::done(), interrupt() from elsewhere.
+  // Both end the wait of a waiter: finish() is for Completion::done(), interrupt() for everything
+  // else.
   virtual void finish(Waiter& waiter) noexcept = 0;
   virtual void interrupt(Waiter& waiter) noexcept = 0;
   // How many calls may be in flight at once; 0: any number.
@@ -104,10 +105,11 @@ class Session : public std::enable_shared_from_this<Session> {
     static_cast<void>(deadline);
     return travel().outgoing(reference);
   }
-  // What this thread has packed under it is not sent: lets go of what was claimed for that.
+  // The arguments that this thread has packed under travel() are not sent: drops the references
+  // that were claimed for them.
   virtual void drop_arguments() noexcept = 0;
 
-  // A reference that the manager granted to this session (a token inside a result).
+  // Takes over a reference that the manager has granted to this session: a token inside a result.
   virtual core::ReferencePtr adopt(core::Token token) = 0;
   // Asks the manager for a reference to the object of this token, which is of this incarnation.
   virtual core::ReferencePtr claim(const core::Token& token, core::Deadline deadline = {}) = 0;

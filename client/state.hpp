@@ -57,7 +57,7 @@ class State {
   SessionPtr successor_of(const SessionDriver& session, core::Deadline deadline = {});
   // Whether ConnectOptions::allow of every session of this process does.
   bool everybody_allows(const std::string& address);
-  // It is not given to anybody any more.
+  // This session is not found any more.
   void forget(const SessionDriver& session) noexcept;
   // A user of it is gone. If that was the last one: a few such sessions stay, for those who come
   // back soon; the oldest of more ends.
@@ -74,7 +74,8 @@ class State {
   // reference is claimed at its first use.
   void claim_soon(core::ReferencePtr reference) noexcept;
 
-  // All that exist, found by the above or not: what a fork must take care of.
+  // All sessions that exist, also those that the functions above do not find: a fork must lock each
+  // of them.
   void enroll(SessionDriver& session);
   void strike(SessionDriver& session);
 
@@ -126,7 +127,8 @@ class State {
   SessionDriverPtr take_out(const SessionDriver& session) noexcept;
   SessionDriverPtr* known(const core::Incarnation& incarnation, const Proof& proof);
 
-  [[maybe_unused]] State* const parent_;  // of a forked child: kept in sight, never touched
+  [[maybe_unused]] State* const
+      parent_;  // of a forked child: only so that leak checkers still see it; never touched
   // The thread-specific value is the State of the process in which the thread was watched. Not a
   // thread_local object: exit() destroys those of its thread, while the process is about to end in
   // order.

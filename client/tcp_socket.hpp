@@ -1,4 +1,4 @@
-// TCP sockets by address: reaching one.
+// Connects TCP sockets by address.
 #pragma once
 
 #include <netdb.h>
@@ -13,8 +13,8 @@ namespace steward::detail::client {
 
 using HostAddresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
-// Names stand for IPv4 addresses, as for ZeroMQ; IPv6 ones are in brackets. `flags` as AI_PASSIVE.
-// Throws Disconnected if the host is unknown.
+// Names stand for IPv4 addresses, as for ZeroMQ; IPv6 ones are in brackets. `flags`: for
+// getaddrinfo(), such as AI_PASSIVE. Throws Disconnected if the host is unknown.
 HostAddresses resolve(const core::TcpAddress& address, int flags = 0);
 
 // A non-blocking socket, connected to the first of these addresses where somebody answers, at the

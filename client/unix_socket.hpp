@@ -1,4 +1,4 @@
-// Unix sockets by path: reaching one, and who is on the other side.
+// Connects Unix sockets by path, and asks the kernel who is on the other side.
 #pragma once
 
 #include <sys/socket.h>
@@ -20,7 +20,7 @@ std::optional<sockaddr_un> unix_address(const std::string& path);
 // there is no descriptor for it, AuthenticationError if it would have to wait for another user.
 shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline deadline, int& error);
 
-// Whom the kernel names on the other side: of a connected socket, who connected or listened.
+// The credentials of the other side of a connected socket, as the kernel gives them (SO_PEERCRED).
 // nullopt: it does not say.
 std::optional<ucred> peer_of(int socket);
 

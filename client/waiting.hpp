@@ -22,8 +22,7 @@ inline core::Deadline earliest(core::Deadline a, core::Deadline b) {
 // As poll(2), but until the deadline: at once if it has passed, for ever if there is none.
 int poll_once(pollfd* entries, std::size_t count, core::Deadline deadline);
 
-// ppoll until the deadline: at once if it has passed, for ever if there is none. False: nothing
-// happened (or a signal came).
+// As poll_once(). True: an entry is ready. False: the deadline passed, or a signal came.
 bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline);
 
 // Until the descriptor is as `events` of poll(2) say. False: the deadline passed. Throws

@@ -13,7 +13,7 @@
 
 namespace steward::detail::core {
 
-// Before any other use of libsodium. Throws std::runtime_error.
+// To be called before any other use of libsodium. Throws std::runtime_error.
 void require_sodium();
 
 // Cryptographically random bytes; safe after fork.
@@ -59,7 +59,7 @@ inline constexpr std::size_t kChallengeBytes = 16;  // nonces of both sides, and
 enum class Role : std::uint8_t { client, server };
 std::string session_proof(Role role, std::string_view secret, const SessionId& session,
                           std::string_view challenge);
-// In constant time.
+// Compares in constant time.
 bool equal_secrets(std::string_view a, std::string_view b);
 
 // SipHash: strangers who choose keys cannot make them collide. The seed is per core and never

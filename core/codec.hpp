@@ -68,8 +68,8 @@ T unpack(std::string_view bytes) {
   return value;
 }
 
-// Through bytes: whatever can be read from those, a Value can be read as. Proxies inside keep their
-// very references.
+// Converts by way of bytes: a Value can be read as any type that could be read from its encoding.
+// Proxies inside keep their very references.
 template <class T>
 T cast_value(const Value& value) {
   SameReferences same(value);

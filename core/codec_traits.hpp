@@ -64,7 +64,7 @@ concept PacksItself = requires(const T& value, msgpack::packer<StringSink>& pack
   value.msgpack_pack(packer);
 };
 
-// Travels as its count: trivial bytes could not be ordered.
+// A time travels as its count, since raw bytes could not be ordered.
 template <class T>
 inline constexpr bool kTime = false;
 template <class Rep, class Period>
@@ -72,8 +72,8 @@ inline constexpr bool kTime<std::chrono::duration<Rep, Period>> = true;
 template <class Clock, class Duration>
 inline constexpr bool kTime<std::chrono::time_point<Clock, Duration>> = true;
 
-// A class that is nothing but bytes, though it may have an adaptor: see TravelsRaw. (What it is
-// made of is asked last: only then is it known to be simple.)
+// A class that is nothing but bytes, though it may have an adaptor: see TravelsRaw. (borrows<T>()
+// comes last: it may be asked only of a class that has passed the other tests.)
 template <class T>
 concept Raw = std::is_class_v<T> && std::is_trivially_copyable_v<T> && std::copyable<T> &&
               std::default_initializable<T> && !std::is_empty_v<T> && !kView<T> && !kTime<T> &&

@@ -123,7 +123,7 @@ class Closed : public detail::core::Failure {
 class BrokenBarrier : public detail::core::Failure {
   using detail::core::Failure::Failure;
 };
-// `unlock` by one who does not hold the lock.
+// `unlock` by a thread that does not hold the lock.
 class NotOwner : public detail::core::Failure {
   using detail::core::Failure::Failure;
 };
@@ -161,7 +161,7 @@ enum class ErrorCode : std::uint8_t {
   authentication = 12,
   worker_died = 13,
   remote = 14,  // a user class threw; the reply carries the type's name too
-  // Reserved for many machines; no server sends them yet.
+  // Reserved for managers on several machines; no server sends them yet.
   moved = 15,
   retry_later = 16,
   unavailable = 17,

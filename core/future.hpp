@@ -29,14 +29,14 @@ namespace detail::core {
 template <class T>
 struct FuturePromise;
 
-// Throws BadCall: the future stands for nothing (by default, moved from, got). `call` is what was
-// called: "Future.get".
+// Throws BadCall: the future is default-constructed, moved from, or its result was taken. `call` is
+// what was called: "Future.get".
 [[noreturn]] void throw_no_future(std::string_view call);
 
-// Waits until one is ready; its place. Throws Interrupted.
+// Waits until one of them is ready, and returns its index. Throws Interrupted.
 std::size_t wait_for_any(std::span<FutureState* const> states, const std::stop_token& stop);
 
-// That a callback threw; nullptr: nobody knows what.
+// Writes to standard error that a callback threw; nullptr: what it threw is no std::exception.
 void tell_thrown(const char* what) noexcept;
 
 // Runs what a user has given. What it throws is written to standard error: nobody else is there.
@@ -62,11 +62,11 @@ struct CallbackOf<void> {
 
 }  // namespace detail::core
 
-// A result that will be there later, or the exception instead of it. Got once, by get(), or by
-// co_await in a coroutine, which may itself return a Future: it begins at once, and becomes ready
-// with co_return or with the exception that leaves it.
+// A result that will be there later, or the exception instead of it. The result is taken once, by
+// get() or by co_await. A coroutine may return a Future itself: the coroutine begins at once, and
+// its future becomes ready with co_return or with the exception that leaves it.
 //
-// Dropped, it lets what it stands for finish; callbacks are called all the same.
+// A future that is destroyed cancels nothing: the work goes on, and callbacks are called.
 //
 // What follows (callbacks, coroutines that wait) runs on one thread of whoever fulfils the future,
 // a pool for one, in the order in which results come: it may call and wait, but keeps the others
@@ -87,7 +87,7 @@ class Future {
   Future(Future&&) noexcept = default;
   Future& operator=(Future&&) noexcept = default;
 
-  // Whether it stands for a result that nobody has got.
+  // Whether there is a result to be taken, now or later.
   bool valid() const { return state_ != nullptr; }
 
   // Waits for the result, and throws the exception instead of it. Afterwards the future stands for
@@ -97,7 +97,7 @@ class Future {
     return std::exchange(state_, nullptr)->take();
   }
 
-  // Whether it is ready by then.
+  // Waits at most so long. Whether it is ready.
   template <class Rep, class Period>
   bool wait_for(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {
     return state("Future.wait_for")
@@ -189,8 +189,8 @@ struct FuturePromise<void> : FuturePromiseBase<void> {
 
 }  // namespace detail::core
 
-// Waits until one of the futures is ready, and gives its place, 0 for the first. Of several that
-// are it is the first. They remain to be got. Throws BadCall if one stands for nothing, and
+// Waits until one of the futures is ready, and returns its index, 0 for the first. If several are
+// ready, the first of them. They remain to be got. Throws BadCall if one stands for nothing, and
 // Interrupted once a stop is requested.
 template <class First, class... T>
 std::size_t when_any(std::stop_token stop, Future<First>& first, Future<T>&... others) {

@@ -20,14 +20,15 @@ namespace steward::detail::core {
 
 class FutureState;
 
-// What is to be run later, each of them once; a list, so that it changes hands without memory.
+// A function that is to be run later, once. They are kept in a list, which can be handed over
+// without allocating memory.
 struct Later {
-  std::uint64_t number = 0;  // the owner's
+  std::uint64_t number = 0;  // for FutureState::forget()
   std::function<void()> run;
 };
 using LaterList = std::list<Later>;
 
-// Who fulfils futures, as far as those need to know. Outlives what it has promised.
+// Executor: what makes futures ready, as far as a future needs to know it. It outlives its futures.
 // Thread safety: any thread may call any function.
 class Executor {
  public:
@@ -37,10 +38,10 @@ class Executor {
   virtual void assist(const std::function<bool()>& done, Deadline deadline) = 0;
   // Whoever assists asks `done()` again. Takes short locks only: a stop may call it.
   virtual void wake() noexcept = 0;
-  // Runs all of `next` soon, without any lock: on one thread, in the order of these calls. Needs no
-  // memory: whoever waits for the future would wait for ever.
+  // Runs all of `next` soon, without any lock: on one thread, in the order of these calls.
+  // Allocates nothing: if that failed, whoever waits for the future would wait for ever.
   virtual void run_later(LaterList next) noexcept = 0;
-  // Nobody wants the result any more: makes the future fail. False: it is ready already.
+  // The result is not wanted any more: makes the future fail. False: the future was ready already.
   virtual bool cancel() = 0;
   // Throws BadCall where it cannot fulfil anything: in a copy that a plain fork() has made.
   virtual void require_process() const {}
@@ -64,7 +65,8 @@ class ExecutorsThread {
   Executor* const before_;
 };
 
-// The half without a type. Thread safety: any thread may call any function.
+// FutureState: the part of a future's state that does not depend on the type of its result. Thread
+// safety: any thread may call any function.
 class FutureState : public std::enable_shared_from_this<FutureState> {
  public:
   // Without an executor who waits just sleeps, and what follows runs where it becomes ready.
@@ -74,8 +76,9 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
   virtual ~FutureState() = default;
 
   bool ready() const;
-  // Whether it is ready by then. `wait` names the wait for Interrupted, which is thrown once a stop
-  // is requested, if it was before or the future is not ready.
+  // Waits until the future is ready; false: the deadline passed before. `wait` names the wait for
+  // Interrupted, which is thrown once a stop is requested, if it was before or the future is not
+  // ready.
   bool wait(Deadline deadline, const std::stop_token& stop, std::string_view wait);
   // Null: nobody assists, or it is ready.
   std::shared_ptr<Executor> executor() const;
@@ -87,21 +90,22 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
   void call_back(std::function<void()> callback);
   // Runs once, when the future is or becomes ready. The number is for forget().
   std::uint64_t follow(std::function<void()> next);
-  // What has not begun to run will not.
+  // Takes the function of this number out, unless it has begun to run.
   void forget(std::uint64_t number);
 
-  // Settles it, unless it is.
+  // Settles the future with this error, unless it is settled already.
   void fail(std::exception_ptr error);
 
   // Once it is settled: throws what it failed with.
   void rethrow() const;
 
  protected:
-  // Settles it by what `store` leaves behind, unless it is.
+  // Calls `store`, which leaves the result behind, and settles the future. Does nothing if it is
+  // settled already.
   void finish(const std::function<void()>& store);
 
  private:
-  // And makes it ready.
+  // Runs the callbacks; then the future is ready.
   void run_callbacks();
 
   mutable std::mutex mutex_;
@@ -112,8 +116,8 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
   std::exception_ptr error_;
   std::uint64_t numbers_ = 0;
   std::vector<std::function<void()>> callbacks_;
-  LaterList callbacks_turn_;             // one that runs all of them, if there are any
-  std::shared_ptr<FutureState> itself_;  // until that runs
+  LaterList callbacks_turn_;             // one entry that runs all callbacks, if there are any
+  std::shared_ptr<FutureState> itself_;  // keeps this object alive until that entry has run
   LaterList next_;
 };
 

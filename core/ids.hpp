@@ -1,4 +1,4 @@
-// Identities: who a manager, a session, an object is. Values; compare and hash freely.
+// Ids of managers, sessions, leases and objects. Values; compare and hash freely.
 #pragma once
 
 #include <array>
@@ -47,7 +47,8 @@ struct Id128 {
 using Incarnation = Id128<struct IncarnationTag>;
 // One client process's (or remote program's) standing with a manager; survives reconnects.
 using SessionId = Id128<struct SessionTag>;
-// Redeemed by whoever receives a handle that travelled outside the manager (a claim lease).
+// Names a lease. Whoever receives a handle that has travelled outside a session shows it to the
+// manager, which ends the lease.
 using Nonce = Id128<struct NonceTag>;
 
 // 16 bits of partition (0 today) above a 48-bit counter; never reused within an incarnation.

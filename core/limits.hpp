@@ -1,8 +1,8 @@
-// The limits of managers and of the protocol. Others stand where they belong, since nothing here
-// changes them: calls in one frame (wire.cpp), places, participants and item sizes of a queue in
+// The limits of managers and of the protocol. Fixed limits, which no option changes, stand where
+// they are used: calls in one frame (wire.cpp), maxsize, participants and item sizes of a queue in
 // shared memory (shm/queue_layout.hpp, shm/queue_words.hpp), processes and tasks of a pool
-// (process/board.hpp), messages of a Connection (set_message_limit), characters of a passphrase
-// (auth_key.hpp).
+// (pool/worker_table.hpp, pool/rings.hpp), messages of a Connection (set_message_limit), characters
+// of a passphrase (auth_key.hpp).
 #pragma once
 
 #include <chrono>
@@ -16,25 +16,28 @@ namespace steward::detail::core {
 struct Limits {
   std::size_t message_bytes = 64U << 20U;           // one frame; past it the session is closed
                                                     // (a client throws Overloaded before)
-  std::size_t calls_in_flight = 1024;               // a session; its client waits by itself
-  std::size_t parked_calls = 1'000'000;             // of all sessions
-  std::size_t reply_store_bytes = 64U << 20U;       // kept for retries, a session
-  // A session that does not read; past it: closed. Also the results that one message may ask for.
+  std::size_t calls_in_flight = 1024;  // per session; past it the client waits before it sends
+  std::size_t parked_calls = 1'000'000;             // in all sessions together
+  std::size_t reply_store_bytes = 64U << 20U;       // replies kept for retries; per session
+  // Replies that wait for one session whose client does not read; past it the session is closed.
+  // Also the limit of all results that one message may ask for.
   std::size_t unsent_bytes = 64U << 20U;
-  std::chrono::seconds unsent_time{60};             // likewise
-  std::size_t sessions = 16'384;                    // refused with the reason
-  std::size_t handshakes = 256;                     // pending; the oldest is dropped
+  std::chrono::seconds unsent_time{60};  // how long they may wait; past it the session is closed
+  std::size_t sessions = 16'384;         // past it new sessions are refused, with the reason
+  std::size_t handshakes =
+      256;  // connections that have not proven yet who they are; past it the oldest is dropped
   std::chrono::seconds handshake_time{3};
   std::size_t objects = 10'000'000;
-  std::chrono::seconds claim_lease{60};             // of a handle in flight
+  std::chrono::seconds claim_lease{
+      60};  // how long an object outlives its last reference while a handle is under way
   std::size_t claim_leases = 10'000;                // a session
   std::size_t name_bytes = 255;                     // of a named object; past it: BadCall
   // Bytes of all objects, by Value::footprint and server::kObjectBytes; 0: no limit. Past it, what
   // could add gets Overloaded; reads, removals and what changes numbers in place go on. Items of
   // queues that lie in shared memory do not count.
   std::size_t memory = 0;
-  // What a remote session keeps although nothing is heard of it; past it the session ends. Its
-  // client speaks up three times as often.
+  // How long a remote session lives when nothing is heard of its client. The client sends something
+  // three times in that time.
   std::chrono::milliseconds session_lease = std::chrono::seconds(15);
 };
 

@@ -17,9 +17,10 @@
 
 namespace steward::detail::core {
 
-// By their names Process knows the library's threads, which do not keep it from forking. A thread
-// inherits the name of the one that starts it. So no thread of the program ever has such a name,
-// not even while it starts one of ours, and one of ours has none while it runs the program's code.
+// Process recognises the library's threads by their names: they do not keep it from forking. A
+// thread inherits the name of the thread that starts it. So no thread of the program may ever have
+// such a name, not even while it starts one of the library's; and a thread of the library gives up
+// its name while it runs the program's code.
 inline constexpr std::string_view kOwnThread = "steward-";
 
 namespace impl {
@@ -53,8 +54,8 @@ std::thread start_own_thread(const char* name, F body) try {
 // what `body` throws, and SystemError if there is no thread for it.
 void run_on_own_thread(const char* name, const std::function<void()>& body);
 
-// While it lives, this thread of ours runs code of the program, and has no name of ours: neither
-// have the threads that the program starts there. Use on one thread.
+// While it lives, this thread of the library runs the program's code under another name, so that
+// threads which the program starts there do not inherit the library's. Use on one thread.
 class ProgramsCode {
  public:
   ProgramsCode() {

@@ -22,7 +22,7 @@ std::string_view kind_name(Kind kind);
 // All functions throw BadCall if the next item is of another kind, truncated or malformed.
 //
 // Nearly all items of an envelope have a form of one byte: those are read here, where the compiler
-// sees it, and everything else, the errors too, in longer_...
+// sees it, and all other forms, and the errors, in the functions longer_*().
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : begin_(bytes.data()), at_(begin_),

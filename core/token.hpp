@@ -47,7 +47,7 @@ inline bool fits(const Token& token, std::string_view type) {
 // "list#3", as error texts and representations name an object.
 std::string describe(const Token& token);
 
-// A token and whatever keeps its object alive; the last copy of the pointer gone, that ends.
+// A token and whatever keeps its object alive, until the last copy of the pointer to it is gone.
 // In a client it owns the session's reference, in the server it is the object's use count; the base
 // itself (a handle of some other manager) keeps nothing.
 //
@@ -65,8 +65,9 @@ class Reference {
   // reference asks its manager for a nonce first, so that the object outlives the trip.
   virtual Token outgoing() const { return token_; }
 
-  // For a token that outgoing() gave: what lets its object go that nobody has claimed on the trip.
-  // To be called once nobody will any more. Empty: nothing waits. Never throws when called.
+  // Returns a function that ends the lease of a token which outgoing() gave. The caller calls it
+  // once nobody will claim that token any more. Empty: there is no lease. The function does not
+  // throw.
   virtual std::function<void()> recall(const Token&) const { return {}; }
 
  protected:

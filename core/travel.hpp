@@ -1,6 +1,7 @@
 // How handles inside values cross a boundary: what is written for a reference on the way out, and
 // which reference a token becomes on the way in. A call to a session's own manager, a snapshot, a
-// process argument each have their own rules; codecs ask the Travel in charge.
+// process argument each have their own rules; codecs ask the current Travel. Thread safety: each
+// thread has its own current Travel; a Travel is used by one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,8 @@ class Travel {
   virtual Claiming claiming() const { return {}; }
 };
 
-// Puts `travel` in charge of everything that this thread packs and unpacks until the scope ends,
-// msgpack-cxx's adaptors included: those cannot be handed a parameter. Scopes nest.
+// Makes `travel` the current Travel for everything that this thread packs and unpacks until the
+// scope ends, msgpack-cxx's adaptors included: those cannot be handed a parameter. Scopes nest.
 class TravelScope {
  public:
   explicit TravelScope(Travel& travel);

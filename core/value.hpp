@@ -194,11 +194,12 @@ class Value {
   double real() const;            // integers too
   bool boolean() const;
 
-  // In constant time: what nests how deep (0: nothing), and whether a proxy is in there anywhere.
+  // Both in constant time: how deep it nests (0: it is no list or map), and whether there is a
+  // proxy inside, at any depth.
   std::size_t depth() const;
   bool has_proxies() const;
-  // Likewise about how many bytes of memory it takes in a container: the same for the same contents
-  // on any machine. What is shared with other values counts as if it were not.
+  // In constant time: about how many bytes of memory it takes in a container; the same for the same
+  // contents on any machine. What is shared with other values counts as if it were not.
   std::size_t footprint() const;
 
   friend bool operator==(const Value& a, const Value& b) { return a.compare(b) == 0; }

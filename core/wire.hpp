@@ -1,6 +1,6 @@
 // The envelopes: what travels between a client and a manager. One ZeroMQ message is one MessagePack
-// array that starts with version and kind; docs/protocol.md tells the whole story, and golden bytes
-// in the tests pin it.
+// array that starts with version and kind; docs/protocol.md describes the protocol, and tests
+// compare it with recorded bytes.
 #pragma once
 
 #include <cstdint>
@@ -67,7 +67,8 @@ struct Welcome {
   std::uint64_t calls_in_flight = 0;
   // How long the session outlives the last word from its client; 0: as long as its control socket.
   std::uint64_t lease_ms = 0;
-  // For a client that has not been at the control socket: what it would have been told there.
+  // For a client that comes over tcp: the manager's addresses. A local one was told them at the
+  // control socket.
   std::vector<std::string> addresses;
 };
 
@@ -90,8 +91,8 @@ struct Calls {
   std::vector<Call> calls;
 };
 
-// The calls of a calls envelope one by one, for who may stop half-way. Throws as decode_calls, each
-// error where it is met.
+// Reads the calls of a calls envelope one by one, for a caller that may stop half-way. Throws as
+// decode_calls, but only when it reaches the malformed call.
 class CallReader {
  public:
   explicit CallReader(OpenEnvelope envelope);
@@ -116,7 +117,8 @@ struct Reply {
   std::string_view payload;
 };
 
-// The replies of an envelope one by one. Throws as decode_replies, each error where it is met.
+// Reads the replies of an envelope one by one. Throws as decode_replies, but only when it reaches
+// the malformed reply.
 class ReplyReader {
  public:
   explicit ReplyReader(OpenEnvelope envelope);

@@ -1,4 +1,5 @@
-// Acceptor: the inside of a Listener, one kind for each kind of address; and what connects there.
+// Acceptor: takes in the connections of a Listener, one class for each kind of address. Below are
+// the functions that connect to one.
 #pragma once
 
 #include <memory>
@@ -14,7 +15,7 @@
 namespace steward::detail::pipe {
 
 // Thread safety: next() may be called by several threads. A resource; a copy in a forked child
-// accepts too, and leaves the place alone when it is destroyed.
+// accepts, too, and does not remove the socket's file when it is destroyed.
 class Acceptor {
  public:
   virtual ~Acceptor() = default;

@@ -32,10 +32,10 @@ struct ConnectionAccess;
 
 // What one side sends, the other receives, in order and whole: from `pipe<T>()`, from a Listener or
 // from connect(). T is whatever can travel; proxies inside stand for their objects on the other
-// side too, who should receive them within a minute (detail::core::Limits::claim_lease), and from a
-// Listener or through connect() use each for the first time within it: nothing is dialled before
-// (see ConnectOptions::allow). Both sides must mean the same T: a message that is none throws
-// BadCall and is gone, the next one may be right.
+// side, too, which should receive them within a minute (detail::core::Limits::claim_lease), and
+// from a Listener or through connect() use each for the first time within it: nothing is dialled
+// before (see ConnectOptions::allow). Both sides must mean the same T: a message that is no T
+// throws BadCall and is gone; the next one may be right.
 //
 // recv waits, try_recv does not, recv_for waits that long; the last two give nullopt where nothing
 // has come. What has come in part stays for the next call. When the other side has closed, or its
@@ -112,7 +112,8 @@ class Connection {
     return recv_until("recv_for", detail::core::deadline_after(wait), stop);
   }
 
-  // Likewise with bytes as they are, which may stand beside values if both sides know when.
+  // Sends and receives bytes as they are. They may be mixed with values if both sides know which
+  // comes when.
   void send_bytes(std::string_view bytes, std::stop_token stop = {}) {
     const int socket = fd("send_bytes");
     stream_->send(socket, bytes, stop);
@@ -225,7 +226,7 @@ class Connection {
 
 namespace detail::pipe {
 
-// Makes Connections of what the rooms connect, and looks inside.
+// For the library's other code: makes Connections of sockets, and looks inside.
 struct ConnectionAccess {
   template <class T>
   static Connection<T> over(process::PassedFd end, std::unique_ptr<MessageStream> stream) {
@@ -238,7 +239,7 @@ struct ConnectionAccess {
   static Connection<T> over(process::PassedFd end, Direction direction = Direction::both) {
     return over<T>(std::move(end), std::make_unique<MessageStream>(direction));
   }
-  // As poll(), for one who merely looks on: `readable` says poll(2).
+  // As poll(), for wait(), which has asked poll(2) itself: `readable` is what that said.
   template <class T>
   static bool is_ready(const Connection<T>& connection, bool readable) {
     if (readable) return connection.poll_until(Connection<T>::now());

@@ -1,4 +1,5 @@
-// End: what a Connection is made of.
+// End: the socket and the message stream of one end of a connection, before a Connection owns them.
+// Movable; thread safety: none.
 #pragma once
 
 #include <memory>

@@ -17,7 +17,8 @@
 namespace steward::detail::pipe {
 
 using Secret = std::optional<core::StreamSecret>;  // nullopt: there is no key
-// Of a key, or of none. Throws BadCall for a damaged one.
+// The secret that follows from this key; nullopt for an empty key. Throws BadCall for a damaged
+// one.
 Secret secret_of(const std::string& key);
 
 inline constexpr std::size_t kHelloBytes = 83;
@@ -47,12 +48,14 @@ enum class Verdict : char {
 struct Reply {
   Verdict verdict = Verdict::not_understood;
   std::string bytes;
-  // To go on sealed. Who connects can use it; the listener has to open_from() what the other sends.
+  // For go_on_sealed. The side that connects can use it at once; the listener must first call
+  // open_from() with what the other sends.
   std::optional<core::StreamCipher> cipher;
 };
 // The listener's, to what may be anything.
 Reply reply_to(std::string_view hello, const Secret& secret);
-// As who connects reads it. A verdict that does not fit this side's key counts as a refusal.
+// Reads the reply, on the side that connects. A verdict that does not fit this side's key counts as
+// a refusal.
 Reply read_reply(std::string_view bytes, const Hello& hello, const Secret& secret);
 
 // What a listener says in the first message of the stream: nothing, if it has let the other in.

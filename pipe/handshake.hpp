@@ -1,6 +1,7 @@
-// Handshake: with a peer that has connected to a tcp port and has not shown yet that it may. It
-// never waits: advance() does what the bytes that have come allow. A stranger costs one descriptor,
-// some hundred bytes and, for each hello, one hash.
+// Handshake: the listener's side of the greeting, with one peer that has connected to a tcp port
+// and has not shown yet that it may. (client::Handshake is that of a session.) It never waits:
+// advance() does what the bytes that have come allow. A stranger costs one descriptor, some hundred
+// bytes and, for each hello, one hash.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,7 @@ class Handshake {
   bool answer(std::string_view word) { return stream_->send_at_once(fd(), word); }
   // For another, who goes on with it; this one is over then.
   process::PassedFd take_socket() { return std::move(socket_); }
-  // How another goes on with the stream, which is not this one's any more.
+  // The state with which another object goes on with the stream; this one must not use it any more.
   std::string stream_state() { return stream_->state(); }
 
  private:

@@ -23,12 +23,14 @@ class Acceptor;
 End connect_to_listener(const std::string& address, const ConnectOptions& options);
 }  // namespace detail::pipe
 
-// Where others connect to: `Listener listener("ipc:///run/user/1000/work.sock");`, then
-// `auto connection = listener.accept<Job>();` there and `Connection<Job>::connect(address)` here.
+// Listener: accepts connections from other programs: `Listener
+// listener("ipc:///run/user/1000/work.sock");`, then `auto connection = listener.accept<Job>();`
+// there and `Connection<Job>::connect(address)` here.
 //
 // "ipc://path": a Unix socket that only this user may use. One that a killed process left behind is
 // taken over, one that lives is not. "tcp://host:port": from everywhere (host *), from where that
-// address is reached, or from this host; port 0: one is chosen. Keys and refusals are a manager's.
+// address is reached, or from this host; port 0: one is chosen. Keys, and the addresses that are
+// refused without one, are as for a manager.
 //
 // Over tcp with a key all is encrypted, and nobody without the key gets in, which is told on
 // standard error: the first time, and then once a minute how many tried. Without a key every user

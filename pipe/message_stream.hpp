@@ -33,11 +33,12 @@ namespace steward::detail::pipe {
 
 class Records;
 
-// What an end may be used for.
+// In which direction an end of a pipe may be used.
 enum class Direction : std::uint8_t { both, receive, send };
 
 // The state of one end: what of a message has come, and whose turn it is. The socket is the
-// caller's, the same one at every call; errors name a Connection, whose inside this is.
+// caller's, the same one at every call; error texts say "Connection", since that is what the user
+// has.
 //
 // Thread safety: several threads may send and several may receive, and take turns: a message goes
 // and comes whole. limit() and destruction need the object for themselves.
@@ -81,7 +82,8 @@ class MessageStream {
   // Nothing of a message is kept here: another may go on with the socket, in another process with
   // what state() gives.
   bool between_messages() const;
-  // This end is over since what came was not the other side's, or another process has taken it.
+  // Whether this end is over because what arrived was not sent by the other side, or because
+  // another process has taken the stream over.
   bool was_meddled_with() const { return why_ended_ != nullptr; }
 
   // What it takes to go on elsewhere, beside direction and limit: kStateBytesMost at most. What is
@@ -162,7 +164,7 @@ class MessageStream {
   std::size_t body_size_ = 0;  // of it that has come
   bool whole_ = false;
   bool ended_ = false;
-  const char* why_ended_ = nullptr;        // other than that the other side has
+  const char* why_ended_ = nullptr;        // null: because the other side has ended
   bool reset_ = false;                     // the kernel has said that the other side was not read
   std::optional<std::uint64_t> too_long_;  // not told yet
 };

@@ -61,8 +61,8 @@ class Records {
   void rest_receiving();
   void rest_sealing();
 
-  // To go on elsewhere, and no longer here: core::StreamCipher::state(). Throws Closed if another
-  // process goes on already.
+  // The state with which another object goes on (core::StreamCipher::state()); this one must not be
+  // used any more. Throws Closed if another process goes on already.
   std::string state();
 
  private:

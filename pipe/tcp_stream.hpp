@@ -7,10 +7,11 @@ namespace steward::detail::pipe {
 // connections lead nowhere any more, within half a minute where nothing is under way.
 void prepare_tcp(int socket) noexcept;
 
-// What is sent meanwhile leaves in the end, before all else.
+// While it is held back (`yes`), what is sent waits in the kernel; it leaves when this is called
+// with false (TCP_CORK).
 void hold_back(int socket, bool yes) noexcept;
 
-// Closing it will not send what waits, but break the connection off.
+// From now on closing the socket discards what was not sent and resets the connection.
 void forget_unsent(int socket) noexcept;
 
 }  // namespace steward::detail::pipe

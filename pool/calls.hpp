@@ -20,7 +20,7 @@
 
 namespace steward::detail::pool {
 
-// Whether the rest of the calls is not wanted any more.
+// Unwanted: true once the job was cancelled and its remaining calls need not be made.
 class Unwanted {
  public:
   Unwanted(const WorkerTable& table, JobNumber job) : table_(table), job_(job) {}
@@ -36,9 +36,10 @@ class Results {
  public:
   std::string& bytes() { return bytes_; }
   std::size_t written() const { return bytes_.size(); }
-  // All from `begin` on is of one call. Throws Overloaded if that is too large.
+  // What was written from `begin` on is the result of one call. Throws Overloaded if it is too
+  // large.
   virtual void check_call(std::size_t begin) const = 0;
-  // The same; it is complete now, and what was written before it may be sent.
+  // The result that begins there is complete. What was written before it may be sent.
   virtual void end_call(std::size_t begin) = 0;
 
  protected:
@@ -113,7 +114,8 @@ void run_calls(std::string_view callable, MessageReader arguments, std::size_t c
   }
 }
 
-// What may hold proxies, whose objects somebody has to keep until the worker has them.
+// Whether a T certainly holds no proxies. Arguments that may hold some are kept here until the
+// worker has references of its own.
 template <class T>
 inline constexpr bool kHoldsNone =
     core::Scalar<T> || std::same_as<T, std::string> || core::TravelsRaw<T>;
@@ -143,7 +145,8 @@ class PackedCalls {
     ++count_;
   }
 
-  // The last call; the others stay here. REQUIRES: count() > 1, and add() was called since.
+  // The last call; the others stay here. REQUIRES: count() > 1, and add() was called since the last
+  // take_last().
   PackedCalls take_last() {
     PackedCalls last;
     last.bytes_ = bytes_.substr(last_);
@@ -177,13 +180,13 @@ class PackedCalls {
   std::vector<Arguments> kept_;
 };
 
-// The parameters with which each element of a range is a call: one of them.
+// The parameters of the calls of map(), which take one element each.
 template <class F, class Element>
 using MapParameters =
     std::conditional_t<std::is_void_v<process::Sig<F>>, process::Parameters<std::decay_t<Element>>,
                        process::Sig<F>>;
 
-// And those with which each element, a tuple, is one.
+// The parameters of the calls of starmap(), whose arguments are the parts of one element, a tuple.
 template <class Tuple>
 struct ParametersIn;
 template <class... T>
@@ -202,7 +205,7 @@ template <class F, class Element>
   requires std::is_void_v<process::Sig<F>>
 struct StarParameters<F, Element> : ParametersIn<std::decay_t<Element>> {};
 
-// As check_call(), of calls whose results come back.
+// As check_call(), for calls whose results must travel back.
 template <class F, class... P, class... Args>
 constexpr bool check_calls(process::Parameters<P...> declared, process::Parameters<Args...> given) {
   if constexpr (!process::check_target<F>()) {
@@ -219,7 +222,7 @@ constexpr bool check_calls(process::Parameters<P...> declared, process::Paramete
   }
 }
 
-// Of a call for each element of a range.
+// Checks the calls of map().
 template <class F, class... P, class Element>
 constexpr bool check_each(process::Parameters<P...> declared,
                           process::Parameters<Element> element) {
@@ -231,13 +234,13 @@ constexpr bool check_each(process::Parameters<P...> declared,
   }
 }
 
-// Of calls whose arguments are the parameters themselves.
+// Checks the calls of starmap().
 template <class F, class... P>
 constexpr bool check_spread(process::Parameters<P...> declared) {
   return check_calls<F>(declared, process::Parameters<std::decay_t<P>...>{});
 }
 
-// Of results that are to be walked over.
+// Checks the calls of imap(), which must return something.
 template <class F, class... P>
 constexpr bool check_walk(process::Parameters<P...>) {
   constexpr bool returns = !std::is_void_v<CallResult<F, P...>>;

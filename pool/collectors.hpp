@@ -25,7 +25,7 @@
 
 namespace steward::detail::pool {
 
-// Of a result that cannot be read.
+// The exception for a result that cannot be read.
 std::exception_ptr unreadable_result(const char* why);
 
 // Reads `count` results one after the other: each goes to `got(place, result)` or `failed(place,
@@ -150,7 +150,8 @@ class All final : public Collector {
 
 enum class StreamOrder { as_called, as_they_come };
 
-// What imap() has so far, between the pool and the one who walks over it.
+// Stream: the results of imap() that have arrived and were not fetched yet. Thread safety: any
+// thread.
 template <class R>
 class Stream {
  public:
@@ -167,8 +168,8 @@ class Stream {
     arrived_bytes_ += bytes;
     bytes_ += bytes;
   }
-  // Of calls whose outcome there is no memory for: once all have come to their end, this stands in
-  // the place of each.
+  // There was no memory for the outcomes of some calls. Once all calls have ended, next() returns
+  // this exception for each of them.
   void lack(const std::exception_ptr& why) noexcept {
     const std::lock_guard hold(mutex_);
     lacking_ = why;

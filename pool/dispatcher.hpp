@@ -1,11 +1,12 @@
-// Dispatcher: the books of a pool: which tasks there are, which of them the workers have, and what
-// becomes of the results.
+// Dispatcher: sends the tasks of a pool to its workers and hands out what comes back. TaskBooks
+// says which tasks there are and where each of them is.
 //
 // Tasks leave through one ring in shared memory and results come back through another. Results are
 // read by one thread at a time, which leads: one that waits for some, so that it need not be woken
 // for them, or else the pool's own. A worker that dies is a message in the same ring, put there by
 // whoever watches the workers, behind all results of that worker. So at that message it is certain
-// which task it had and did not finish: the one that the board says, if that is still in the books.
+// which task it had and did not finish: the one whose ticket stands in its slot of the worker
+// table, if that task is still in the books.
 //
 // Every sending of a task has a ticket of its own. What concerns a ticket that is no longer in the
 // books is past: a result that came after its job was cancelled, a death after the result.
@@ -55,7 +56,8 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   // Throws what kept the workers from coming up.
   explicit Dispatcher(Plan plan);
   Dispatcher(Plan plan, PoolRings rings);  // through these rings, as make_rings() makes them
-  // One that the last of its users destroys in this process only.
+  // A Dispatcher that is destroyed with its last user in the process that made it. In a copy of
+  // that process by fork() nothing is destroyed.
   static std::shared_ptr<Dispatcher> make(Plan plan);
   ~Dispatcher();  // shut_down()
   Dispatcher(const Dispatcher&) = delete;
@@ -72,18 +74,19 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   // Throws Closed, in the name of the method, or what the pool is broken by.
   JobPtr open(const char* method, std::string call, std::unique_ptr<Collector> collector,
               Job::Tells tells);
-  // What the arguments of one task of this job may have.
+  // How many bytes the arguments of one task of this job may have.
   std::size_t task_bytes_max(const Job& job) const;
   // Sends it to the workers, soon, or if the job wants no more just now (Job::wants_more), once
   // enough has been taken. Throws std::bad_alloc; then there is no such task.
   void add(const JobPtr& job, TaskUnit unit);
-  // There is no more to add. Whoever waits for it next may say so, and spares the pool's thread.
+  // No task follows; the job has `total` calls. `next`: whether the caller is about to wait for the
+  // results; then the pool's thread is not woken for them.
   enum class Next { somebody_waits, nobody_waits };
   void complete(const JobPtr& job, std::size_t total, Next next);
   // Results have been taken: sends what was held back for that.
   void send_held_back(Job& job);
-  // Its calls that have no result have failed with a BadCall that says this. False: it was
-  // cancelled before. Costs what the job has.
+  // Its calls that have no result yet fail with a BadCall with this text. False: the job was
+  // cancelled before. The time grows with the number of the job's tasks.
   bool cancel(Job& job, const char* why);
 
   // As Executor::assist, wake and run_later.
@@ -113,7 +116,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
 
   static void destroy(Dispatcher* dispatcher);
 
-  // ---- Of the watching thread ----
+  // ---- Called by the Workforce's thread ----
   void worker_ended(const std::string& name, pid_t pid, int exit_code, Ticket at) override;
   void no_more_workers(std::exception_ptr why) override;
 
@@ -156,12 +159,12 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   WorkerTable table_;
   const std::unique_ptr<Queue> tasks_;
   const std::unique_ptr<Queue> results_;
-  const std::size_t window_;  // so many tasks are with the workers at most
+  const std::size_t window_;  // at most so many tasks are with the workers
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;     // for those who wait for results
   std::condition_variable background_;  // for the pool's thread
-  bool led_ = false;
+  bool led_ = false;  // some thread reads the results, for all
   bool pools_thread_leads_ = false;
   std::size_t assisting_ = 0;  // threads in assist()
   TaskBooks books_;
@@ -172,7 +175,8 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   bool closed_ = false;
   bool awaited_ = false;  // somebody waits for all that there is: nothing is held back
   bool tasks_closed_ = false;
-  bool workers_are_deaf_ = false;
+  bool workers_are_deaf_ = false;  // the ring of tasks is damaged: workers may not learn that they
+                                   // are to leave, so join() kills them
   bool stopping_ = false;
   bool stopped_ = false;
   std::exception_ptr broken_;
@@ -186,7 +190,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
 // Nobody wants the results any more.
 void give_up(Dispatcher& dispatcher, Job& job) noexcept;
 
-// The way from a future to its job.
+// The executor of the futures of one job: connects a future with the dispatcher and its job.
 class JobExecutor final : public core::Executor {
  public:
   explicit JobExecutor(std::shared_ptr<Dispatcher> dispatcher)

@@ -28,16 +28,16 @@ struct Stock {
 inline constexpr std::size_t kStockCalls = 1024;
 inline constexpr std::size_t kStockBytes = std::size_t{64} << 20U;
 
-// Where results go. Thread safety: any thread; each item comes once, or is lost after a take() that
-// threw. Where finish() throws, for want of memory, lose() of no calls says why, and finish() comes
-// again.
+// Collector: takes the results of one job. Thread safety: any thread. Each call comes once, by
+// take() or by lose(); after a take() that threw its calls come by lose(). If finish() throws, for
+// want of memory, lose() is called for no calls, with the reason, and finish() once more.
 class Collector {
  public:
   virtual ~Collector() = default;
   // The results of `count` calls, the first of which has this place, as RunCalls wrote them; what
   // cannot be read has failed.
   virtual void take(std::size_t first, std::size_t count, MessageReader results) = 0;
-  // These calls have no result, for this reason: it may be that there is no memory.
+  // These calls have no result, for this reason (which may be a std::bad_alloc).
   virtual void lose(std::size_t first, std::size_t count,
                     const std::exception_ptr& why) noexcept = 0;
   // Every call has come to its end, of so many in all.
@@ -64,7 +64,7 @@ class Job {
  public:
   using Progress = std::function<void(std::size_t done, std::size_t total)>;
 
-  // Whether on_progress is told of it.
+  // Whether on_progress is called for this job.
   enum class Tells { nothing, progress };
 
   Job(JobNumber number, std::string call, std::unique_ptr<Collector> collector, Tells tells)
@@ -114,7 +114,7 @@ class Job {
     std::optional<std::size_t> total;  // none before it is complete
   };
   Settled progress() const;
-  // Whether somebody is to be told of progress who has not been since.
+  // Notes that there is progress to tell. True: nobody is about to tell it, the caller must.
   bool tell_progress() { return !telling_.exchange(true); }
   void told_progress() { telling_ = false; }
 

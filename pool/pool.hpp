@@ -60,8 +60,8 @@ struct PoolOptions {
 // server is gone; when nine workers in a row crashed or exited before they were ready, and none is
 // ready; and when workers have been killed (by the OOM killer, say) or could not be started for 30
 // s and none is ready. Until then others take their places, after a pause of 1 ms that doubles up
-// to 1 s where they had no task. Nobody waits longer for a worker that is not there. Results for
-// which this process has no memory fail with std::bad_alloc, their task alone.
+// to 1 s where they had no task. So no call waits for ever for a worker that does not come. Results
+// for which this process has no memory fail with std::bad_alloc, their task alone.
 //
 // Who waits is interrupted by a std::stop_token at the results: `map_async(f, xs).get(stop)`, which
 // leaves the future to be got, and `imap(f, xs).next(stop)`.
@@ -306,7 +306,7 @@ class Pool {
     return call;
   }
 
-  // How many it were.
+  // Sends the calls as one task. Returns how many there were.
   template <class... P>
   std::size_t send(const JobPtr& job, detail::pool::PackedCalls<P...> calls, std::size_t first) {
     dispatcher_->add(job, {first, calls.count(), calls.take_bytes(), calls.take_kept()});
@@ -348,7 +348,8 @@ class Pool {
   // For this method. Throws BadCall in its name.
   const std::shared_ptr<detail::pool::Dispatcher>& dispatcher(const char* method) const;
   std::size_t automatic_chunk(std::size_t count) const;
-  // What the arguments of one task may have; less where the pool chooses the chunks (0).
+  // How many bytes the arguments of one task may have; fewer if the pool chooses the chunks
+  // (chunk_size 0).
   std::size_t task_bytes_max(const detail::pool::Job& job, std::size_t chunk_size) const;
   // A function's address as it travels: looked up once.
   const std::string& address_of(const void* function);

@@ -12,7 +12,7 @@ namespace steward {
 //   primes [##########          ]  50 %  500/1000  3 s left
 //
 // over itself on the descriptor, and ends it when all is done. Where that is no terminal it writes
-// nothing. Call it by one thread at a time, as a pool does. Copies share the line.
+// nothing. Call it from one thread at a time, as a pool does. Copies share the line.
 std::function<void(std::size_t done, std::size_t total)> progress_bar(std::string label = {},
                                                                       int fd = 2);
 

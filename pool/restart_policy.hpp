@@ -18,18 +18,20 @@ enum class EarlyEnd {
 // As Child tells the exit code: negative for a signal.
 EarlyEnd early_end_of(int exit_code);
 
-// A worker that has had a task is replaced at once, and ends the row. One that was ready and has
-// had none is replaced after a pause that grows, until for the longest of them no worker has ended:
-// pauses are there to start no more than one in such a time. Of those that were not ready, defects
-// are counted where nobody is: a few in a row, and the pool is broken. Ends from outside may pass,
-// and so may defects while others are ready, who came up the same way: another worker comes after a
-// pause, and the pool is broken only if no worker has been ready for a long time. A value without a
-// clock.
+// A worker that has had a task is replaced at once, and all counts begin again. A worker that was
+// ready but has had no task is replaced after a pause, which doubles each time, up to the longest;
+// it is short again once no worker has ended for as long as the longest pause. A worker that ended
+// by a defect before it was ready is replaced at once, and after a few of those in a row the pool
+// is broken. One that was ended from outside before it was ready is replaced after a pause, since
+// that may pass; the pool is broken only if no worker has been ready for a long time. A defect
+// counts as an end from outside while other workers are ready, which came up in the same way. A
+// value without a clock. Thread safety: none.
 class RestartPolicy {
  public:
   struct Limits {
     int defects = 8;  // in a row; one more, and the pool is broken
-    int kills = 8;    // in a row; more of them, and all this time since the first, and it is broken
+    int kills = 8;    // in a row; with more of them the pool is broken once `patience` has passed
+                      // since the first
     core::Duration patience = std::chrono::seconds(30);
     core::Duration first_pause = std::chrono::milliseconds(1);  // each is twice the last
     core::Duration longest_pause = std::chrono::seconds(1);
@@ -48,7 +50,7 @@ class RestartPolicy {
   // A worker has ended before it was ready. When to start another; nullopt: the pool is broken.
   std::optional<core::Time> ended_early(EarlyEnd why, core::Time now);
 
-  // Of the workers in a row that ended before they were ready.
+  // How many workers in a row have ended before they were ready.
   int early_ends() const { return defects_ + kills_; }
 
  private:

@@ -45,7 +45,8 @@ class PoolResults {
     wait_until(std::nullopt, stop);
     return taken();
   }
-  // Whether next() need not wait, by then. Interrupted likewise.
+  // Waits at most so long until next() need not wait. False: it would still wait. Interrupted
+  // likewise.
   template <class Rep, class Period>
   bool wait_for(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {
     return wait_until(core::deadline_after(timeout), stop);

@@ -12,7 +12,7 @@ class SharedQueue;
 
 namespace steward::detail::pool {
 
-// A pool has no more tasks than this with its workers.
+// At most so many tasks of a pool are with its workers at a time.
 inline constexpr std::size_t kWindowMax = 1024;
 
 struct PoolRings {
@@ -20,10 +20,11 @@ struct PoolRings {
   std::unique_ptr<shm::SharedQueue> results;
 };
 
-// The shape of a ring that takes at most so many bytes of address space: the largest of a series
-// in which the blocks of one size halve, from 256 MiB on, and the largest message, 64 MiB at first,
-// with them once there is only one block for it. The last of the series takes 8 MiB, and what is
-// less gets that.
+// The shape of a ring that takes at most so many bytes of address space. Shapes are tried from the
+// largest on: first with 256 MiB for the blocks of each size and messages of up to 64 MiB, then
+// with half as much for the blocks, and so on; once there is only one block for the largest
+// message, the largest message is halved, too. The smallest shape takes 8 MiB, and is returned even
+// if `bytes` is less.
 shm::QueueShape ring_shape(std::uint64_t bytes);
 
 // Two rings, within the limits on address space (a half of what is left, for both) and on the size

@@ -51,22 +51,26 @@ class TaskBooks {
   template <class Put>
   bool send_first(Ticket ticket, Put&& put);
 
-  // ---- Tasks that the workers have. A ticket that nobody knows is past. ----
+  // ---- Tasks that the workers have. An unknown ticket belongs to a task that is settled. ----
 
   std::size_t sent() const { return sent_.size(); }
   std::size_t sent_bytes() const { return sent_bytes_; }
   // nullptr: nobody knows the ticket, or nobody wants the task any more.
   PoolTask* find(Ticket ticket) noexcept;
-  // Out of the books, with the ticket: one, or none where find() gives none.
+  // Takes the task of this ticket out of the books. The list has one task, or none if find()
+  // returns nullptr.
   PoolTasks take(Ticket ticket) noexcept;
   void send_again(Ticket ticket) noexcept;  // before all others
   void lose(Ticket ticket, const std::exception_ptr& why) noexcept;
-  // Nothing comes back from the workers any more. REQUIRES: lose_all(why) was called
+  // The workers will not answer any more: forgets what they have. REQUIRES: lose_all(why) was
+  // called.
   void forget_sent() noexcept;
 
   // ---- Lost tasks. What the workers have stays counted until they answer. ----
 
-  void lose_all(Job& job, const std::exception_ptr& why) noexcept;  // costs what the job has
+  void lose_all(
+      Job& job,
+      const std::exception_ptr& why) noexcept;  // the time grows with the number of the job's tasks
   void lose_all(const std::exception_ptr& why) noexcept;
   bool somebody_is_lost() const { return !lost_.empty(); }
   const PoolTasks& lost() const { return lost_; }

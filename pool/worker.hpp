@@ -18,7 +18,8 @@ struct WorkerOrder {
 };
 std::string pack_worker_order(const WorkerOrder& order);
 
-// The files that come along, in this order: the ring of tasks, the ring of results, the board.
+// The files that come along, in this order: the ring of tasks, the ring of results, the worker
+// table.
 inline constexpr std::size_t kTasksFile = 0;
 inline constexpr std::size_t kResultsFile = 1;
 inline constexpr std::size_t kTableFile = 2;

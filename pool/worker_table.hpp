@@ -15,8 +15,9 @@ using Ticket = std::uint64_t;
 // Numbers the calls of map, apply and so on; never 0.
 using JobNumber = std::uint64_t;
 
-// Thread safety: any thread of any process; a slot is written by the worker that has it, and by the
-// pool while nobody has. Ownership: the mapping; the memory goes with its last holder.
+// Thread safety: any thread of any process. A slot is written by the worker that it belongs to, and
+// by the pool while it belongs to no worker. Ownership: the mapping; the memory goes with its last
+// holder.
 class WorkerTable {
  public:
   static constexpr std::size_t kSlotsMax = 1024;
@@ -24,7 +25,8 @@ class WorkerTable {
   static constexpr Ticket kIdle = 0;  // has done a task, and waits for the next
   static constexpr Ticket kStarting = ~Ticket{0};   // not there yet, or in the initializer
   static constexpr Ticket kReady = kStarting - 1;  // waits for its first task
-  // Beside a ticket: the worker only reports that the task came back from one that died.
+  // A bit beside a ticket: the worker does not run this task, it only reports that it came back
+  // from a worker that died before it began.
   static constexpr Ticket kNotBegun = Ticket{1} << 63U;
 
   // Throws shm::NoMemory.

@@ -36,10 +36,11 @@ struct WorkerPlan {
 // Owns the processes and a thread that watches them. Thread safety: any thread.
 class Workforce {
  public:
-  // Hears, on that thread, what happens. Outlives this.
+  // Is told what happens, on that thread. Must outlive the Workforce.
   class Owner {
    public:
-    // What this worker was at when it ended: a ticket, or as WorkerTable says.
+    // `at`: what its slot of the worker table said when it ended, a ticket or one of WorkerTable's
+    // constants.
     virtual void worker_ended(const std::string& name, pid_t pid, int exit_code, Ticket at) = 0;
     // No worker can be put in its place, nor in that of any other.
     virtual void no_more_workers(std::exception_ptr why) = 0;
@@ -49,7 +50,7 @@ class Workforce {
   };
 
   // The files are for the workers: see worker.hpp. All workers, also those that come later, get the
-  // environment of this moment. Nobody works before start(), and the owner hears of nothing. Throws
+  // environment of this moment. No worker runs before start(), and the owner is not called. Throws
   // SystemError.
   Workforce(WorkerPlan plan, WorkerTable& table, std::vector<int> files, Owner& owner);
   Workforce(const Workforce&) = delete;
@@ -61,7 +62,7 @@ class Workforce {
 
   std::vector<pid_t> pids() const;
 
-  // From now on nobody is put in the place of a worker that ends.
+  // From now on workers that end are not replaced.
   void retire();
   // Ends the workers, whatever they are at: SIGTERM, then SIGKILL. One that does not end by that is
   // let go: it may not be sent signals any more, since the program has dropped its privileges, say.

@@ -8,14 +8,15 @@
 
 namespace steward::detail::process {
 
-// Said once, as soon as there is something to say. False: nobody listens any more.
+// `work` calls this once, to send a message to the process that called run_in_background(). False:
+// that one is gone.
 using Say = std::function<bool(const std::string& words)>;
 
 // Runs `work` in a forked process, which ends when it returns. There standard input and output are
 // /dev/null, standard error is `log_file` (appended to; empty: /dev/null), all other descriptors
-// are closed, the directory is /, SIGHUP and SIGXFSZ are ignored. Returns what it says. Throws
-// core::Failure if it ends without a word, or is ended since it has said none within `patience`;
-// SystemError. Only while the process has one thread.
+// are closed, the directory is /, SIGHUP and SIGXFSZ are ignored. Returns that message. Throws
+// core::Failure if the process ends without one, or has sent none within `patience` and is
+// therefore ended; SystemError. Only while the process has one thread.
 std::string run_in_background(const std::string& log_file, std::chrono::milliseconds patience,
                               const std::function<void(const Say& say)>& work);
 

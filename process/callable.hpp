@@ -2,7 +2,7 @@
 // makes them a call again on the other side.
 //
 // A plain function travels as its address, a captureless lambda as nothing, any other function
-// object as what it packs; one that cannot be packed only goes along with a fork of this process.
+// object as what it packs; one that cannot be packed can run only in a fork of this process.
 // Parameters keep their declared types: arguments are converted to them (decayed) where they are
 // given, so that a mistake shows there, and a `const Row&` works.
 #pragma once
@@ -43,7 +43,7 @@ class Work {
   // For a forked copy of this process: what it is told, and what runs this very object there.
   virtual std::string pack_for_copy() const = 0;
   virtual void run_copy(ChildContext& context, std::string_view bytes) = 0;
-  // Whether this must not end before that copy does.
+  // Whether this object must live until the forked copy has ended.
   virtual bool stays() const = 0;
 
   // In this process.
@@ -86,7 +86,7 @@ using Sig = typename SignatureOf<F>::type;
 template <class F>
 concept FunctionPointer = std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>;
 
-// Nothing to send: another one is as good.
+// Needs nothing to be sent: the other process makes one of its own.
 template <class F>
 concept Captureless =
     std::is_class_v<F> && std::is_empty_v<F> && std::default_initializable<F>;
@@ -190,7 +190,7 @@ void run_call(ChildContext& context, std::string_view bytes) {
   invoke_with<P...>(call.f, call.arguments);
 }
 
-// Stands where a callable is not read, since it is there.
+// Takes the place of the callable in CallRead where it is not read: a forked copy has it already.
 struct NoCallable {};
 
 template <class F, class... P>
@@ -231,7 +231,7 @@ class Call final : public Work {
     } else {
       core::Reader in(bytes);
       CallRead<NoCallable, P...> call(in, context);
-      arguments_.reset();  // there are no two of an open file
+      arguments_.reset();  // an open file has one owner: now the unpacked arguments have it
       context.confirm();
       invoke_with<P...>(f_, call.arguments);
     }
@@ -262,7 +262,7 @@ struct ParametersOf {
       std::conditional_t<std::is_void_v<Sig<F>>, Parameters<std::decay_t<Args>...>, Sig<F>>;
 };
 
-// The argument would do if it were not somebody's still.
+// The argument would convert if it were moved, but it is an lvalue.
 template <class Arg, class P>
 inline constexpr bool kOnlyMoved =
     !std::convertible_to<Arg, P> && std::same_as<std::remove_cvref_t<Arg>, P> &&
@@ -272,8 +272,8 @@ template <class P>
 inline constexpr bool kWritesBack =
     std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
 
-// What is given where a call is refused at compile time: it does for anything, so that nothing but
-// the reason is an error.
+// The result of a call that is refused at compile time. It converts to anything, so that the
+// static_assert with the reason is the only error.
 struct Refused {
   template <class T>
   operator T() const;
@@ -282,7 +282,7 @@ struct Refused {
   const Refused* end() const;
 };
 
-// These say what is wrong in the text of an error. True: nothing is.
+// These fail to compile with a sentence that says what is wrong. True: nothing is.
 
 template <class F>
 constexpr bool check_target() {
@@ -300,7 +300,7 @@ constexpr bool check_target() {
   return false;
 }
 
-// Of calling an F, which takes these parameters, with such arguments.
+// Checks the call of an F with parameters P... and arguments Args...
 template <class F, class... P, class... Args>
 constexpr bool check_call(Parameters<P...>, Parameters<Args...>) {
   if constexpr (sizeof...(Args) != sizeof...(P)) {

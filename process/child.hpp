@@ -54,14 +54,15 @@ class Child {
   bool wait(core::Deadline deadline = std::nullopt) const;
   // Likewise, but what ends the poll ends it, too, and costs nothing but the time.
   bool wait(core::Deadline deadline, shm::StoppablePoll& poll) const;
-  // Whether it has ended by then; what its exit code is may not be known yet.
+  // Waits until it has ended; false: the deadline passed before. Its exit code may not be known
+  // yet.
   bool gone(core::Deadline deadline) const;
   bool running() const;
   // nullopt while the process runs, negative for a signal.
   std::optional<int> exit_code() const;
-  // False if the process has ended already. Where this process has not the right to, its process
-  // server is asked to send it, of whose success nothing is heard. Throws SystemError if there is
-  // no way.
+  // False if the process has ended already. If this process may not signal it, its process server
+  // is asked to do so, and does not say whether it did. Throws SystemError if there is no process
+  // server to ask.
   bool signal(int number) const;
   // SIGTERM, and SIGKILL if that has not helped within `patience`; returns when the process is
   // gone. Throws SystemError if it cannot be ended.

@@ -25,9 +25,10 @@ class ChildContext {
   PassedFiles& passed_files() { return passed_files_; }
 
   // Tells the starter that this process is up, with a message for it (kStatusTextBytes at most,
-  // else BadCall), and waits until it has heard that. The argument bytes end here. A second call
-  // does nothing. Throws Closed if the starter is gone or has given this process up, as whatever
-  // keeps it from starting makes it do: then nobody knows of this process, and it is to end.
+  // else BadCall), and waits until it has heard that. The bytes of the arguments must not be used
+  // any more. A second call does nothing. Throws Closed if the starter is gone or has given this
+  // process up, as whatever keeps it from starting makes it do: then nobody knows of this process,
+  // and it is to end.
   void confirm(std::string_view message = {});
   bool confirmed() const { return !channel_; }
 

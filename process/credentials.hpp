@@ -41,8 +41,8 @@ struct Credentials {
   explicit Credentials(const StatusFile& status);
   friend bool operator==(const Credentials&, const Credentials&) = default;
 
-  // What is to be had by `own` before an execve(), for the same to come out of it: that forgets the
-  // saved ids, and works out the capabilities in use anew.
+  // The credentials to have before an execve() so that these come out of it: execve() forgets the
+  // saved ids and computes the effective capabilities anew. `own`: those of this process now.
   Credentials before_execution(const Credentials& own) const;
 
   std::array<uid_t, 3> users{};  // real, effective, saved
@@ -53,19 +53,21 @@ struct Credentials {
   std::string filters;  // of system calls (seccomp): mode and number
 };
 
-// Throws SystemError, from errno, unless the result of a system call is 0.
+// Throws SystemError, from errno, unless `result` is 0: the result of a system call that takes over
+// `what`.
 void taken_over(int result, const char* what);
 
-// Throws SystemError unless a process of which the kernel confirmed that user and group certainly
-// had, then, what was read of it later: meanwhile it may have executed a program that has more
-// rights. `user`: root, if it could become that, otherwise its real one.
+// `read` are the credentials of a process, read from /proc after the kernel had confirmed its user
+// and group. In between the process may have executed a program with more rights. Throws
+// SystemError unless `user` and `group` prove that it had these rights before. `user`: root, if the
+// process could become root, else its real user.
 void check_proven(const Credentials& read, uid_t user, gid_t group);
 
-// Every right that this process, which has the credentials `own`, may make use of.
+// Makes every right effective that this process is permitted. `own`: its credentials.
 void use_all_rights(const Credentials& own);
 
-// Makes those of this process, which has one thread and had `own`, the same as `wanted`. Throws
-// SystemError if the kernel does not allow it; what is done by then stays.
+// Gives this process, which must have one thread and has the credentials `own`, the credentials
+// `wanted`. Throws SystemError if the kernel does not allow it; what is done by then stays.
 void take_over(const Credentials& wanted, const Credentials& own);
 
 }  // namespace steward::detail::process

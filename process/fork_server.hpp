@@ -7,14 +7,14 @@
 
 namespace steward::detail::process {
 
-// Neither process server becomes a child of this process: a program that waits for all its children
-// must not wait for ever. Both throw SystemError.
+// Starts the fork server. As with fork_process_server(), the server is no child of this process, or
+// a program that waits for all its children would wait for ever. Both throw SystemError.
 
 // `beside_threads`: the program has others, whose locks stay locked in the copy.
 std::shared_ptr<Link> start_fork_server(bool beside_threads);
 
-// A process server for one process, which has the descriptors that this one has now, but with
-// `keeps_files` false those of PassedFds. `on_programs_thread`: see Launch.
+// Starts a process server for a single process. That one has the descriptors that this process has
+// now; if `keeps_files` is false, without those of PassedFds. `on_programs_thread`: see Launch.
 std::shared_ptr<Link> fork_process_server(bool keeps_files, bool on_programs_thread);
 
 }  // namespace steward::detail::process

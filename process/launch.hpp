@@ -32,8 +32,9 @@ struct Launch {
   // starter has ended.
   bool server = false;
   std::string numbers{};  // Identity::numbers, of a Process
-  std::vector<int> files{};  // open here until launch() returns; in the process: its passed files()
-  std::optional<StartMethod> method{};  // empty: as prepare() finds
+  std::vector<int> files{};  // must stay open until launch() returns; the process takes them from
+                             // ChildContext::passed_files()
+  std::optional<StartMethod> method{};  // empty: what prepare() returns
   int give_up = -1;  // a descriptor: launch() throws Closed once it is readable
   bool keeps_files = false;  // with StartMethod::fork: of the PassedFds of this process, too
   // What the program's own threads have in hand. False: this is none of them. What standard streams
@@ -53,9 +54,10 @@ struct Launch {
 // Thread safety: any thread.
 Child launch(const Launch& order);
 
-// The method by which a process would be started now: `wish`, for a process that of
-// set_start_method(), else the fork server, or spawn if that is not there yet and there are other
-// threads. Starts the fork server or the spawn server if that is it; the latter in `environment`.
+// The method by which a process would be started now: `wish` if there is one; else, for a process,
+// that of set_start_method(); else fork_server, or spawn if no fork server runs yet and there are
+// other threads. Starts the fork server or the spawn server if that is it; the latter in
+// `environment`.
 //
 // Throws BadCall for a process that cannot be started so: other threads and no fork server, a fork
 // server that was started beside threads, for a server; no child_entry() for spawn. A server is

@@ -28,7 +28,8 @@ enum class InCopies;
 class PassedFd {
  public:
   PassedFd() = default;  // stands for no file
-  // A process that another thread forks just before this has a copy for good: see opened().
+  // If another thread forks between the opening of the file and this constructor, the new process
+  // keeps a copy: opened() prevents that.
   explicit PassedFd(shm::UniqueFd fd);
   PassedFd(PassedFd&& other) noexcept = default;
   PassedFd& operator=(PassedFd&& other) noexcept;
@@ -44,8 +45,9 @@ class PassedFd {
   // From now on forked copies of this process close it, as one of opened_here_alone().
   void keep_from_copies() noexcept;
 
-  // What `open` opens and gives the number of; no file, if that is negative. Nothing that is forked
-  // meanwhile has a copy that it does not know: `open` runs under the lock that fork takes.
+  // Owns the file that `open` opens, whose number it returns; no file if that is negative. No
+  // process that is forked meanwhile has an unknown copy: `open` runs under the lock that fork
+  // takes.
   static PassedFd opened(const std::function<int()>& open);
   // Likewise a file of the library's own threads, which is never an argument: every forked copy of
   // this process closes it, after a plain fork() too, since the thread that would is not there.

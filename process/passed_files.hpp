@@ -1,9 +1,9 @@
 // Open files that travel beside packed bytes, to a process that is being started.
 //
-// In the bytes stands only the place of each file. Whoever packs sends files() along, and hands
-// them over once they have arrived; whoever unpacks has received them. The codecs cannot be handed
-// a parameter, so both put their passed files in charge of the thread for as long as they pack or
-// unpack.
+// The bytes hold only the index of each file. The sender passes files() along and calls hand_over()
+// once they have arrived; the receiver constructs its PassedFiles from what has arrived. The codecs
+// cannot be handed a parameter, so each side makes its PassedFiles the current ones of its thread
+// (PassedFilesScope) while it packs or unpacks.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@
 
 namespace steward::detail::process {
 
-// One process is started with so many files at most.
+// At most so many files go along with one start.
 inline constexpr std::size_t kFilesPerStart = 256;
 
 // Thread safety: none.
@@ -38,8 +38,8 @@ class PassedFiles {
   std::vector<shm::UniqueFd> arrived_;
 };
 
-// Puts `passed files` in charge of all that this thread packs and unpacks until the scope ends.
-// Scopes nest.
+// Makes `passed_files` the current ones for all that this thread packs and unpacks until the scope
+// ends. Scopes nest.
 class PassedFilesScope {
  public:
   explicit PassedFilesScope(PassedFiles& passed_files);

@@ -37,18 +37,18 @@ struct ProcessOptions {
 // target returns is dropped; an exception that leaves it is written to standard error and makes the
 // exit code 1.
 //
-// With StartMethod::fork among the options the target may be any function object. Its captures are
-// there as they stood, descriptors included; proxies among them get their own references when they
-// are first used, and until the end of the process those here are kept for them, but of what can
-// only be moved.
+// With StartMethod::fork among the options the target may be any function object. The process has
+// its captures as they were at start(), descriptors included. Proxies among them get references of
+// their own when they are first used there; until the process ends, the target is kept here for
+// them, unless it can only be moved.
 //
 // Instead of a target there may be a subclass that overrides run(). It is forked, so that its
 // members go along; for one that can be started by every method see ProcessOf.
 //
 // Globals have in the process the values that they had when the program's first Manager, Process or
-// Pool was made (the fork server is a copy of the program as it was then), and spawned those of a
-// fresh program. What has changed since must be passed as an argument; or set it before that first
-// one, or use StartMethod::fork, which copies the program as it stands.
+// Pool was made (the fork server is a copy of the program as it was then), and, if they are
+// spawned, those of a fresh program. What has changed since must be passed as an argument; or set
+// it before that first one, or use StartMethod::fork, which copies the program as it stands.
 //
 // The process has at start() this one's environment, working directory, standard descriptors, user,
 // groups, capabilities, umask, resource limits, niceness and CPU affinity; default signals (but
@@ -82,7 +82,7 @@ class Process {
       : Process(detail::process::make_work(std::forward<F>(target), std::forward<Args>(args)...),
                 ProcessOptions{}, Made{}) {}
 
-  // Throws also BadCall for a lambda with captures, or what else cannot be packed, without
+  // Also throws BadCall for a lambda with captures, or anything else that cannot be packed, without
   // StartMethod::fork.
     template <class F, class... Args>
     Process(ProcessOptions options, F&& target, Args&&... args)
@@ -91,11 +91,12 @@ class Process {
               std::move(options), Made{}) {}
 
     Process(Process&& other) noexcept;
-    Process& operator=(Process&& other) noexcept;  // what stood here ends as by the destructor
+    Process& operator=(
+        Process&& other) noexcept;  // the process that stood here ends as in the destructor
     virtual ~Process();
 
-    // What the process runs: the target. Called here it runs here. In a subclass's run() name(),
-    // daemon() and pid() are those of the process.
+    // What the process runs: the target. Called in this process, it runs the target in this
+    // process. In a subclass's run() name(), daemon() and pid() are those of the process.
     virtual void run();
 
     // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall
@@ -121,7 +122,7 @@ class Process {
   void terminate();
   void kill();  // SIGKILL; the same
   // nullopt before start() and the end, negative for a signal, 1 after an exception. 255 also if
-  // its process server (the fork server, say) was killed or stands still: nobody knows then.
+  // its process server (the fork server, say) was killed or stands still: then it is not known.
   std::optional<int> exitcode() const;
 
   const std::string& name() const;
@@ -138,7 +139,7 @@ class Process {
   // For a subclass that overrides run().
   explicit Process(ProcessOptions options = {});
 
-  // In the process itself, where this object has been made once more for its run().
+  // Called in the new process, where a copy of this object was made to call run() on.
   void become_current();
 
  private:

@@ -24,9 +24,9 @@
 
 namespace steward::detail::process {
 
-// A process's way to a process server. Immutable; any thread may send requests, each of which is
-// one message. In a copy of the process it closes nothing by itself: there the numbers may stand
-// for other files.
+// The connection of this process to one process server. Immutable; any thread may send requests,
+// each of which is one message. In a forked copy of this process its destructor closes nothing,
+// since the descriptor numbers may stand for other files there.
 struct Link {
   Link(StartMethod kind, shm::UniqueFd connection, shm::UniqueFd server_pidfd,
        pid_t process_server);
@@ -48,7 +48,7 @@ std::string server_of(const Link& link);
 // waited for.
 void throw_if_stopped(const std::string& name, const Link& link);
 
-// What a process server knows of its owner, and what it was made for.
+// What a process server is started with.
 struct ServerArguments {
   StartMethod method = StartMethod::fork_server;
   shm::UniqueFd connection;
@@ -61,8 +61,9 @@ struct ServerArguments {
 // is a copy of.
 [[noreturn]] void serve_processes(ServerArguments arguments) noexcept;
 
-// In the owner: awaits the end of the step between it and the process server, which thereby has no
-// parent here, and then the process server's greeting. Throws SystemError, WorkerDied.
+// Called in the owner. Waits for the end of the process between them (`step`), so that the process
+// server is no child of the owner, and then for the server's first message. Throws SystemError,
+// WorkerDied.
 std::shared_ptr<Link> await_server(StartMethod method, pid_t step, shm::UniqueFd connection);
 
 }  // namespace steward::detail::process

@@ -25,22 +25,22 @@ namespace steward::detail::process {
 struct Request {
   CodeAddress entry;
   Identity identity;
-  std::optional<StartMethod> default_method;  // of processes that are made there
+  std::optional<StartMethod> default_method;  // the default method in the new process
   bool server = false;
   std::vector<std::string_view> environment;  // "NAME=value"
-  std::size_t files = 0;  // that wait in the status channel
+  std::size_t files = 0;  // how many files wait in the status channel
   std::string_view arguments;
 };
 
-// To send a signal to a process that the asker has started.
+// Asks the process server to send a signal to a process that the sender of the request has started.
 struct SignalRequest {
   pid_t pid = 0;
   int number = 0;
 };
 
-// As the process server receives it: it looks at no more than the first three, the rest is the new
-// process's.
-// What they say may be secret: it is erased when they go.
+// A request as the process server receives it. The server uses `starter`, `server`,
+// `hang_up_ignored` and `signal`; the rest is for the new process. What they say may be secret: it
+// is erased when they go.
 struct IncomingRequest {
   IncomingRequest() = default;
   IncomingRequest(IncomingRequest&&) = default;
@@ -50,7 +50,7 @@ struct IncomingRequest {
   Starter starter;
   bool server = false;
   bool hang_up_ignored = false;  // SIGHUP, by the starter
-  std::optional<SignalRequest> signal;  // then there is nothing else
+  std::optional<SignalRequest> signal;  // if set, the request is for a signal and has nothing else
   std::string bytes;  // of the request, unless they are in `memory`
   shm::UniqueFd memory;
   shm::UniqueFd channel;
@@ -66,7 +66,8 @@ void send_request(int connection, const Request& request, int channel, Encoding 
                   core::Deadline deadline = std::nullopt);
 // The process server answers nothing. Throws SystemError, likewise.
 void send_request(int connection, const SignalRequest& request, core::Deadline deadline);
-// At the process server's end: the kernel shall say who asks. Throws SystemError.
+// Called at the process server's end: from now on the kernel says who has sent each message
+// (SO_PASSCRED). Throws SystemError.
 void ask_for_sender(int connection);
 
 // Puts copies of the files into the starter's end of the status channel. They wait there for the
@@ -76,8 +77,8 @@ void send_files(int channel, const std::vector<int>& files);
 // In the new process. Throws SystemError, BadCall if they are not there.
 std::vector<shm::UniqueFd> receive_files(int channel, std::size_t count);
 
-// nullopt at the end of the connection. Throws SystemError or BadCall on a message that
-// cannot be used; the sender finds its channel closed.
+// The next request; nullopt at the end of the connection. Throws SystemError or BadCall for a
+// message that cannot be used; its sender finds its status channel closed.
 std::optional<IncomingRequest> receive_request(int connection);
 
 // The bytes of a request in the process that it is for. Movable.

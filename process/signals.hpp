@@ -5,8 +5,9 @@
 
 namespace steward::detail::process {
 
-// What is meant for the program and not for what serves it: a terminal sends it to all of them. And
-// what a system call that cannot be done says besides returning an error.
+// Signals that a terminal sends to the whole foreground group, but that are meant for the program
+// alone (SIGINT, SIGHUP, SIGQUIT), and signals by which a system call fails, besides returning an
+// error (SIGPIPE, SIGXFSZ).
 inline constexpr int kIgnoredByServers[] = {SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ};
 
 // No handlers, nothing ignored.

@@ -1,5 +1,5 @@
 // StartMethod::spawn: this program executed anew, once for the spawn server and once for each
-// process. Both find their way by an argument of the command line, which child_entry() reads.
+// process. An argument on the command line, which child_entry() reads, tells both what they are.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,8 @@ namespace steward::detail::process {
 // now. Throws SystemError, WorkerDied.
 std::shared_ptr<Link> start_spawn_server(const Environment* environment);
 
-// In the spawn server's forked child, which has become what it needs to be but for its program.
+// Executes the program. Called in the child that the spawn server has forked, after everything else
+// about it is set.
 [[noreturn]] void execute(const Bootstrap& bootstrap);
 
 }  // namespace steward::detail::process

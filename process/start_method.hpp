@@ -1,4 +1,4 @@
-// How processes come to be.
+// StartMethod: how a new process is made, and the functions that choose it.
 #pragma once
 
 namespace steward {
@@ -14,7 +14,7 @@ enum class StartMethod {
   // Forked from the program as it stands, with all its memory and descriptors: so the target may be
   // a lambda with captures. Where the program has other threads, a lock that one of them holds at
   // that moment stays locked in the process for ever; the standard library's allocator and streams
-  // and our own sessions see to theirs.
+  // and the sessions of this library handle their own locks.
   fork,
 };
 

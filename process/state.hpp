@@ -46,7 +46,8 @@ class State {
   // child.
   std::string next_numbers();
 
-  // A Process that is made only to be given another's place: the next one gets its number.
+  // How many Process objects were made here. A new process that makes its own Process object (see
+  // NumbersKept) sets this back, so that the next one gets its number.
   int processes_made();
   void set_processes_made(int count);
 
@@ -58,12 +59,12 @@ class State {
   // Starts the spawn server if there is none, or it has died, in this environment (nullptr: that of
   // this process now). Throws BadCall without child_entry().
   std::shared_ptr<const Link> ensure_spawn_server(const Environment* environment);
-  // Whether processes come by spawn where nobody has said how: when the first one was to be made,
+  // Whether processes are spawned if no method was chosen: when the first one was to be made,
   // there were other threads, or the fork server had been started beside some, and child_entry()
   // had been called.
   bool spawns_for_want_of_better();
 
-  // child_entry() has been called, by this name of the program.
+  // Notes that child_entry() was called, in a program with this argv[0].
   void enter(std::string program);
   std::optional<std::string> program();
 
@@ -97,7 +98,7 @@ class State {
   void close_held(std::atomic<int>& number) noexcept;
   // How often this process was forked, and those that it comes from.
   std::uint64_t forks() const noexcept { return forks_.load(std::memory_order_relaxed); }
-  // In a forked copy that was not given the files: closes them.
+  // Called in a forked copy: closes the files that it was not given.
   void lose_held_files();
 
   // At the end of this process: terminates the daemons among its processes, awaits the others.
@@ -124,7 +125,7 @@ class State {
   int processes_made_ = 0;
   std::atomic<std::uint64_t> forks_ = 0;
 
-  State* parent_ = nullptr;  // of a forked child: never touched, but no leak either
+  State* parent_ = nullptr;  // of a forked child: never touched; kept so that leak checkers see it
 
   static std::atomic<State*> current;
 };

@@ -29,7 +29,8 @@ struct Status {
   shm::UniqueFd fd;
 };
 
-// Three messages at most wait in a channel that nothing else was put into.
+// The largest text of a message. At most three messages wait in a channel, and this size lets them
+// fit.
 inline constexpr std::size_t kStatusTextBytes = 32U << 10U;
 
 // Throws SystemError (EPIPE: the starter no longer listens; EAGAIN with Wait::none: nor has it

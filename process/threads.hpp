@@ -3,8 +3,8 @@
 
 namespace steward::detail::process {
 
-// Threads besides the calling one, those of connections to managers and of a sanitizer. One that
-// has just been joined may still be on its way out: waits a little for it.
+// The number of the program's other threads: neither the calling one, nor those of the library, nor
+// a sanitizer's. A thread that was just joined may still be ending: waits a little for it.
 int other_threads();
 
 }  // namespace steward::detail::process

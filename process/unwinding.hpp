@@ -22,7 +22,8 @@ UnwindingPatience& unwinding_patience();
 // ended.
 bool end_in_unwinding(const Child& child, const std::string& name) noexcept;
 
-// This thread starts a process: what it has given up was in an earlier unwinding.
+// To be called when this thread starts a process: from then on the next unwinding has its full
+// patience again.
 void have_patience_again();
 
 }  // namespace steward::detail::process

@@ -24,8 +24,8 @@ namespace steward {
 template <class T>
 class Delivery {
  public:
-  // The three things that can be said of it; each gives whether the time was not yet over. And what
-  // a dropped one does, which waits for nobody.
+  // What ack(), nack() and touch() do; each returns whether the time was not over yet. And what the
+  // destructor does, without waiting.
   struct Answers {
     std::function<bool()> ack;
     std::function<bool()> nack;
@@ -87,9 +87,10 @@ class Delivery {
 namespace detail::proxy {
 
 // Room in a queue for one item, written where its taker will read it: `auto frame = frames.loan();
-// frame->fill(0); frame.commit();`. Dropped, nothing was put. For trivially copyable types; its
-// members hold anything until they are written. A loan waits for nothing: where the queue has no
-// memory for it, it is memory of this process, and commit() copies it.
+// frame->fill(0); frame.commit();`. If it is destroyed without commit(), nothing is put. For
+// trivially copyable types; its members are uninitialized until they are written. A loan waits for
+// nothing: where the queue has no memory for it, it is memory of this process, and commit() copies
+// it.
 //
 // Movable, not copyable; used by one thread at a time. Keeps the queue alive.
 template <class T>

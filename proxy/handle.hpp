@@ -1,4 +1,5 @@
-// Handle: an object of any type, for elsewhere. open(): back to a proxy.
+// Handle: names an object of any type outside of this process, as text or bytes. open() makes a
+// proxy of it again.
 #pragma once
 
 #include <compare>

@@ -1,4 +1,4 @@
-// Items: elements as they are given, in braces or as any range.
+// Items: the parameter type of functions that take several elements, in braces or as any range.
 #pragma once
 
 #include <algorithm>

@@ -55,7 +55,8 @@ class LocalQueue : public Blocking {
   using Blocking::Blocking;
   using Ring = shm::SharedQueue;
 
-  // nullptr: the general road. An empty proxy has none. Throws TimeoutError.
+  // nullptr: the queue has no ring that this process can use, and the call goes through the
+  // manager; likewise for an empty proxy. Throws TimeoutError.
   Ring* ring(const Method& method) const;
 
   // When a call that begins now must end, and what that means.
@@ -70,7 +71,8 @@ class LocalQueue : public Blocking {
     return whole_first ? Limit{whole, false} : Limit{method.until, true};
   }
 
-  // A put by the general road, in what is left of a call's time.
+  // The put() that the manager is asked for when the ring cannot carry the item, with what is left
+  // of the call's time.
   static Method by_manager(const Limit& limit) {
     Method method = offering("put");
     method.timed = limit.own;
@@ -79,7 +81,7 @@ class LocalQueue : public Blocking {
   }
 
   // True: done. False: a trying or timed form was not. Throws TimeoutError, Closed, Disconnected.
-  // Not for no_block: the manager's road is open then.
+  // Must not be called for Outcome::no_block: then the caller asks the manager.
   bool concluded(const Method& method, Ring::Outcome outcome, bool own_time) const;
 
   // Runs an operation of the ring; its errors get the call's name in front.
@@ -102,7 +104,7 @@ class LocalQueue : public Blocking {
     }
   }
 
-  // As the manager is told of a time; nullopt: without end.
+  // A duration as the manager takes it; nullopt: unlimited.
   template <class Rep, class Period>
   static std::optional<std::uint64_t> milliseconds(std::chrono::duration<Rep, Period> time) {
     if (time <= time.zero()) return 0;
@@ -112,18 +114,19 @@ class LocalQueue : public Blocking {
 
   // The number in a stub. Throws BadCall if the bytes are none.
   static std::uint64_t stub_number(Bytes bytes);
-  // The manager need not keep that item any more: the stub is gone from the ring. Throws nothing:
-  // what it is not told, the manager finds out when this session ends.
+  // Tells the manager that the stub is gone from the ring, so that it need not keep the item.
+  // Throws nothing: if this fails, the manager finds out when the session ends.
   void redeemed(std::uint64_t number) const noexcept;
-  // It has been looked at in place, in the process `home`: to a copy that a fork has made of who
-  // looks nothing is left to be done. Throws nothing: from damaged memory nobody takes any more.
+  // Ends the taking of an item that was looked at in place, in the process `home`; in a forked copy
+  // of that process does nothing. Throws nothing: if the memory is damaged, nobody takes from the
+  // queue any more.
   static void done_with(Ring& ring, const shm::Held& held, client::HomeProcess home) noexcept;
-  // Back into the ring, as far as that is possible: where it is not, the item comes back when this
-  // process ends. For who has something else to say.
+  // Gives the item back to the ring. If that fails, the item comes back when this process ends: the
+  // caller has another error to report.
   static void give_back(Ring& ring, const shm::Held& held) noexcept;
-  // Where that cannot be found out it is not known to be gone.
+  // Whether the manager is known to be gone; false if that cannot be found out.
   static bool manager_is_gone(Ring& ring) noexcept;
-  // Nobody here wants any more what was reserved under that number.
+  // Gives back what was reserved under this number, without waiting for the answer.
   void given_back(std::uint64_t number) const { post(changing("nack"), number); }
 
  private:

@@ -28,10 +28,11 @@
 namespace steward {
 namespace detail::proxy {
 
-// The same, blocking, by the shorter road: items go straight from process to process. All roads
-// lead to one queue, and an item's place is where it was put, whichever way it came. What the
-// shared memory cannot carry (proxies inside, too many large items for its blocks) the manager
-// keeps; the item has its place all the same, and its takers ask the manager for it.
+// The same methods, blocking, through the ring in shared memory: items go straight from process to
+// process. Processes that go through the manager use the same queue, and items keep the order in
+// which they were put, whichever way they came. What the shared memory cannot carry (proxies
+// inside, too many large items for its blocks) the manager keeps; the item has its place all the
+// same, and its takers ask the manager for it.
 //
 // What differs while a queue is in shared memory:
 // - put_many is never one step; where it ends early (Closed, Overloaded, TimeoutError) the first of
@@ -107,8 +108,8 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return ring == nullptr ? General::get_many(max) : take_many_from(*ring, method, max);
   }
 
-  // Waits for an item as get(), and takes it for at most `time` (to run, as the field says): see
-  // Delivery.
+  // Waits for an item as get(), and takes it for at most `time` (what other job queues call the
+  // time to run, TTR): see Delivery.
   template <class Rep, class Period>
   Delivery<T> reserve(std::chrono::duration<Rep, Period> time) const {
     const Method method = taking("reserve");
@@ -116,7 +117,8 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return ring == nullptr ? reserve_in_manager(method, time) : reserve_on(*ring, method, time);
   }
 
-  // Gives memory to be written, without waiting: see Loan. Its own where the ring has none.
+  // Gives memory to write an item into, without waiting: see Loan. If the ring has no memory for
+  // it, the Loan has memory of this process.
   Loan<T> loan() const
     requires std::is_trivially_copyable_v<T>
   {
@@ -324,7 +326,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       std::vector<T> all;
       const auto read = [&](const shm::Item& item) {
         Got& one = got.emplace_back();
-        // Here nothing is taken for good yet, should there be no memory.
+        // Reserve here, where nothing is taken for good yet: this may throw for want of memory.
         if (all.capacity() < got.size()) all.reserve(got.capacity());
         if (item.format == static_cast<std::uint32_t>(ItemFormat::stub)) {
           one.number = this->stub_number(item.bytes);
@@ -376,7 +378,8 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   Delivery<T> reserve_on(Ring& ring, const Method& method,
                          std::chrono::duration<Rep, Period> time) const {
     const Limit limit = this->limit(method);
-    // Its time begins when it is taken: until then it cannot be told from that of others.
+    // The end of the reservation is computed once the item is taken; its time does not begin while
+    // this thread waits.
     for (;;) {
       std::optional<T> value;
       std::uint64_t number = 0;
@@ -413,7 +416,8 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
                        bool redelivered, const Lease& taken, bool stub,
                        std::uint64_t number) const {
     const auto lease = std::make_shared<Lease>(taken);
-    // Once its time is over it is given back, also if nobody has looked for it yet.
+    // Whether the time is not over yet. If it is over, gives the item back, in case nobody else has
+    // done that.
     const auto in_time = [&ring, lease] {
       if (!lease->end || std::chrono::steady_clock::now() < *lease->end) return true;
       static_cast<void>(ring.nack(lease->held));
@@ -485,7 +489,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       queue.concluded(method, outcome, limit.own);
     };
     try {
-      // As the type wants to begin: for most that is no work at all.
+      // Begins the lifetime of a T; for most types this costs nothing.
       T* const place = ::new (room.bytes.data()) T;
       return {place, {commit, [queue = *this, &ring, room] { ring.give_back(room); }}};
     } catch (...) {
@@ -496,7 +500,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
 
   View<T> view_on(Ring& ring, const Method& method) const {
     const Limit limit = this->limit(method);
-    // All of it first: what has been taken must not get lost for want of memory.
+    // Allocated before anything is taken, so that no item is lost for want of memory.
     const auto viewed = std::make_shared<Viewed>(*this, ring);
     for (;;) {
       std::optional<std::uint64_t> number;
@@ -533,8 +537,9 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   }
 
   // The item of a stub, which stays where it is; nullopt: see redeem(). A form that does not wait
-  // still waits for the manager's answer. If this throws the item has gone back; or, `heard` by the
-  // caller, it is gone with its manager, and what is behind it is not.
+  // still waits for the manager's answer. If this throws, the item has gone back. But if its
+  // manager is gone and `heard` is true (the caller passes the exception on), the item is removed,
+  // so that the next call gets the one behind it.
   std::optional<T> fetch(Ring& ring, const Method& method, const Stub& stub, const Limit& limit,
                          bool heard = true) const {
     Method ask = reading("redeem");
@@ -545,7 +550,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return this->read_as(Answered<As<T>>{answered}, ask, stub.number);
       });
     } catch (const std::out_of_range&) {
-      if (answered) {  // that is of T
+      if (answered) {  // the exception came from reading the T, not from the manager
         this->give_back(ring, stub.held);
         throw;
       }

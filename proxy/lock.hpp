@@ -56,12 +56,12 @@ inline Method until_stopped(std::stop_token stop, Method method) {
   return method;
 }
 
-// The methods of Lock and RLock under a call policy. The owner is a thread: of all processes, this
-// one, by whatever proxy, also one that was made after the proxy that locked is gone. Waiters are
-// served first come, first served. Locking throws Poisoned after the death of an owner under
-// OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the lock was not
-// taken. Who waits with a std::stop_token gets Interrupted once a stop is requested, before or
-// during the wait: then it was not taken either.
+// The methods of Lock and RLock under a call policy. The owner is the calling thread of this
+// process, whichever proxy it uses: also one that was made after the proxy that locked is gone.
+// Waiters are served first come, first served. Locking throws Poisoned after the death of an owner
+// under OwnerDeath::poison. Times: false, or TimeoutError with with_timeout, means that the lock
+// was not taken. Who waits with a std::stop_token gets Interrupted once a stop is requested, before
+// or during the wait: then it was not taken either.
 template <class Calls>
 class LockMethods : public Calls {
   friend class SeveralLocks;
@@ -115,7 +115,7 @@ class LockMethods : public Calls {
   }
   Result<void> release() const { return unlock(); }
 
-  // By whomever.
+  // Whether any thread holds it.
   Result<bool> locked() const { return this->template call<bool>(reading("locked")); }
   // A number that rises with every hold of any lock of this manager: written along with what the
   // lock guards, it tells a late write of a former owner (a fencing token). Of this thread's hold;
@@ -164,13 +164,13 @@ using AnyLock = LockMethods<Blocking>;
 template <class T>
 concept LockProxy = std::derived_from<std::remove_cv_t<T>, AnyLock>;
 
-// Locks all, in one order that is the same for everybody, whatever order they are given in; leaves
-// them in that order. Never waits without end while it holds one of them. Throws as lock() does,
-// and holds none of them then; a Lock that is given twice, or that this thread has already, is
-// BadCall. Of copies with_timeout the shortest time holds for all together.
+// Locks all of them, in an order that is the same for everybody, and sorts `locks` into that order.
+// Never waits without end while it holds one of them. Throws as lock() does, and holds none of them
+// then; a Lock that is given twice, or that this thread has already, is BadCall. Of copies
+// with_timeout the shortest time holds for all together.
 void lock_all(std::span<const AnyLock*> locks);
-// Those of lock_all(), each of them whatever becomes of the others. Only for one that this thread
-// does not hold there could be an error, and nobody to hear it.
+// Unlocks all of them, each one even if another fails. Unlocking can fail only for a lock that this
+// thread does not hold; that error is dropped.
 void unlock_all(std::span<const AnyLock* const> locks) noexcept;
 
 }  // namespace detail::proxy

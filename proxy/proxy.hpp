@@ -19,9 +19,10 @@ namespace detail::proxy {
 // under a call policy. Self has a kType, the class's name on the wire.
 //
 // A proxy is a value: copyable, comparable, hashable, packable wherever a value is. It stands for
-// an object in a manager, forwards its methods there, and keeps it alive: the last proxy anywhere
-// gone, the object is destroyed. Copies and comparison cost no call; a destructor never waits for
-// the network. A default-constructed proxy is empty: its calls, and packing it, throw StaleHandle.
+// an object in a manager, forwards its methods there, and keeps it alive: when the last proxy
+// anywhere is gone, the object is destroyed. Copies and comparison cost no call; a destructor never
+// waits for the network. A default-constructed proxy is empty: its calls, and packing it, throw
+// StaleHandle.
 //
 // Thread safety: calls may be made from any thread and after a fork; assignment to one and the same
 // proxy object needs care as with std::shared_ptr.

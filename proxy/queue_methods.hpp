@@ -1,4 +1,4 @@
-// The methods of a Queue, over the general road, under any call policy.
+// The methods of a Queue, through the manager, under any call policy.
 #pragma once
 
 #include <chrono>

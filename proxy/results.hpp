@@ -91,7 +91,7 @@ struct Maybe {
   Result operator()(const Reply& reply) const { return read(reply.result); }
 };
 
-// A Maybe that is never nothing.
+// A Maybe with a value for the case that there is none.
 template <class Element>
 struct Or {
   using Result = typename Element::Result;
@@ -118,7 +118,7 @@ struct Done {
   bool operator()(const Reply& reply) const { return reply.done; }
 };
 
-// That there was a value is known even if it cannot be read.
+// As Element, and notes that the manager has answered, even if the answer cannot be read.
 template <class Element>
 struct Answered {
   using Result = typename Element::Result;
@@ -129,8 +129,8 @@ struct Answered {
   }
 };
 
-// An item that somebody else keeps meanwhile, flagged if it was delivered before. `number`, under
-// which it is kept, is known even if the item cannot be read.
+// A reserved item, which the queue keeps until it is acknowledged; the flag says whether it was
+// delivered before. `number`, under which it is kept, is known even if the item cannot be read.
 template <class Element>
 struct Reserved {
   using Result = std::pair<bool, typename Element::Result>;

@@ -23,7 +23,8 @@ template <class T>
 inline constexpr auto kItemFormat =
     static_cast<std::uint32_t>(kRawItem<T> ? ItemFormat::raw : ItemFormat::packed);
 
-// To be made where it stays: large items are not copied about. Throws BadCall for what is no T.
+// An item of the ring, converted to a T only where the T is constructed, so that large items are
+// not copied again. Throws BadCall for what is no T.
 template <class T>
 struct DecodedItem {
   const shm::Item& item;
@@ -45,7 +46,8 @@ struct DecodedItem {
       std::memcpy(&value, item.bytes.data(), sizeof(T));
       return value;
     } else {
-      // Put by somebody with another type: as that would have come through the manager.
+      // It was put by a process with another type for the items. Reads it as the manager would have
+      // sent it, as bytes.
       std::string packed;
       core::Writer(packed).bytes(text_of(item.bytes));
       return core::unpack<T>(packed);

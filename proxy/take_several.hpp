@@ -1,5 +1,5 @@
-// How several locks are taken at once, whatever they are: tests bring locks, a clock and failures
-// of their own.
+// TakeSeveral: takes several locks without a deadlock. A template, so that tests can bring locks, a
+// clock and failures of their own. Thread safety: none.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace steward::detail::proxy {
 
-// For how long whoever has one of the locks waits for a further one, at first.
+// How long a thread that has some of the locks waits for the next one, at first.
 inline constexpr core::Duration kFirstPatience = std::chrono::milliseconds{20};
 
 // And in the next round, after waiting its turn for `queued` with empty hands: the same queue may
@@ -23,7 +23,8 @@ constexpr core::Duration next_patience(core::Duration patience, core::Duration q
   return std::max(2 * patience, queued + queued / 2);
 }
 
-// Runs it for each, the last one first, also for those behind one that throws. The first error.
+// Runs `run` for each element, the last one first, also after one has thrown. Returns the first
+// exception.
 template <class All, class F>
 std::exception_ptr each_from_the_last(const All& all, F&& run) noexcept {
   std::exception_ptr first;

@@ -1,4 +1,4 @@
-// Target: what every proxy is underneath. A reference, perhaps a timeout, and the one call that all
+// Target: the base of every proxy. A reference, perhaps a timeout, and the one call that all
 // methods of all proxies go through: bytes in, bytes out.
 #pragma once
 
@@ -96,10 +96,10 @@ class Target {
   // What a call throws that was not done within the timeout of this copy.
   TimeoutError timed_out(const Method& method) const;
 
-  // What this process's record says of the calling thread and a lock.
+  // The calling thread's hold of this lock, as this process has noted it.
   client::Session::Hold hold(const Method& method) const;
-  // If that thread holds it, or did until its session was lost or its process forked: unlocks
-  // without waiting for an answer, and says true.
+  // If the calling thread holds it, or did until its session was lost or its process was forked:
+  // unlocks without waiting for an answer, and returns true.
   bool let_go(const Method& method) const;
 
   core::ObjectId object() const { return reference_->token().object; }

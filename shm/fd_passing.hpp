@@ -27,8 +27,8 @@ enum class Wait { block, none };
 
 // Sends the bytes (at least one) and duplicates of the descriptors as one message. Throws
 // SystemError; a peer that is gone is EPIPE, never SIGPIPE; with Wait::none no room is EAGAIN.
-// `sender`: what the kernel shall confirm to the receiver instead of the real ids; EPERM if that is
-// not so.
+// `sender`: credentials that the kernel confirms to the receiver in place of the real ids; EPERM if
+// this process may not claim them.
 void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {},
                    Wait wait = Wait::block, const std::optional<ucred>& sender = std::nullopt);
 

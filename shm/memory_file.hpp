@@ -7,9 +7,9 @@
 
 namespace steward::detail::shm {
 
-// A memory file without a name of this size, all zero, whose pages are made when they are written;
-// it may be sealed. `name` shows up in /proc. Throws SystemError: EFBIG if the size is past
-// this process's limit on files (ulimit -f), EPERM or ENOSYS where memfd_create(2) is refused.
+// An unnamed memory file of this size, all zero, which takes memory as it is written and may be
+// sealed. `name` shows up in /proc. Throws SystemError: EFBIG if the size is past this process's
+// limit on files (ulimit -f), EPERM or ENOSYS where memfd_create(2) is refused.
 UniqueFd memory_file(const char* name, std::uint64_t size);
 
 }  // namespace steward::detail::shm

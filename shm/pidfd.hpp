@@ -18,9 +18,9 @@ UniqueFd pidfd_of(pid_t pid);
 // SystemError if there is no descriptor left for the look.
 std::optional<pid_t> pid_of(int pidfd);
 
-// What speaks against this being the pidfd of the process that the kernel calls `pid`; empty:
-// nothing. `whose` and `other` name that process and the one that looks, for the text. Throws as
-// pid_of().
+// Checks that this is the pidfd of the process `pid`. Returns the objection, for an error text;
+// empty: there is none. `whose` and `other` are what the text calls that process and the one that
+// checks. Throws as pid_of().
 std::string objection_to(int pidfd, pid_t pid, const std::string& whose, const std::string& other);
 
 // Whether the process has ended. Throws SystemError if the descriptor is not open.

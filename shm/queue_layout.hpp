@@ -2,11 +2,11 @@
 //
 //   0        Descriptor
 //   4096     hot words, 128 bytes apart
-//   8192     Owner records, one a participant
-//   ...      redelivery ring | segments of the main ring | per size class: block headers, payloads
+//   8192     participant records (struct Owner), one for each number
+//   ...      redelivery ring | parts of the main ring | per size class: block headers, payloads
 //
 // All but the fixed part follows from the descriptor, which is read once and checked. Every part
-// begins on a page of its own, and most of the pages are never made real.
+// begins on a page of its own, and most pages never get memory.
 #pragma once
 
 #include <array>
@@ -25,8 +25,8 @@ inline constexpr unsigned kSizeClasses = 6;
 struct QueueShape {
   std::uint64_t maxsize = 0;  // 0: unbounded
   std::uint64_t message_bytes = std::uint64_t{64} << 20U;
-  // All blocks of one size take no more than this, but for one, which there always is. Address
-  // space at first; a block takes memory when it is used.
+  // All blocks of one size together take at most this much address space, but there is always at
+  // least one. A block takes memory only when it is used.
   std::uint64_t class_bytes = std::uint64_t{16} << 30U;
   // Where the counters start: tests begin shortly before these wrap.
   std::uint64_t first_lap = 0;
@@ -95,7 +95,7 @@ struct SizeClass {
   std::uint64_t payload_stride = 0;
 };
 
-// How many bytes of a block's payload have pages; in the line of its header.
+// Offset, from a block's header, of the number of payload bytes that have pages.
 inline constexpr std::uint64_t kRealBytesOffset = 32;
 
 struct QueueLayout {

@@ -45,8 +45,8 @@ class QueueMemory {
   Atomic& hint(Hint hint) const { return hot_->hints[static_cast<unsigned>(hint)].word; }
   Atomic& next_expiry() const { return hot_->next_expiry.word; }
 
-  // A hint to the processor: the block that this cell names is about to be changed, unless the
-  // cell is not of that kind yet: then another process is not done with it.
+  // Tells the processor that the block named by this cell will be written soon. Does nothing if the
+  // cell is not of this kind yet: then another process still uses it.
   void prefetch(unsigned ring, Word index, Kind kind) const {
     const Cell c = Cell::of(cell(ring, index).load(std::memory_order_relaxed));
     const std::uint32_t block = c.block();
@@ -65,7 +65,8 @@ class QueueMemory {
   bool reuses_first(unsigned size_class) const {
     return layout_.size_classes[size_class].capacity > 4096;
   }
-  // These make real what follows up to and including the given one. Throw NoMemory.
+  // Give memory (pages) to all blocks, parts or cells up to and including the given one. Throw
+  // NoMemory.
   void make_blocks(unsigned size_class, std::uint32_t count);
   void make_segment(unsigned segment);
   void make_redelivery(Word cells);

@@ -15,7 +15,8 @@ namespace steward::detail::shm {
 
 using Word = std::uint64_t;
 
-// Who takes part in a queue: 1 to kOwnersMax; 0 is nobody.
+// The numbers of participants are 1 to kOwnersMax; 0 is nobody. (In words a participant that holds
+// something is called its owner.)
 inline constexpr unsigned kOwnersMax = 1023;
 inline constexpr std::uint32_t kBlocksMax = 1U << 22U;
 inline constexpr unsigned kSegmentsMax = 62;

@@ -19,9 +19,9 @@ struct NoMemory : core::Failure {
 // Owns its descriptor and its mapping; gone from the system with the last holder anywhere. A forked
 // child has neither: the mapping stays out of it, and so does the descriptor after an exec.
 //
-// Sparse: pages have to be made real before they are touched, or an exhausted system answers the
-// touch with SIGBUS. Sealed: nobody who holds it can make it shorter.
-// Thread safety: make_real() from any thread; the bytes are for the user to guard.
+// Sparse: pages must be given memory (make_real) before they are touched, or the touch is a SIGBUS
+// when the system has none left. Sealed: nobody who holds it can make it shorter. Thread safety:
+// make_real() from any thread; the bytes are for the user to guard.
 class Segment {
  public:
   // `size` bytes, all zero and none real; `name` shows up in /proc. Throws NoMemory.

@@ -59,8 +59,9 @@ class SharedQueue {
   int fd() const { return memory_.segment().fd(); }
   const QueueShape& shape() const { return memory_.layout().shape; }
 
-  // What a put does without a block: it waits (in an unbounded queue it throws Overloaded), and
-  // throws NoMemory if the system has none for it; or it says no_block in both cases.
+  // What put() does when no block is free. wait: waits for one (an unbounded queue throws
+  // Overloaded), and throws NoMemory if the system has no memory for it. tell: returns
+  // Outcome::no_block in both cases.
   enum class NoBlock { wait, tell };
 
   // ---- Putting. Overloaded: the item is larger than the queue takes, or (unbounded queues) there
@@ -83,8 +84,9 @@ class SharedQueue {
   Outcome commit(const Loan& loan, std::uint32_t format, Until until);
   void give_back(const Loan& loan) { ring_.unclaim(loan.claim); }
 
-  // ---- Taking. `read(Item)` sees the item and says whether that was all; where it says false the
-  // item stays reserved without end, as by reserve(). If it throws, the item goes back, flagged.
+  // ---- Taking. `read(Item)` is shown the item and returns whether the item is thereby taken for
+  // good. If it returns false, the item stays reserved, without a time limit, as by reserve(). If
+  // it throws, the item goes back, flagged.
 
   template <class Read>
   Outcome get(Read&& read, Until until, Held& kept) {
@@ -103,7 +105,7 @@ class SharedQueue {
     let_gather(until);
     const Outcome outcome = wait_and_take(taken[0], until);
     if (outcome != Outcome::done) return outcome;
-    std::vector<char> done;  // not bool: nothing to be packed
+    std::vector<char> done;  // char, since std::vector<bool> packs its elements
     try {
       take_more(taken, max);
       done.resize(taken.size());
@@ -150,8 +152,8 @@ class SharedQueue {
 
   // ---- The manager's ----
 
-  // An item that somebody had before it came into this queue: to be served before all others, and
-  // flagged. Whatever maxsize says.
+  // Puts an item that somebody had taken before: it is served before all others, and flagged. Does
+  // not respect maxsize.
   Outcome put_back(std::span<const std::byte> bytes, std::uint32_t format);
   // So many items more that were taken elsewhere and are to be reported by task_done().
   void add_tasks(std::uint64_t count);
@@ -176,7 +178,8 @@ class SharedQueue {
   // Takes back what dead participants held; waiters do so by themselves, a little later.
   void recover_dead() { participant_.recover_dead(); }
 
-  // ---- For who takes a stub: whether the manager, and what it has kept, is gone for good ----
+  // ---- For a taker of a stub: whether the manager is gone, and with it the items that it kept
+  // ----
 
   bool manager_is_gone() {
     participant_.recover_dead();
@@ -189,8 +192,8 @@ class SharedQueue {
   // Whether a get() would not wait: there is an item, or the queue is closed and drained, or has
   // ended.
   bool ready();
-  // How long to sleep at most, and what to do when that has passed: the dead tell nobody, and a
-  // lease ends without a word.
+  // slice(): how long a waiter may sleep at a time; look_around(): what it must do then. Nobody is
+  // woken when a participant dies or a reservation runs out.
   core::Duration slice();
   void look_around();
 

@@ -11,9 +11,9 @@
 namespace steward::detail::shm {
 
 // A resource: the destructor removes the socket from the file system, in the process that made it;
-// what somebody else has put there meanwhile stays.
-// "<path>.lock" beside it is locked for as long as it lives: of two who find a dead one's socket
-// only one takes it over. Thread safety: none.
+// what somebody else has put there meanwhile stays. "<path>.lock" beside it is locked for as long
+// as it lives: if two processes find the socket of a dead one, only one of them takes it over.
+// Thread safety: none.
 class SocketPath {
  public:
   // Takes over what a dead process left. A living one's path throws SystemError with
@@ -26,7 +26,7 @@ class SocketPath {
   int fd() const { return socket_.get(); }
   const std::string& path() const { return path_; }
 
-  // The process that was last known to listen there by such an object; 0: it cannot be told.
+  // The process that last listened there by a SocketPath; 0: not known.
   static pid_t owner(const std::string& path);
 
  private:

@@ -5,7 +5,8 @@
 // Invariants (model/futex.pml is the proof):
 //   1. word = sequence:31 | flag:1. The flag says that somebody may sleep; a sleeper sets it, looks
 //      once more and only then sleeps, on exactly the word that it saw.
-//   2. Who changes the world looks at the flag afterwards. Both sides use sequentially consistent
+//   2. Whoever changes what sleepers wait for looks at the flag afterwards. Both sides use
+//     sequentially consistent
 //      operations, so one of them sees the other.
 //   3. The flag is taken away only by a wake that found fewer sleepers than it was for, with a step
 //      of the sequence and a second wake for those who fell asleep in between.
@@ -59,9 +60,9 @@ inline void prefetch_to_write(const void* address) {
 }
 
 // How long to look before sleeping: about what a wake-up costs, for then no choice is ever much
-// worse than the best. Nothing where looking has not paid, as with more that run than there are
-// processors; tried again now and then.
-// Thread safety: any thread; racing updates lose each other's lesson, which is cheap.
+// worse than the best. 0 where spinning has not paid, as with more running threads than processors;
+// tried again now and then. Thread safety: any thread; racing updates lose each other's lesson,
+// which is cheap.
 class Spin {
  public:
   using Duration = std::chrono::nanoseconds;
@@ -81,11 +82,10 @@ class Spin {
   std::atomic<int> penalty_{1};  // grows with each failure
 };
 
-// Whether one who finds nothing should let some gather before it looks again. In a stream it
-// should: one item or slot at a time, both sides fight for the same lines of memory. In a dialogue
-// it should not: there is one, and it is waited for. So it is tried now and then, and kept up while
-// it pays.
-// Thread safety: as Spin.
+// Whether a thread that finds nothing should let several items gather before it looks again. In a
+// stream it should: one item or slot at a time, both sides fight for the same lines of memory. In a
+// dialogue it should not: there is one, and it is waited for. So it is tried now and then, and kept
+// up while it pays. Thread safety: as Spin.
 class Gather {
  public:
   static constexpr std::chrono::nanoseconds kTime{10000};

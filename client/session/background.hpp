@@ -14,14 +14,14 @@ namespace steward::detail::client {
 // else. Throws Overloaded if no thread is left.
 void run_in_background(const char* name, std::function<void()> run);
 
-// Ends a background thread that comes back now and then. Shared by the thread and who stops it.
-// Thread safety: stop() may be called by any thread.
+// Stops a background thread that wakes from time to time. Shared by that thread and whoever stops
+// it. Thread safety: stop() may be called by any thread.
 class BackgroundStop {
  public:
   // Throws Overloaded if no descriptor is left.
   BackgroundStop();
   void stop() noexcept;
-  // False: it was stopped before that.
+  // Called by that thread. False: stop() was called.
   bool sleep_until(core::Deadline deadline) const;
 
  private:

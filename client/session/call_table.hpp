@@ -32,9 +32,10 @@ struct PendingCall {
   bool settled_later = false;  // an ack or a cancel leaves when its caller says so
   bool sent = false;        // the manager may have seen it
   bool cancelled = false;   // nobody waits any more
-  bool unattended = false;  // nobody ever waited: an error is thrown by the thread's next call
+  bool unattended =
+      false;  // nobody waited from the start: its error is thrown by the thread's next call
   bool unlocks = false;     // a post that ends a hold
-  bool last_word = false;   // past its deadline: the manager's last word is awaited
+  bool last_word = false;   // past its deadline, but the manager's answer is still awaited
   std::string body;         // as it is sent, from behind its number
   // Where its end is told. Without one, what the call grants goes back.
   Completion* completion = nullptr;
@@ -49,7 +50,7 @@ class CallTable {
   std::unique_ptr<PendingCall> draft();
   void discard(std::unique_ptr<PendingCall> call) noexcept;
   core::Seq next() const { return next_seq_; }
-  // Gives it the next number.
+  // Gives the call the next number and puts it into the table.
   PendingCall& add(std::unique_ptr<PendingCall>&& call);
 
   PendingCall* find(core::Seq seq);  // posts too
@@ -63,15 +64,15 @@ class CallTable {
   void note_cancel(core::Seq seq) { cancels_.push_back({seq, next_seq_}); }
   std::vector<core::Seq> acks() const { return seqs(acks_); }
   std::vector<core::Seq> cancels() const { return seqs(cancels_); }
-  // Nobody awaits this call any more, and it is not sent again: was it lost on the way, it never
-  // happens. Was it not, its cancel (noted here) ends it, and its reply may still come: until the
-  // cancel is complete, the manager keeps that, and take_abandoned() knows the call.
+  // Nobody awaits this call any more, and it is not sent again. If it was lost on the way, it never
+  // happens. If it was not, its cancel (noted here) ends it, but its reply may still come: until
+  // the cancel is complete, the manager keeps the reply and take_abandoned() knows the call.
   void abandon(PendingCall& call);
   // Likewise one whose reply has come and was of no use; it stays in the table.
   void forsake(core::Seq seq);
-  // The connection broke: the calls that were cancelled are forsaken.
+  // The connection broke: the cancelled calls are abandoned.
   void drop_cancelled();
-  // Whether the reply of this forsaken call is news; once.
+  // Whether this call was abandoned; true once, for its first reply.
   bool take_abandoned(core::Seq seq) { return std::erase(abandoned_, seq) > 0; }
 
   // The reply of this take has come, but is not complete before its caller's word: while it counts
@@ -101,7 +102,8 @@ class CallTable {
     for (const auto& call : posts_) use(*call);
   }
 
-  // Empty, for a new session: numbers begin again. Returns what was in it, in order.
+  // Empties the table for a new session, whose numbers begin again. Returns the calls in their
+  // order.
   std::vector<std::unique_ptr<PendingCall>> restart();
 
  private:

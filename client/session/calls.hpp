@@ -41,7 +41,8 @@ struct CallRequest {
   bool unattended = false;  // nobody waits: an error is thrown by the thread's next call
   core::ObjectId renews = {};
 
-  // What start() makes of it and keeps. Who makes it before spares others the time if it is large.
+  // The encoded call, which start() makes and keeps. A caller with a large one makes it before it
+  // takes the session's mutex, so that other threads need not wait.
   std::string body = {};
   void compose(core::Time now);
 };
@@ -57,7 +58,7 @@ class Calls {
   bool start(CallRequest& request, Completion* completion, core::Time now, std::size_t& bytes);
   std::size_t message_bytes() const { return message_bytes_; }
   std::size_t limit() const { return limit_; }
-  // So many posts are unproven that the next one should ask for an answer.
+  // So many posts may not have arrived that the next one should ask for an answer.
   bool post_should_ask() const;
   bool posts_pile_up() const;
 
@@ -74,12 +75,13 @@ class Calls {
   void settle(const Unsettled& take, bool kept);
   // There is no memory for what this take was given: it goes back.
   void hand_back(PendingCall& call) noexcept;
-  // Ends it here. Afterwards it may still be in the table, cancelled, until the manager's word.
+  // Ends the call for its caller. It may stay in the table, cancelled, until the manager has
+  // answered.
   void cancel(Completion& completion);
   void abandon(Completion& completion) noexcept;
   // Nobody is told of what its posts come to.
   void thread_ended(core::ThreadNumber thread) noexcept;
-  // Ends what is late.
+  // Ends the calls whose deadline has passed.
   void tick(core::Time now);
   core::Deadline next_deadline() const;
   static core::Deadline deadline_of(const Completion& completion);
@@ -97,7 +99,7 @@ class Calls {
   bool flowing() const { return flowing_; }
   // Something is queued that was not sent yet.
   bool blocked() const { return first_ < outbox_.size(); }
-  // Forgets those that nobody waits for: was one lost on the way, it never happens.
+  // Abandons the cancelled calls: one that was lost on the way never happens.
   void drop_cancelled();
   std::vector<core::Seq> awaited() const { return table_.awaited(); }
   core::Seq first_incomplete() const { return table_.first_incomplete(); }
@@ -117,7 +119,7 @@ class Calls {
 
  private:
   struct Outgoing {
-    core::Seq call = 0;  // or
+    core::Seq call = 0;  // the call to be sent; 0: `frame` is sent
     std::string frame;
   };
   using Alarm = std::tuple<core::Time, std::uint64_t, PendingCall*>;

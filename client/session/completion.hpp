@@ -22,10 +22,10 @@ struct Unsettled {
 struct Outcome {
   enum class End : std::uint8_t {
     replied,          // `code` and `payload` are the manager's
-    disconnected,     // it had no effect, or the manager is gone; `payload` says why
-    outcome_unknown,  // it may have had one; likewise
-    not_done,         // its deadline passed or it was cancelled; it has no effect
-    given_up,         // likewise, but it may have one
+    disconnected,     // the call had no effect, or the manager is gone; `payload` says why
+    outcome_unknown,  // the call may have taken effect; `payload` says why
+    not_done,         // its deadline passed or it was cancelled; the call had no effect
+    given_up,         // its deadline passed or it was cancelled; the call may have taken effect
     no_slot,          // its deadline passed while too many other calls were in flight
   };
   End end = End::replied;
@@ -38,16 +38,16 @@ struct Outcome {
 
 struct PendingCall;
 
-// Thread safety: none. Ownership: the caller's; it stays until done() was called. Who cannot wait
-// for that calls Session::cancel().
+// Thread safety: none. Ownership: the caller's; it stays until done() was called. An owner that
+// cannot wait for done() calls Session::cancel() first.
 class Completion {
  public:
   Completion() = default;
   Completion(const Completion&) = delete;
   Completion& operator=(const Completion&) = delete;
 
-  // Called once, by any thread, under the session's lock: from here nothing of the session may be
-  // called but finish().
+  // Called once, by any thread, under the session's lock: inside it no function of the session may
+  // be called but finish().
   virtual void done(Outcome outcome) noexcept = 0;
 
  protected:

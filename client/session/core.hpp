@@ -6,7 +6,7 @@
 //   Calls       from their start to their end: numbers, limits, deadlines, frames
 //   References  the objects in use, and what goes back
 //   Holds       the locks that threads hold
-// and says here what one of them means to the others.
+// and this class tells each part what follows for it from what happens in another.
 //
 // Thread safety: none. Completions are told from within its functions. A function that throws (only
 // std::bad_alloc) has lost nothing that somebody waits for.
@@ -56,7 +56,7 @@ class SessionCore {
   // --- inputs: the connection
   void connected(core::Time now);
   void connection_lost(core::Time now);
-  // It will never be let in.
+  // The manager will never let this client in.
   void refused(const std::string& why);
   void frame(std::string_view frame, core::Time now);
   // The manager has closed its control socket; its process has ended.
@@ -65,13 +65,14 @@ class SessionCore {
   void tick(core::Time now);
 
   // --- inputs: calls
-  // Its completion is told in any case, perhaps at once, unless this throws.
+  // The completion is told in any case, perhaps before this returns; but not if this throws.
   void start(CallRequest request, const CallLabel& label, Completion& completion,
              core::Time now);
   void cancel(Completion& completion);
   // Nothing is told to it any more.
   void abandon(Completion& completion) noexcept { calls_.abandon(completion); }
-  // Nobody waits for it. An error is told by the thread's next call that loses nothing by it.
+  // Nobody waits for it. Its error is thrown by the thread's next call that can fail without losing
+  // anything.
   void post(CallRequest request, core::Time now);
   // The caller's word on a take: see Session::settle().
   void settle(const Unsettled& take, bool kept);

@@ -95,14 +95,15 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool unlock(core::ObjectId lock) override;
   // A thread of this process has ended: see SessionCore::thread_ended(). Waits for nothing.
   void thread_ended(core::ThreadNumber thread) noexcept;
-  // Of a session that a fork has copied: see client::end_copied_hold().
+  // For a session that was copied by a fork: see client::end_copied_hold().
   bool end_copied_hold(core::ObjectId lock);
 
   // The halves of end(), for many sessions at once.
   void say_goodbye();
   void await_goodbye(core::Deadline deadline);
 
-  // The last proxy of an object is gone. Never waits. True: of all objects.
+  // The last proxy of an object is gone. Never waits. True: no proxy of any object of this session
+  // is left.
   bool release(const ClientReference& reference) noexcept;
 
  private:
@@ -170,7 +171,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void keep_alive();
   core::Deadline renew();
   void drop_connection() noexcept;
-  // What of it must not be destroyed in a forked child.
+  // What must not be destroyed in a forked child.
   struct Abandoned {
     std::unique_ptr<Transport> transport;
     std::unique_ptr<Dialled> dialled;
@@ -211,7 +212,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   shm::UniqueFd control_;                 // the manager hangs up here when the session is over
   shm::UniqueFd process_;                 // the manager's pidfd
   bool dialling_ = false;
-  std::unique_ptr<Dialled> dialled_;      // until nobody sleeps at the old descriptors
+  std::unique_ptr<Dialled> dialled_;      // kept until no thread sleeps at the old descriptors
   std::shared_ptr<BackgroundStop> renewal_;  // of a session that lives by a lease
   Waiter* establishing_ = nullptr;
   Waiter* goodbye_ = nullptr;

@@ -18,7 +18,7 @@ class Link {
  public:
   enum class Phase : std::uint8_t {
     offline,   // there is no connection
-    greeting,  // there is one; nobody has been welcomed on it yet
+    greeting,  // there is one, but the manager has not welcomed this session on it yet
     online,    // calls flow
     lost,      // the manager does not know the session any more; a new one may begin
     closed,    // nothing will ever flow again, whatever comes
@@ -46,10 +46,11 @@ class Link {
   Welcomed welcome(const core::Welcome& welcome);
   // False: this challenge means nothing now.
   bool challenged(std::string_view challenge, core::Time now);
-  // Whether the latest challenge is to be answered now.
+  // Whether the latest challenge is to be answered now (challenges may come in a row; only the last
+  // counts).
   bool should_prove(core::Time now) const;
   void prove(std::vector<core::Seq> incomplete, core::Seq first_incomplete);
-  // What is to be said next; empty: nothing.
+  // The next frame of the handshake; empty: there is none.
   const std::string& greeting() const { return greeting_; }
   void greeted() { greeting_.clear(); }
 
@@ -60,7 +61,7 @@ class Link {
   bool hung_up(bool process_ended, core::Time now);
   bool ending() const { return ending_until_.has_value(); }
   bool process_ended() const { return process_ended_; }
-  // What has come about by now.
+  // What has happened because time has passed.
   enum class Late : std::uint8_t { nothing, ended, out_of_reach };
   Late tick(core::Time now);
   core::Deadline next_deadline() const;
@@ -88,7 +89,7 @@ class Link {
   std::string challenge_;  // to be answered
   std::string answered_challenge_;
   unsigned challenges_answered_ = 0;  // on this connection
-  core::Deadline calm_at_;            // then the challenge is answered, if no other one came
+  core::Deadline calm_at_;  // when the challenge is answered, if no newer one has come by then
   core::Deadline offline_until_;      // then the manager counts as out of reach
   core::Deadline ending_until_;       // it hung up: what it said before may still arrive until then
   bool process_ended_ = false;

@@ -36,10 +36,11 @@ class References {
   // At most `count` of them, to be sent now.
   Grants take_owed(std::size_t count);
 
-  // The session was lost: nothing that it was granted counts any more. Returns the objects that are
-  // to be claimed for the next one.
+  // The session was lost, and its grants with it. Returns the objects that must be claimed for the
+  // next session.
   std::vector<core::ObjectId> lose();
-  // A claim succeeded that has renewed an object. If it is not in use any more, the grant is owed.
+  // The claim of an object for a new session has succeeded. If it is not in use any more, the grant
+  // is owed.
   void renewed(core::ObjectId object);
 
  private:

@@ -11,10 +11,10 @@
 
 namespace steward::detail::client {
 
-// Where a connection goes, and how it proves that it may.
+// Where a connection goes, and the keys by which it proves that it may.
 struct Goal {
   std::string endpoint;                // "ipc://path" or "tcp://host:port"
-  std::optional<core::KeyPairs> keys;  // over CURVE, if given
+  std::optional<core::KeyPairs> keys;  // if set, the connection is encrypted with CURVE
 };
 
 class ZmqContext;

@@ -13,7 +13,7 @@
 
 namespace steward::detail::client {
 
-// A goodbye should still leave the process.
+// How long closing a socket waits for what is unsent, so that a goodbye still leaves the process.
 inline constexpr int kLingerMs = 200;
 
 // What the threads of a context take: each an eventfd and an epoll. And the socket by which they

@@ -1,5 +1,7 @@
-// Transport: one connection to one manager that carries frames. A session survives it: when it
-// breaks, it repairs itself and says so, and the session sends its hello again.
+// Transport: one connection to one manager that carries frames. A session outlives its connections:
+// when one breaks, the transport makes a new one and says so (Arrival::connected), and the session
+// sends its hello again. A new transport is a class derived from this one, and a line in
+// Dialer::dial(); see docs/architecture.md, "Where to begin".
 #pragma once
 
 #include <poll.h>
@@ -36,8 +38,9 @@ class Transport {
   virtual ~Transport() = default;
 
   virtual const std::vector<pollfd>& poll_fds() const = 0;
-  // Announces that a thread sleeps at the descriptors, or goes on to after a send() by another one.
-  // False: it must not, since receive() may find something of which they will not tell.
+  // Announces that a thread is about to sleep at the descriptors, or, after a send() by another
+  // thread, that it still sleeps there. False: it must not, since receive() may find something of
+  // which they will not tell.
   virtual bool prepare_to_sleep() = 0;
   // The thread is awake. `entries` has what poll said of poll_fds(), perhaps among others.
   virtual void awake(std::span<const pollfd> entries) = 0;

@@ -23,7 +23,7 @@
 
 namespace steward::detail::server {
 
-// A process that came through the control socket.
+// The process at the other end of a connection to the control socket.
 struct LocalPeer {
   shm::UniqueFd socket;  // closed by whoever of the two ends first
   shm::UniqueFd pidfd;
@@ -68,7 +68,8 @@ class ControlSocket {
   ControlSocket& operator=(const ControlSocket&) = delete;
   ~ControlSocket();
 
-  // Opens at this listening socket too. Borrowed, for the control socket's life.
+  // Accepts connections at this listening socket, too. The caller keeps it open as long as this
+  // object lives.
   void open_at(int listening);
 
   // A ticket is good once, for a while.
@@ -106,7 +107,7 @@ class ControlSocket {
   // What the peer must show; empty: nothing is missing.
   std::string objection(Place place, const std::string& bytes,
                         std::vector<shm::UniqueFd>& fds) const;
-  // Takes the socket out of the control socket's care.
+  // Takes the peer's socket out of this object, which no longer watches it.
   shm::UniqueFd release(Place place);
   void drop(Place place);
 

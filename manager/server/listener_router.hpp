@@ -28,7 +28,7 @@ class Notifier {
   Notifier();
   int fd() const { return fd_.get(); }
   void ring();
-  // Silent from now on, until it is rung again.
+  // The descriptor is not readable any more, until the next notify().
   void silence();
 
  private:

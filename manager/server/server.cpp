@@ -49,7 +49,8 @@ core::Deadline earlier(core::Deadline a, core::Deadline b) {
 
 ServerOptions within(ServerOptions options, std::size_t descriptors) {
   const std::size_t for_clients = descriptors - std::min(descriptors, kOwnDescriptors);
-  // Where others come in, the cheapest sessions decide: the control socket looks after its own.
+  // With a tcp address remote sessions decide, which cost the fewest descriptors: the control
+  // socket counts those of local ones itself.
   const std::size_t each =
       options.entrance.address.empty() ? kDescriptorsPerSession : kDescriptorsPerRemoteSession;
   options.limits.sessions = std::min(options.limits.sessions, for_clients / each);
@@ -84,7 +85,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
   liveness_.emplace(poller_, options_.limits.session_lease);
   outbox_.emplace(*listener_, options_.limits);
   rings_.emplace(poller_, options_.limits, descriptors);
-  // The control socket opens last: whoever comes through it is served.
+  // The control socket is made last: everything that serves those who connect to it is there.
   if (directory_) {
     control_.emplace(poller_, options_.clock, directory_->control(),
                   ControlSocket::Welcome{core_->identity().incarnation, addresses_},

@@ -35,7 +35,7 @@ struct ServerOptions {
   core::Limits limits = {};
   // Where other hosts come in; nowhere, if its address is empty.
   RemoteEntrance entrance = {};
-  // A path where its control socket opens too; nowhere, if it is empty.
+  // A second path at which the control socket listens; empty: none.
   std::string control = {};
   Clock clock = std::chrono::steady_clock::now;
   // Told in a sentence of what an operator should know: a client cut off, and why.

@@ -1,4 +1,4 @@
-// The classes that every server has. They enter by the same control socket as a user's.
+// The classes that every server has. They are registered in the same way as a user's.
 #include <steward/manager/server/classes/dict.hpp>
 #include <steward/manager/server/classes/list.hpp>
 #include <steward/manager/server/classes/lock.hpp>
