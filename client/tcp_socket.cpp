@@ -73,8 +73,7 @@ shm::UniqueFd connect_to_any(const addrinfo* addresses, core::Deadline deadline,
   for (const addrinfo* each = addresses; each != nullptr; each = each->ai_next) ++left;
   shm::UniqueFd socket;
   for (const addrinfo* each = addresses; each != nullptr && !socket; each = each->ai_next, --left) {
-    const core::Time begin = now();
-    socket = try_connect(*each, deadline ? begin + (*deadline - begin) / left : deadline, error);
+    socket = try_connect(*each, share_of(deadline, left), error);
   }
   return socket;
 }
