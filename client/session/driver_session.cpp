@@ -77,10 +77,11 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
   if (inherited()) return successor()->call(object, method, args, options);
   const CallLabel label{options.object_type, object, method};
   BlockingCall waiting(*this);
+  bool interrupted = false;
   try {
     guarded([&] { run(waiting, label, args, options); });
   } catch (const Interrupted&) {
-    throw Interrupted(label.text() + "interrupted");
+    interrupted = true;
   } catch (const Error& error) {
     // What its end was, it was told before; else it cannot be waited for any more.
     const bool sent = waiting.outcome.end == Outcome::End::given_up;
@@ -92,7 +93,7 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
   }
   const bool cut_off = waiting.outcome.end == Outcome::End::not_done ||
                        waiting.outcome.end == Outcome::End::given_up;
-  if (waiting.stopped && cut_off) throw Interrupted(label.text() + "interrupted");
+  if ((interrupted || waiting.stopped) && cut_off) throw Interrupted(label.text() + "interrupted");
   return result(std::move(waiting.outcome), options.effect, label);
 }
 

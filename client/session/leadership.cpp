@@ -72,7 +72,7 @@ void Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
     [[maybe_unused]] const ssize_t size = ::read(wake_up_.get(), &count, sizeof count);
   }
   if (ready > 0) handler_.awake(std::span(entries_).subspan(1));
-  if (interrupted && handler_.may_be_interrupted()) check_interrupt(lock);
+  if (interrupted && handler_.may_be_interrupted()) check_interrupt(lock, waiter);
 }
 
 void Leadership::follow(Lock& lock, Waiter& waiter, core::Deadline deadline) {
@@ -85,17 +85,22 @@ void Leadership::follow(Lock& lock, Waiter& waiter, core::Deadline deadline) {
     waiter.ready_.wait(lock);
   }
   if (waiter.following_) remove_follower(waiter);
-  if (asks && !waiter.finished_ && leader_ != &waiter) check_interrupt(lock);
+  if (asks && !waiter.finished_ && leader_ != &waiter) check_interrupt(lock, waiter);
 }
 
-// Asks without the mutex.
-void Leadership::check_interrupt(Lock& lock) {
-  lock.unlock();
+// Asks without the mutex. What was waited for may come meanwhile: then it must not be thrown away.
+void Leadership::check_interrupt(Lock& lock, const Waiter& waiter) {
   struct Relock {
+    explicit Relock(Lock& lock) : lock(lock) { lock.unlock(); }
     ~Relock() { lock.lock(); }
     Lock& lock;
-  } relock{lock};
-  handler_.check_interrupt();
+  };
+  try {
+    const Relock relock(lock);
+    handler_.check_interrupt();
+  } catch (const Interrupted&) {
+    if (!waiter.finished_) throw;
+  }
 }
 
 void Leadership::finish(Waiter& waiter) noexcept {

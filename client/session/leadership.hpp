@@ -73,7 +73,7 @@ class Leadership {
   void glance();
 
   // Waits until the waiter is finished; false: the deadline passed before. Throws what the handler
-  // throws.
+  // throws; Interrupted only if the waiter is not finished.
   bool wait(Lock& lock, Waiter& waiter, core::Deadline deadline);
   // Its wait is over.
   void finish(Waiter& waiter) noexcept;
@@ -91,7 +91,7 @@ class Leadership {
  private:
   void lead(Lock& lock, Waiter& waiter, core::Deadline deadline);
   void follow(Lock& lock, Waiter& waiter, core::Deadline deadline);
-  void check_interrupt(Lock& lock);
+  void check_interrupt(Lock& lock, const Waiter& waiter);
   void hand_over() noexcept;
   void add_follower(Waiter& waiter);
   void remove_follower(Waiter& waiter);

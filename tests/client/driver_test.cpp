@@ -230,6 +230,45 @@ TEST_F(DriverTest, AnInterruptCheckEndsWaitsOfLeadersAndFollowers) {
   EXPECT_EQ(echo(1), 1);
 }
 
+struct LateInterrupt {
+  std::atomic<std::thread::id> asked;  // of this thread only
+  std::atomic<bool> asking = false;
+  std::atomic<bool> answered = false;
+} late_interrupt;
+
+// As a host language does it that has to wait for a lock of its own.
+TEST_F(DriverTest, AnInterruptThatComesAfterTheReplyLosesNothing) {
+  start();
+  manager.swallow_replies(true);
+  auto leader = std::async(std::launch::async, [&] { return echo(1); });
+  manager.wait_until([](const FakeManager& seen) { return seen.runs("echo") == 1; });
+  manager.swallow_replies(false);
+  set_interrupt_check([] {
+    if (std::this_thread::get_id() != late_interrupt.asked.load()) return false;
+    late_interrupt.asking = true;
+    late_interrupt.asking.notify_all();
+    late_interrupt.answered.wait(false);
+    return true;
+  });
+  auto taken = std::async(std::launch::async, [&] {
+    late_interrupt.asked = std::this_thread::get_id();
+    client::CallOptions options;
+    options.effect = Effect::take;
+    options.confirm = true;
+    return session->call(kList, "park", arguments({}), options);
+  });
+  manager.wait_until([](const FakeManager& seen) { return seen.runs("park") == 1; });
+  late_interrupt.asking.wait(false);
+  link->deliver(manager.release_parked(encoded(7)));
+  manager.wait_until([](const FakeManager& seen) { return !seen.acks().empty(); });
+  late_interrupt.answered = true;
+  late_interrupt.answered.notify_all();
+  EXPECT_EQ(integer_of(taken.get().value()), 7);
+  set_interrupt_check(nullptr);
+  link->replace();  // the leader's reply is sent again
+  EXPECT_EQ(leader.get(), 1);
+}
+
 // --- dialling
 
 // A session that may begin anew; how it dials is the test's.
