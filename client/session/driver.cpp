@@ -22,6 +22,10 @@ constexpr int kRenewalsPerLease = 3;
 // the connection is being repaired.
 constexpr std::chrono::milliseconds kGlance{1};
 constexpr std::chrono::milliseconds kRepair{100};
+// So much is taken in at once: a manager that speaks without end stops no deadline. (A frame that is
+// larger is taken in all the same.)
+constexpr std::size_t kRoundArrivals = 256;
+constexpr std::size_t kRoundBytes = 1U << 20U;
 
 std::string describe_manager(const Welcome& welcome) {
   std::string text = "the manager";
@@ -140,24 +144,30 @@ void SessionDriver::learn_addresses() {
 
 // --- the leader
 
-void SessionDriver::handle(const Waiter& waiter) {
+bool SessionDriver::handle(const Waiter& waiter) {
   install();
-  take_in(&waiter);
+  const bool all = take_in(&waiter);
   tick();
   act();
+  return all;
 }
 
-void SessionDriver::take_in(const Waiter* waiter) {
+bool SessionDriver::take_in(const Waiter* waiter) {
   std::string_view frame;
-  while (transport_ && !core_.wants_session() && !(waiter != nullptr && waiter->finished())) {
+  std::size_t bytes = 0;
+  for (std::size_t count = 0;; ++count) {
+    if (!transport_ || core_.wants_session() || core_.link().closed()) return true;
+    if (waiter != nullptr && waiter->finished()) return true;
+    if (count == kRoundArrivals || bytes > kRoundBytes) return false;
+    frame = {};
     switch (transport_->receive(frame)) {
-      case Arrival::nothing: return;
+      case Arrival::nothing: return true;
       case Arrival::frame: core_.frame(frame, now()); break;
       case Arrival::connected: core_.connected(now()); break;
       case Arrival::disconnected: core_.connection_lost(now()); break;
       case Arrival::refused: core_.refused(transport_->refusal()); break;
     }
-    if (core_.link().closed()) return;
+    bytes += frame.size();
   }
 }
 

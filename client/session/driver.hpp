@@ -131,13 +131,14 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   }
 
   // --- driver.cpp
-  void handle(const Waiter& waiter) override;
+  bool handle(const Waiter& waiter) override;
   bool prepare_to_sleep() override;
   core::Deadline next_deadline() const override { return core_.next_deadline(); }
   void awake(std::span<const pollfd> entries) override;
   void check_interrupt() override;
   bool may_be_interrupted() const override;
-  void take_in(const Waiter* waiter);
+  // False: more is there than is taken in at once.
+  bool take_in(const Waiter* waiter);
   void tick();
   void act();
   void submit(core::Deadline due) noexcept;

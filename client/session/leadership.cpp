@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <thread>
 
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
@@ -16,6 +17,9 @@ namespace {
 // No signal wakes a thread from a condition variable: where somebody may interrupt a wait, a
 // follower asks now and then.
 constexpr std::chrono::milliseconds kInterruptSlice{50};
+// So long the mutex is free when there is more to handle than is handled at once. A yield would not
+// do: who has slept at the mutex is slower than who has just had it.
+constexpr std::chrono::microseconds kWay{50};
 
 }  // namespace
 
@@ -57,7 +61,12 @@ bool Leadership::wait(Lock& lock, Waiter& waiter, core::Deadline deadline) {
 }
 
 void Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
-  handler_.handle(waiter);
+  if (!handler_.handle(waiter)) {
+    lock.unlock();
+    std::this_thread::sleep_for(kWay);
+    lock.lock();
+    return;
+  }
   if (waiter.finished_ || !handler_.prepare_to_sleep()) return;
   sleeps_until_ = earliest(deadline, handler_.next_deadline());
   asleep_ = true;

@@ -9,6 +9,7 @@
 //  2. whoever does something that the leader must see (a send that swallowed the edge of a
 //     descriptor, an earlier deadline) calls wake() under the mutex: an eventfd remembers it;
 //  3. a thread that stops waiting, for whatever reason, hands the leadership over if it has it.
+// However much arrives, the leader gives up the mutex now and then, for others have deadlines.
 #pragma once
 
 #include <poll.h>
@@ -48,8 +49,9 @@ class Leadership {
   // What the leader does for all.
   class EventHandler {
    public:
-    // Handles what has arrived, until nothing is left or `waiter` is finished.
-    virtual void handle(const Waiter& waiter) = 0;
+    // Handles what has arrived, until nothing is left or `waiter` is finished. False: it was enough
+    // for now, more is there.
+    virtual bool handle(const Waiter& waiter) = 0;
     // Whether the leader may sleep at the descriptors.
     virtual bool prepare_to_sleep() = 0;
     // When to handle again although nothing arrives.

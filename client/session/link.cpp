@@ -33,6 +33,7 @@ void Link::forget_greeting() {
 }
 
 void Link::connected(core::Time now) {
+  if (closed()) return;
   phase_ = Phase::greeting;
   forget_greeting();
   want_connection(now);
@@ -40,6 +41,7 @@ void Link::connected(core::Time now) {
 }
 
 bool Link::connection_lost(core::Time now) {
+  if (closed()) return false;
   phase_ = Phase::offline;
   if (process_ended_) return true;
   forget_greeting();
@@ -112,6 +114,7 @@ core::Deadline Link::next_deadline() const {
 }
 
 void Link::lose(core::Time now) {
+  if (closed()) return;
   phase_ = Phase::lost;
   forget_greeting();
   ending_until_ = std::nullopt;
@@ -119,6 +122,7 @@ void Link::lose(core::Time now) {
 }
 
 void Link::begin_anew(std::string ticket) {
+  if (closed()) return;
   handshake_.restart(std::move(ticket));
   phase_ = Phase::offline;
   process_ended_ = false;

@@ -21,7 +21,7 @@ class Link {
     greeting,  // there is one; nobody has been welcomed on it yet
     online,    // calls flow
     lost,      // the manager does not know the session any more; a new one may begin
-    closed,    // nothing will ever flow again
+    closed,    // nothing will ever flow again, whatever comes
   };
 
   // A manager that is away for longer than `patience` counts as out of reach. The incarnation is

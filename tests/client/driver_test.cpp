@@ -30,6 +30,7 @@ class FailingTransport final : public client::Transport {
     std::function<void()> in_send;
     std::function<void()> in_receive;
     std::mutex mutex;
+    std::atomic<bool> endless = false;  // frames without a meaning, as many as are taken
     void set(std::function<void()> send, std::function<void()> receive) {
       const std::lock_guard lock(mutex);
       in_send = std::move(send);
@@ -48,7 +49,7 @@ class FailingTransport final : public client::Transport {
   FailingTransport(std::unique_ptr<client::Transport> inner, Faults& faults)
       : inner_(std::move(inner)), faults_(faults) {}
   const std::vector<pollfd>& poll_fds() const override { return inner_->poll_fds(); }
-  bool prepare_to_sleep() override { return inner_->prepare_to_sleep(); }
+  bool prepare_to_sleep() override { return inner_->prepare_to_sleep() && !faults_.endless; }
   void awake(std::span<const pollfd> entries) override { inner_->awake(entries); }
   bool send(std::string_view head, std::string_view body) override {
     faults_.meet(&Faults::in_send);
@@ -56,7 +57,10 @@ class FailingTransport final : public client::Transport {
   }
   client::Arrival receive(std::string_view& frame) override {
     faults_.meet(&Faults::in_receive);
-    return inner_->receive(frame);
+    const client::Arrival arrival = inner_->receive(frame);
+    if (arrival != client::Arrival::nothing || !faults_.endless) return arrival;
+    frame = "?";
+    return client::Arrival::frame;
   }
 
  private:
@@ -68,6 +72,7 @@ class DriverTest : public SessionTest {
  protected:
   ~DriverTest() override {
     faults.set({}, {});
+    faults.endless = false;
     if (session) session->end(5s);
     session.reset();
   }
@@ -141,6 +146,22 @@ TEST_F(DriverTest, AThreadThatWaitsForItsTurnIsWokenWhenOthersFail) {
   EXPECT_THROW(lost.get(), OutcomeUnknown);
   EXPECT_THROW(waiting.get(), Disconnected);
   link->connect();
+}
+
+TEST_F(DriverTest, AManagerThatSpeaksWithoutEndStopsNoDeadline) {
+  start_failing();
+  auto leader = park(Effect::take, core::deadline_after(300ms));
+  auto follower = park(Effect::take, core::deadline_after(300ms));
+  faults.endless = true;
+  link->deliver("?");  // wakes the leader
+  EXPECT_EQ(leader.get(), std::nullopt);
+  EXPECT_EQ(follower.get(), std::nullopt);
+  // Nor does it keep anybody from the mutex.
+  auto another = park(Effect::take);
+  EXPECT_FALSE(session->call(kList, "park", arguments({}),
+                             {.effect = Effect::take, .deadline = core::deadline_after(10ms)}));
+  link->deliver(manager.release_parked(encoded(3)));
+  EXPECT_EQ(integer_of(another.get().value()), 3);
 }
 
 TEST_F(DriverTest, StartedCallsAreToldOfWhileSomebodyWaits) {

@@ -134,6 +134,21 @@ TEST_F(LinkTest, BeginsAnewWithAnotherTicket) {
   EXPECT_EQ(greeting().ticket, "another");
 }
 
+TEST_F(LinkTest, OnceClosedStaysClosed) {
+  begin();
+  link.hung_up(true, kStart);
+  link.close();
+  link.connected(kStart);
+  EXPECT_TRUE(link.closed());
+  EXPECT_TRUE(link.greeting().empty());
+  EXPECT_FALSE(link.connection_lost(kStart));
+  EXPECT_TRUE(link.closed());
+  link.lose(kStart);
+  link.begin_anew("another");
+  EXPECT_TRUE(link.closed());
+  EXPECT_FALSE(link.next_deadline());
+}
+
 TEST_F(LinkTest, WaitsForEverWithoutALimit) {
   Link patient("t", incarnation, core::Duration::max(), [] { return std::string(16, 'n'); });
   patient.want_connection(kStart);
