@@ -82,6 +82,24 @@ void State::strike(SessionDriver& session) {
 
 // --- sessions
 
+// Until it is over or the deadline has passed.
+void State::await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
+                  core::Deadline deadline) {
+  while (!attempt.over && !has_passed(deadline)) {
+    const bool asks = may_be_interrupted();
+    const core::Deadline until = asks ? earliest(deadline, now() + kInterruptSlice) : deadline;
+    if (until) {
+      attempt_over_.wait_until(lock, *until);
+    } else {
+      attempt_over_.wait(lock);
+    }
+    if (!asks || attempt.over) continue;
+    lock.unlock();
+    heed_interrupt();
+    lock.lock();
+  }
+}
+
 // Null: `known` is the session. Else an attempt that the caller makes.
 std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core::Deadline deadline,
                                                SessionDriverPtr& known) {
@@ -95,15 +113,15 @@ std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core:
     const auto under_way = attempts_.find(address);
     if (under_way == attempts_.end()) break;
     const std::shared_ptr<Attempt> other = under_way->second;
-    const auto over = [&] { return other->over; };
-    if (!deadline) {
-      attempt_over_.wait(lock, over);
-    } else if (!attempt_over_.wait_until(lock, *deadline, over)) {
+    await(lock, *other, deadline);
+    if (!other->over) {
       throw Disconnected("no manager answers at " + address.substr(0, address.find('\n')) +
                          " in time");
     }
     const bool had_less_time = other->deadline && (!deadline || *other->deadline < *deadline);
-    if (other->failure && !had_less_time) std::rethrow_exception(other->failure);
+    if (other->failure && !had_less_time && !other->interrupted) {
+      std::rethrow_exception(other->failure);
+    }
     if (!other->failure) {
       known = other->session;
       return nullptr;
@@ -121,8 +139,12 @@ State::SessionDriverPtr State::connect(const std::string& address, core::Deadlin
   const std::shared_ptr<Attempt> mine = attempt(address, deadline, session);
   if (mine == nullptr) return session;
   std::exception_ptr failure;
+  bool interrupted = false;
   try {
     session = settle(address, dial());
+  } catch (const Interrupted&) {
+    failure = std::current_exception();
+    interrupted = true;
   } catch (...) {
     failure = std::current_exception();
   }
@@ -130,6 +152,7 @@ State::SessionDriverPtr State::connect(const std::string& address, core::Deadlin
     const std::lock_guard lock(mutex_);
     mine->session = session;
     mine->failure = failure;
+    mine->interrupted = interrupted;
     mine->over = true;
     attempts_.erase(address);
     attempt_over_.notify_all();

@@ -35,7 +35,7 @@ class State {
 
   // The usable session with the manager at this address; made by `dial` by the deadline if there is
   // none. Several threads that ask at once share one attempt, and its failure if they have no more
-  // time than it had. Throws Disconnected at the deadline.
+  // time than it had and it was not interrupted. Throws Disconnected at the deadline, Interrupted.
   SessionDriverPtr connect(const std::string& address, core::Deadline deadline,
                            const std::function<SessionDriverPtr()>& dial);
   // Lets handles of its manager find a session that was not made by connect().
@@ -91,6 +91,7 @@ class State {
   struct Attempt {
     core::Deadline deadline;
     bool over = false;
+    bool interrupted = false;  // it failed for reasons of its own
     SessionDriverPtr session;
     std::exception_ptr failure;
   };
@@ -102,6 +103,8 @@ class State {
   static void after_fork_in_child();
   void register_exit_handler();
   SessionDriverPtr settle(const std::string& address, SessionDriverPtr made);
+  void await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
+             core::Deadline deadline);
   std::shared_ptr<Attempt> attempt(const std::string& address, core::Deadline deadline,
                                    SessionDriverPtr& known);
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <system_error>
 
+#include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/shm/poll.hpp>
 
 namespace steward::detail::client {
 namespace {
@@ -26,7 +26,7 @@ shm::UniqueFd try_connect(const addrinfo& candidate, core::Deadline deadline, in
   }
   error = errno;
   if (!socket || (error != EINPROGRESS && error != EINTR)) return {};
-  if (!shm::poll_until(socket.get(), POLLOUT, deadline)) {
+  if (!wait_ready(socket.get(), POLLOUT, deadline)) {
     error = ETIMEDOUT;
     return {};
   }

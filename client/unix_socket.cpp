@@ -37,7 +37,7 @@ shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline dea
     if (error == EINTR) continue;
     // Somebody is there, but many connect request at once. There is nothing to poll for.
     if (error != EAGAIN || has_passed(deadline)) return {};
-    ::poll(nullptr, 0, 2);
+    if (::poll(nullptr, 0, 2) < 0) heed_interrupt();
   }
 }
 

@@ -1,7 +1,12 @@
 #include <steward/client/waiting.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
+
+#include <steward/client/state.hpp>
+#include <steward/core/errors.hpp>
+#include <steward/core/own_threads.hpp>
 
 namespace steward::detail::client {
 
@@ -18,12 +23,23 @@ bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline) {
   return poll_once(entries, count, deadline) > 0;
 }
 
-bool wait_readable(int fd, core::Deadline deadline) {
-  pollfd entry{fd, POLLIN, 0};
-  while (!poll_until(&entry, 1, deadline)) {
+bool may_be_interrupted() {
+  return State::current().interrupt_check() != nullptr && !core::on_own_thread();
+}
+
+void heed_interrupt() {
+  const auto check = State::current().interrupt_check();
+  if (check != nullptr && !core::on_own_thread() && check()) throw Interrupted("interrupted");
+}
+
+bool wait_ready(int fd, short events, core::Deadline deadline) {
+  pollfd entry{fd, events, 0};
+  for (;;) {
+    const int ready = poll_once(&entry, 1, deadline);
+    if (ready > 0) return true;
+    if (ready < 0 && errno == EINTR) heed_interrupt();
     if (has_passed(deadline)) return false;
   }
-  return true;
 }
 
 }  // namespace steward::detail::client

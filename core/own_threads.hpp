@@ -22,6 +22,13 @@ namespace steward::detail::core {
 // not even while it starts one of ours, and one of ours has none while it runs the program's code.
 inline constexpr std::string_view kOwnThread = "steward-";
 
+namespace impl {
+inline thread_local bool on_own_thread = false;
+}
+
+// Whether this is one of them, also while it runs the program's code.
+inline bool on_own_thread() { return impl::on_own_thread; }
+
 // Starts a thread that gets no signals, which are for the program's threads, and that has this name
 // once it runs `body`, and once this function returns. The name begins with kOwnThread and has 15
 // characters at most; it is of static storage. Throws SystemError.
@@ -31,6 +38,7 @@ std::thread start_own_thread(const char* name, F body) try {
   const auto named = std::make_shared<std::latch>(1);
   std::thread thread([named, name, body = std::move(body)]() mutable {
     ::pthread_setname_np(::pthread_self(), name);
+    impl::on_own_thread = true;
     named->count_down();
     body();
   });

@@ -246,14 +246,9 @@ void SessionDriver::awake(std::span<const pollfd> entries) {
   if (changed) watch();
 }
 
-bool SessionDriver::may_be_interrupted() const {
-  return State::current().interrupt_check() != nullptr;
-}
+bool SessionDriver::may_be_interrupted() const { return client::may_be_interrupted(); }
 
-void SessionDriver::check_interrupt() {
-  const auto check = State::current().interrupt_check();
-  if (check != nullptr && check()) throw Interrupted("interrupted");
-}
+void SessionDriver::check_interrupt() { heed_interrupt(); }
 
 // --- connections
 

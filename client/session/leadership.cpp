@@ -14,9 +14,6 @@
 namespace steward::detail::client {
 namespace {
 
-// No signal wakes a thread from a condition variable: where somebody may interrupt a wait, a
-// follower asks now and then.
-constexpr std::chrono::milliseconds kInterruptSlice{50};
 // So long the mutex is free when there is more to handle than is handled at once. A yield would not
 // do: who has slept at the mutex is slower than who has just had it.
 constexpr std::chrono::microseconds kWay{50};

@@ -16,6 +16,7 @@
 #include <steward/client/interrupt.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/client/session/leadership.hpp>
+#include <steward/core/own_threads.hpp>
 #include <steward/tests/client/fake_house.hpp>
 
 namespace steward::detail::test {
@@ -288,6 +289,29 @@ TEST_F(DriverTest, AnInterruptThatComesAfterTheReplyLosesNothing) {
   set_interrupt_check(nullptr);
   link->replace();  // the leader's reply is sent again
   EXPECT_EQ(leader.get(), 1);
+}
+
+struct AskedOn {
+  std::atomic<int> own_threads = 0;
+  std::atomic<int> programs_threads = 0;
+} asked_on;
+
+TEST_F(DriverTest, TheInterruptCheckIsAskedOnTheProgramsThreadsOnly) {
+  start();
+  auto leader = park(Effect::take);
+  set_interrupt_check([] {
+    ++(core::on_own_thread() ? asked_on.own_threads : asked_on.programs_threads);
+    return false;
+  });
+  const auto wait_for_a_while = [&] { call("park", {}, Effect::take, core::deadline_after(200ms)); };
+  std::thread own = core::start_own_thread("steward-test", wait_for_a_while);
+  wait_for_a_while();
+  own.join();
+  set_interrupt_check(nullptr);
+  EXPECT_GT(asked_on.programs_threads, 0);
+  EXPECT_EQ(asked_on.own_threads, 0);
+  link->deliver(manager.release_parked());
+  leader.get();
 }
 
 // --- dialling
