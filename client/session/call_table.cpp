@@ -117,13 +117,11 @@ std::vector<core::Seq> CallTable::seqs(const std::deque<Note>& notes) {
   return seqs;
 }
 
-void CallTable::abandon(PendingCall& call) {
-  note_cancel(call.seq);
-  abandoned_.push_back(call.seq);
-  discard(take_out(call));
-}
-
 void CallTable::drop_cancelled() {
+  const auto cancelled = std::ranges::count_if(calls_, [](const auto& c) { return c->cancelled; });
+  if (cancelled == 0) return;
+  // First: the rest must not end half-way.
+  abandoned_.reserve(abandoned_.size() + static_cast<std::size_t>(cancelled));
   std::erase_if(calls_, [this](const auto& call) {
     if (!call->cancelled) return false;
     // Where the cancel is complete, no reply can come any more.
@@ -151,12 +149,18 @@ std::vector<PendingCall*> CallTable::in_order() const {
   return all;
 }
 
-std::vector<std::unique_ptr<PendingCall>> CallTable::restart() {
+std::vector<std::unique_ptr<PendingCall>> CallTable::restart(std::size_t more) {
   std::vector<std::unique_ptr<PendingCall>> all;
+  all.reserve(calls_.size() + posts_.size() + more);
   std::merge(std::move_iterator(calls_.begin()), std::move_iterator(calls_.end()),
              std::move_iterator(posts_.begin()), std::move_iterator(posts_.end()),
              std::back_inserter(all),
              [](const auto& a, const auto& b) { return a->seq < b->seq; });
+  clear();
+  return all;
+}
+
+void CallTable::clear() noexcept {
   calls_.clear();
   posts_.clear();
   acks_.clear();
@@ -164,7 +168,6 @@ std::vector<std::unique_ptr<PendingCall>> CallTable::restart() {
   abandoned_.clear();
   complete_.clear();
   next_seq_ = 1;
-  return all;
 }
 
 }  // namespace steward::detail::client

@@ -61,12 +61,20 @@ class CallTable {
   void note_cancel(core::Seq seq) { cancels_.push_back({seq, next_seq_}); }
   std::vector<core::Seq> acks() const { return seqs(acks_); }
   std::vector<core::Seq> cancels() const { return seqs(cancels_); }
-  // Nobody awaits this call any more, and it is not sent again: was it lost on the way, it never
-  // happens. Was it not, its cancel (noted here) ends it, and its reply may still come: until the
-  // cancel is complete, the manager keeps that, and take_abandoned() knows the call.
-  void abandon(PendingCall& call);
-  // The connection broke: the calls that were cancelled are forsaken.
+  // The connection broke: the calls that were cancelled are forsaken, and not sent again. Was one
+  // lost on the way, it never happens. Was it not, its cancel ends it if that is noted here, and its
+  // reply may still come: until the cancel is complete, the manager keeps that, and take_abandoned()
+  // knows the call.
   void drop_cancelled();
+  // Takes out the calls that somebody awaits for which `ended` says true. It must not throw.
+  template <class F>
+  void remove_if(F ended) noexcept {
+    std::erase_if(calls_, [&](const std::unique_ptr<PendingCall>& call) {
+      if (!ended(*call)) return false;
+      if (call->effect != Effect::take) note_complete(call->seq);
+      return true;
+    });
+  }
   // Whether the reply of this forsaken call is news; once.
   bool take_abandoned(core::Seq seq) { return std::erase(abandoned_, seq) > 0; }
 
@@ -82,8 +90,10 @@ class CallTable {
   // All in the order of their numbers, posts too.
   std::vector<PendingCall*> in_order() const;
 
-  // Empty, for a new session: numbers begin again. Returns what was in it, in order.
-  std::vector<std::unique_ptr<PendingCall>> restart();
+  // Empty, for a new session: numbers begin again. Returns what was in it, in order, with room for
+  // `more`. If it throws nothing has changed.
+  std::vector<std::unique_ptr<PendingCall>> restart(std::size_t more);
+  void clear() noexcept;
 
  private:
   using Calls = std::deque<std::unique_ptr<PendingCall>>;  // by number

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include <steward/core/writer.hpp>
@@ -125,7 +126,7 @@ void Calls::enter(std::unique_ptr<PendingCall>& call) {
   }
 }
 
-void Calls::add(std::unique_ptr<PendingCall> call) {
+void Calls::add(std::unique_ptr<PendingCall>& call) {
   if (!call->post && (!waiting_.empty() || !has_slot())) {
     call->seq = 0;
     waiting_.push_back(std::move(call));
@@ -169,7 +170,7 @@ void Calls::ack(core::Seq seq) {
   send(core::encode_seqs(core::Envelope::ack, {seq}));
 }
 
-void Calls::finish(PendingCall& call, Outcome outcome) {
+void Calls::finish(PendingCall& call, Outcome outcome) noexcept {
   watch(call, std::nullopt);
   Completion* completion = std::exchange(call.completion, nullptr);
   if (completion == nullptr) return;
@@ -178,6 +179,16 @@ void Calls::finish(PendingCall& call, Outcome outcome) {
 }
 
 void Calls::end(PendingCall& call, Outcome::End end) { finish(call, {end, {}, {}}); }
+
+// Without memory for the reason: with one that needs none.
+void Calls::lose(PendingCall& call, Outcome::End end, const std::string& reason) noexcept {
+  Outcome outcome{end, {}, "it is lost"};
+  try {
+    outcome.payload = reason;
+  } catch (const std::bad_alloc&) {
+  }
+  finish(call, std::move(outcome));
+}
 
 // It never happens.
 void Calls::forget(PendingCall& call) {
@@ -253,18 +264,27 @@ void Calls::watch(PendingCall& call, core::Deadline deadline) {
 
 // A manager that is known to be dead has taken every outcome along: no call may be retried, but
 // none needs to be either. One that merely cannot be reached may still act on what it was sent.
-void Calls::fail(const std::string& reason, bool manager_is_dead) {
-  for (PendingCall* call : table_.in_order()) {
-    if (call->completion == nullptr) continue;
-    const bool sent = call->sent;
-    const bool unknown = !manager_is_dead && sent && call->effect != Effect::read;
-    finish(*call, {unknown ? Outcome::End::outcome_unknown : Outcome::End::disconnected, {},
-                   reason});
+void Calls::fail(const std::string& reason, bool manager_is_dead) noexcept {
+  table_.remove_if([&](PendingCall& call) {
+    if (call.completion == nullptr) return false;
+    const bool unknown = !manager_is_dead && call.sent && call.effect != Effect::read;
+    lose(call, unknown ? Outcome::End::outcome_unknown : Outcome::End::disconnected, reason);
+    if (!call.sent) return true;
     // Should the manager come back, it must not do later what the caller has given up; what it has
     // handed over already, it gets back.
-    sent ? table_.abandon(*call) : table_.remove(*call);
+    try {
+      if (!call.cancelled) table_.note_cancel(call.seq);
+    } catch (const std::bad_alloc&) {
+    }
+    call.cancelled = true;
+    return false;
+  });
+  try {
+    table_.drop_cancelled();
+  } catch (const std::bad_alloc&) {
+    // On the next connection, then.
   }
-  for (const auto& call : waiting_) finish(*call, {Outcome::End::disconnected, {}, reason});
+  for (const auto& call : waiting_) lose(*call, Outcome::End::disconnected, reason);
   std::erase_if(waiting_, [](const auto& call) { return call->renews == core::ObjectId{}; });
 }
 
@@ -296,12 +316,26 @@ void Calls::drop_cancelled() {
   table_.drop_cancelled();
 }
 
+std::vector<const PendingCall*> Calls::in_order() const {
+  std::vector<const PendingCall*> all;
+  for (const PendingCall* call : table_.in_order()) all.push_back(call);
+  for (const auto& call : waiting_) all.push_back(call.get());
+  return all;
+}
+
 std::vector<std::unique_ptr<PendingCall>> Calls::restart() {
+  std::vector<std::unique_ptr<PendingCall>> all = table_.restart(waiting_.size());
   pause();
-  std::vector<std::unique_ptr<PendingCall>> all = table_.restart();
   std::ranges::move(waiting_, std::back_inserter(all));
   waiting_.clear();
   return all;
+}
+
+void Calls::clear() noexcept {
+  pause();
+  table_.clear();
+  waiting_.clear();
+  alarms_.clear();
 }
 
 // --- what is to be sent

@@ -76,9 +76,11 @@ class Calls {
   core::Deadline next_deadline() const;
   static core::Deadline deadline_of(const Completion& completion);
   // Ends every call for which somebody waits. Nothing of it is sent later.
-  void fail(const std::string& reason, bool manager_is_dead);
+  void fail(const std::string& reason, bool manager_is_dead) noexcept;
   // Tells of its end whoever waits for it.
-  void finish(PendingCall& call, Outcome outcome);
+  void finish(PendingCall& call, Outcome outcome) noexcept;
+  // Likewise that its session or manager is lost.
+  void lose(PendingCall& call, Outcome::End end, const std::string& reason) noexcept;
 
   // --- connections and sessions
   // Nothing can be sent until resume().
@@ -93,9 +95,14 @@ class Calls {
   void drop_cancelled();
   std::vector<core::Seq> awaited() const { return table_.awaited(); }
   core::Seq first_incomplete() const { return table_.first_incomplete(); }
-  // For a new session: takes all out, in order, those that wait for their turn behind the others.
+  // All in order, those that wait for their turn behind the others.
+  std::vector<const PendingCall*> in_order() const;
+  // For a new session: takes all out, in this order. If it throws nothing has changed.
   std::vector<std::unique_ptr<PendingCall>> restart();
-  void add(std::unique_ptr<PendingCall> call);
+  // Puts one back. If it throws the call is where it was.
+  void add(std::unique_ptr<PendingCall>& call);
+  // Forgets all, when nobody waits any more.
+  void clear() noexcept;
 
   // --- what is to be sent
   // A frame of another kind, behind what is queued. Dropped while nothing can be sent.

@@ -9,7 +9,9 @@
 // and says here what one of them means to the others.
 //
 // Thread safety: none. Completions are told from within its functions. A function that throws (only
-// std::bad_alloc) has lost nothing that somebody waits for.
+// std::bad_alloc) has lost nothing that somebody waits for: what was to come about by time comes
+// about at the next tick(); a frame may be lost half-way, as if the connection had broken behind it
+// (say so by connection_lost() and connected()); any other input may be repeated.
 #pragma once
 
 #include <map>
@@ -36,6 +38,8 @@ class ThreadErrors {
   bool has(core::ThreadNumber thread) const { return errors_.contains(thread); }
   // As the end of a call of this thread; once.
   std::optional<Outcome> take(core::ThreadNumber thread);
+  // Those of others, who come later.
+  void take_over(ThreadErrors others) noexcept { errors_.merge(others.errors_); }
 
  private:
   std::map<core::ThreadNumber, Outcome> errors_;
@@ -83,7 +87,7 @@ class SessionCore {
   // Says goodbye; no call begins any more.
   void leave();
   // After leave(), or because of what happened outside.
-  void close(const std::string& reason, bool manager_is_dead);
+  void close(std::string reason, bool manager_is_dead) noexcept;
 
   // --- inputs: references and holds
   References& references() { return references_; }
@@ -124,19 +128,25 @@ class SessionCore {
   void on_replies(core::OpenEnvelope envelope);
   void on_reply(const core::Reply& reply);
   Outcome outcome_of(const PendingCall& call, const core::Reply& reply) noexcept;
-  void on_welcome(const core::Welcome& welcome);
+  void on_welcome(const core::Welcome& welcome, core::Time now);
   void on_challenge(std::string_view challenge, core::Time now);
   void manager_ends(bool process_ended, core::Time now);
   void conclude_ending(core::Time now);
   void lose(const std::string& reason, core::Time now);
+  // Threads that lose a hold with the session, each with one of its locks, until they are told.
+  using Losers = std::map<core::ThreadNumber, core::ObjectId>;
+  ThreadErrors errors_of_loss(const std::string& reason, Losers losers) const;
   void end_lost_call(std::unique_ptr<PendingCall> call, const std::string& reason,
-                     std::map<core::ThreadNumber, core::ObjectId>& losers);
-  void note_lost_hold(core::ThreadNumber thread, core::ObjectId lock, const std::string& reason);
+                     Losers& losers) noexcept;
+  void note_lost_hold(ThreadErrors& errors, core::ThreadNumber thread, core::ObjectId lock,
+                      const std::string& reason) const;
+  void claim_lost(core::Time now);
   void claim(core::ObjectId object, core::Time now);
   void drop_owed(bool though_blocked = false);
-  std::map<core::ThreadNumber, core::ObjectId> lose_holds();
+  void lose_holds() noexcept;
 
   const std::string where_;
+  const std::string out_of_reach_;  // to be said without asking for memory
   const bool begins_anew_;
   Link link_;
   Calls calls_;

@@ -139,6 +139,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool may_be_interrupted() const override;
   // False: more is there than is taken in at once.
   bool take_in(const Waiter* waiter);
+  void arrived(Arrival arrival, std::string_view frame);
+  void repeat_unfinished();
   void tick();
   void act();
   void submit(core::Deadline due) noexcept;
@@ -146,6 +148,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void watch();
   void dial();
   void dialled(Dialled result);
+  void dialled_in_vain() noexcept;
   void install();
   void await_welcome(core::Deadline deadline);
   void learn_addresses();
@@ -186,6 +189,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   std::unique_ptr<Transport> transport_;  // null: closed
   shm::UniqueFd control_;                 // the manager hangs up here when the session is over
   shm::UniqueFd process_;                 // the manager's pidfd
+  bool watched_ = false;                  // watch() has come to its end
+  std::optional<Arrival> unfinished_;     // memory ended while it was handled
   bool dialling_ = false;
   std::unique_ptr<Dialled> dialled_;      // until nobody sleeps at the old descriptors
   std::shared_ptr<BackgroundStop> renewal_;  // of a session that lives by a lease

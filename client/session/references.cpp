@@ -34,6 +34,7 @@ bool References::released(const core::Reference& reference) {
   if (known->second.newest == &reference) known->second.newest = nullptr;
   if (--known->second.references > 0) return false;
   // First: without memory to owe them, the manager keeps the object until the session ends.
+  if (known->second.lost) --lost_;
   const auto gone = known_.extract(known);
   if (gone.mapped().grants > 0) owed_[gone.key()] += gone.mapped().grants;
   return true;
@@ -50,14 +51,13 @@ Grants References::take_owed(std::size_t count) {
   return taken;
 }
 
-std::vector<core::ObjectId> References::lose() {
+void References::lose() noexcept {
   owed_.clear();
-  std::vector<core::ObjectId> objects;
   for (auto& [object, known] : known_) {
     known.grants = 0;
-    objects.push_back(object);
+    known.lost = true;
   }
-  return objects;
+  lost_ = known_.size();
 }
 
 void References::renewed(core::ObjectId object) {

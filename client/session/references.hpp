@@ -4,11 +4,11 @@
 // A value. Thread safety: none.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string_view>
-#include <vector>
 
 #include <steward/client/grants.hpp>
 #include <steward/core/token.hpp>
@@ -36,9 +36,21 @@ class References {
   // At most `count` of them, to be sent now.
   Grants take_owed(std::size_t count);
 
-  // The session was lost: nothing that it was granted counts any more. Returns the objects that are
-  // to be claimed for the next one.
-  std::vector<core::ObjectId> lose();
+  // The session was lost: nothing that it was granted counts any more, and all objects are to be
+  // claimed for the next one.
+  void lose() noexcept;
+  // Has them claimed: those for which this was done already are left out. What throws is done again
+  // next time.
+  template <class F>
+  void claim_lost(F claim) {
+    if (lost_ == 0) return;
+    for (auto& [object, known] : known_) {
+      if (!known.lost) continue;
+      claim(object);
+      known.lost = false;
+      --lost_;
+    }
+  }
   // A claim succeeded that has renewed an object. If it is not in use any more, the grant is owed.
   void renewed(core::ObjectId object);
 
@@ -58,10 +70,12 @@ class References {
     const core::Reference* newest = nullptr;
     std::uint64_t references = 0;                  // that are alive or dying
     std::uint64_t grants = 0;
+    bool lost = false;                             // to be claimed
   };
   // In an order that does not depend on the process.
   std::map<core::ObjectId, Known> known_;
   Grants owed_;
+  std::size_t lost_ = 0;
 };
 
 }  // namespace steward::detail::client

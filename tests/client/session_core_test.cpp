@@ -3,6 +3,7 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward::detail::test {
 namespace {
@@ -225,6 +226,73 @@ TEST_F(SessionCoreTest, ADialThatFailsEndsTheSession) {
   session.cannot_begin_anew("nobody answers");
   EXPECT_EQ(read.end(), End::disconnected);
   EXPECT_TRUE(session.link().closed());
+}
+
+// What ends calls for all must not need memory for that, nor leave one of them behind if it does.
+class OutOfMemoryTest : public testing::TestWithParam<std::string_view> {};
+INSTANTIATE_TEST_SUITE_P(, OutOfMemoryTest,
+                         testing::Values("session_lost", "closed", "out_of_reach", "bye"),
+                         [](const auto& param) { return std::string(param.param); });
+
+struct CallsAtAnEnd final : SessionCoreTest {
+  void TestBody() override {}
+
+  // True: memory ended while calls of every kind ended so.
+  bool end(std::string_view how, std::size_t at) {
+    connect();
+    silent = true;
+    std::vector<Told> calls(6);
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      thread = i;
+      session.holds().granted(core::ObjectId{100 + i}, thread, 1, false);
+      start(calls[i], "park", {}, i % 2 == 0 ? Effect::change : Effect::read);
+      if (i == 2) flow();  // the others are not sent
+    }
+    thread = 77;
+    post("unlock", {});
+    silent = false;
+    if (how == "out_of_reach") session.connection_lost(now);
+    manager.forget_sessions();
+    const std::string frame =
+        how == "bye" ? core::encode_bye() : core::encode_unknown_session("it is gone");
+    bool failed = false;
+    std::string reason = "the session with a manager of a long name was ended";
+    try {
+      const FailingNew failing(at);
+      if (how == "closed") {
+        session.close(std::move(reason), false);
+      } else if (how == "out_of_reach") {
+        session.tick(now + 10s);
+      } else {
+        session.frame(frame, now);
+      }
+      failed = failing.has_failed();
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    now += 10s;
+    session.tick(now);
+    if (session.link().closed()) {
+      // All are told.
+    } else if (how == "bye") {
+      session.close("it has ended", true);  // its process tells
+    } else {
+      if (!session.wants_session()) reconnect();
+      if (session.wants_session()) {
+        session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+        connect();
+      }
+      for (int i = 0; i < 6; ++i) release(encoded(1));
+    }
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      EXPECT_EQ(calls[i].times, 1) << how << ", allocation " << at << ", call " << i;
+    }
+    return failed;
+  }
+};
+
+TEST_P(OutOfMemoryTest, EndsEveryCallOnce) {
+  at_each_allocation([](std::size_t n) { return CallsAtAnEnd().end(GetParam(), n); });
 }
 
 TEST_F(SessionCoreTest, DropsAreGatheredWhileTheManagerIsAway) {
