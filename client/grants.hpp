@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include <steward/client/session/completion.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/core/travel.hpp>
 
@@ -41,12 +43,14 @@ class ArgumentScope {
 // Puts the session's travel() in charge while one of its results is decoded. If that fails
 // half-way, the grants that no reference has taken over go back.
 //
-//   ResultScope scope(session, result);
+//   ResultScope scope(session, result, result.session);
 //   T value = core::unpack<T>(result);
 //   scope.done();
 class ResultScope final : public core::Travel {
  public:
-  ResultScope(Session& session, std::string_view result);
+  // `granted_to`: the session that the result is of; by default the present one.
+  ResultScope(Session& session, std::string_view result,
+              std::optional<SessionNumber> granted_to = {});
   ~ResultScope() override;
   ResultScope(const ResultScope&) = delete;
   ResultScope& operator=(const ResultScope&) = delete;
@@ -59,6 +63,7 @@ class ResultScope final : public core::Travel {
  private:
   Session& session_;
   const std::string_view result_;
+  const std::optional<SessionNumber> granted_to_;
   core::Travel& inner_;
   Grants taken_;
   bool done_ = false;

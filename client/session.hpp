@@ -40,6 +40,11 @@ struct CallOptions {
   std::stop_token stop = {};
 };
 
+// What a call gives: the encoded result, and the session to which what stands in it was granted.
+struct Result : std::string {
+  SessionNumber session = 0;
+};
+
 class Waiter;
 
 // Thread safety: everything may be called from any thread; after a fork, a child's calls go to a
@@ -54,8 +59,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Throws what the method threw, TimeoutError (read, change), Disconnected, OutcomeUnknown,
   // StaleHandle, Overloaded (too large a message, no memory), Interrupted. Whatever it throws is a
   // steward::Error.
-  virtual std::optional<std::string> call(core::ObjectId object, std::string_view method,
-                                          std::string_view args, const CallOptions& options) = 0;
+  virtual std::optional<Result> call(core::ObjectId object, std::string_view method,
+                                     std::string_view args, const CallOptions& options) = 0;
 
   // Likewise a call that this thread does not wait for: its end is told to the completion, perhaps
   // at once (see there; `stop` means nothing here). It is under way while somebody waits here for
@@ -67,7 +72,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // returns, nothing is told to the completion any more.
   virtual void cancel(Completion& completion) noexcept = 0;
   // What such a completion has received as call() gives it.
-  static std::optional<std::string> result(Outcome outcome, Effect effect, const CallLabel& label);
+  static std::optional<Result> result(Outcome outcome, Effect effect, const CallLabel& label);
   // Waits until the waiter is finished; false: the deadline passed before. Throws as call().
   virtual bool await(Waiter& waiter, core::Deadline deadline) = 0;
   // Ends its wait: finish() from Completion::done(), interrupt() from elsewhere.
@@ -86,16 +91,19 @@ class Session : public std::enable_shared_from_this<Session> {
   // What this thread has packed under it is not sent: lets go of what was claimed for that.
   virtual void drop_arguments() noexcept = 0;
 
-  // A reference that the manager granted to this session (a token inside a result).
-  virtual core::ReferencePtr adopt(core::Token token) = 0;
+  // A reference that the manager granted (a token inside a result) to the session of this number,
+  // or the present one. If that is lost by now the object is claimed for the next one.
+  virtual core::ReferencePtr adopt(core::Token token,
+                                   std::optional<SessionNumber> granted_to = {}) = 0;
   // Asks the manager for a reference to the object of this token, which is of this incarnation.
   virtual core::ReferencePtr claim(const core::Token& token, core::Deadline deadline = {}) = 0;
 
   // A result of this session could not be decoded: the references that it grants go back, but for
   // those that were adopted (object and how often). See ResultScope in grants.hpp.
   virtual void give_back(std::string_view result,
-                         const std::map<core::ObjectId, std::uint64_t>& adopted) noexcept {
-    static_cast<void>(result), static_cast<void>(adopted);
+                         const std::map<core::ObjectId, std::uint64_t>& adopted,
+                         std::optional<SessionNumber> granted_to) noexcept {
+    static_cast<void>(result), static_cast<void>(adopted), static_cast<void>(granted_to);
   }
 
   virtual const core::Incarnation& incarnation() const = 0;
@@ -122,8 +130,10 @@ class Session : public std::enable_shared_from_this<Session> {
     std::uint64_t depth = 0;  // of an RLock; 0: not held
   };
   virtual Hold hold(core::ObjectId lock) const = 0;  // of the calling thread
-  // A lock was granted to the calling thread, perhaps once more.
-  virtual void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) = 0;
+  // A lock was granted to the calling thread, perhaps once more, by the session of this number, or
+  // the present one. If that is lost by now, so is the hold.
+  virtual void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died,
+                          std::optional<SessionNumber> granted_by = {}) = 0;
   // The calling thread has unlocked it by a call of its own.
   virtual void note_unlock(core::ObjectId lock) = 0;
   // Ends one hold of the calling thread without waiting for an answer, also one that was lost with

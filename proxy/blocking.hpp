@@ -39,7 +39,7 @@ class Blocking : public Target {
                                    const A&... arguments) const {
     const client::SessionPtr with = session(method);
     const std::string packed = pack(*with, method, arguments...);
-    const std::optional<std::string> reply = Target::call(*with, method, packed);
+    const std::optional<client::Result> reply = Target::call(*with, method, packed);
     return unpack(reading, *with, method, reply);
   }
 
@@ -65,10 +65,11 @@ class Blocking : public Target {
   template <class Reading>
   typename Reading::Result unpack(const Reading& reading, client::Session& with,
                                   const Method& method,
-                                  const std::optional<std::string>& reply) const {
+                                  const std::optional<client::Result>& reply) const {
     const std::string_view result = reply ? std::string_view(*reply) : std::string_view();
-    client::ResultScope scope(with, result);
-    const Reply read{with, object(), reply.has_value(), result};
+    const client::SessionNumber granted_by = reply ? reply->session : 0;
+    client::ResultScope scope(with, result, granted_by);
+    const Reply read{with, object(), reply.has_value(), result, granted_by};
     try {
       if constexpr (std::is_void_v<typename Reading::Result>) {
         reading(read);

@@ -37,8 +37,8 @@ client::SessionPtr Target::session(const Method& method) const {
   }
 }
 
-std::optional<std::string> Target::call(client::Session& session, const Method& method,
-                                        std::string_view arguments) const {
+std::optional<client::Result> Target::call(client::Session& session, const Method& method,
+                                           std::string_view arguments) const {
   const core::Deadline limit = deadline();
   const bool limit_first = limit && (!method.until || *limit < *method.until);
   client::CallOptions options;
@@ -46,7 +46,7 @@ std::optional<std::string> Target::call(client::Session& session, const Method& 
   options.deadline = limit_first ? limit : method.until;
   options.confirm = method.confirm;
   options.object_type = reference_->token().type;
-  std::optional<std::string> reply = session.call(object(), method.name, arguments, options);
+  std::optional<client::Result> reply = session.call(object(), method.name, arguments, options);
   if (!reply && (limit_first || !method.timed)) throw timed_out(method);
   return reply;
 }

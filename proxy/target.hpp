@@ -73,8 +73,8 @@ class Target {
 
   // The call under all proxies. `arguments` is a MessagePack array, encoded under session.travel().
   // nullopt: a timed form was not done in its own time. Throws as client::Session::call.
-  std::optional<std::string> call(client::Session& session, const Method& method,
-                                  std::string_view arguments) const;
+  std::optional<client::Result> call(client::Session& session, const Method& method,
+                                     std::string_view arguments) const;
 
   // The session that calls go through. Throws StaleHandle if the proxy is empty or its object is
   // gone, Disconnected.

@@ -12,6 +12,10 @@
 
 namespace steward::detail::client {
 
+// Which of the sessions that follow one another: a lost one may begin anew. What a manager has
+// granted goes with its session, also while nobody has taken note of it yet.
+using SessionNumber = std::uint64_t;
+
 struct Outcome {
   enum class End : std::uint8_t {
     replied,          // `code` and `payload` are the manager's
@@ -24,6 +28,7 @@ struct Outcome {
   End end = End::replied;
   core::ErrorCode code = core::ErrorCode::ok;
   std::string payload;
+  SessionNumber session = 0;  // of the manager's reply
 
   bool succeeded() const { return end == End::replied && code == core::ErrorCode::ok; }
 };

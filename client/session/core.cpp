@@ -133,7 +133,7 @@ void SessionCore::on_reply(const core::Reply& reply) {
 
 Outcome SessionCore::outcome_of(const PendingCall& call, const core::Reply& reply) noexcept try {
   const bool ok = reply.code == core::ErrorCode::ok;
-  Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload)};
+  Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload), session_};
   // A read loses nothing if it tells of an error that waits to be told.
   if (ok && call.effect == Effect::read && errors_.has(call.thread)) {
     references_.owe(grants_in(reply.payload, link_.incarnation()));
@@ -248,6 +248,7 @@ void SessionCore::lose(const std::string& reason, core::Time now) {
   ThreadErrors errors = errors_of_loss(text, losers);
   std::vector<std::unique_ptr<PendingCall>> calls = calls_.restart();
   ++sessions_lost_;
+  ++session_;
   link_.lose(now);
   errors_.take_over(std::move(errors));
   lose_holds();
@@ -362,6 +363,7 @@ void SessionCore::leave() {
 void SessionCore::close(std::string reason, bool manager_is_dead) noexcept {
   if (link_.closed()) return;
   link_.close();
+  ++session_;
   closed_because_ = std::move(reason);
   calls_.fail(closed_because_, manager_is_dead);
   calls_.clear();
@@ -371,8 +373,20 @@ void SessionCore::close(std::string reason, bool manager_is_dead) noexcept {
 
 // --- references and holds
 
-void SessionCore::granted(const core::ReferencePtr& reference) {
-  if (references_.granted(reference)) holds_.proxy_made(reference->token().object);
+void SessionCore::granted(const core::ReferencePtr& reference, SessionNumber to, core::Time now) {
+  const bool lost = to != session_;
+  const bool first = lost ? references_.granted_before(reference) : references_.granted(reference);
+  if (first) holds_.proxy_made(reference->token().object);
+  if (lost && !link_.closed()) claim_lost(now);
+}
+
+// Its thread has not taken note of it while the session was still there, and must not work under a
+// lock that somebody else may have.
+void SessionCore::locked(core::ObjectId lock, core::ThreadNumber thread, std::uint64_t token,
+                         bool previous_owner_died, SessionNumber by) {
+  if (by == session_) return holds_.granted(lock, thread, token, previous_owner_died);
+  if (!link_.closed()) note_lost_hold(errors_, thread, lock, where_ + " closed this session");
+  holds_.granted_before(lock, thread);
 }
 
 void SessionCore::released(const core::Reference& reference, core::Time now) {

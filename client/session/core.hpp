@@ -91,10 +91,17 @@ class SessionCore {
 
   // --- inputs: references and holds
   References& references() { return references_; }
-  // The manager has granted its object once more.
-  void granted(const core::ReferencePtr& reference);
+  // How many sessions there were before this one.
+  SessionNumber session() const { return session_; }
+  // The manager has granted its object once more, to this session. If that is lost by now the
+  // object is claimed for the next one.
+  void granted(const core::ReferencePtr& reference, SessionNumber to, core::Time now);
   void released(const core::Reference& reference, core::Time now);
   void give_back(const Grants& grants, core::Time now);
+  // The manager has given this lock to the thread, in this session. If that is lost by now, so is
+  // the hold, and the thread's next call says so.
+  void locked(core::ObjectId lock, core::ThreadNumber thread, std::uint64_t token,
+              bool previous_owner_died, SessionNumber by);
   Holds& holds() { return holds_; }
   const Holds& holds() const { return holds_; }
   // Ends one hold of the thread, with a post if the manager must be told. False: there is none.
@@ -159,6 +166,7 @@ class SessionCore {
   bool leaving_ = false;
   bool goodbye_answered_ = false;
   unsigned sessions_lost_ = 0;  // since the last reply
+  SessionNumber session_ = 0;
   core::Duration lease_{};
   std::vector<std::string> told_addresses_;
 };

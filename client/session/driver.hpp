@@ -51,8 +51,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // Whether this process is a fork of the one that made the session.
   bool inherited() const { return inherited_.load(std::memory_order_relaxed); }
 
-  std::optional<std::string> call(core::ObjectId object, std::string_view method,
-                                  std::string_view args, const CallOptions& options) override;
+  std::optional<Result> call(core::ObjectId object, std::string_view method,
+                             std::string_view args, const CallOptions& options) override;
   void start(core::ObjectId object, std::string_view method, std::string_view args,
              const CallOptions& options, Completion& completion) override;
   void cancel(Completion& completion) noexcept override;
@@ -63,9 +63,11 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void post(core::ObjectId object, std::string_view method, std::string_view args) override;
   core::Travel& travel() override;
   void drop_arguments() noexcept override;
-  core::ReferencePtr adopt(core::Token token) override;
+  core::ReferencePtr adopt(core::Token token,
+                           std::optional<SessionNumber> granted_to = {}) override;
   core::ReferencePtr claim(const core::Token& token, core::Deadline deadline) override;
-  void give_back(std::string_view result, const Grants& taken) noexcept override;
+  void give_back(std::string_view result, const Grants& taken,
+                 std::optional<SessionNumber> granted_to) noexcept override;
   const core::Incarnation& incarnation() const override { return incarnation_; }
   const std::vector<std::string>& addresses() const override { return addresses_; }
   pid_t server_pid() const override { return pid_; }
@@ -75,7 +77,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   const ConnectOptions& options() const { return options_; }
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
-  void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) override;
+  void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died,
+                  std::optional<SessionNumber> granted_by = {}) override;
   void note_unlock(core::ObjectId lock) override;
   bool unlock(core::ObjectId lock) override;
   // Of a session that a fork has copied: see client::end_copied_hold().

@@ -72,8 +72,8 @@ CallRequest SessionDriver::request(core::ObjectId object, std::string_view metho
   return request;
 }
 
-std::optional<std::string> SessionDriver::call(core::ObjectId object, std::string_view method,
-                                               std::string_view args, const CallOptions& options) {
+std::optional<Result> SessionDriver::call(core::ObjectId object, std::string_view method,
+                                          std::string_view args, const CallOptions& options) {
   if (inherited()) return successor()->call(object, method, args, options);
   const CallLabel label{options.object_type, object, method};
   BlockingCall waiting(*this);
@@ -116,8 +116,7 @@ void SessionDriver::run(BlockingCall& waiting, const CallLabel& label, std::stri
   }
 }
 
-std::optional<std::string> Session::result(Outcome outcome, Effect effect,
-                                           const CallLabel& label) {
+std::optional<Result> Session::result(Outcome outcome, Effect effect, const CallLabel& label) {
   const bool hands_back = effect == Effect::take || effect == Effect::offer;
   switch (outcome.end) {
     case Outcome::End::replied: break;
@@ -136,7 +135,9 @@ std::optional<std::string> Session::result(Outcome outcome, Effect effect,
       throw TimeoutError(label.text() +
                          "timed out before it was sent: too many calls are in flight");
   }
-  if (outcome.code == core::ErrorCode::ok) return std::move(outcome.payload);
+  if (outcome.code == core::ErrorCode::ok) {
+    return Result{std::move(outcome.payload), outcome.session};
+  }
   if (outcome.code == core::ErrorCode::timed_out && hands_back) return std::nullopt;
   if (outcome.payload.empty()) {
     const std::string text = label.text() + "no memory is left for its result";
@@ -260,8 +261,9 @@ std::function<void()> UnclaimedReference::recall(const core::Token& sent) const 
   return claimed == nullptr ? std::function<void()>() : claimed->recall(sent);
 }
 
-core::ReferencePtr SessionDriver::adopt(core::Token token) {
-  if (inherited()) return successor()->adopt(std::move(token));
+core::ReferencePtr SessionDriver::adopt(core::Token token,
+                                        std::optional<SessionNumber> granted_to) {
+  if (inherited()) return successor()->adopt(std::move(token), granted_to);
   token.addresses = addresses_;
   token.nonce.reset();
   core::ReferencePtr reference;  // if it has to go, then after the mutex
@@ -272,7 +274,8 @@ core::ReferencePtr SessionDriver::adopt(core::Token token) {
       auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
       reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
     }
-    core_.granted(reference);
+    core_.granted(reference, granted_to.value_or(core_.session()), now());
+    submit(core_.link_deadline());
     return reference;
   });
 }
@@ -286,7 +289,7 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
       call(core::kManagerObject, "claim", claim_arguments(token.object, token.nonce), options);
   core::Reader reader(*result);
   core::Token claimed = core::decode_token(reader.extension().payload);
-  return adopt(std::move(claimed));
+  return adopt(std::move(claimed), result->session);
 }
 
 bool SessionDriver::release(const ClientReference& reference) noexcept try {
@@ -298,7 +301,8 @@ bool SessionDriver::release(const ClientReference& reference) noexcept try {
   return false;  // no memory to say so: the manager keeps the object until the session ends
 }
 
-void SessionDriver::give_back(std::string_view result, const Grants& taken) noexcept try {
+void SessionDriver::give_back(std::string_view result, const Grants& taken,
+                              std::optional<SessionNumber> granted_to) noexcept try {
   if (inherited()) return;
   Grants grants = grants_in(result, incarnation_);
   for (const auto& [object, count] : taken) {
@@ -307,6 +311,7 @@ void SessionDriver::give_back(std::string_view result, const Grants& taken) noex
   }
   std::erase_if(grants, [](const auto& grant) { return grant.second == 0; });
   const Use use(*this);
+  if (granted_to.value_or(core_.session()) != core_.session()) return;  // gone with their session
   core_.give_back(grants, now());
   submit(core_.link_deadline());
 } catch (...) {
@@ -369,12 +374,15 @@ Session::Hold SessionDriver::hold(core::ObjectId lock) const {
   return core_.holds().find(lock, thread_number());
 }
 
-void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token,
-                               bool previous_owner_died) {
-  if (inherited()) return successor()->note_grant(lock, token, previous_owner_died);
+void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died,
+                               std::optional<SessionNumber> granted_by) {
+  if (inherited()) {
+    return successor()->note_grant(lock, token, previous_owner_died, granted_by);
+  }
   guarded([&] {
     const Lock guard(mutex_);
-    core_.holds().granted(lock, thread_number(), token, previous_owner_died);
+    core_.locked(lock, thread_number(), token, previous_owner_died,
+                 granted_by.value_or(core_.session()));
   });
 }
 

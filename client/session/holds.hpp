@@ -33,6 +33,9 @@ class Holds {
   // The manager has given it to the thread, perhaps once more.
   void granted(core::ObjectId lock, Thread thread, std::uint64_t token, bool previous_owner_died);
 
+  // Likewise, but in a session that is over.
+  void granted_before(core::ObjectId lock, Thread thread) { ++entries_[{lock, thread}].lost; }
+
   enum class Ended : std::uint8_t {
     held,   // the manager must be told
     lost,   // it was over already

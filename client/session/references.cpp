@@ -9,8 +9,7 @@ core::ReferencePtr References::find(core::ObjectId object) const {
   return known == known_.end() ? nullptr : known->second.pointer.lock();
 }
 
-bool References::granted(const core::ReferencePtr& reference) {
-  Known& known = known_[reference->token().object];
+bool References::refer(Known& known, const core::ReferencePtr& reference) {
   const bool same =
       !known.pointer.owner_before(reference) && !reference.owner_before(known.pointer);
   if (!same) {
@@ -18,8 +17,22 @@ bool References::granted(const core::ReferencePtr& reference) {
     known.newest = reference.get();
     ++known.references;
   }
-  ++known.grants;
   return !same;
+}
+
+bool References::granted(const core::ReferencePtr& reference) {
+  Known& known = known_[reference->token().object];
+  ++known.grants;
+  return refer(known, reference);
+}
+
+bool References::granted_before(const core::ReferencePtr& reference) {
+  const auto [known, added] = known_.try_emplace(reference->token().object);
+  if (added) {
+    known->second.lost = true;
+    ++lost_;
+  }
+  return refer(known->second, reference);
 }
 
 std::string_view References::type(core::ObjectId object) const {

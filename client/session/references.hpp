@@ -25,6 +25,8 @@ class References {
   // The manager has granted the object once more; `reference` stands for it from now on. Returns
   // whether it did not before.
   bool granted(const core::ReferencePtr& reference);
+  // Likewise, but to a session that is over: the object is to be claimed, if it was not known.
+  bool granted_before(const core::ReferencePtr& reference);
   // A reference is dying. Nobody can find it any more, but a new one for the same object may have
   // taken its place. Returns whether it was the last one: then the object's grants are owed.
   bool released(const core::Reference& reference);
@@ -72,6 +74,7 @@ class References {
     std::uint64_t grants = 0;
     bool lost = false;                             // to be claimed
   };
+  static bool refer(Known& known, const core::ReferencePtr& reference);
   // In an order that does not depend on the process.
   std::map<core::ObjectId, Known> known_;
   Grants owed_;

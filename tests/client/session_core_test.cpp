@@ -228,6 +228,48 @@ TEST_F(SessionCoreTest, ADialThatFailsEndsTheSession) {
   EXPECT_TRUE(session.link().closed());
 }
 
+// Another thread has handled the reply and the loss before the caller could take note of the grant.
+TEST_F(SessionCoreTest, ALockThatIsNotedAfterItsSessionIsALostHold) {
+  connect();
+  Told told;
+  start(told, "park", {}, Effect::take);
+  flow();
+  release(encoded(1));
+  ASSERT_TRUE(told.outcome.succeeded());
+  session.frame(core::encode_unknown_session("its lease is over"), now);
+  session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+  connect();
+  session.locked(kList, thread, 1, false, told.outcome.session);
+  EXPECT_EQ(session.holds().find(kList, thread).depth, 0U);
+  Told next;
+  start(next, "add", {encoded(1)});
+  flow();
+  EXPECT_EQ(next.outcome.code, core::ErrorCode::disconnected);
+  EXPECT_EQ(manager.runs("add"), 0U);
+  EXPECT_TRUE(session.unlock(kList, thread, now)) << "it was this thread's";
+  flow();
+  EXPECT_EQ(manager.runs("unlock"), 0U);
+  // One of the present session is one.
+  session.locked(kList, thread, 2, false, session.session());
+  EXPECT_EQ(session.holds().find(kList, thread).depth, 1U);
+}
+
+TEST_F(SessionCoreTest, AReferenceThatIsAdoptedAfterItsSessionIsClaimedForTheNextOne) {
+  connect();
+  const client::SessionNumber before = session.session();
+  session.frame(core::encode_unknown_session("its lease is over"), now);
+  session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+  connect();
+  const auto reference =
+      std::make_shared<const core::Reference>(list_token(manager.incarnation(), 9));
+  session.granted(reference, before, now);
+  flow();
+  EXPECT_EQ(manager.grants(), (std::map<std::uint64_t, std::uint64_t>{{9, 1}}));
+  session.released(*reference, now);
+  flow();
+  EXPECT_TRUE(manager.grants().empty());
+}
+
 // What ends calls for all must not need memory for that, nor leave one of them behind if it does.
 class OutOfMemoryTest : public testing::TestWithParam<std::string_view> {};
 INSTANTIATE_TEST_SUITE_P(, OutOfMemoryTest,
