@@ -34,6 +34,8 @@ struct CallOptions {
   core::Deadline deadline = std::nullopt;
   // Send an ack before the caller sees the result (a queue's items).
   bool confirm = false;
+  // The manager may let it wait for what others do.
+  bool parks = false;
   // What the caller is told in error texts: "list#3.pop".
   std::string_view object_type = {};
   // A waiting call ends as at its deadline, with Interrupted, when a stop is requested.
@@ -78,8 +80,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Ends its wait: finish() from Completion::done(), interrupt() from elsewhere.
   virtual void finish(Waiter& waiter) noexcept = 0;
   virtual void interrupt(Waiter& waiter) noexcept = 0;
-  // How many calls may be in flight at once; 0: any number.
-  virtual std::size_t calls_in_flight() const = 0;
+  // How many calls that may park can be in flight at once; 0: any number.
+  virtual std::size_t parked_calls() const = 0;
 
   // A call that nobody waits for. An error it meets is thrown by this thread's next call that loses
   // nothing by it: before that is sent, or in place of what it read.

@@ -83,7 +83,8 @@ class State {
 
   core::ThreadNumber next_thread_number() { return ++last_thread_; }
 
-  // Says goodbye to all managers and waits for their answers, `wait` in all.
+  // Says goodbye to all managers and waits for their answers, `wait` in all. For the end of the
+  // process: what other threads wait for has no end any more.
   void end_all(core::Duration wait);
   bool at_exit() const { return at_exit_.load(std::memory_order_relaxed); }
 

@@ -9,6 +9,7 @@
 // Arguments are encoded during the call and never kept: views need not outlive it.
 #pragma once
 
+#include <new>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -37,10 +38,14 @@ class Blocking : public Target {
   template <class Reading, class... A>
   typename Reading::Result read_as(const Reading& reading, const Method& method,
                                    const A&... arguments) const {
-    const client::SessionPtr with = session(method);
-    const std::string packed = pack(*with, method, arguments...);
-    const std::optional<client::Result> reply = Target::call(*with, method, packed);
-    return unpack(reading, *with, method, reply);
+    try {
+      const client::SessionPtr with = session(method);
+      const std::string packed = pack(*with, method, arguments...);
+      const std::optional<client::Result> reply = Target::call(*with, method, packed);
+      return unpack(reading, *with, method, reply);
+    } catch (const std::bad_alloc&) {
+      fail(method);
+    }
   }
 
   template <class T>

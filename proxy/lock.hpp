@@ -65,7 +65,7 @@ class LockMethods : public Calls {
   Result<void> lock() const { return this->read_as(Locked(), taking("lock")); }
   // The trying and timed forms say false if the lock was not free (in time), also if this thread
   // itself holds it and it is no RLock. They throw Poisoned as lock() does.
-  Result<bool> try_lock() const { return this->read_as(LockedIfFree(), taking("try_lock")); }
+  Result<bool> try_lock() const { return this->read_as(LockedIfFree(), trying("try_lock")); }
   template <class Rep, class Period>
   Result<bool> try_lock_for(std::chrono::duration<Rep, Period> wait) const {
     if (wait <= wait.zero()) return try_lock();

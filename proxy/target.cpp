@@ -1,6 +1,7 @@
 #include <steward/proxy/target.hpp>
 
 #include <chrono>
+#include <new>
 #include <tuple>
 #include <typeinfo>
 
@@ -45,6 +46,7 @@ std::optional<client::Result> Target::call(client::Session& session, const Metho
   options.effect = method.effect;
   options.deadline = limit_first ? limit : method.until;
   options.confirm = method.confirm;
+  options.parks = method.parks;
   options.object_type = reference_->token().type;
   std::optional<client::Result> reply = session.call(object(), method.name, arguments, options);
   if (!reply && (limit_first || !method.timed)) throw timed_out(method);
@@ -68,6 +70,8 @@ void Target::fail(const Method& method) const {
     throw BadCall(named(error));
   } catch (const StaleHandle& error) {
     throw StaleHandle(named(error));
+  } catch (const std::bad_alloc&) {
+    throw Overloaded(name(method) + ": no memory is left for it");
   }
 }
 

@@ -19,16 +19,25 @@ struct Method {
   std::string_view name;
   client::Effect effect = client::Effect::change;
   bool confirm = false;  // tell the manager that the result has arrived, before the caller sees it
+  bool parks = false;    // the manager may let it wait for what others do
   bool timed = false;    // a timed form: not done by `until` is a result, not an error
   core::Deadline until = std::nullopt;
 };
 
 constexpr Method reading(std::string_view name) { return {name, client::Effect::read}; }
 constexpr Method changing(std::string_view name) { return {name, client::Effect::change}; }
-// Hands something over.
-constexpr Method taking(std::string_view name) { return {name, client::Effect::take, true}; }
-// Puts something in.
-constexpr Method offering(std::string_view name) { return {name, client::Effect::offer}; }
+// Hands something over, when there is something.
+constexpr Method taking(std::string_view name) { return {name, client::Effect::take, true, true}; }
+// Likewise if there is something now.
+constexpr Method trying(std::string_view name) { return {name, client::Effect::take, true}; }
+// Puts something in, when there is room.
+constexpr Method offering(std::string_view name) {
+  return {name, client::Effect::offer, false, true};
+}
+constexpr Method waiting(Method method) {
+  method.parks = true;
+  return method;
+}
 
 // The timed form of a method that takes or offers. The duration starts now.
 template <class Rep, class Period>

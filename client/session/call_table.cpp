@@ -50,6 +50,7 @@ PendingCall& CallTable::add(std::unique_ptr<PendingCall>&& call) {
   calls.emplace_back();
   calls.back() = std::move(call);
   calls.back()->seq = next_seq_++;
+  if (calls.back()->parks) ++parking_;
   return *calls.back();
 }
 
@@ -72,6 +73,7 @@ std::unique_ptr<PendingCall> CallTable::take_out(PendingCall& call) {
   const auto at = position(calls, call.seq);
   std::unique_ptr<PendingCall> removed = std::move(*at);
   calls.erase(at);
+  if (removed->parks) --parking_;
   return removed;
 }
 
@@ -127,6 +129,7 @@ void CallTable::drop_cancelled() {
     // Where the cancel is complete, no reply can come any more.
     const bool open = std::ranges::find(cancels_, call->seq, &Note::seq) != cancels_.end();
     if (open) abandoned_.push_back(call->seq);
+    if (call->parks) --parking_;
     return true;
   });
 }
@@ -168,6 +171,7 @@ void CallTable::clear() noexcept {
   abandoned_.clear();
   complete_.clear();
   next_seq_ = 1;
+  parking_ = 0;
 }
 
 }  // namespace steward::detail::client

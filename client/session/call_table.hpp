@@ -27,6 +27,7 @@ struct PendingCall {
   core::ObjectId object{};
   Effect effect = Effect::change;
   bool post = false;
+  bool parks = false;       // the manager may let it wait for what others do
   bool confirm = false;     // an ack leaves before its completion is told
   bool sent = false;        // the manager may have seen it
   bool cancelled = false;   // nobody waits any more
@@ -39,6 +40,9 @@ struct PendingCall {
   // A claim that renews a reference after its session was lost.
   core::ObjectId renews{};
   core::Deadline deadline;
+  // Its deadline is that of its wait for a place among those that park; then this one holds.
+  bool awaits_place = false;
+  core::Deadline with_place;
 };
 
 class CallTable {
@@ -72,6 +76,7 @@ class CallTable {
     std::erase_if(calls_, [&](const std::unique_ptr<PendingCall>& call) {
       if (!ended(*call)) return false;
       if (call->effect != Effect::take) note_complete(call->seq);
+      if (call->parks) --parking_;
       return true;
     });
   }
@@ -85,6 +90,8 @@ class CallTable {
   core::Seq first_incomplete() const;
   // Calls that somebody or something awaits; posts do not count.
   std::size_t in_flight() const { return calls_.size(); }
+  // Of these, those that park.
+  std::size_t parking() const { return parking_; }
   std::size_t posts() const { return posts_.size(); }
   std::vector<core::Seq> awaited() const;
   // All in the order of their numbers, posts too.
@@ -107,6 +114,7 @@ class CallTable {
   void note_complete(core::Seq seq) noexcept;
 
   core::Seq next_seq_ = 1;
+  std::size_t parking_ = 0;
   Calls calls_;
   Calls posts_;
   std::deque<Note> acks_;

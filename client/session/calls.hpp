@@ -2,10 +2,16 @@
 // number that may be in flight (the others wait in their order), watches their deadlines, composes
 // the frames that carry them, and remembers what has to be sent again.
 //
+// Calls that the manager may park (lock, get, join) never use up all places: whoever has what they
+// wait for must be able to call. One that finds no place among them for ten seconds ends, since it
+// may be that none of the others ends before it.
+//
 // A value: no clock, no socket, no lock; time comes with the inputs. Completions are told from
 // within. Thread safety: none.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -36,6 +42,7 @@ struct CallRequest {
   Effect effect = Effect::change;
   core::Deadline deadline = {};
   bool confirm = false;
+  bool parks = false;       // the manager may let it wait for what others do
   bool post = false;        // no answer to a success
   bool unattended = false;  // nobody waits: an error is thrown by the thread's next call
   core::ObjectId renews = {};
@@ -55,7 +62,8 @@ class Calls {
   // larger than the manager takes, `bytes` says how large; it did not begin. Nor if this throws.
   bool start(CallRequest& request, Completion* completion, core::Time now, std::size_t& bytes);
   std::size_t message_bytes() const { return message_bytes_; }
-  std::size_t limit() const { return limit_; }
+  // Of those that park; 0: no limit.
+  std::size_t parking_limit() const { return limit_ - reserve(); }
   // So many posts are unproven that the next one should ask for an answer.
   bool post_should_ask() const;
   bool posts_pile_up() const;
@@ -113,6 +121,8 @@ class Calls {
 
   // Calls that wait until fewer are in flight go on. After every input.
   void advance();
+  // From now on none goes on, and none that begins is sent: only deadlines end them.
+  void stand_still() { standing_still_ = true; }
 
  private:
   struct Outgoing {
@@ -121,7 +131,17 @@ class Calls {
   };
   using Alarm = std::tuple<core::Time, std::uint64_t, PendingCall*>;
 
+  // So many places are not for calls that park.
+  std::size_t reserve() const { return limit_ < 2 ? 0 : std::max<std::size_t>(1, limit_ / 16); }
   bool has_slot() const { return limit_ == 0 || table_.in_flight() < limit_; }
+  bool has_place() const {
+    return has_slot() && (limit_ == 0 || table_.parking() < parking_limit());
+  }
+  bool must_wait(const PendingCall& call) const;
+  std::deque<std::unique_ptr<PendingCall>>& queue_of(const PendingCall& call) {
+    return call.parks ? parking_ : waiting_;
+  }
+  void await_place(PendingCall& call, core::Deadline deadline, core::Time now);
   void enter(std::unique_ptr<PendingCall>& call);
   void queue(std::unique_ptr<PendingCall>& call);
   void watch(PendingCall& call, core::Deadline deadline);
@@ -132,12 +152,15 @@ class Calls {
   void forget(PendingCall& call);
 
   CallTable table_;
-  std::deque<std::unique_ptr<PendingCall>> waiting_;  // without a number
+  // Without a number; the second ones let all others go first.
+  std::deque<std::unique_ptr<PendingCall>> waiting_;
+  std::deque<std::unique_ptr<PendingCall>> parking_;
   std::set<Alarm> alarms_;
   std::size_t message_bytes_ = 0;
   std::size_t limit_ = 0;
   std::uint64_t started_ = 0;
   bool flowing_ = false;
+  bool standing_still_ = false;
 
   // Those before `first_` have been sent. Emptied as a whole, so that its memory stays.
   std::vector<Outgoing> outbox_;

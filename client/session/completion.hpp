@@ -24,6 +24,7 @@ struct Outcome {
     not_done,         // its deadline passed or it was cancelled; it has no effect
     given_up,         // likewise, but it may have one
     no_slot,          // its deadline passed while too many other calls were in flight
+    no_place,         // it was not sent: as many calls as may wait in the manager do so for long
   };
   End end = End::replied;
   core::ErrorCode code = core::ErrorCode::ok;

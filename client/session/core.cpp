@@ -179,7 +179,9 @@ void SessionCore::tick(core::Time now) {
   calls_.tick(now);
   switch (link_.tick(now)) {
     case Link::Late::ended: conclude_ending(now); break;
-    case Link::Late::out_of_reach: calls_.fail(out_of_reach_, false); break;
+    case Link::Late::out_of_reach:
+      if (!exiting_) calls_.fail(out_of_reach_, false);
+      break;
     case Link::Late::nothing: break;
   }
   if (link_.should_prove(now)) {
@@ -194,7 +196,7 @@ void SessionCore::tick(core::Time now) {
 void SessionCore::start(CallRequest request, const CallLabel& label, Completion& completion,
                         core::Time now) {
   if (auto waiting = errors_.take(request.thread)) return completion.done(*std::move(waiting));
-  if (link_.closed() || leaving_) {
+  if ((link_.closed() || leaving_) && (!exiting_ || request.thread == *exiting_)) {
     const std::string& reason =
         link_.closed() ? closed_because_ : "the session with " + where_ + " was ended";
     return completion.done({Outcome::End::disconnected, {}, reason});
@@ -360,13 +362,23 @@ void SessionCore::leave() {
   calls_.send(core::encode_bye());
 }
 
+void SessionCore::leave_at_exit(core::ThreadNumber exiting) {
+  exiting_ = exiting;
+  leave();
+  calls_.stand_still();
+}
+
 void SessionCore::close(std::string reason, bool manager_is_dead) noexcept {
   if (link_.closed()) return;
   link_.close();
   ++session_;
   closed_because_ = std::move(reason);
-  calls_.fail(closed_because_, manager_is_dead);
-  calls_.clear();
+  if (exiting_) {
+    calls_.pause();
+  } else {
+    calls_.fail(closed_because_, manager_is_dead);
+    calls_.clear();
+  }
   lose_holds();
   references_.lose();
 }
@@ -432,13 +444,17 @@ bool SessionCore::unlock(core::ObjectId lock, core::ThreadNumber thread, core::T
     case Holds::Ended::lost: return true;
     case Holds::Ended::never: return false;
   }
+  unlock_again(lock, thread, now);
+  return true;
+}
+
+void SessionCore::unlock_again(core::ObjectId lock, core::ThreadNumber thread, core::Time now) {
   CallRequest request;
   request.object = lock;
   request.method = "unlock";
   request.args = core::kNoArguments;
   request.thread = thread;
   post(request, now);
-  return true;
 }
 
 // --- outputs

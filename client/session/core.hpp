@@ -86,6 +86,10 @@ class SessionCore {
   void cannot_begin_anew(const std::string& why);
   // Says goodbye; no call begins any more.
   void leave();
+  // Likewise for the end of the process. Calls of other threads than this one are told nothing any
+  // more, neither of this nor of the session's end: they sleep on, until their deadline, as waits in
+  // the system do. None that begins is sent.
+  void leave_at_exit(core::ThreadNumber exiting);
   // After leave(), or because of what happened outside.
   void close(std::string reason, bool manager_is_dead) noexcept;
 
@@ -102,6 +106,8 @@ class SessionCore {
   // the hold, and the thread's next call says so.
   void locked(core::ObjectId lock, core::ThreadNumber thread, std::uint64_t token,
               bool previous_owner_died, SessionNumber by);
+  // Gives back one that could not be noted.
+  void unlock_again(core::ObjectId lock, core::ThreadNumber thread, core::Time now);
   Holds& holds() { return holds_; }
   const Holds& holds() const { return holds_; }
   // Ends one hold of the thread, with a post if the manager must be told. False: there is none.
@@ -165,6 +171,7 @@ class SessionCore {
   bool refused_ = false;
   bool leaving_ = false;
   bool goodbye_answered_ = false;
+  std::optional<core::ThreadNumber> exiting_;  // see leave_at_exit()
   unsigned sessions_lost_ = 0;  // since the last reply
   SessionNumber session_ = 0;
   core::Duration lease_{};

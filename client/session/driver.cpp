@@ -400,14 +400,20 @@ core::Deadline SessionDriver::renew() {
 
 // --- the end
 
-void SessionDriver::say_goodbye() {
+template <class F>
+void SessionDriver::say_goodbye(F leave) {
   Use use(*this);
   try {
-    core_.leave();
+    leave();
   } catch (const std::bad_alloc&) {
     // Then it ends without a word.
   }
   submit(core_.link_deadline());
+}
+
+void SessionDriver::say_goodbye_at_exit() {
+  const core::ThreadNumber exiting = thread_number();
+  say_goodbye([&] { core_.leave_at_exit(exiting); });
 }
 
 void SessionDriver::await_goodbye(core::Deadline deadline) {
@@ -428,7 +434,7 @@ void SessionDriver::await_goodbye(core::Deadline deadline) {
 
 void SessionDriver::end(core::Duration wait) {
   if (inherited()) return;
-  say_goodbye();
+  say_goodbye([this] { core_.leave(); });
   await_goodbye(core::deadline_after(wait));
   State::current().forget(*this);
 }

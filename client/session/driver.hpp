@@ -59,7 +59,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool await(Waiter& waiter, core::Deadline deadline) override;
   void finish(Waiter& waiter) noexcept override { leadership_.finish(waiter); }
   void interrupt(Waiter& waiter) noexcept override;
-  std::size_t calls_in_flight() const override;
+  std::size_t parked_calls() const override;
   void post(core::ObjectId object, std::string_view method, std::string_view args) override;
   core::Travel& travel() override;
   void drop_arguments() noexcept override;
@@ -84,8 +84,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // Of a session that a fork has copied: see client::end_copied_hold().
   bool end_copied_hold(core::ObjectId lock);
 
-  // The halves of end(), for many sessions at once.
-  void say_goodbye();
+  // The halves of end(), for many sessions at once, at the end of the process: calls of other
+  // threads are left asleep.
+  void say_goodbye_at_exit();
   void await_goodbye(core::Deadline deadline);
 
   // The last proxy of an object is gone. Never waits. True: of all objects.
@@ -165,6 +166,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   };
   Abandoned abandon();
   std::shared_ptr<Session> successor() const;
+  template <class F>
+  void say_goodbye(F leave);
 
   // --- driver_session.cpp
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,

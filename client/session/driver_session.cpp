@@ -67,6 +67,7 @@ CallRequest SessionDriver::request(core::ObjectId object, std::string_view metho
   request.effect = options.effect;
   request.deadline = options.deadline;
   request.confirm = options.confirm;
+  request.parks = options.parks;
   // Large ones are copied before the mutex is taken.
   if (args.size() > kLargeBytes) request.compose(now());
   return request;
@@ -94,7 +95,7 @@ std::optional<Result> SessionDriver::call(core::ObjectId object, std::string_vie
   const bool cut_off = waiting.outcome.end == Outcome::End::not_done ||
                        waiting.outcome.end == Outcome::End::given_up;
   if ((interrupted || waiting.stopped) && cut_off) throw Interrupted(label.text() + "interrupted");
-  return result(std::move(waiting.outcome), options.effect, label);
+  return guarded([&] { return result(std::move(waiting.outcome), options.effect, label); });
 }
 
 // Starts it, and waits until its end was told.
@@ -134,6 +135,9 @@ std::optional<Result> Session::result(Outcome outcome, Effect effect, const Call
       if (hands_back) return std::nullopt;
       throw TimeoutError(label.text() +
                          "timed out before it was sent: too many calls are in flight");
+    case Outcome::End::no_place:
+      throw Overloaded(label.text() +
+                       "it was not sent: too many calls of this process wait in the manager");
   }
   if (outcome.code == core::ErrorCode::ok) {
     return Result{std::move(outcome.payload), outcome.session};
@@ -186,9 +190,9 @@ void SessionDriver::interrupt(Waiter& waiter) noexcept {
   leadership_.finish(waiter);
 }
 
-std::size_t SessionDriver::calls_in_flight() const {
+std::size_t SessionDriver::parked_calls() const {
   const Lock lock(mutex_);
-  return core_.calls().limit();
+  return core_.calls().parking_limit();
 }
 
 void SessionDriver::post(core::ObjectId object, std::string_view method, std::string_view args) {
@@ -379,10 +383,18 @@ void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token, bool pr
   if (inherited()) {
     return successor()->note_grant(lock, token, previous_owner_died, granted_by);
   }
+  const core::ThreadNumber thread = thread_number();
   guarded([&] {
-    const Lock guard(mutex_);
-    core_.locked(lock, thread_number(), token, previous_owner_died,
-                 granted_by.value_or(core_.session()));
+    const Use use(*this);
+    const SessionNumber by = granted_by.value_or(core_.session());
+    try {
+      core_.locked(lock, thread, token, previous_owner_died, by);
+    } catch (const std::bad_alloc&) {
+      // Else it would stay locked: nobody knows who has it.
+      if (by == core_.session()) core_.unlock_again(lock, thread, now());
+      submit(core_.link_deadline());
+      throw;
+    }
   });
 }
 

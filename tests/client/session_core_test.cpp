@@ -228,6 +228,75 @@ TEST_F(SessionCoreTest, ADialThatFailsEndsTheSession) {
   EXPECT_TRUE(session.link().closed());
 }
 
+TEST_F(SessionCoreTest, CallsThatParkLeavePlacesForThoseThatDoNot) {
+  manager.limit(1U << 20U, 32);
+  connect();
+  parks = true;
+  std::vector<Told> waiting(33);
+  for (Told& each : waiting) start(each, "park", {}, Effect::take);
+  flow();
+  EXPECT_EQ(manager.runs("park"), 30U);
+  parks = false;
+  Told told;
+  start(told, "add", {encoded(1)});
+  flow();
+  EXPECT_TRUE(told.ended());
+  // Those that wait for a place get it in their turn.
+  release(encoded(1));
+  flow();
+  EXPECT_EQ(manager.runs("park"), 31U);
+}
+
+TEST_F(SessionCoreTest, ACallThatParksWaitsForItsPlaceForTenSeconds) {
+  manager.limit(1U << 20U, 2);
+  connect();
+  parks = true;
+  Told first, placed, impatient, crowded;
+  start(first, "park", {}, Effect::take);
+  start(placed, "park", {}, Effect::take, now + 60s);
+  start(impatient, "park", {}, Effect::take, now + 5s);
+  flow();
+  EXPECT_EQ(session.next_deadline(), now + 5s);
+  wait(5s);
+  EXPECT_EQ(impatient.end(), End::no_slot);
+  start(crowded, "park", {}, Effect::take);
+  release(encoded(1));  // of the first one
+  flow();
+  EXPECT_EQ(manager.runs("park"), 2U);
+  wait(5s);
+  EXPECT_FALSE(placed.ended()) << "it has a place, and its own deadline";
+  EXPECT_FALSE(crowded.ended());
+  wait(5s);
+  EXPECT_EQ(crowded.end(), End::no_place);
+  wait(45s);
+  EXPECT_EQ(placed.end(), End::not_done);
+}
+
+TEST_F(SessionCoreTest, AtTheEndOfTheProcessOthersSleepOn) {
+  connect();
+  Told asleep, patient;
+  start(asleep, "park");
+  thread = 2;
+  start(patient, "park", {}, Effect::take, now + 60s);
+  flow();
+  session.leave_at_exit(1);
+  flow();
+  EXPECT_TRUE(session.goodbye_answered());
+  session.hung_up(now);
+  wait(1s);
+  session.close("the session was ended", false);
+  Told later, exiting;
+  start(later, "add", {encoded(1)});
+  thread = 1;
+  start(exiting, "add", {encoded(1)});
+  EXPECT_EQ(exiting.end(), End::disconnected);
+  wait(60s);
+  EXPECT_EQ(patient.end(), End::not_done) << "its deadline is kept";
+  EXPECT_FALSE(asleep.ended());
+  EXPECT_FALSE(later.ended());
+  EXPECT_EQ(manager.runs("add"), 0U);
+}
+
 // Another thread has handled the reply and the loss before the caller could take note of the grant.
 TEST_F(SessionCoreTest, ALockThatIsNotedAfterItsSessionIsALostHold) {
   connect();

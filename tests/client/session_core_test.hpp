@@ -74,6 +74,7 @@ class SessionCoreTest : public testing::Test {
     request.effect = effect;
     request.deadline = deadline;
     request.confirm = confirm;
+    request.parks = parks;
     session.start(request, {"list", kList, method}, told, now);
   }
   void post(std::string_view method, const std::vector<std::string>& args) {
@@ -94,6 +95,7 @@ class SessionCoreTest : public testing::Test {
   unsigned nonces = 0;
   bool silent = false;  // what is sent is lost
   bool confirm = false;
+  bool parks = false;
   core::ThreadNumber thread = 1;
   std::vector<std::string> frames;
   client::SessionCore session;
