@@ -46,9 +46,9 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
                         std::vector<std::string> addresses, const ConnectOptions& options = {});
 
 // Says goodbye to all managers and waits for their answers, at most this long in all: for the end
-// of a process that does not run exit handlers. Later calls of this thread throw Disconnected; those
-// of others, also such as wait already, sleep on: an exception would end the process otherwise than
-// it is about to.
+// of a process that does not run exit handlers. Later calls of this thread throw Disconnected.
+// Those of others, also such as wait already, sleep on: an exception would end the process
+// otherwise than it is about to.
 void end_all_sessions(core::Duration wait);
 
 }  // namespace steward::detail::client

@@ -34,8 +34,8 @@ void heed_interrupt();
 // No signal wakes a thread from a condition variable: such a wait asks that often.
 inline constexpr std::chrono::milliseconds kInterruptSlice{50};
 
-// Until the descriptor is as `events` of poll(2) say. False: the deadline passed. Throws Interrupted
-// if a signal came and the interrupt check says so.
+// Until the descriptor is as `events` of poll(2) say. False: the deadline passed. Throws
+// Interrupted if a signal came and the interrupt check says so.
 bool wait_ready(int fd, short events, core::Deadline deadline);
 inline bool wait_readable(int fd, core::Deadline deadline) {
   return wait_ready(fd, POLLIN, deadline);

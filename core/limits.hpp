@@ -17,9 +17,9 @@ struct Limits {
   std::size_t message_bytes = 64U << 20U;           // one frame; past it the session is closed
                                                     // (a client throws Overloaded before)
   // A session; its client waits by itself. 15/16 of them (960) may wait for what others do: lock(),
-  // get(), put(), join(), and each object that wait() looks at. Whoever has what they wait for finds
-  // a place in any case. One that finds none among the 960 in 10 s gets Overloaded: the others may
-  // wait for just that one.
+  // get(), put(), join(), and each object that wait() looks at. Whoever has what they wait for
+  // finds a place in any case. One that finds none among the 960 in 10 s gets Overloaded: the
+  // others may wait for just that one.
   std::size_t calls_in_flight = 1024;
   std::size_t parked_calls = 1'000'000;             // of all sessions
   std::size_t reply_store_bytes = 64U << 20U;       // kept for retries, a session

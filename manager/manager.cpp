@@ -183,7 +183,8 @@ detail::client::SessionPtr Manager::session() const {
 Value Manager::call(std::string_view method, std::string_view arguments,
                     detail::client::Effect effect) const {
   const detail::client::SessionPtr with = session();
-  const detail::client::Result reply = call_manager(*with, method, arguments, effect, impl_->deadline());
+  const detail::client::Result reply =
+      call_manager(*with, method, arguments, effect, impl_->deadline());
   detail::client::ResultScope scope(*with, reply, reply.session);
   Value result = detail::core::unpack<Value>(reply);
   scope.done();

@@ -147,8 +147,8 @@ struct Asked {
 // nothing. What has no answer at the end is cancelled.
 class Answers final : public Source {
  public:
-  // `sleep` ends when `enough` of them have ended. Throws Overloaded if not all can be in flight, as
-  // far as calls may that wait.
+  // `sleep` ends when `enough` of them have ended. Throws Overloaded if they are more than may wait
+  // in the manager.
   Answers(const Asked& asked, std::string_view method, std::size_t enough)
       : asked_(asked), session_(*asked.session), enough_(enough) {
     const std::size_t limit = session_.parked_calls();

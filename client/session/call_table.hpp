@@ -66,9 +66,9 @@ class CallTable {
   std::vector<core::Seq> acks() const { return seqs(acks_); }
   std::vector<core::Seq> cancels() const { return seqs(cancels_); }
   // The connection broke: the calls that were cancelled are forsaken, and not sent again. Was one
-  // lost on the way, it never happens. Was it not, its cancel ends it if that is noted here, and its
-  // reply may still come: until the cancel is complete, the manager keeps that, and take_abandoned()
-  // knows the call.
+  // lost on the way, it never happens. Was it not, its cancel ends it if that is noted here, and
+  // its reply may still come: until the cancel is complete, the manager keeps that, and
+  // take_abandoned() knows the call.
   void drop_cancelled();
   // Takes out the calls that somebody awaits for which `ended` says true. It must not throw.
   template <class F>

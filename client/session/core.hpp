@@ -87,8 +87,8 @@ class SessionCore {
   // Says goodbye; no call begins any more.
   void leave();
   // Likewise for the end of the process. Calls of other threads than this one are told nothing any
-  // more, neither of this nor of the session's end: they sleep on, until their deadline, as waits in
-  // the system do. None that begins is sent.
+  // more, neither of this nor of the session's end: they sleep on, until their deadline, as waits
+  // in the system do. None that begins is sent.
   void leave_at_exit(core::ThreadNumber exiting);
   // After leave(), or because of what happened outside.
   void close(std::string reason, bool manager_is_dead) noexcept;

@@ -22,8 +22,8 @@ constexpr int kRenewalsPerLease = 3;
 // the connection is being repaired.
 constexpr std::chrono::milliseconds kGlance{1};
 constexpr std::chrono::milliseconds kRepair{100};
-// So much is taken in at once: a manager that speaks without end stops no deadline. (A frame that is
-// larger is taken in all the same.)
+// So much is taken in at once: a manager that speaks without end stops no deadline. (A frame that
+// is larger is taken in all the same.)
 constexpr std::size_t kRoundArrivals = 256;
 constexpr std::size_t kRoundBytes = 1U << 20U;
 

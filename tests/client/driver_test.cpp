@@ -303,7 +303,9 @@ TEST_F(DriverTest, TheInterruptCheckIsAskedOnTheProgramsThreadsOnly) {
     ++(core::on_own_thread() ? asked_on.own_threads : asked_on.programs_threads);
     return false;
   });
-  const auto wait_for_a_while = [&] { call("park", {}, Effect::take, core::deadline_after(200ms)); };
+  const auto wait_for_a_while = [&] {
+    call("park", {}, Effect::take, core::deadline_after(200ms));
+  };
   std::thread own = core::start_own_thread("steward-test", wait_for_a_while);
   wait_for_a_while();
   own.join();

@@ -89,7 +89,8 @@ TEST(ProxyMemory, WaitsForMoreLocksThanMayWaitAreRefused) {
   EXPECT_THROW(wait(locks, std::chrono::milliseconds(1)), Overloaded);
   locks.resize(30);
   auto list = manager.list<int>();
-  auto waiting = std::async(std::launch::async, [&] { return wait(locks, std::chrono::seconds(1)); });
+  auto waiting =
+      std::async(std::launch::async, [&] { return wait(locks, std::chrono::seconds(1)); });
   list.append(1);
   EXPECT_TRUE(waiting.get().empty());
   EXPECT_EQ(list.size(), 1U);
