@@ -73,7 +73,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return put_by(*ring, method, item, this->limit(method));
   }
   void put_many(const Items<T>& items) const {
-    const Method method = changing("put_many");
+    const Method method = waiting(changing("put_many"));
     Ring* ring = this->ring(method);
     if (ring == nullptr) return General::put_many(items);
     const Limit limit = this->limit(method);
@@ -90,7 +90,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return ring == nullptr ? General::get() : *take_from(*ring, method, this->limit(method));
   }
   std::optional<T> try_get() const {
-    const Method method = taking("try_get");
+    const Method method = trying("try_get");
     Ring* ring = this->ring(method);
     return ring == nullptr ? General::try_get() : take_from(*ring, method, {Ring::kNow, true});
   }
@@ -170,7 +170,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     throw BadCall(this->name(method) + ": task_done was called more often than items were taken");
   }
   void join() const {
-    const Method method = reading("join");
+    const Method method = waiting(reading("join"));
     Ring* ring = this->ring(method);
     if (ring == nullptr) return General::join();
     const auto limit = this->limit(method);
