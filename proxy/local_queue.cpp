@@ -11,7 +11,7 @@ namespace steward::detail::proxy {
 
 LocalQueue::Ring* LocalQueue::ring(const Method& method) const {
   const Limit limit = this->limit(method);
-  const core::Deadline until = limit.until.deadline();
+  const core::Deadline until = limit.until().deadline();
   Ring* ring = nullptr;
   try {
     ring = client::ring_of(reference(), until);
@@ -30,6 +30,7 @@ bool LocalQueue::concluded(const Method& method, Ring::Outcome outcome, bool own
       if (own_time) return false;
       throw timed_out(method);
     case Ring::Outcome::closed: throw Closed(name(method) + ": the queue is closed");
+    case Ring::Outcome::stopped: core::throw_interrupted(name(method));
     case Ring::Outcome::ended:
     case Ring::Outcome::no_block: break;
   }

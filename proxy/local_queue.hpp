@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <steward/client/home_process.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/core/token.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/proxy/blocking.hpp>
@@ -59,24 +60,33 @@ class LocalQueue : public Blocking {
   // manager; likewise for an empty proxy. Throws TimeoutError.
   Ring* ring(const Method& method) const;
 
-  // When a call that begins now must end, and what that means.
+  // When a call that begins now must end, what that means, and what may end it before. Refers to
+  // the method, which outlives it.
   struct Limit {
-    shm::Until until;
+    shm::Until time;
     bool own = false;  // the end of a timed form's own time: a result, not an error
+    shm::Stopping stopping = {};
+
+    shm::Until until() const {
+      const bool stops = stopping.token != nullptr || stopping.interrupted != nullptr;
+      return stops ? shm::Until(time, stopping) : time;
+    }
   };
   Limit limit(const Method& method) const {
     const core::Deadline whole = deadline();
-    if (!method.timed) return {whole, false};
-    const bool whole_first = whole && (!method.until || *whole < *method.until);
-    return whole_first ? Limit{whole, false} : Limit{method.until, true};
+    const bool own = method.timed && !(whole && (!method.until || *whole < *method.until));
+    Limit limit{own ? method.until : whole, own};
+    if (method.stop.stop_possible()) limit.stopping.token = &method.stop;
+    limit.stopping.interrupted = core::interrupt_check();
+    return limit;
   }
 
   // The put() that the manager is asked for when the ring cannot carry the item, with what is left
   // of the call's time.
-  static Method by_manager(const Limit& limit) {
-    Method method = offering("put");
+  static Method by_manager(const Method& whole, const Limit& limit) {
+    Method method = until_stopped(whole.stop, offering("put"));
     method.timed = limit.own;
-    method.until = limit.until.deadline();
+    method.until = limit.until().deadline();
     return method;
   }
 

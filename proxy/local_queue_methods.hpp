@@ -11,6 +11,7 @@
 #include <new>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -51,10 +52,10 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   using Method = proxy::Method;
 
  public:
-  void put(const T& item) const {
-    const Method method = offering("put");
+  void put(const T& item, std::stop_token stop = {}) const {
+    const Method method = until_stopped(std::move(stop), offering("put"));
     Ring* ring = this->ring(method);
-    if (ring == nullptr) return General::put(item);
+    if (ring == nullptr) return General::put(item, method.stop);
     static_cast<void>(put_by(*ring, method, item, this->limit(method)));
   }
   bool try_put(const T& item) const {
@@ -65,17 +66,18 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return done ? *done : General::try_put(item);
   }
   template <class Rep, class Period>
-  bool put_for(const T& item, std::chrono::duration<Rep, Period> wait) const {
+  bool put_for(const T& item, std::chrono::duration<Rep, Period> wait,
+               std::stop_token stop = {}) const {
     if (wait <= wait.zero()) return try_put(item);
-    const Method method = within(wait, offering("put"));
+    const Method method = within(wait, until_stopped(std::move(stop), offering("put")));
     Ring* ring = this->ring(method);
     if (ring == nullptr) return this->read_as(Done(), method, item);
     return put_by(*ring, method, item, this->limit(method));
   }
-  void put_many(const Items<T>& items) const {
-    const Method method = waiting(changing("put_many"));
+  void put_many(const Items<T>& items, std::stop_token stop = {}) const {
+    const Method method = until_stopped(std::move(stop), waiting(changing("put_many")));
     Ring* ring = this->ring(method);
-    if (ring == nullptr) return General::put_many(items);
+    if (ring == nullptr) return General::put_many(items, method.stop);
     const Limit limit = this->limit(method);
     const std::size_t done = put_many_on(*ring, method, items, limit);
     std::size_t at = 0;
@@ -84,10 +86,11 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     });
   }
 
-  T get() const {
-    const Method method = taking("get");
+  T get(std::stop_token stop = {}) const {
+    const Method method = until_stopped(std::move(stop), taking("get"));
     Ring* ring = this->ring(method);
-    return ring == nullptr ? General::get() : *take_from(*ring, method, this->limit(method));
+    return ring == nullptr ? General::get(method.stop)
+                           : *take_from(*ring, method, this->limit(method));
   }
   std::optional<T> try_get() const {
     const Method method = trying("try_get");
@@ -95,24 +98,26 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return ring == nullptr ? General::try_get() : take_from(*ring, method, {Ring::kNow, true});
   }
   template <class Rep, class Period>
-  std::optional<T> get_for(std::chrono::duration<Rep, Period> wait) const {
+  std::optional<T> get_for(std::chrono::duration<Rep, Period> wait,
+                           std::stop_token stop = {}) const {
     if (wait <= wait.zero()) return try_get();
-    const Method method = within(wait, taking("get"));
+    const Method method = within(wait, until_stopped(std::move(stop), taking("get")));
     Ring* ring = this->ring(method);
     if (ring == nullptr) return this->read_as(InTime<As<T>>(), method);
     return take_from(*ring, method, this->limit(method));
   }
-  std::vector<T> get_many(std::size_t max) const {
-    const Method method = taking("get_many");
+  std::vector<T> get_many(std::size_t max, std::stop_token stop = {}) const {
+    const Method method = until_stopped(std::move(stop), taking("get_many"));
     Ring* ring = this->ring(method);
-    return ring == nullptr ? General::get_many(max) : take_many_from(*ring, method, max);
+    return ring == nullptr ? General::get_many(max, method.stop)
+                           : take_many_from(*ring, method, max);
   }
 
   // Waits for an item as get(), and takes it for at most `time` (what other job queues call the
   // time to run, TTR): see Delivery.
   template <class Rep, class Period>
-  Delivery<T> reserve(std::chrono::duration<Rep, Period> time) const {
-    const Method method = taking("reserve");
+  Delivery<T> reserve(std::chrono::duration<Rep, Period> time, std::stop_token stop = {}) const {
+    const Method method = until_stopped(std::move(stop), taking("reserve"));
     Ring* ring = this->ring(method);
     return ring == nullptr ? reserve_in_manager(method, time) : reserve_on(*ring, method, time);
   }
@@ -133,16 +138,16 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   }
 
   // Waits for an item, and gives it to be read in place: see View.
-  View<T> take() const
+  View<T> take(std::stop_token stop = {}) const
     requires std::is_trivially_copyable_v<T>
   {
-    const Method method = taking("take");
+    const Method method = until_stopped(std::move(stop), taking("take"));
     Ring* ring = this->ring(method);
     if constexpr (kRawItem<T> && alignof(T) <= 64) {
       if (ring != nullptr) return view_on(*ring, method);
     }
     const auto own = std::make_shared<std::optional<T>>();  // first: see view_on()
-    own->emplace(get());
+    own->emplace(get(method.stop));
     return {&**own, own};
   }
 
@@ -169,12 +174,12 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     if (this->on_ring(method, [&] { return ring->task_done(); })) return;
     throw BadCall(this->name(method) + ": task_done was called more often than items were taken");
   }
-  void join() const {
-    const Method method = waiting(reading("join"));
+  void join(std::stop_token stop = {}) const {
+    const Method method = until_stopped(std::move(stop), waiting(reading("join")));
     Ring* ring = this->ring(method);
-    if (ring == nullptr) return General::join();
+    if (ring == nullptr) return General::join(method.stop);
     const auto limit = this->limit(method);
-    const auto outcome = this->on_ring(method, [&] { return ring->join(limit.until); });
+    const auto outcome = this->on_ring(method, [&] { return ring->join(limit.until()); });
     this->concluded(method, outcome, limit.own);
   }
   void close() const {
@@ -224,7 +229,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   // Into the ring or, if it cannot carry the item, through the manager, which keeps it.
   bool put_by(Ring& ring, const Method& method, const T& item, const Limit& limit) const {
     if (const auto done = put_on(ring, method, item, limit)) return *done;
-    const Method put = this->by_manager(limit);
+    const Method put = this->by_manager(method, limit);
     return this->as_part_of(method, put, [&] { return this->read_as(Done(), put, item); });
   }
 
@@ -233,7 +238,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
                              const Limit& limit) const {
     const auto put = [&](Bytes bytes) -> std::optional<bool> {
       const auto outcome = this->on_ring(method, [&] {
-        return ring.put(bytes, kItemFormat<T>, limit.until, Ring::NoBlock::tell);
+        return ring.put(bytes, kItemFormat<T>, limit.until(), Ring::NoBlock::tell);
       });
       if (outcome == Ring::Outcome::no_block) return std::nullopt;
       return this->concluded(method, outcome, limit.own);
@@ -279,7 +284,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     }
     std::size_t done = 0;
     const auto outcome = this->on_ring(method, [&] {
-      return ring.put_many(views, kItemFormat<T>, limit.until, done, Ring::NoBlock::tell);
+      return ring.put_many(views, kItemFormat<T>, limit.until(), done, Ring::NoBlock::tell);
     });
     if (outcome != Ring::Outcome::no_block) this->concluded(method, outcome, limit.own);
     return done;
@@ -306,12 +311,12 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return true;
       };
       const auto outcome =
-          this->on_ring(method, [&] { return ring.get(read, limit.until, held); });
+          this->on_ring(method, [&] { return ring.get(read, limit.until(), held); });
       if (!this->concluded(method, outcome, limit.own)) return std::nullopt;
       try {
         if (!value) value = redeem(ring, method, {number, held}, limit);
       } catch (const TimeoutError&) {
-        if (limit.own && !limit.until.is_now()) return std::nullopt;
+        if (limit.own && !limit.until().is_now()) return std::nullopt;
         throw;
       }
       if (value) return value;
@@ -338,7 +343,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return !one.held;
       };
       const auto outcome =
-          this->on_ring(method, [&] { return ring.get_many(max, read, limit.until, held); });
+          this->on_ring(method, [&] { return ring.get_many(max, read, limit.until(), held); });
       this->concluded(method, outcome, limit.own);
       redeem_all(ring, method, got, held, limit, all);
       if (!all.empty() || max == 0) return all;
@@ -396,7 +401,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
       };
       const auto outcome = this->on_ring(method, [&] {
         const auto until = [&] { return lease.end = core::deadline_after(time); };
-        return ring.reserve(until, read, limit.until, lease.held);
+        return ring.reserve(until, read, limit.until(), lease.held);
       });
       this->concluded(method, outcome, limit.own);
       const bool stub = !value;
@@ -480,7 +485,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         }
         limit = queue.limit(method);
         outcome = queue.on_ring(
-            method, [&] { return ring.commit(room, kItemFormat<T>, limit.until); });
+            method, [&] { return ring.commit(room, kItemFormat<T>, limit.until()); });
       } catch (...) {
         ring.give_back(room);
         throw;
@@ -521,7 +526,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
         return !in_place;
       };
       const auto outcome =
-          this->on_ring(method, [&] { return ring.get(read, limit.until, held); });
+          this->on_ring(method, [&] { return ring.get(read, limit.until(), held); });
       this->concluded(method, outcome, limit.own);
       if (number) {
         viewed->value = redeem(ring, method, {*number, held}, limit);
@@ -543,7 +548,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   std::optional<T> fetch(Ring& ring, const Method& method, const Stub& stub, const Limit& limit,
                          bool heard = true) const {
     Method ask = reading("redeem");
-    if (!limit.until.is_now()) ask.until = limit.until.deadline();
+    if (!limit.until().is_now()) ask.until = limit.until().deadline();
     bool answered = false;
     try {
       return this->as_part_of(method, ask, [&] {

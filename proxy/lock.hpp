@@ -50,12 +50,6 @@ struct LockedIfFree {  // a list of none or one; false: none
 
 class SeveralLocks;
 
-// The method, whose wait ends with Interrupted once a stop is requested.
-inline Method until_stopped(std::stop_token stop, Method method) {
-  method.stop = std::move(stop);
-  return method;
-}
-
 // The methods of Lock and RLock under a call policy. The owner is the calling thread of this
 // process, whichever proxy it uses: also one that was made after the proxy that locked is gone.
 // Waiters are served first come, first served. Locking throws Poisoned after the death of an owner

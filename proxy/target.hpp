@@ -41,6 +41,12 @@ inline Method waiting(Method method) {
   return method;
 }
 
+// The method, whose wait ends with Interrupted once a stop is requested.
+inline Method until_stopped(std::stop_token stop, Method method) {
+  method.stop = std::move(stop);
+  return method;
+}
+
 // The timed form of a method that takes or offers. The duration starts now.
 template <class Rep, class Period>
 Method within(std::chrono::duration<Rep, Period> wait, Method method) {
