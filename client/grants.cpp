@@ -67,11 +67,16 @@ core::ReferencePtr ArgumentScope::incoming(core::Token token) {
   return session_.travel().incoming(std::move(token));
 }
 
-ResultScope::ResultScope(Session& session, std::string_view result)
-    : session_(session), result_(result), inner_(session.travel()), scope_(*this) {}
+ResultScope::ResultScope(Session& session, std::string_view result,
+                         std::optional<SessionNumber> granted_to)
+    : session_(session),
+      result_(result),
+      granted_to_(granted_to),
+      inner_(session.travel()),
+      scope_(*this) {}
 
 ResultScope::~ResultScope() {
-  if (!done_) session_.give_back(result_, taken_);
+  if (!done_) session_.give_back(result_, taken_, granted_to_);
 }
 
 core::Token ResultScope::outgoing(const core::Reference& reference) {
@@ -85,7 +90,7 @@ core::ReferencePtr ResultScope::incoming(core::Token token) {
   // First: what a reference has taken over and is not noted here would go back twice.
   ++taken_[object];
   try {
-    return inner_.incoming(std::move(token));
+    return session_.adopt(std::move(token), granted_to_);
   } catch (...) {
     --taken_[object];
     throw;

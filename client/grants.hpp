@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include <steward/client/session/completion.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/core/travel.hpp>
@@ -47,12 +49,14 @@ class ArgumentScope final : public core::Travel {
 // While it lives, session.travel() is the current Travel: for decoding a result. If that fails
 // half-way, the grants that no reference has taken over go back.
 //
-//   ResultScope scope(session, result);
+//   ResultScope scope(session, result, result.session);
 //   T value = core::unpack<T>(result);
 //   scope.done();
 class ResultScope final : public core::Travel {
  public:
-  ResultScope(Session& session, std::string_view result);
+  // `granted_to`: the session that the result is of; by default the present one.
+  ResultScope(Session& session, std::string_view result,
+              std::optional<SessionNumber> granted_to = {});
   ~ResultScope() override;
   ResultScope(const ResultScope&) = delete;
   ResultScope& operator=(const ResultScope&) = delete;
@@ -65,6 +69,7 @@ class ResultScope final : public core::Travel {
  private:
   Session& session_;
   const std::string_view result_;
+  const std::optional<SessionNumber> granted_to_;
   core::Travel& inner_;
   Grants taken_;
   bool done_ = false;

@@ -52,7 +52,9 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
                         std::vector<std::string> addresses, const ConnectOptions& options = {});
 
 // Says goodbye to all managers and waits for their answers, at most `wait` in all. For a process
-// that ends without running exit handlers. Later calls throw Disconnected.
+// that ends without running exit handlers. Later calls of this thread throw Disconnected. Those of
+// other threads, also such as wait already, are left asleep: an exception there would end the
+// process otherwise than it is about to end.
 void end_all_sessions(core::Duration wait);
 
 }  // namespace steward::detail::client

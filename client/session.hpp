@@ -43,10 +43,17 @@ struct CallOptions {
   // Of a take by call(): where the receipt for its result goes. The caller sends the ack by it, or
   // does not.
   Receipt* receipt = nullptr;
+  // The manager may let it wait for what others do.
+  bool parks = false;
   // What the caller is told in error texts: "list#3.pop".
   std::string_view object_type = {};
   // A waiting call ends as at its deadline, with Interrupted, when a stop is requested.
   std::stop_token stop = {};
+};
+
+// What a call gives: the encoded result, and the session to which what stands in it was granted.
+struct Result : std::string {
+  SessionNumber session = 0;
 };
 
 class Waiter;
@@ -64,8 +71,8 @@ class Session : public std::enable_shared_from_this<Session> {
   // Throws what the method threw, TimeoutError (read, change), Disconnected, OutcomeUnknown,
   // StaleHandle, Overloaded (too large a message, no memory), Interrupted. Whatever it throws is a
   // steward::Error.
-  virtual std::optional<std::string> call(core::ObjectId object, std::string_view method,
-                                          std::string_view args, const CallOptions& options) = 0;
+  virtual std::optional<Result> call(core::ObjectId object, std::string_view method,
+                                     std::string_view args, const CallOptions& options) = 0;
 
   // Likewise a call that this thread does not wait for: its end is told to the completion, perhaps
   // at once (see there; `stop` means nothing here). It makes progress only while some thread waits
@@ -82,15 +89,15 @@ class Session : public std::enable_shared_from_this<Session> {
     static_cast<void>(take), static_cast<void>(kept);
   }
   // What such a completion has received as call() gives it.
-  static std::optional<std::string> result(Outcome outcome, Effect effect, const CallLabel& label);
+  static std::optional<Result> result(Outcome outcome, Effect effect, const CallLabel& label);
   // Waits until the waiter is finished; false: the deadline passed before. Throws as call().
   virtual bool await(Waiter& waiter, core::Deadline deadline) = 0;
   // Both end the wait of a waiter: finish() is for Completion::done(), interrupt() for everything
   // else.
   virtual void finish(Waiter& waiter) noexcept = 0;
   virtual void interrupt(Waiter& waiter) noexcept = 0;
-  // How many calls may be in flight at once; 0: any number.
-  virtual std::size_t calls_in_flight() const = 0;
+  // How many calls that may park can be in flight at once; 0: any number.
+  virtual std::size_t parked_calls() const = 0;
 
   // A call that nobody waits for. An error it meets is thrown by this thread's next call that loses
   // nothing by it: before that is sent, or in place of what it read.
@@ -109,16 +116,20 @@ class Session : public std::enable_shared_from_this<Session> {
   // that were claimed for them.
   virtual void drop_arguments() noexcept = 0;
 
-  // Takes over a reference that the manager has granted to this session: a token inside a result.
-  virtual core::ReferencePtr adopt(core::Token token) = 0;
+  // Takes over a reference that the manager has granted (a token inside a result) to the session of
+  // this number, or to the present one. If that session is lost by now, the object is claimed for
+  // the next one.
+  virtual core::ReferencePtr adopt(core::Token token,
+                                   std::optional<SessionNumber> granted_to = {}) = 0;
   // Asks the manager for a reference to the object of this token, which is of this incarnation.
   virtual core::ReferencePtr claim(const core::Token& token, core::Deadline deadline = {}) = 0;
 
   // A result of this session could not be decoded: the references that it grants go back, but for
   // those that were adopted (object and how often). See ResultScope in grants.hpp.
   virtual void give_back(std::string_view result,
-                         const std::map<core::ObjectId, std::uint64_t>& adopted) noexcept {
-    static_cast<void>(result), static_cast<void>(adopted);
+                         const std::map<core::ObjectId, std::uint64_t>& adopted,
+                         std::optional<SessionNumber> granted_to) noexcept {
+    static_cast<void>(result), static_cast<void>(adopted), static_cast<void>(granted_to);
   }
 
   virtual const core::Incarnation& incarnation() const = 0;
@@ -147,8 +158,10 @@ class Session : public std::enable_shared_from_this<Session> {
     std::uint64_t depth = 0;  // of an RLock; 0: not held
   };
   virtual Hold hold(core::ObjectId lock) const = 0;  // of the calling thread
-  // A lock was granted to the calling thread, perhaps once more.
-  virtual void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) = 0;
+  // A lock was granted to the calling thread, perhaps once more, by the session of this number, or
+  // the present one. If that is lost by now, so is the hold.
+  virtual void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died,
+                          std::optional<SessionNumber> granted_by = {}) = 0;
   // The calling thread has unlocked it by a call of its own.
   virtual void note_unlock(core::ObjectId lock) = 0;
   // Ends one hold of the calling thread without waiting for an answer, also one that was lost with

@@ -445,7 +445,7 @@ void State::end_all(core::Duration wait) {
     for (const auto& [incarnation, session] : by_incarnation_) sessions.push_back(session);
   }
   const core::Deadline deadline = core::deadline_after(wait);
-  for (const SessionDriverPtr& session : sessions) session->say_goodbye();
+  for (const SessionDriverPtr& session : sessions) session->say_goodbye_at_exit();
   for (const SessionDriverPtr& session : sessions) session->await_goodbye(deadline);
 }
 

@@ -95,7 +95,8 @@ class State {
   // child of that thread, nobody does: the end of a process is known without.
   void watch_this_thread() noexcept;
 
-  // Says goodbye to all managers and waits for their answers, `wait` in all.
+  // Says goodbye to all managers and waits for their answers, `wait` in all. For the end of the
+  // process: what other threads wait for has no end any more.
   void end_all(core::Duration wait);
   bool at_exit() const { return at_exit_.load(std::memory_order_relaxed); }
 

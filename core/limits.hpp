@@ -16,7 +16,11 @@ namespace steward::detail::core {
 struct Limits {
   std::size_t message_bytes = 64U << 20U;           // one frame; past it the session is closed
                                                     // (a client throws Overloaded before)
-  std::size_t calls_in_flight = 1024;  // per session; past it the client waits before it sends
+  // Calls in flight, per session; past it the client waits before it sends. 15/16 of them (960) may
+  // wait for what others do: lock(), get(), put(), join(), and each object that wait() looks at. So
+  // there is always room for the calls of whoever has what these wait for. A call that finds no room
+  // among the 960 within 10 s throws Overloaded: the others may wait for just that one.
+  std::size_t calls_in_flight = 1024;
   std::size_t parked_calls = 1'000'000;             // in all sessions together
   std::size_t reply_store_bytes = 64U << 20U;       // replies kept for retries; per session
   // Replies that wait for one session whose client does not read; past it the session is closed.

@@ -30,15 +30,15 @@ constexpr std::chrono::milliseconds kShutdownAskedAgain{250};
 constexpr std::chrono::seconds kShutdownTime{10};
 
 template <class Session>
-std::string call_manager(Session& session, std::string_view method, std::string_view arguments,
-                         detail::client::Effect effect,
-                         detail::core::Deadline deadline = std::nullopt) {
+detail::client::Result call_manager(Session& session, std::string_view method,
+                                    std::string_view arguments, detail::client::Effect effect,
+                                    detail::core::Deadline deadline = std::nullopt) {
   detail::client::CallOptions options;
   options.effect = effect;
   options.deadline = deadline;
   options.object_type = kType;
   return session.call(detail::core::kManagerObject, method, arguments, options)
-      .value_or(std::string());
+      .value_or(detail::client::Result());
 }
 
 }  // namespace
@@ -188,8 +188,9 @@ detail::client::SessionPtr Manager::session() const {
 Value Manager::call(std::string_view method, std::string_view arguments,
                     detail::client::Effect effect) const {
   const detail::client::SessionPtr with = session();
-  const std::string reply = call_manager(*with, method, arguments, effect, impl_->deadline());
-  detail::client::ResultScope scope(*with, reply);
+  const detail::client::Result reply =
+      call_manager(*with, method, arguments, effect, impl_->deadline());
+  detail::client::ResultScope scope(*with, reply, reply.session);
   Value result = detail::core::unpack<Value>(reply);
   scope.done();
   return result;
@@ -264,9 +265,9 @@ void Manager::begin_create(std::string& arguments, std::string_view type,
 
 detail::core::ReferencePtr Manager::created(detail::client::Session& session,
                                             std::string_view arguments) const {
-  const std::string reply =
+  const detail::client::Result reply =
       call_manager(session, "create", arguments, detail::client::Effect::change, impl().deadline());
-  detail::client::ResultScope scope(session, reply);
+  detail::client::ResultScope scope(session, reply, reply.session);
   detail::core::ReferencePtr reference = detail::core::unpack<Value>(reply).reference();
   scope.done();
   return reference;

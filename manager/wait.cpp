@@ -32,6 +32,7 @@ using Clock = std::chrono::steady_clock;
 
 // How long the managers' word on what is ready now is awaited, whatever the timeout.
 constexpr std::chrono::milliseconds kLastWord{100};
+constexpr std::string_view kWaitReady = "wait_ready";
 
 constexpr std::string_view kWait = "wait";
 
@@ -150,15 +151,17 @@ struct Asked {
 // nothing. What has no answer at the end is cancelled.
 class Answers final : public Source {
  public:
-  // `sleep` ends when `enough` of them have ended. Throws Overloaded if not all can be in flight.
+  // `sleep` ends when `enough` of them have ended. Throws Overloaded if they are more than may wait
+  // in the manager.
   Answers(const Asked& asked, std::string_view method, std::size_t enough)
       : asked_(asked), session_(*asked.session), enough_(enough) {
-    const std::size_t limit = session_.calls_in_flight();
+    const std::size_t limit = session_.parked_calls();
     if (limit != 0 && asked.calls.size() > limit) {
-      throw Overloaded("wait: " + std::to_string(limit) + " calls may be in flight at once");
+      throw Overloaded("wait: " + std::to_string(limit) + " calls may wait in a manager at once");
     }
     client::CallOptions options;
     options.effect = client::Effect::read;
+    options.parks = method == kWaitReady;
     try {
       for (const client::CallLabel& call : asked.calls) {
         options.object_type = call.type;
@@ -182,6 +185,9 @@ class Answers final : public Source {
       const Answer& answer = answers_[i];
       if (!answer.ended.load(std::memory_order_acquire)) continue;
       const client::Outcome& outcome = answer.outcome;
+      if (outcome.end == client::Outcome::End::no_place) {
+        throw Overloaded("wait: too many calls of this process wait in the manager");
+      }
       if (!outcome.succeeded() || means(outcome.payload)) ready.mark(asked_.indexes[i]);
     }
   }
@@ -319,7 +325,7 @@ class Wait {
     std::vector<Source*> sources;
     if (!rings_.empty()) sources.push_back(&rings_);
     for (const Asked& asked : asked_) {
-      answers.push_back(std::make_unique<Answers>(asked, "wait_ready", 1));
+      answers.push_back(std::make_unique<Answers>(asked, kWaitReady, 1));
       sources.push_back(answers.back().get());
     }
     if (sources.empty()) {

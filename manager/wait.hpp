@@ -104,9 +104,9 @@ std::vector<Waitable> all_of(const R& things) {
 // With a timeout the result may be empty; of nothing it is so at once. Queues on this host are
 // watched in shared memory, other managed objects by their manager. Throws BadCall for an empty
 // proxy or connection and for a process that was not started, Closed for a connection or Listener
-// that was closed here, Overloaded for more objects of one manager than calls may be in flight
-// (detail::core::Limits::calls_in_flight), or if threads or descriptors run out; Interrupted once a
-// stop is requested, before or during the wait.
+// that was closed here, Overloaded for more objects of one manager than calls may wait there
+// (960: detail::core::Limits::calls_in_flight), or if threads or descriptors run out; Interrupted
+// once a stop is requested, before or during the wait.
 //
 // Thread safety: any number of threads may wait for the same things.
 inline std::vector<std::size_t> wait(std::initializer_list<detail::manager::Waitable> things,

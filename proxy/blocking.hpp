@@ -9,6 +9,7 @@
 // Arguments are encoded during the call and never kept: views need not outlive it.
 #pragma once
 
+#include <new>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -38,13 +39,17 @@ class Blocking : public Target {
   template <class Reading, class... A>
   typename Reading::Result read_as(const Reading& reading, const Method& method,
                                    const A&... arguments) const {
-    const core::Deadline limit = deadline();
-    const client::SessionPtr with = session(method, limit);
-    const std::string packed = pack(*with, method, limit, arguments...);
-    client::Receipt receipt;
-    const std::optional<std::string> reply =
-        Target::call(*with, method, limit, packed, receipt);
-    return unpack(reading, *with, method, reply, receipt);
+    try {
+      const core::Deadline limit = deadline();
+      const client::SessionPtr with = session(method, limit);
+      const std::string packed = pack(*with, method, limit, arguments...);
+      client::Receipt receipt;
+      const std::optional<client::Result> reply =
+          Target::call(*with, method, limit, packed, receipt);
+      return unpack(reading, *with, method, reply, receipt);
+    } catch (const std::bad_alloc&) {
+      fail(method);
+    }
   }
 
   template <class T>
@@ -70,11 +75,12 @@ class Blocking : public Target {
   template <class Reading>
   typename Reading::Result unpack(const Reading& reading, client::Session& with,
                                   const Method& method,
-                                  const std::optional<std::string>& reply,
+                                  const std::optional<client::Result>& reply,
                                   client::Receipt& receipt) const {
     const std::string_view result = reply ? std::string_view(*reply) : std::string_view();
-    client::ResultScope scope(with, result);
-    const Reply read{with, object(), reply.has_value(), result};
+    const client::SessionNumber granted_by = reply ? reply->session : 0;
+    client::ResultScope scope(with, result, granted_by);
+    const Reply read{with, object(), reply.has_value(), result, granted_by};
     try {
       if constexpr (std::is_void_v<typename Reading::Result>) {
         reading(read);

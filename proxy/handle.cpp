@@ -1,5 +1,6 @@
 #include <steward/proxy/handle.hpp>
 
+#include <new>
 #include <ostream>
 #include <utility>
 
@@ -11,15 +12,19 @@
 
 namespace steward {
 
-Handle::Handle(detail::core::ReferencePtr reference)
+Handle::Handle(detail::core::ReferencePtr reference) try
     : owned_(detail::proxy::owned(std::move(reference))) {
   if (!owned_) throw StaleHandle("an empty proxy has no handle");
+} catch (const std::bad_alloc&) {
+  throw Overloaded("no memory is left for a handle");
 }
 
-std::string Handle::str() const {
+std::string Handle::str() const try {
   if (!owned_) throw StaleHandle("the handle is empty");
   detail::client::session_of(owned_);  // one that was merely decoded is claimed now
   return detail::core::token_text(owned_->outgoing());
+} catch (const std::bad_alloc&) {
+  throw Overloaded("no memory is left for the text of a handle");
 }
 
 std::string_view Handle::typeid_name() const {

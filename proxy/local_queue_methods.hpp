@@ -75,7 +75,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     return put_by(*ring, method, item, this->limit(method));
   }
   void put_many(const Items<T>& items, std::stop_token stop = {}) const {
-    const Method method = until_stopped(std::move(stop), changing("put_many"));
+    const Method method = until_stopped(std::move(stop), waiting(changing("put_many")));
     Ring* ring = this->ring(method);
     if (ring == nullptr) return General::put_many(items, method.stop);
     const Limit limit = this->limit(method);
@@ -93,7 +93,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
                            : *take_from(*ring, method, this->limit(method));
   }
   std::optional<T> try_get() const {
-    const Method method = taking("try_get");
+    const Method method = trying("try_get");
     Ring* ring = this->ring(method);
     return ring == nullptr ? General::try_get() : take_from(*ring, method, {Ring::kNow, true});
   }
@@ -175,7 +175,7 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
     throw BadCall(this->name(method) + ": task_done was called more often than items were taken");
   }
   void join(std::stop_token stop = {}) const {
-    const Method method = until_stopped(std::move(stop), reading("join"));
+    const Method method = until_stopped(std::move(stop), waiting(reading("join")));
     Ring* ring = this->ring(method);
     if (ring == nullptr) return General::join(method.stop);
     const auto limit = this->limit(method);

@@ -71,12 +71,12 @@ class LockMethods : public Calls {
   }
   // The trying and timed forms say false if the lock was not free (in time), also if this thread
   // itself holds it and it is no RLock. They throw Poisoned as lock() does.
-  Result<bool> try_lock() const { return this->read_as(LockedIfFree(), taking("try_lock")); }
+  Result<bool> try_lock() const { return this->read_as(LockedIfFree(), trying("try_lock")); }
   template <class Rep, class Period>
   Result<bool> try_lock_for(std::chrono::duration<Rep, Period> wait,
                             std::stop_token stop = {}) const {
     if (wait <= wait.zero()) {
-      return this->read_as(LockedIfFree(), until_stopped(std::move(stop), taking("try_lock")));
+      return this->read_as(LockedIfFree(), until_stopped(std::move(stop), trying("try_lock")));
     }
     return this->read_as(LockedInTime(),
                          within(wait, until_stopped(std::move(stop), taking("lock"))));

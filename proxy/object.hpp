@@ -58,8 +58,9 @@ class ObjectMethods : public Calls {
   using Calls::Calls;
 
  private:
+  // Whoever unlocks must not wait for those who wait for the lock.
   static constexpr Method unknown(std::string_view name) {
-    return {name, client::Effect::change, true};
+    return {name, client::Effect::change, true, name != "unlock"};
   }
 };
 

@@ -61,7 +61,8 @@ class QueueMethods : public Calls {
   // All of them, in this order and one behind the other as space allows; returns when all are in.
   // No single step, but where the items are in the manager and there is room for all of them.
   Result<void> put_many(const Items<T>& items, std::stop_token stop = {}) const {
-    return this->template call<void>(until_stopped(std::move(stop), changing("put_many")), items);
+    return this->template call<void>(
+        until_stopped(std::move(stop), waiting(changing("put_many"))), items);
   }
 
   // Waits while the queue is empty.
@@ -70,7 +71,7 @@ class QueueMethods : public Calls {
   }
   // nullopt: the queue is empty.
   Result<std::optional<T>> try_get() const {
-    return this->read_as(Maybe<As<T>>(), taking("try_get"));
+    return this->read_as(Maybe<As<T>>(), trying("try_get"));
   }
   // nullopt: the queue was empty all that time; nothing was taken.
   template <class Rep, class Period>
@@ -100,7 +101,7 @@ class QueueMethods : public Calls {
   Result<void> task_done() const { return this->template call<void>(changing("task_done")); }
   // Waits until every item ever put has been reported by task_done().
   Result<void> join(std::stop_token stop = {}) const {
-    return this->template call<void>(until_stopped(std::move(stop), reading("join")));
+    return this->template call<void>(until_stopped(std::move(stop), waiting(reading("join"))));
   }
 
   // Nothing more can be put; what is there can be taken. Wakes who waits. May be called again.

@@ -23,6 +23,7 @@ struct Reply {
   core::ObjectId object;
   bool done;                // false: a timed form was not done in time
   std::string_view result;  // encoded; empty if it was not done
+  client::SessionNumber granted_by;
 };
 
 namespace impl {

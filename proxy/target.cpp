@@ -1,6 +1,7 @@
 #include <steward/proxy/target.hpp>
 
 #include <chrono>
+#include <new>
 #include <tuple>
 #include <typeinfo>
 
@@ -47,17 +48,18 @@ client::SessionPtr Target::session(const Method& method, core::Deadline limit) c
   }
 }
 
-std::optional<std::string> Target::call(client::Session& session, const Method& method,
-                                        core::Deadline limit, std::string_view arguments,
-                                        client::Receipt& receipt) const {
+std::optional<client::Result> Target::call(client::Session& session, const Method& method,
+                                           core::Deadline limit, std::string_view arguments,
+                                           client::Receipt& receipt) const {
   const bool limit_first = limit && (!method.until || *limit < *method.until);
   client::CallOptions options;
   options.effect = method.effect;
   options.deadline = limit_first ? limit : method.until;
   if (method.confirm) options.receipt = &receipt;
+  options.parks = method.parks;
   options.object_type = reference_->token().type;
   options.stop = method.stop;
-  std::optional<std::string> reply = session.call(object(), method.name, arguments, options);
+  std::optional<client::Result> reply = session.call(object(), method.name, arguments, options);
   if (!reply && (limit_first || !method.timed)) throw timed_out(method);
   return reply;
 }
@@ -79,6 +81,8 @@ void Target::fail(const Method& method) const {
     throw BadCall(named(error));
   } catch (const StaleHandle& error) {
     throw StaleHandle(named(error));
+  } catch (const std::bad_alloc&) {
+    throw Overloaded(name(method) + ": no memory is left for it");
   }
 }
 

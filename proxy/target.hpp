@@ -20,6 +20,7 @@ struct Method {
   std::string_view name;
   client::Effect effect = client::Effect::change;
   bool confirm = false;  // the manager keeps the result until it is told that it can be used
+  bool parks = false;    // the manager may let it wait for what others do
   bool timed = false;    // a timed form: not done by `until` is a result, not an error
   core::Deadline until = std::nullopt;
   std::stop_token stop = {};
@@ -27,10 +28,18 @@ struct Method {
 
 inline Method reading(std::string_view name) { return {name, client::Effect::read}; }
 inline Method changing(std::string_view name) { return {name, client::Effect::change}; }
-// Hands something over.
-inline Method taking(std::string_view name) { return {name, client::Effect::take, true}; }
-// Puts something in.
-inline Method offering(std::string_view name) { return {name, client::Effect::offer}; }
+// Hands something over, when there is something.
+inline Method taking(std::string_view name) { return {name, client::Effect::take, true, true}; }
+// Hands something over if there is something now.
+inline Method trying(std::string_view name) { return {name, client::Effect::take, true}; }
+// Puts something in, when there is room.
+inline Method offering(std::string_view name) {
+  return {name, client::Effect::offer, false, true};
+}
+inline Method waiting(Method method) {
+  method.parks = true;
+  return method;
+}
 
 // The method, whose wait ends with Interrupted once a stop is requested.
 inline Method until_stopped(std::stop_token stop, Method method) {
@@ -83,9 +92,9 @@ class Target {
   // `arguments` is a MessagePack array, encoded under session.travel(). nullopt: a timed form was
   // not done in its own time. What a method takes is the caller's once he keeps the receipt. Throws
   // as client::Session::call.
-  std::optional<std::string> call(client::Session& session, const Method& method,
-                                  core::Deadline limit, std::string_view arguments,
-                                  client::Receipt& receipt) const;
+  std::optional<client::Result> call(client::Session& session, const Method& method,
+                                     core::Deadline limit, std::string_view arguments,
+                                     client::Receipt& receipt) const;
 
   // The session that calls go through. Throws StaleHandle if the proxy is empty or its object is
   // gone, Disconnected, TimeoutError.

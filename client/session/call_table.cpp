@@ -50,6 +50,7 @@ PendingCall& CallTable::add(std::unique_ptr<PendingCall>&& call) {
   calls.emplace_back();
   calls.back() = std::move(call);
   calls.back()->seq = next_seq_++;
+  if (calls.back()->parks) ++parking_;
   return *calls.back();
 }
 
@@ -72,6 +73,7 @@ std::unique_ptr<PendingCall> CallTable::take_out(PendingCall& call) {
   const auto at = position(calls, call.seq);
   std::unique_ptr<PendingCall> removed = std::move(*at);
   calls.erase(at);
+  if (removed->parks) --parking_;
   return removed;
 }
 
@@ -125,11 +127,6 @@ void CallTable::forsake(core::Seq seq) {
   note_cancel(seq);
 }
 
-void CallTable::abandon(PendingCall& call) {
-  forsake(call.seq);
-  discard(take_out(call));
-}
-
 bool CallTable::settle(const Unsettled& take, bool kept) {
   const auto at = std::ranges::find(unsettled_, take.seq);
   if (take.epoch != epoch_ || at == unsettled_.end()) return false;
@@ -145,11 +142,16 @@ bool CallTable::settle(const Unsettled& take, bool kept) {
 }
 
 void CallTable::drop_cancelled() {
+  const auto cancelled = std::ranges::count_if(calls_, [](const auto& c) { return c->cancelled; });
+  if (cancelled == 0) return;
+  // First: the rest must not end half-way.
+  abandoned_.reserve(abandoned_.size() + static_cast<std::size_t>(cancelled));
   std::erase_if(calls_, [this](const auto& call) {
     if (!call->cancelled) return false;
     // Where the cancel is complete, no reply can come any more.
     const bool open = std::ranges::find(cancels_, call->seq, &Note::seq) != cancels_.end();
     if (open) abandoned_.push_back(call->seq);
+    if (call->parks) --parking_;
     return true;
   });
 }
@@ -172,12 +174,18 @@ std::vector<PendingCall*> CallTable::in_order() const {
   return all;
 }
 
-std::vector<std::unique_ptr<PendingCall>> CallTable::restart() {
+std::vector<std::unique_ptr<PendingCall>> CallTable::restart(std::size_t more) {
   std::vector<std::unique_ptr<PendingCall>> all;
+  all.reserve(calls_.size() + posts_.size() + more);
   std::merge(std::move_iterator(calls_.begin()), std::move_iterator(calls_.end()),
              std::move_iterator(posts_.begin()), std::move_iterator(posts_.end()),
              std::back_inserter(all),
              [](const auto& a, const auto& b) { return a->seq < b->seq; });
+  clear();
+  return all;
+}
+
+void CallTable::clear() noexcept {
   calls_.clear();
   posts_.clear();
   acks_.clear();
@@ -188,7 +196,7 @@ std::vector<std::unique_ptr<PendingCall>> CallTable::restart() {
   complete_.clear();
   ++epoch_;
   next_seq_ = 1;
-  return all;
+  parking_ = 0;
 }
 
 }  // namespace steward::detail::client

@@ -28,6 +28,7 @@ struct PendingCall {
   core::ObjectId object{};
   Effect effect = Effect::change;
   bool post = false;
+  bool parks = false;       // the manager may let it wait for what others do
   bool confirm = false;     // an ack leaves before its completion is told
   bool settled_later = false;  // an ack or a cancel leaves when its caller says so
   bool sent = false;        // the manager may have seen it
@@ -42,6 +43,9 @@ struct PendingCall {
   // A claim that renews a reference after its session was lost.
   core::ObjectId renews{};
   core::Deadline deadline;
+  // Its deadline is that of its wait for a place among those that park; then this one holds.
+  bool awaits_place = false;
+  core::Deadline with_place;
 };
 
 class CallTable {
@@ -64,14 +68,24 @@ class CallTable {
   void note_cancel(core::Seq seq) { cancels_.push_back({seq, next_seq_}); }
   std::vector<core::Seq> acks() const { return seqs(acks_); }
   std::vector<core::Seq> cancels() const { return seqs(cancels_); }
-  // Nobody awaits this call any more, and it is not sent again. If it was lost on the way, it never
-  // happens. If it was not, its cancel (noted here) ends it, but its reply may still come: until
-  // the cancel is complete, the manager keeps the reply and take_abandoned() knows the call.
-  void abandon(PendingCall& call);
-  // Likewise one whose reply has come and was of no use; it stays in the table.
+  // The reply of this call has come and was of no use; it stays in the table. Its cancel (noted here)
+  // ends it, but its reply may come again: until the cancel is complete, the manager keeps the reply
+  // and take_abandoned() knows the call.
   void forsake(core::Seq seq);
-  // The connection broke: the cancelled calls are abandoned.
+  // The connection broke: the cancelled calls are abandoned, and not sent again. If one was lost on
+  // the way, it never happens. If it was not, its cancel ends it, if that is noted here, but its
+  // reply may still come, as with forsake().
   void drop_cancelled();
+  // Takes out the calls, but for posts, for which `ended` says true. It must not throw.
+  template <class F>
+  void remove_if(F ended) noexcept {
+    std::erase_if(calls_, [&](const std::unique_ptr<PendingCall>& call) {
+      if (!ended(*call)) return false;
+      if (call->effect != Effect::take && !call->settled_later) note_complete(call->seq);
+      if (call->parks) --parking_;
+      return true;
+    });
+  }
   // Whether this call was abandoned; true once, for its first reply.
   bool take_abandoned(core::Seq seq) { return std::erase(abandoned_, seq) > 0; }
 
@@ -90,6 +104,8 @@ class CallTable {
   core::Seq first_incomplete() const;
   // Calls that somebody or something awaits; posts do not count.
   std::size_t in_flight() const { return calls_.size(); }
+  // Of these, those that park.
+  std::size_t parking() const { return parking_; }
   std::size_t posts() const { return posts_.size(); }
   std::vector<core::Seq> awaited() const;
   // All in the order of their numbers, posts too.
@@ -103,8 +119,9 @@ class CallTable {
   }
 
   // Empties the table for a new session, whose numbers begin again. Returns the calls in their
-  // order.
-  std::vector<std::unique_ptr<PendingCall>> restart();
+  // order, with room for `more`. If it throws nothing has changed.
+  std::vector<std::unique_ptr<PendingCall>> restart(std::size_t more);
+  void clear() noexcept;
 
  private:
   using Calls = std::deque<std::unique_ptr<PendingCall>>;  // by number
@@ -118,6 +135,7 @@ class CallTable {
   void note_complete(core::Seq seq) noexcept;
 
   core::Seq next_seq_ = 1;
+  std::size_t parking_ = 0;
   Calls calls_;
   Calls posts_;
   std::deque<Note> acks_;

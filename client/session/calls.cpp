@@ -12,6 +12,8 @@ namespace {
 
 // How long the manager's last word on a call is awaited after its deadline.
 constexpr std::chrono::milliseconds kLastWord{100};
+// How long a call that parks waits for a place among the others.
+constexpr std::chrono::seconds kPlaceAwaited{10};
 // So many posts without a reply to anything, and one of them asks for a reply: it tells that those
 // before it are complete.
 constexpr std::size_t kPostsUnproven = 256;
@@ -85,6 +87,7 @@ bool Calls::start(CallRequest& request, Completion* completion, core::Time now,
   call->post = request.post;
   call->confirm = request.confirm;
   call->settled_later = request.settled_later;
+  call->parks = request.parks && !request.post;
   call->unattended = request.unattended;
   call->unlocks = request.unattended && request.method == "unlock";
   call->renews = request.renews;
@@ -93,7 +96,7 @@ bool Calls::start(CallRequest& request, Completion* completion, core::Time now,
     request.compose(now);
   }
   std::swap(request.body, call->body);
-  const bool waits = !call->post && (!waiting_.empty() || !has_slot());
+  const bool waits = must_wait(*call);
   bytes = frame_bytes(call->body.size(), waits ? kNaturalBytesMax : natural_bytes(table_.next()));
   if (message_bytes_ != 0 && bytes > message_bytes_) {
     table_.discard(std::move(call));
@@ -102,9 +105,10 @@ bool Calls::start(CallRequest& request, Completion* completion, core::Time now,
   // A deadline in the past still asks: what is there at once, the manager gives at once.
   const bool past = request.deadline && *request.deadline <= now && hands_back(request.effect);
   PendingCall& begun = *call;
-  watch(begun, past ? now + kLastWord : request.deadline);
+  const core::Deadline deadline = past ? now + kLastWord : request.deadline;
+  waits && begun.parks ? await_place(begun, deadline, now) : watch(begun, deadline);
   try {
-    waits ? waiting_.push_back(std::move(call)) : enter(call);
+    waits ? queue_of(begun).push_back(std::move(call)) : enter(call);
   } catch (...) {
     watch(begun, std::nullopt);
     throw;
@@ -127,19 +131,38 @@ void Calls::enter(std::unique_ptr<PendingCall>& call) {
   }
 }
 
-void Calls::add(std::unique_ptr<PendingCall> call) {
-  if (!call->post && (!waiting_.empty() || !has_slot())) {
+void Calls::add(std::unique_ptr<PendingCall>& call) {
+  if (must_wait(*call)) {
     call->seq = 0;
-    waiting_.push_back(std::move(call));
+    queue_of(*call).push_back(std::move(call));
   } else {
     enter(call);
   }
 }
 
+bool Calls::must_wait(const PendingCall& call) const {
+  if (standing_still_) return true;
+  if (call.post) return false;
+  if (!waiting_.empty()) return true;
+  return call.parks ? !parking_.empty() || !has_place() : !has_slot();
+}
+
+void Calls::await_place(PendingCall& call, core::Deadline deadline, core::Time now) {
+  const core::Time end = now + kPlaceAwaited;
+  call.awaits_place = !standing_still_ && (!deadline || end < *deadline);
+  call.with_place = deadline;
+  watch(call, call.awaits_place ? end : deadline);
+}
+
 void Calls::advance() {
+  if (standing_still_) return;
   while (!waiting_.empty() && has_slot()) {
     enter(waiting_.front());
     waiting_.pop_front();
+  }
+  while (waiting_.empty() && !parking_.empty() && has_place()) {
+    enter(parking_.front());
+    parking_.pop_front();
   }
 }
 
@@ -188,7 +211,7 @@ void Calls::hand_back(PendingCall& call) noexcept try {
   // Not even for that: then it is confirmed by the next call.
 }
 
-void Calls::finish(PendingCall& call, Outcome outcome) {
+void Calls::finish(PendingCall& call, Outcome outcome) noexcept {
   watch(call, std::nullopt);
   Completion* completion = std::exchange(call.completion, nullptr);
   if (completion == nullptr) return;
@@ -198,14 +221,26 @@ void Calls::finish(PendingCall& call, Outcome outcome) {
 
 void Calls::end(PendingCall& call, Outcome::End end) { finish(call, {end, {}, {}}); }
 
+// Without memory for the reason: with one that needs none.
+void Calls::lose(PendingCall& call, Outcome::End end, const std::string& reason) noexcept {
+  Outcome outcome{end, {}, "it is lost"};
+  try {
+    outcome.payload = reason;
+  } catch (const std::bad_alloc&) {
+  }
+  finish(call, std::move(outcome));
+}
+
 // It never happens.
 void Calls::forget(PendingCall& call) {
   if (call.seq != 0) return remove(call);
   const auto is_it = [&call](const auto& each) { return each.get() == &call; };
-  const auto at = std::ranges::find_if(waiting_, is_it);
+  auto& queue = queue_of(call);
+  const auto at = std::ranges::find_if(queue, is_it);
   watch(call, std::nullopt);
-  table_.discard(std::move(*at));
-  waiting_.erase(at);
+  std::unique_ptr<PendingCall> forgotten = std::move(*at);
+  queue.erase(at);
+  table_.discard(std::move(forgotten));
 }
 
 void Calls::tell_cancel(PendingCall& call) {
@@ -244,6 +279,15 @@ void Calls::thread_ended(core::ThreadNumber thread) noexcept {
 }
 
 void Calls::late(PendingCall& call, core::Time now) {
+  if (call.awaits_place) {
+    if (call.seq == 0) {
+      end(call, Outcome::End::no_place);
+      return forget(call);
+    }
+    watch(call, call.with_place);  // it has one
+    call.awaits_place = false;
+    return;
+  }
   if (call.seq == 0) {
     end(call, Outcome::End::no_slot);
     return forget(call);
@@ -280,18 +324,29 @@ void Calls::watch(PendingCall& call, core::Deadline deadline) {
 
 // A manager that is known to be dead has taken every outcome along: no call may be retried, but
 // none needs to be either. One that merely cannot be reached may still act on what it was sent.
-void Calls::fail(const std::string& reason, bool manager_is_dead) {
-  for (PendingCall* call : table_.in_order()) {
-    if (call->completion == nullptr) continue;
-    const bool sent = call->sent;
-    const bool unknown = !manager_is_dead && sent && call->effect != Effect::read;
-    finish(*call, {unknown ? Outcome::End::outcome_unknown : Outcome::End::disconnected, {},
-                   reason});
+void Calls::fail(const std::string& reason, bool manager_is_dead) noexcept {
+  table_.remove_if([&](PendingCall& call) {
+    if (call.completion == nullptr) return false;
+    const bool unknown = !manager_is_dead && call.sent && call.effect != Effect::read;
+    lose(call, unknown ? Outcome::End::outcome_unknown : Outcome::End::disconnected, reason);
+    if (!call.sent) return true;
     // Should the manager come back, it must not do later what the caller has given up; what it has
     // handed over already, it gets back.
-    sent ? table_.abandon(*call) : table_.remove(*call);
+    try {
+      if (!call.cancelled) table_.note_cancel(call.seq);
+    } catch (const std::bad_alloc&) {
+    }
+    call.cancelled = true;
+    return false;
+  });
+  try {
+    table_.drop_cancelled();
+  } catch (const std::bad_alloc&) {
+    // On the next connection, then.
   }
-  for (const auto& call : waiting_) finish(*call, {Outcome::End::disconnected, {}, reason});
+  for (const auto& call : waiting_) lose(*call, Outcome::End::disconnected, reason);
+  for (const auto& call : parking_) lose(*call, Outcome::End::disconnected, reason);
+  parking_.clear();
   std::erase_if(waiting_, [](const auto& call) { return call->renews == core::ObjectId{}; });
 }
 
@@ -323,12 +378,30 @@ void Calls::drop_cancelled() {
   table_.drop_cancelled();
 }
 
-std::vector<std::unique_ptr<PendingCall>> Calls::restart() {
-  pause();
-  std::vector<std::unique_ptr<PendingCall>> all = table_.restart();
-  std::ranges::move(waiting_, std::back_inserter(all));
-  waiting_.clear();
+std::vector<const PendingCall*> Calls::in_order() const {
+  std::vector<const PendingCall*> all;
+  for (const PendingCall* call : table_.in_order()) all.push_back(call);
+  for (const auto& call : waiting_) all.push_back(call.get());
+  for (const auto& call : parking_) all.push_back(call.get());
   return all;
+}
+
+std::vector<std::unique_ptr<PendingCall>> Calls::restart() {
+  std::vector<std::unique_ptr<PendingCall>> all = table_.restart(waiting_.size() + parking_.size());
+  pause();
+  std::ranges::move(waiting_, std::back_inserter(all));
+  std::ranges::move(parking_, std::back_inserter(all));
+  waiting_.clear();
+  parking_.clear();
+  return all;
+}
+
+void Calls::clear() noexcept {
+  pause();
+  table_.clear();
+  waiting_.clear();
+  parking_.clear();
+  alarms_.clear();
 }
 
 // --- what is to be sent

@@ -2,10 +2,16 @@
 // number that may be in flight (the others wait in their order), watches their deadlines, composes
 // the frames that carry them, and remembers what has to be sent again.
 //
+// Calls that the manager may park (lock, get, join) never use up all places: whoever has what they
+// wait for must be able to call. One that finds no place among them for ten seconds ends, since it
+// may be that none of the others ends before it.
+//
 // A value: no clock, no socket, no lock; time comes with the inputs. Completions are told from
 // within. Thread safety: none.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -37,6 +43,7 @@ struct CallRequest {
   core::Deadline deadline = {};
   bool confirm = false;
   bool settled_later = false;  // by its caller's word: see Outcome::unsettled
+  bool parks = false;       // the manager may let it wait for what others do
   bool post = false;        // no answer to a success
   bool unattended = false;  // nobody waits: an error is thrown by the thread's next call
   core::ObjectId renews = {};
@@ -57,7 +64,8 @@ class Calls {
   // larger than the manager takes, `bytes` says how large; it did not begin. Nor if this throws.
   bool start(CallRequest& request, Completion* completion, core::Time now, std::size_t& bytes);
   std::size_t message_bytes() const { return message_bytes_; }
-  std::size_t limit() const { return limit_; }
+  // Of those that park; 0: no limit.
+  std::size_t parking_limit() const { return limit_ - reserve(); }
   // So many posts may not have arrived that the next one should ask for an answer.
   bool post_should_ask() const;
   bool posts_pile_up() const;
@@ -86,9 +94,11 @@ class Calls {
   core::Deadline next_deadline() const;
   static core::Deadline deadline_of(const Completion& completion);
   // Ends every call for which somebody waits. Nothing of it is sent later.
-  void fail(const std::string& reason, bool manager_is_dead);
+  void fail(const std::string& reason, bool manager_is_dead) noexcept;
   // Tells of its end whoever waits for it.
-  void finish(PendingCall& call, Outcome outcome);
+  void finish(PendingCall& call, Outcome outcome) noexcept;
+  // Likewise that its session or manager is lost.
+  void lose(PendingCall& call, Outcome::End end, const std::string& reason) noexcept;
 
   // --- connections and sessions
   // Nothing can be sent until resume().
@@ -103,9 +113,14 @@ class Calls {
   void drop_cancelled();
   std::vector<core::Seq> awaited() const { return table_.awaited(); }
   core::Seq first_incomplete() const { return table_.first_incomplete(); }
-  // For a new session: takes all out, in order, those that wait for their turn behind the others.
+  // All in order, those that wait for their turn behind the others.
+  std::vector<const PendingCall*> in_order() const;
+  // For a new session: takes all out, in this order. If it throws nothing has changed.
   std::vector<std::unique_ptr<PendingCall>> restart();
-  void add(std::unique_ptr<PendingCall> call);
+  // Puts one back. If it throws the call is where it was.
+  void add(std::unique_ptr<PendingCall>& call);
+  // Forgets all, when nobody waits any more.
+  void clear() noexcept;
 
   // --- what is to be sent
   // A frame of another kind, behind what is queued. Dropped while nothing can be sent.
@@ -116,6 +131,8 @@ class Calls {
 
   // Calls that wait until fewer are in flight go on. After every input.
   void advance();
+  // From now on none goes on, and none that begins is sent: only deadlines end them.
+  void stand_still() { standing_still_ = true; }
 
  private:
   struct Outgoing {
@@ -124,7 +141,17 @@ class Calls {
   };
   using Alarm = std::tuple<core::Time, std::uint64_t, PendingCall*>;
 
+  // So many places are not for calls that park.
+  std::size_t reserve() const { return limit_ < 2 ? 0 : std::max<std::size_t>(1, limit_ / 16); }
   bool has_slot() const { return limit_ == 0 || table_.in_flight() < limit_; }
+  bool has_place() const {
+    return has_slot() && (limit_ == 0 || table_.parking() < parking_limit());
+  }
+  bool must_wait(const PendingCall& call) const;
+  std::deque<std::unique_ptr<PendingCall>>& queue_of(const PendingCall& call) {
+    return call.parks ? parking_ : waiting_;
+  }
+  void await_place(PendingCall& call, core::Deadline deadline, core::Time now);
   void enter(std::unique_ptr<PendingCall>& call);
   void queue(std::unique_ptr<PendingCall>& call);
   void watch(PendingCall& call, core::Deadline deadline);
@@ -135,12 +162,15 @@ class Calls {
   void forget(PendingCall& call);
 
   CallTable table_;
-  std::deque<std::unique_ptr<PendingCall>> waiting_;  // without a number
+  // Without a number; the second ones let all others go first.
+  std::deque<std::unique_ptr<PendingCall>> waiting_;
+  std::deque<std::unique_ptr<PendingCall>> parking_;
   std::set<Alarm> alarms_;
   std::size_t message_bytes_ = 0;
   std::size_t limit_ = 0;
   std::uint64_t started_ = 0;
   bool flowing_ = false;
+  bool standing_still_ = false;
 
   // Those before `first_` have been sent. Emptied as a whole, so that its memory stays.
   std::vector<Outgoing> outbox_;

@@ -13,6 +13,10 @@
 
 namespace steward::detail::client {
 
+// Which of the sessions that follow one another: a lost one may begin anew. What a manager has
+// granted goes with its session, also while nobody has taken note of it yet.
+using SessionNumber = std::uint64_t;
+
 // A take whose result waits for its caller's word: kept, or handed back.
 struct Unsettled {
   std::uint64_t epoch = 0;  // numbers begin again with each session
@@ -27,10 +31,12 @@ struct Outcome {
     not_done,         // its deadline passed or it was cancelled; the call had no effect
     given_up,         // its deadline passed or it was cancelled; the call may have taken effect
     no_slot,          // its deadline passed while too many other calls were in flight
+    no_place,         // it was not sent: as many calls as may wait in the manager do so for long
   };
   End end = End::replied;
   core::ErrorCode code = core::ErrorCode::ok;
   std::string payload;
+  SessionNumber session = 0;  // of the manager's reply
   std::optional<Unsettled> unsettled = {};  // then there is no ack yet
 
   bool succeeded() const { return end == End::replied && code == core::ErrorCode::ok; }

@@ -87,7 +87,7 @@ void SessionCore::frame(std::string_view frame, core::Time now) try {
   const core::OpenEnvelope envelope = core::open_envelope(frame);
   switch (envelope.kind) {
     case core::Envelope::replies: on_replies(envelope); break;
-    case core::Envelope::welcome: on_welcome(core::decode_welcome(envelope)); break;
+    case core::Envelope::welcome: on_welcome(core::decode_welcome(envelope), now); break;
     case core::Envelope::unknown_connection: on_challenge(core::decode_text(envelope), now); break;
     case core::Envelope::unknown_session:
       if (link_.phase() == Link::Phase::greeting || link_.online()) {
@@ -143,7 +143,7 @@ void SessionCore::on_reply(const core::Reply& reply) {
 
 Outcome SessionCore::outcome_of(PendingCall& call, const core::Reply& reply) noexcept try {
   const bool ok = reply.code == core::ErrorCode::ok;
-  Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload)};
+  Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload), session_};
   // A read loses nothing if it tells of an error that waits to be told.
   if (ok && call.effect == Effect::read && errors_.has(call.thread)) {
     references_.owe(grants_in(reply.payload, link_.incarnation()));
@@ -157,7 +157,7 @@ Outcome SessionCore::outcome_of(PendingCall& call, const core::Reply& reply) noe
   return {Outcome::End::replied, core::ErrorCode::overloaded, {}};  // see Session::result()
 }
 
-void SessionCore::on_welcome(const core::Welcome& welcome) {
+void SessionCore::on_welcome(const core::Welcome& welcome, core::Time now) {
   switch (link_.welcome(welcome)) {
     case Link::Welcomed::no: return;
     case Link::Welcomed::by_another:
@@ -168,6 +168,7 @@ void SessionCore::on_welcome(const core::Welcome& welcome) {
                static_cast<std::size_t>(welcome.calls_in_flight));
   lease_ = lease_of(welcome.lease_ms);
   told_addresses_ = welcome.addresses;
+  claim_lost(now);
   calls_.resume();
   drop_owed();
   if (leaving_) calls_.send(core::encode_bye());
@@ -191,6 +192,7 @@ void SessionCore::tick(core::Time now) {
   switch (link_.tick(now)) {
     case Link::Late::ended: conclude_ending(now); break;
     case Link::Late::out_of_reach:
+      if (exiting_) break;
       calls_.fail(link_.lost() && !dial_failure_.empty() ? dial_failure_ : out_of_reach_, false);
       break;
     case Link::Late::nothing: break;
@@ -207,7 +209,7 @@ void SessionCore::tick(core::Time now) {
 void SessionCore::start(CallRequest request, const CallLabel& label, Completion& completion,
                         core::Time now) {
   if (auto waiting = errors_.take(request.thread)) return completion.done(*std::move(waiting));
-  if (link_.closed() || leaving_) {
+  if ((link_.closed() || leaving_) && (!exiting_ || request.thread == *exiting_)) {
     const std::string& reason =
         link_.closed() ? closed_because_ : "the session with " + where_ + " was ended";
     return completion.done({Outcome::End::disconnected, {}, reason});
@@ -256,52 +258,91 @@ void SessionCore::renew() {
 // outcome, what only read is asked again, what was not sent yet is sent to the new session.
 void SessionCore::lose(const std::string& reason, core::Time now) {
   if (link_.closed()) return;
-  const std::string text = where_ + " closed this session: " + reason;
-  if (leaving_ || !begins_anew_ || ++sessions_lost_ > kRepeats) return close(text, false);
-  link_.lose(now);
-  std::map<core::ThreadNumber, core::ObjectId> losers = lose_holds();
+  std::string text = where_ + " closed this session: " + reason;
+  if (leaving_ || !begins_anew_ || sessions_lost_ == kRepeats) {
+    return close(std::move(text), false);
+  }
+  // First what needs memory: if that ends here, nothing has happened.
+  Losers losers = holds_.holders();
+  ThreadErrors errors = errors_of_loss(text, losers);
   std::vector<std::unique_ptr<PendingCall>> calls = calls_.restart();
-  for (const core::ObjectId object : references_.lose()) claim(object, now);
+  ++sessions_lost_;
+  ++session_;
+  link_.lose(now);
+  errors_.take_over(std::move(errors));
+  lose_holds();
+  references_.lose();
+  try {
+    claim_lost(now);
+  } catch (const std::bad_alloc&) {
+    // With the next welcome, then.
+  }
   for (auto& call : calls) end_lost_call(std::move(call), text, losers);
-  for (const auto& [thread, object] : losers) note_lost_hold(thread, object, text);
 }
 
 // A lock that a thread held is free for others now: what the thread meant to do under it must not
-// be done without it. Its threads, each with one of the locks, until they have been told.
-std::map<core::ThreadNumber, core::ObjectId> SessionCore::lose_holds() {
-  return holds_.lose([this](core::ObjectId lock) { return references_.contains(lock); });
+// be done without it.
+void SessionCore::lose_holds() noexcept {
+  holds_.lose([this](core::ObjectId lock) { return references_.contains(lock); });
+}
+
+namespace {
+
+bool is_unknown(const PendingCall& call) { return call.effect != Effect::read && call.sent; }
+
+// Whether the call ends together with its session.
+bool is_lost(const PendingCall& call, const std::map<core::ThreadNumber, core::ObjectId>& losers) {
+  return is_unknown(call) || (call.effect != Effect::read && losers.contains(call.thread));
+}
+
+}  // namespace
+
+// What is not told as the end of a call.
+ThreadErrors SessionCore::errors_of_loss(const std::string& reason, Losers losers) const {
+  ThreadErrors errors;
+  for (const PendingCall* call : calls_.in_order()) {
+    if (call->completion != nullptr) {
+      if (is_lost(*call, losers)) losers.erase(call->thread);
+    } else if (call->unlocks) {
+      // A lock goes with its session. Who has given it back since must hear that it may not have
+      // been his any more.
+      const std::string text = CallLabel{"lock", call->object, "unlock"}.text() +
+                               "the lock was lost before, together with the session";
+      errors.note(call->thread, core::ErrorCode::disconnected, core::encode_error(text));
+    }
+  }
+  for (const auto& [thread, lock] : losers) note_lost_hold(errors, thread, lock, reason);
+  return errors;
+}
+
+void SessionCore::note_lost_hold(ThreadErrors& errors, core::ThreadNumber thread,
+                                 core::ObjectId lock, const std::string& reason) const {
+  const std::string_view known = references_.type(lock);
+  const std::string_view type = known.empty() ? "lock" : known;
+  errors.note(thread, core::ErrorCode::disconnected,
+              core::encode_error(CallLabel{type, lock, "lock"}.text() +
+                                 "this thread held it until " + reason));
 }
 
 void SessionCore::end_lost_call(std::unique_ptr<PendingCall> call, const std::string& reason,
-                                std::map<core::ThreadNumber, core::ObjectId>& losers) {
-  if (call->completion == nullptr) {
-    // A lock goes with its session. Who has given it back since must hear that it may not have been
-    // his any more.
-    if (call->unlocks) {
-      const std::string text = CallLabel{"lock", call->object, "unlock"}.text() +
-                               "the lock was lost before, together with the session";
-      errors_.note(call->thread, core::ErrorCode::disconnected, core::encode_error(text));
-    }
-    return;
-  }
-  const bool changes = call->effect != Effect::read;
-  const bool unknown = changes && call->sent;
-  if (!unknown && !(changes && losers.contains(call->thread))) {
+                                Losers& losers) noexcept {
+  if (call->completion == nullptr) return;
+  const bool unknown = is_unknown(*call);
+  if (!is_lost(*call, losers)) {
     call->sent = false;
-    return calls_.add(std::move(call));
+    try {
+      return calls_.add(call);
+    } catch (const std::bad_alloc&) {
+      // It ends, too.
+    }
+  } else {
+    losers.erase(call->thread);
   }
-  losers.erase(call->thread);
-  calls_.finish(*call, {unknown ? Outcome::End::outcome_unknown : Outcome::End::disconnected, {},
-                        reason});
+  calls_.lose(*call, unknown ? Outcome::End::outcome_unknown : Outcome::End::disconnected, reason);
 }
 
-void SessionCore::note_lost_hold(core::ThreadNumber thread, core::ObjectId lock,
-                                 const std::string& reason) {
-  const std::string_view known = references_.type(lock);
-  const std::string_view type = known.empty() ? "lock" : known;
-  errors_.note(thread, core::ErrorCode::disconnected,
-               core::encode_error(CallLabel{type, lock, "lock"}.text() +
-                                  "this thread held it until " + reason));
+void SessionCore::claim_lost(core::Time now) {
+  references_.claim_lost([&](core::ObjectId object) { claim(object, now); });
 }
 
 void SessionCore::claim(core::ObjectId object, core::Time now) {
@@ -340,20 +381,43 @@ void SessionCore::leave() {
   calls_.send(core::encode_bye());
 }
 
-void SessionCore::close(const std::string& reason, bool manager_is_dead) {
+void SessionCore::leave_at_exit(core::ThreadNumber exiting) {
+  exiting_ = exiting;
+  leave();
+  calls_.stand_still();
+}
+
+void SessionCore::close(std::string reason, bool manager_is_dead) noexcept {
   if (link_.closed()) return;
   link_.close();
-  closed_because_ = reason;
-  calls_.fail(reason, manager_is_dead);
-  calls_.restart();
+  ++session_;
+  closed_because_ = std::move(reason);
+  if (exiting_) {
+    calls_.pause();
+  } else {
+    calls_.fail(closed_because_, manager_is_dead);
+    calls_.clear();
+  }
   lose_holds();
   references_.lose();
 }
 
 // --- references and holds
 
-void SessionCore::granted(const core::ReferencePtr& reference) {
-  if (references_.granted(reference)) holds_.proxy_made(reference->token().object);
+void SessionCore::granted(const core::ReferencePtr& reference, SessionNumber to, core::Time now) {
+  const bool lost = to != session_;
+  const bool first = lost ? references_.granted_before(reference) : references_.granted(reference);
+  if (first) holds_.proxy_made(reference->token().object);
+  if (lost && !link_.closed()) claim_lost(now);
+}
+
+// Its thread has not taken note of it while the session was still there, and must not work under a
+// lock that somebody else may have.
+void SessionCore::locked(core::ObjectId lock, core::ThreadNumber thread, std::uint64_t token,
+                         bool previous_owner_died, SessionNumber by) {
+  if (by == session_) return holds_.granted(lock, thread, token, previous_owner_died);
+  if (!link_.closed()) note_lost_hold(errors_, thread, lock, where_ + " closed this session");
+  holds_.granted_before(lock, thread);
 }
 
 void SessionCore::released(const core::Reference& reference, core::Time now) {

@@ -9,7 +9,9 @@
 // and this class tells each part what follows for it from what happens in another.
 //
 // Thread safety: none. Completions are told from within its functions. A function that throws (only
-// std::bad_alloc) has lost nothing that somebody waits for.
+// std::bad_alloc) has lost nothing that somebody waits for: what was to come about by time comes
+// about at the next tick(); a frame may be lost half-way, as if the connection had broken behind it
+// (say so by connection_lost() and connected()); any other input may be repeated.
 #pragma once
 
 #include <map>
@@ -36,6 +38,8 @@ class ThreadErrors {
   // As the end of a call of this thread; once.
   std::optional<Outcome> take(core::ThreadNumber thread);
   void thread_ended(core::ThreadNumber thread) noexcept { errors_.erase(thread); }
+  // Those of others, who come later.
+  void take_over(ThreadErrors others) noexcept { errors_.merge(others.errors_); }
 
  private:
   std::map<core::ThreadNumber, Outcome> errors_;
@@ -86,16 +90,27 @@ class SessionCore {
   void cannot_begin_anew(const std::string& why, bool for_good, core::Time now);
   // Says goodbye; no call begins any more.
   void leave();
+  // Likewise for the end of the process. Calls of other threads than this one are told nothing any
+  // more, neither of this nor of the session's end: they sleep on, until their deadline, as waits
+  // in the system do. None that begins is sent.
+  void leave_at_exit(core::ThreadNumber exiting);
   // After leave(), or because of what happened outside.
-  void close(const std::string& reason, bool manager_is_dead);
+  void close(std::string reason, bool manager_is_dead) noexcept;
 
   // --- inputs: references and holds
   References& references() { return references_; }
   const References& references() const { return references_; }
-  // The manager has granted its object once more.
-  void granted(const core::ReferencePtr& reference);
+  // How many sessions there were before this one.
+  SessionNumber session() const { return session_; }
+  // The manager has granted its object once more, to the session of this number. If that is lost by
+  // now, the object is claimed for the next one.
+  void granted(const core::ReferencePtr& reference, SessionNumber to, core::Time now);
   void released(const core::Reference& reference, core::Time now);
   void give_back(const Grants& grants, core::Time now);
+  // The manager has given this lock to the thread, in this session. If that is lost by now, so is
+  // the hold, and the thread's next call says so.
+  void locked(core::ObjectId lock, core::ThreadNumber thread, std::uint64_t token,
+              bool previous_owner_died, SessionNumber by);
   Holds& holds() { return holds_; }
   const Holds& holds() const { return holds_; }
   // Ends one hold of the thread, with a post if the manager must be told. False: there is none.
@@ -133,20 +148,25 @@ class SessionCore {
   void on_replies(core::OpenEnvelope envelope);
   void on_reply(const core::Reply& reply);
   Outcome outcome_of(PendingCall& call, const core::Reply& reply) noexcept;
-  void on_welcome(const core::Welcome& welcome);
+  void on_welcome(const core::Welcome& welcome, core::Time now);
   void on_challenge(std::string_view challenge, core::Time now);
   void manager_ends(bool process_ended, core::Time now);
   void conclude_ending(core::Time now);
   void lose(const std::string& reason, core::Time now);
+  // Threads that lose a hold with the session, each with one of its locks, until they are told.
+  using Losers = std::map<core::ThreadNumber, core::ObjectId>;
+  ThreadErrors errors_of_loss(const std::string& reason, Losers losers) const;
   void end_lost_call(std::unique_ptr<PendingCall> call, const std::string& reason,
-                     std::map<core::ThreadNumber, core::ObjectId>& losers);
-  void note_lost_hold(core::ThreadNumber thread, core::ObjectId lock, const std::string& reason);
+                     Losers& losers) noexcept;
+  void note_lost_hold(ThreadErrors& errors, core::ThreadNumber thread, core::ObjectId lock,
+                      const std::string& reason) const;
+  void claim_lost(core::Time now);
   void claim(core::ObjectId object, core::Time now);
   void drop_owed(bool though_blocked = false);
-  std::map<core::ThreadNumber, core::ObjectId> lose_holds();
+  void lose_holds() noexcept;
 
   const std::string where_;
-  const std::string out_of_reach_;
+  const std::string out_of_reach_;  // to be said without asking for memory
   const bool begins_anew_;
   Link link_;
   Calls calls_;
@@ -159,7 +179,9 @@ class SessionCore {
   bool refused_ = false;
   bool leaving_ = false;
   bool goodbye_answered_ = false;
+  std::optional<core::ThreadNumber> exiting_;  // see leave_at_exit()
   unsigned sessions_lost_ = 0;  // since the last reply
+  SessionNumber session_ = 0;
   core::Duration lease_{};
   std::vector<std::string> told_addresses_;
 };

@@ -147,6 +147,7 @@ void SessionDriver::learn_addresses() {
 
 bool SessionDriver::handle(const Waiter& waiter) {
   install();
+  if (!watched_) watch();
   const bool all = take_in(&waiter);
   tick();
   act();
@@ -158,18 +159,37 @@ bool SessionDriver::take_in(const Waiter* waiter) {
   std::size_t bytes = 0;
   for (std::size_t count = 0;; ++count) {
     if (!transport_ || core_.link().lost() || core_.link().closed()) return true;
+    if (unfinished_) repeat_unfinished();
     if (waiter != nullptr && waiter->finished()) return true;
     if (count == kRoundArrivals || bytes > kRoundBytes) return false;
     frame = {};
-    switch (transport_->receive(frame)) {
-      case Arrival::nothing: return true;
-      case Arrival::frame: core_.frame(frame, now()); break;
-      case Arrival::connected: core_.connected(now()); break;
-      case Arrival::disconnected: core_.connection_lost(now()); break;
-      case Arrival::refused: core_.refused(transport_->refusal()); break;
-    }
+    const Arrival arrival = transport_->receive(frame);
+    if (arrival == Arrival::nothing) return true;
+    arrived(arrival, frame);
     bytes += frame.size();
   }
+}
+
+void SessionDriver::arrived(Arrival arrival, std::string_view frame) {
+  unfinished_ = arrival;
+  switch (arrival) {
+    case Arrival::nothing: break;
+    case Arrival::frame: core_.frame(frame, now()); break;
+    case Arrival::connected: core_.connected(now()); break;
+    case Arrival::disconnected: core_.connection_lost(now()); break;
+    case Arrival::refused: core_.refused(transport_->refusal()); break;
+  }
+  unfinished_.reset();
+}
+
+// Nobody will say it again. A frame is not there any more: as if the connection had broken behind
+// it, so that the manager says again what counts.
+void SessionDriver::repeat_unfinished() {
+  if (unfinished_ == Arrival::frame) {
+    core_.connection_lost(now());
+    unfinished_ = Arrival::connected;
+  }
+  arrived(*unfinished_, {});
 }
 
 void SessionDriver::tick() {
@@ -223,11 +243,13 @@ bool SessionDriver::prepare_to_sleep() {
 }
 
 void SessionDriver::watch() {
+  watched_ = false;
   std::vector<pollfd> entries;
   if (transport_) entries = transport_->poll_fds();
   if (control_) entries.push_back({control_.get(), POLLIN, 0});
   if (process_ && !core_.link().process_ended()) entries.push_back({process_.get(), POLLIN, 0});
   leadership_.watch(entries);
+  watched_ = true;
 }
 
 void SessionDriver::awake(std::span<const pollfd> entries) {
@@ -261,6 +283,7 @@ void SessionDriver::check_interrupt() {
 void SessionDriver::drop_connection() noexcept {
   if (leadership_.asleep()) return leadership_.wake();
   transport_.reset();
+  unfinished_.reset();
   control_.reset();
   if (core_.link().closed()) {
     if (renewal_) renewal_->stop();
@@ -278,10 +301,18 @@ void SessionDriver::drop_connection() noexcept {
 // On a thread of its own: callers have deadlines of theirs.
 void SessionDriver::dial() {
   if (dialling_ || dialled_) return;
-  dialling_ = true;
+  // If it ends for want of memory, whoever leads next dials again.
+  struct Dialling {
+    ~Dialling() {
+      const SessionPtr session = dials_for.lock();
+      if (session) static_cast<SessionDriver&>(*session).dialled_in_vain();
+    }
+    std::weak_ptr<Session> dials_for;
+  };
   try {
     run_in_background("steward-dial", [weak = weak_from_this(), dial = dial_,
                                        deadline = core_.out_of_reach_at()] {
+      Dialling dialling{weak};
       Dialled result;
       try {
         result.connection = dial(deadline);
@@ -296,9 +327,10 @@ void SessionDriver::dial() {
       }
       const SessionPtr session = weak.lock();
       if (session) static_cast<SessionDriver&>(*session).dialled(std::move(result));
+      dialling.dials_for.reset();
     });
+    dialling_ = true;  // that thread has yet to wait for the mutex
   } catch (const Error& error) {
-    dialling_ = false;
     core_.cannot_begin_anew(error.what(), false, now());
   }
 }
@@ -315,6 +347,12 @@ void SessionDriver::dialled(Dialled result) {
     return;  // no memory; whoever waits next meets the same
   }
   submit(core_.link_deadline());
+}
+
+void SessionDriver::dialled_in_vain() noexcept {
+  const Use use(*this);
+  dialling_ = false;
+  leadership_.wake();
 }
 
 // While nobody sleeps at the old descriptors.
@@ -373,14 +411,20 @@ core::Deadline SessionDriver::renew() {
 
 // --- the end
 
-void SessionDriver::say_goodbye() {
+template <class F>
+void SessionDriver::say_goodbye(F leave) {
   Use use(*this);
   try {
-    core_.leave();
+    leave();
   } catch (const std::bad_alloc&) {
     // Then it ends without a word.
   }
   submit(core_.link_deadline());
+}
+
+void SessionDriver::say_goodbye_at_exit() {
+  const core::ThreadNumber exiting = thread_number();
+  say_goodbye([&] { core_.leave_at_exit(exiting); });
 }
 
 void SessionDriver::await_goodbye(core::Deadline deadline) {
@@ -401,7 +445,7 @@ void SessionDriver::await_goodbye(core::Deadline deadline) {
 
 void SessionDriver::end(core::Duration wait) {
   if (inherited()) return;
-  say_goodbye();
+  say_goodbye([this] { core_.leave(); });
   await_goodbye(core::deadline_after(wait));
   State::current().forget(*this);
 }

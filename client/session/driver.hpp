@@ -64,8 +64,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // Whether this process is a fork of the one that made the session.
   bool inherited() const { return inherited_.load(std::memory_order_relaxed); }
 
-  std::optional<std::string> call(core::ObjectId object, std::string_view method,
-                                  std::string_view args, const CallOptions& options) override;
+  std::optional<Result> call(core::ObjectId object, std::string_view method,
+                             std::string_view args, const CallOptions& options) override;
   void start(core::ObjectId object, std::string_view method, std::string_view args,
              const CallOptions& options, Completion& completion) override;
   void cancel(Completion& completion) noexcept override;
@@ -73,14 +73,16 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool await(Waiter& waiter, core::Deadline deadline) override;
   void finish(Waiter& waiter) noexcept override { leadership_.finish(waiter); }
   void interrupt(Waiter& waiter) noexcept override;
-  std::size_t calls_in_flight() const override;
+  std::size_t parked_calls() const override;
   void post(core::ObjectId object, std::string_view method, std::string_view args) override;
   core::Travel& travel() override;
   core::Token outgoing(const core::Reference& reference, core::Deadline deadline) override;
   void drop_arguments() noexcept override;
-  core::ReferencePtr adopt(core::Token token) override;
+  core::ReferencePtr adopt(core::Token token,
+                           std::optional<SessionNumber> granted_to = {}) override;
   core::ReferencePtr claim(const core::Token& token, core::Deadline deadline) override;
-  void give_back(std::string_view result, const Grants& taken) noexcept override;
+  void give_back(std::string_view result, const Grants& taken,
+                 std::optional<SessionNumber> granted_to) noexcept override;
   const core::Incarnation& incarnation() const override { return incarnation_; }
   const Proof& proof() const { return proof_; }
   const std::vector<std::string>& addresses() const override { return addresses_; }
@@ -90,7 +92,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   TermsPtr terms() const override { return terms_; }
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
-  void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died) override;
+  void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died,
+                  std::optional<SessionNumber> granted_by = {}) override;
   void note_unlock(core::ObjectId lock) override;
   bool unlock(core::ObjectId lock) override;
   // A thread of this process has ended: see SessionCore::thread_ended(). Waits for nothing.
@@ -98,8 +101,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // For a session that was copied by a fork: see client::end_copied_hold().
   bool end_copied_hold(core::ObjectId lock);
 
-  // The halves of end(), for many sessions at once.
-  void say_goodbye();
+  // The halves of end(), for many sessions at once, at the end of the process: calls of other
+  // threads are left asleep.
+  void say_goodbye_at_exit();
   void await_goodbye(core::Deadline deadline);
 
   // The last proxy of an object is gone. Never waits. True: no proxy of any object of this session
@@ -158,6 +162,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool may_be_interrupted() const override;
   // False: more is there than is taken in at once.
   bool take_in(const Waiter* waiter);
+  void arrived(Arrival arrival, std::string_view frame);
+  void repeat_unfinished();
   void tick();
   void act();
   void submit(core::Deadline due) noexcept;
@@ -165,6 +171,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void watch();
   void dial();
   void dialled(Dialled result);
+  void dialled_in_vain() noexcept;
   void install();
   void await_welcome(core::Deadline deadline);
   void learn_addresses();
@@ -178,6 +185,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   };
   Abandoned abandon();
   std::shared_ptr<Session> successor(core::Deadline deadline = {}) const;
+  template <class F>
+  void say_goodbye(F leave);
 
   // --- driver_session.cpp
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
@@ -211,6 +220,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   std::unique_ptr<Transport> transport_;  // null: closed
   shm::UniqueFd control_;                 // the manager hangs up here when the session is over
   shm::UniqueFd process_;                 // the manager's pidfd
+  bool watched_ = false;                  // watch() has come to its end
+  std::optional<Arrival> unfinished_;     // memory ended while it was handled
   bool dialling_ = false;
   std::unique_ptr<Dialled> dialled_;      // kept until no thread sleeps at the old descriptors
   std::shared_ptr<BackgroundStop> renewal_;  // of a session that lives by a lease

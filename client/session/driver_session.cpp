@@ -85,13 +85,14 @@ CallRequest SessionDriver::request(core::ObjectId object, std::string_view metho
   request.deadline = options.deadline;
   request.confirm = options.confirm;
   request.settled_later = options.receipt != nullptr;
+  request.parks = options.parks;
   // Large ones are copied before the mutex is taken.
   if (args.size() > kLargeBytes) request.compose(now());
   return request;
 }
 
-std::optional<std::string> SessionDriver::call(core::ObjectId object, std::string_view method,
-                                               std::string_view args, const CallOptions& options) {
+std::optional<Result> SessionDriver::call(core::ObjectId object, std::string_view method,
+                                          std::string_view args, const CallOptions& options) {
   if (inherited()) return successor(options.deadline)->call(object, method, args, options);
   const CallLabel label{options.object_type, object, method};
   BlockingCall waiting(*this);
@@ -113,7 +114,7 @@ std::optional<std::string> SessionDriver::call(core::ObjectId object, std::strin
                        waiting.outcome.end == Outcome::End::given_up;
   if ((interrupted || waiting.stopped) && cut_off) throw Interrupted(label.text() + "interrupted");
   if (options.receipt != nullptr) *options.receipt = waiting.receipt();
-  return result(std::move(waiting.outcome), options.effect, label);
+  return guarded([&] { return result(std::move(waiting.outcome), options.effect, label); });
 }
 
 // Starts it, and waits until its end was told.
@@ -183,8 +184,7 @@ bool SessionDriver::finds_manager(core::Deadline deadline) {
   }
 }
 
-std::optional<std::string> Session::result(Outcome outcome, Effect effect,
-                                           const CallLabel& label) {
+std::optional<Result> Session::result(Outcome outcome, Effect effect, const CallLabel& label) {
   const bool hands_back = effect == Effect::take || effect == Effect::offer;
   switch (outcome.end) {
     case Outcome::End::replied: break;
@@ -202,8 +202,13 @@ std::optional<std::string> Session::result(Outcome outcome, Effect effect,
       if (hands_back) return std::nullopt;
       throw TimeoutError(label.text() +
                          "timed out before it was sent: too many calls are in flight");
+    case Outcome::End::no_place:
+      throw Overloaded(label.text() +
+                       "it was not sent: too many calls of this process wait in the manager");
   }
-  if (outcome.code == core::ErrorCode::ok) return std::move(outcome.payload);
+  if (outcome.code == core::ErrorCode::ok) {
+    return Result{std::move(outcome.payload), outcome.session};
+  }
   if (outcome.code == core::ErrorCode::timed_out && hands_back) return std::nullopt;
   if (outcome.payload.empty()) {
     const std::string text = label.text() + "no memory is left for its result";
@@ -265,9 +270,9 @@ void SessionDriver::interrupt(Waiter& waiter) noexcept {
   leadership_.finish(waiter);
 }
 
-std::size_t SessionDriver::calls_in_flight() const {
+std::size_t SessionDriver::parked_calls() const {
   const Lock lock(mutex_);
-  return core_.calls().limit();
+  return core_.calls().parking_limit();
 }
 
 void SessionDriver::post(core::ObjectId object, std::string_view method, std::string_view args) {
@@ -342,8 +347,9 @@ std::function<void()> UnclaimedReference::recall(const core::Token& sent) const 
   return claimed == nullptr ? std::function<void()>() : claimed->recall(sent);
 }
 
-core::ReferencePtr SessionDriver::adopt(core::Token token) {
-  if (inherited()) return successor()->adopt(std::move(token));
+core::ReferencePtr SessionDriver::adopt(core::Token token,
+                                        std::optional<SessionNumber> granted_to) {
+  if (inherited()) return successor()->adopt(std::move(token), granted_to);
   token.addresses = addresses_;
   token.nonce.reset();
   core::ReferencePtr reference;  // if it has to go, then after the mutex
@@ -358,7 +364,8 @@ core::ReferencePtr SessionDriver::adopt(core::Token token) {
       auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
       reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
     }
-    core_.granted(reference);
+    core_.granted(reference, granted_to.value_or(core_.session()), now());
+    submit(core_.link_deadline());
     return reference;
   });
 }
@@ -370,7 +377,7 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
   options.object_type = token.type;
   const auto result =
       call(core::kManagerObject, "claim", claim_arguments(token.object, token.nonce), options);
-  ResultScope scope(*this, *result);
+  ResultScope scope(*this, *result, result->session);
   const core::Reader::Extension extension = core::Reader(*result).extension();
   if (extension.type != core::kHandleExtension) {
     throw Disconnected(core_.where() + " was asked for " + core::describe(token) +
@@ -400,7 +407,8 @@ bool SessionDriver::release(const ClientReference& reference) noexcept try {
   return false;  // no memory to say so: the manager keeps the object until the session ends
 }
 
-void SessionDriver::give_back(std::string_view result, const Grants& taken) noexcept try {
+void SessionDriver::give_back(std::string_view result, const Grants& taken,
+                              std::optional<SessionNumber> granted_to) noexcept try {
   if (inherited()) return;
   Grants grants = grants_in(result, incarnation_);
   for (const auto& [object, count] : taken) {
@@ -409,6 +417,7 @@ void SessionDriver::give_back(std::string_view result, const Grants& taken) noex
   }
   std::erase_if(grants, [](const auto& grant) { return grant.second == 0; });
   const Use use(*this);
+  if (granted_to.value_or(core_.session()) != core_.session()) return;  // gone with their session
   core_.give_back(grants, now());
   submit(core_.link_deadline());
 } catch (...) {
@@ -479,13 +488,17 @@ Session::Hold SessionDriver::hold(core::ObjectId lock) const {
   return core_.holds().find(lock, thread_number());
 }
 
-void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token,
-                               bool previous_owner_died) {
-  if (inherited()) return successor()->note_grant(lock, token, previous_owner_died);
+void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died,
+                               std::optional<SessionNumber> granted_by) {
+  if (inherited()) {
+    return successor()->note_grant(lock, token, previous_owner_died, granted_by);
+  }
   State::current().watch_this_thread();
   guarded([&] {
     const Lock guard(mutex_);
-    core_.holds().granted(lock, thread_number(), token, previous_owner_died);
+    // One that cannot be noted goes back: its caller does not keep the receipt.
+    core_.locked(lock, thread_number(), token, previous_owner_died,
+                 granted_by.value_or(core_.session()));
   });
 }
 

@@ -32,9 +32,9 @@ std::string Handshake::prove(std::string_view challenge, std::vector<core::Seq> 
 
 bool Handshake::accept(const core::Welcome& welcome) {
   if (!session_) {
-    session_ = welcome.session;
-    secret_ = welcome.secret;
+    secret_ = welcome.secret;  // first: it needs memory
     incarnation_ = welcome.incarnation;
+    session_ = welcome.session;
     return true;
   }
   if (welcome.session != *session_ || welcome.incarnation != incarnation_) return false;

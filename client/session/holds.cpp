@@ -37,6 +37,14 @@ std::optional<Holds::Left> Holds::take_left(Thread thread) {
   return std::nullopt;
 }
 
+std::map<Holds::Thread, core::ObjectId> Holds::holders() const {
+  std::map<Thread, core::ObjectId> holders;
+  for (const auto& [where, hold] : entries_) {
+    if (hold.current.depth > 0) holders.emplace(where.second, where.first);
+  }
+  return holders;
+}
+
 void Holds::last_proxy_gone(core::ObjectId lock) {
   bool held = false;
   erase_if(lock, [&held](Entry& hold) {

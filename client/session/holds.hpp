@@ -33,6 +33,9 @@ class Holds {
   // The manager has given it to the thread, perhaps once more.
   void granted(core::ObjectId lock, Thread thread, std::uint64_t token, bool previous_owner_died);
 
+  // Likewise, but in a session that is over.
+  void granted_before(core::ObjectId lock, Thread thread) { ++entries_[{lock, thread}].lost; }
+
   enum class Ended : std::uint8_t {
     held,   // the manager must be told
     lost,   // it was over already
@@ -49,20 +52,18 @@ class Holds {
   };
   std::optional<Left> take_left(Thread thread);
 
+  // One lock of each thread that holds any.
+  std::map<Thread, core::ObjectId> holders() const;
   // The session is over, and all holds with it. Remembers those of locks for which `usable` says
-  // true: somebody may still unlock them. Returns one lost lock of each thread that held any.
+  // true: somebody may still unlock them.
   template <class F>
-  std::map<Thread, core::ObjectId> lose(F usable) {
-    std::map<Thread, core::ObjectId> losers;
+  void lose(F usable) noexcept {
     without_proxy_.clear();
     for (auto entry = entries_.begin(); entry != entries_.end();) {
-      const auto [lock, thread] = entry->first;
       Entry& hold = entry->second;
-      if (hold.current.depth > 0) losers.emplace(thread, lock);
       hold.lost += std::exchange(hold.current, {}).depth;
-      entry = usable(lock) ? std::next(entry) : entries_.erase(entry);
+      entry = usable(entry->first.first) ? std::next(entry) : entries_.erase(entry);
     }
-    return losers;
   }
   // No proxy of this lock is left: its lost holds are forgotten.
   void last_proxy_gone(core::ObjectId lock);

@@ -9,8 +9,7 @@ core::ReferencePtr References::find(core::ObjectId object) const {
   return known == known_.end() ? nullptr : known->second.pointer.lock();
 }
 
-bool References::granted(const core::ReferencePtr& reference) {
-  Known& known = known_[reference->token().object];
+bool References::refer(Known& known, const core::ReferencePtr& reference) {
   const bool same =
       !known.pointer.owner_before(reference) && !reference.owner_before(known.pointer);
   if (!same) {
@@ -18,8 +17,22 @@ bool References::granted(const core::ReferencePtr& reference) {
     known.newest = reference.get();
     ++known.references;
   }
-  ++known.grants;
   return !same;
+}
+
+bool References::granted(const core::ReferencePtr& reference) {
+  Known& known = known_[reference->token().object];
+  ++known.grants;
+  return refer(known, reference);
+}
+
+bool References::granted_before(const core::ReferencePtr& reference) {
+  const auto [known, added] = known_.try_emplace(reference->token().object);
+  if (added) {
+    known->second.lost = true;
+    ++lost_;
+  }
+  return refer(known->second, reference);
 }
 
 std::string_view References::type(core::ObjectId object) const {
@@ -34,6 +47,7 @@ bool References::released(const core::Reference& reference) {
   if (known->second.newest == &reference) known->second.newest = nullptr;
   if (--known->second.references > 0) return false;
   // First: without memory to owe them, the manager keeps the object until the session ends.
+  if (known->second.lost) --lost_;
   const auto gone = known_.extract(known);
   if (gone.mapped().grants > 0) owed_[gone.key()] += gone.mapped().grants;
   return true;
@@ -50,14 +64,13 @@ Grants References::take_owed(std::size_t count) {
   return taken;
 }
 
-std::vector<core::ObjectId> References::lose() {
+void References::lose() noexcept {
   owed_.clear();
-  std::vector<core::ObjectId> objects;
   for (auto& [object, known] : known_) {
     known.grants = 0;
-    objects.push_back(object);
+    known.lost = true;
   }
-  return objects;
+  lost_ = known_.size();
 }
 
 void References::renewed(core::ObjectId object) {

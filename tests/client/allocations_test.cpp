@@ -2,10 +2,16 @@
 // becomes of a call for which it ends.
 #include <steward/tests/client/session_test.hpp>
 
+#include <atomic>
+#include <condition_variable>
 #include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
+#include <steward/client/session/driver.hpp>
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/shm/failing_new.hpp>
 
@@ -85,6 +91,103 @@ TEST_F(AllocationsTest, ThatFailLetGoOfWhatWasClaimedForTheCall) {
     EXPECT_EQ(house.manager().grants(), after) << n;
     return failed;
   });
+}
+
+// A session that may begin anew, with a manager that has a thread of its own: memory that ends here
+// does not end there. (Nor in ZeroMQ, which does not bear it everywhere.)
+class AnewTest : public testing::Test {
+ protected:
+  using Driver = client::SessionDriver;
+
+  AnewTest() : serving([this] { serve(); }) {
+    auto made = std::make_shared<Driver>(
+        connection(), [this](core::Deadline) { return connection(); },
+        std::make_shared<const client::Terms>(client::Terms{.timeout = 60s}));
+    made->establish(core::deadline_after(60s));
+    session = made;
+  }
+  ~AnewTest() override {
+    session->end(5s);
+    {
+      const std::lock_guard lock(mutex);
+      over = true;
+    }
+    arrived.notify_all();
+    serving.join();
+  }
+
+  struct Arrived {
+    std::shared_ptr<FakeLink> link;
+    std::uint64_t connection;
+    std::string frame;
+  };
+  void serve() {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      arrived.wait(lock, [this] { return over || !frames.empty(); });
+      if (frames.empty()) return;
+      const Arrived next = std::move(frames.front());
+      frames.pop_front();
+      lock.unlock();
+      for (std::string& answer : manager.take(next.connection, next.frame)) {
+        next.link->deliver(std::move(answer));
+      }
+      lock.lock();
+    }
+  }
+
+  Driver::Connection connection() {
+    const std::uint64_t number = 1000 * ++dials;
+    auto self = std::make_shared<std::weak_ptr<FakeLink>>();
+    auto link = std::make_shared<FakeLink>([this, number, self](std::uint64_t at,
+                                                                std::string frame) {
+      const std::lock_guard lock(mutex);
+      frames.push_back({self->lock(), number + at, std::move(frame)});
+      arrived.notify_all();
+    });
+    *self = link;
+    link->connect();
+    Driver::Connection made;
+    made.transport = link->transport();
+    made.welcome.ticket = manager.new_ticket();
+    made.welcome.incarnation = manager.incarnation();
+    made.welcome.addresses = {"ipc:///fake/manager.sock"};
+    return made;
+  }
+
+  FakeManager manager;
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::deque<Arrived> frames;
+  bool over = false;
+  std::atomic<std::uint64_t> dials = 0;
+  std::thread serving;
+  client::SessionPtr session;
+};
+
+// What the leading thread does for all must go on with the next one.
+TEST_F(AnewTest, AllocationsThatFailWhileASessionBeginsAnewLoseNoSession) {
+  constexpr core::ObjectId kList{3};
+  const core::ReferencePtr reference = session->claim(list_token(manager.incarnation(), 3));
+  const std::string args = arguments({encoded(2)});
+  at_each_allocation([&](std::size_t n) {
+    manager.forget_sessions();
+    bool failed = false;
+    client::CallOptions reading;
+    reading.effect = Effect::read;
+    try {
+      const FailingNew failing(n);
+      session->call(kList, "echo", args, reading);
+      failed = failing.has_failed();
+    } catch (const Overloaded&) {
+      failed = true;
+    }
+    SCOPED_TRACE("allocation " + std::to_string(n));
+    reading.deadline = core::deadline_after(20s);
+    EXPECT_EQ(integer_of(session->call(kList, "echo", args, reading).value()), 2);
+    return failed;
+  });
+  EXPECT_GT(dials, 10U);
 }
 
 }  // namespace

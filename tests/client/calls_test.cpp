@@ -163,7 +163,7 @@ TEST_F(CallsTest, BeginWithNumbersOfTheirOwnOnANewSession) {
   auto all = calls.restart();
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(calls.front(), std::nullopt);
-  for (auto& call : all) calls.add(std::move(call));
+  for (auto& call : all) calls.add(call);
   calls.resume();
   EXPECT_EQ(seqs(take()), Seqs{1});
   EXPECT_EQ(seqs(take()), Seqs{2});

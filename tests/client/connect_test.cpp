@@ -410,5 +410,29 @@ TEST(ExitTest, AProgramThatEndsSaysGoodbye) {
   EXPECT_EQ(house.manager().sum(), 7);
 }
 
+// An exception in a thread that nobody joins would be the end of a program that has ended well.
+TEST(ExitTest, AProgramThatEndsLeavesWaitingThreadsAsleep) {
+  FakeHouse house;
+  std::string program = "/proc/self/exe";
+  std::string mode = kWaitAndEnd;
+  std::string address = house.address();
+  char* argv[] = {program.data(), mode.data(), address.data(), nullptr};
+  int input[2];
+  ASSERT_EQ(::pipe2(input, O_CLOEXEC), 0);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
+  pid_t pid = 0;
+  ASSERT_EQ(::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, environ), 0);
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::close(input[0]);
+  house.manager().wait_until([](const FakeManager& seen) { return seen.runs("park") == 1; });
+  ::close(input[1]);
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(house.manager().byes(), 1U);
+}
+
 }  // namespace
 }  // namespace steward::detail::test

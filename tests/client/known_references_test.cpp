@@ -1,6 +1,9 @@
 // Which objects a session refers to, and what goes back.
 #include <gtest/gtest.h>
 
+#include <new>
+#include <vector>
+
 #include <steward/client/session/references.hpp>
 
 namespace steward::detail::test {
@@ -50,8 +53,21 @@ TEST(KnownReferences, CountForNothingAfterALostSessionUntilTheyAreClaimed) {
   references.granted(kept);
   references.granted(gone);
   references.owe({{core::ObjectId{9}, 1}});
-  EXPECT_EQ(references.lose(), (std::vector{core::ObjectId{7}, core::ObjectId{8}}));
+  references.lose();
   EXPECT_FALSE(references.owes());
+  std::vector<core::ObjectId> claimed;
+  const auto claim = [&](core::ObjectId object) {
+    if (claimed.size() == 1) {
+      claimed.push_back(object);
+      throw std::bad_alloc();
+    }
+    claimed.push_back(object);
+  };
+  EXPECT_THROW(references.claim_lost(claim), std::bad_alloc);
+  references.claim_lost(claim);
+  references.claim_lost(claim);
+  EXPECT_EQ(claimed, (std::vector{core::ObjectId{7}, core::ObjectId{8}, core::ObjectId{8}}))
+      << "what could not be claimed is claimed next time";
   references.released(*gone);
   EXPECT_FALSE(references.owes()) << "it was not claimed yet";
   references.renewed(core::ObjectId{7});

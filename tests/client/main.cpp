@@ -1,10 +1,18 @@
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <exception>
 #include <string_view>
+#include <thread>
 
 #include <gtest/gtest.h>
 
 #include <steward/client/reference.hpp>
 #include <steward/client/state.hpp>
+#include <steward/core/errors.hpp>
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/programs.hpp>
 
@@ -24,11 +32,45 @@ int post_and_end(const char* address) {
   return 0;
 }
 
+std::atomic<bool> told_of_an_end = false;
+detail::client::SessionPtr waited_at;
+
+int wait_and_end(const char* address) {
+  constexpr detail::core::ObjectId kList{3};
+  // Runs after the exit handler of the library.
+  std::atexit([] {
+    try {
+      waited_at->call(kList, "park", detail::test::arguments({}), {});
+      ::_exit(4);
+    } catch (const Disconnected&) {
+    }
+    // Time for the other thread to do what it should not.
+    for (int i = 0; i < 100 && !told_of_an_end; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    if (told_of_an_end) ::_exit(3);
+  });
+  waited_at = detail::client::connect(address);
+  std::thread([] {
+    try {
+      waited_at->call(kList, "park", detail::test::arguments({}), {});
+    } catch (const std::exception&) {
+    }
+    told_of_an_end = true;
+  }).detach();
+  char letter;
+  while (::read(STDIN_FILENO, &letter, 1) > 0) {
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == detail::test::kPostAndEnd)
     return post_and_end(argv[2]);
+  if (argc == 3 && std::string_view(argv[1]) == detail::test::kWaitAndEnd)
+    return wait_and_end(argv[2]);
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

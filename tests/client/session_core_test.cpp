@@ -3,6 +3,7 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward::detail::test {
 namespace {
@@ -268,6 +269,184 @@ TEST_F(SessionCoreTest, AManagerThatHasEndedIsDialledNoMore) {
   session.cannot_begin_anew("too late", false, now);
   EXPECT_EQ(read.outcome.payload, "the manager has ended");
   EXPECT_TRUE(session.link().closed());
+}
+
+TEST_F(SessionCoreTest, CallsThatParkLeavePlacesForThoseThatDoNot) {
+  manager.limit(1U << 20U, 32);
+  connect();
+  parks = true;
+  std::vector<Told> waiting(33);
+  for (Told& each : waiting) start(each, "park", {}, Effect::take);
+  flow();
+  EXPECT_EQ(manager.runs("park"), 30U);
+  parks = false;
+  Told told;
+  start(told, "add", {encoded(1)});
+  flow();
+  EXPECT_TRUE(told.ended());
+  // Those that wait for a place get it in their turn.
+  release(encoded(1));
+  flow();
+  EXPECT_EQ(manager.runs("park"), 31U);
+}
+
+TEST_F(SessionCoreTest, ACallThatParksWaitsForItsPlaceForTenSeconds) {
+  manager.limit(1U << 20U, 2);
+  connect();
+  parks = true;
+  Told first, placed, impatient, crowded;
+  start(first, "park", {}, Effect::take);
+  start(placed, "park", {}, Effect::take, now + 60s);
+  start(impatient, "park", {}, Effect::take, now + 5s);
+  flow();
+  EXPECT_EQ(session.next_deadline(), now + 5s);
+  wait(5s);
+  EXPECT_EQ(impatient.end(), End::no_slot);
+  start(crowded, "park", {}, Effect::take);
+  release(encoded(1));  // of the first one
+  flow();
+  EXPECT_EQ(manager.runs("park"), 2U);
+  wait(5s);
+  EXPECT_FALSE(placed.ended()) << "it has a place, and its own deadline";
+  EXPECT_FALSE(crowded.ended());
+  wait(5s);
+  EXPECT_EQ(crowded.end(), End::no_place);
+  wait(45s);
+  EXPECT_EQ(placed.end(), End::not_done);
+}
+
+TEST_F(SessionCoreTest, AtTheEndOfTheProcessOthersSleepOn) {
+  connect();
+  Told asleep, patient;
+  start(asleep, "park");
+  thread = 2;
+  start(patient, "park", {}, Effect::take, now + 60s);
+  flow();
+  session.leave_at_exit(1);
+  flow();
+  EXPECT_TRUE(session.goodbye_answered());
+  session.hung_up(now);
+  wait(1s);
+  session.close("the session was ended", false);
+  Told later, exiting;
+  start(later, "add", {encoded(1)});
+  thread = 1;
+  start(exiting, "add", {encoded(1)});
+  EXPECT_EQ(exiting.end(), End::disconnected);
+  wait(60s);
+  EXPECT_EQ(patient.end(), End::not_done) << "its deadline is kept";
+  EXPECT_FALSE(asleep.ended());
+  EXPECT_FALSE(later.ended());
+  EXPECT_EQ(manager.runs("add"), 0U);
+}
+
+// Another thread has handled the reply and the loss before the caller could take note of the grant.
+TEST_F(SessionCoreTest, ALockThatIsNotedAfterItsSessionIsALostHold) {
+  connect();
+  Told told;
+  start(told, "park", {}, Effect::take);
+  flow();
+  release(encoded(1));
+  ASSERT_TRUE(told.outcome.succeeded());
+  session.frame(core::encode_unknown_session("its lease is over"), now);
+  session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+  connect();
+  session.locked(kList, thread, 1, false, told.outcome.session);
+  EXPECT_EQ(session.holds().find(kList, thread).depth, 0U);
+  Told next;
+  start(next, "add", {encoded(1)});
+  flow();
+  EXPECT_EQ(next.outcome.code, core::ErrorCode::disconnected);
+  EXPECT_EQ(manager.runs("add"), 0U);
+  EXPECT_TRUE(session.unlock(kList, thread, now)) << "it was this thread's";
+  flow();
+  EXPECT_EQ(manager.runs("unlock"), 0U);
+  // One of the present session is one.
+  session.locked(kList, thread, 2, false, session.session());
+  EXPECT_EQ(session.holds().find(kList, thread).depth, 1U);
+}
+
+TEST_F(SessionCoreTest, AReferenceThatIsAdoptedAfterItsSessionIsClaimedForTheNextOne) {
+  connect();
+  const client::SessionNumber before = session.session();
+  session.frame(core::encode_unknown_session("its lease is over"), now);
+  session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+  connect();
+  const auto reference =
+      std::make_shared<const core::Reference>(list_token(manager.incarnation(), 9));
+  session.granted(reference, before, now);
+  flow();
+  EXPECT_EQ(manager.grants(), (std::map<std::uint64_t, std::uint64_t>{{9, 1}}));
+  session.released(*reference, now);
+  flow();
+  EXPECT_TRUE(manager.grants().empty());
+}
+
+// What ends calls for all must not need memory for that, nor leave one of them behind if it does.
+class OutOfMemoryTest : public testing::TestWithParam<std::string_view> {};
+INSTANTIATE_TEST_SUITE_P(, OutOfMemoryTest,
+                         testing::Values("session_lost", "closed", "out_of_reach", "bye"),
+                         [](const auto& param) { return std::string(param.param); });
+
+struct CallsAtAnEnd final : SessionCoreTest {
+  void TestBody() override {}
+
+  // True: memory ended while calls of every kind ended so.
+  bool end(std::string_view how, std::size_t at) {
+    connect();
+    silent = true;
+    std::vector<Told> calls(6);
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      thread = i;
+      session.holds().granted(core::ObjectId{100 + i}, thread, 1, false);
+      start(calls[i], "park", {}, i % 2 == 0 ? Effect::change : Effect::read);
+      if (i == 2) flow();  // the others are not sent
+    }
+    thread = 77;
+    post("unlock", {});
+    silent = false;
+    if (how == "out_of_reach") session.connection_lost(now);
+    manager.forget_sessions();
+    const std::string frame =
+        how == "bye" ? core::encode_bye() : core::encode_unknown_session("it is gone");
+    bool failed = false;
+    std::string reason = "the session with a manager of a long name was ended";
+    try {
+      const FailingNew failing(at);
+      if (how == "closed") {
+        session.close(std::move(reason), false);
+      } else if (how == "out_of_reach") {
+        session.tick(now + 10s);
+      } else {
+        session.frame(frame, now);
+      }
+      failed = failing.has_failed();
+    } catch (const std::bad_alloc&) {
+      failed = true;
+    }
+    now += 10s;
+    session.tick(now);
+    if (session.link().closed()) {
+      // All are told.
+    } else if (how == "bye") {
+      session.close("it has ended", true);  // its process tells
+    } else {
+      if (!session.wants_session()) reconnect();
+      if (session.wants_session()) {
+        session.begin_anew(manager.new_ticket(), manager.incarnation(), now);
+        connect();
+      }
+      for (int i = 0; i < 6; ++i) release(encoded(1));
+    }
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      EXPECT_EQ(calls[i].times, 1) << how << ", allocation " << at << ", call " << i;
+    }
+    return failed;
+  }
+};
+
+TEST_P(OutOfMemoryTest, EndsEveryCallOnce) {
+  at_each_allocation([](std::size_t n) { return CallsAtAnEnd().end(GetParam(), n); });
 }
 
 TEST_F(SessionCoreTest, DropsAreGatheredWhileTheManagerIsAway) {

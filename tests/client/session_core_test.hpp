@@ -75,6 +75,7 @@ class SessionCoreTest : public testing::Test {
     request.deadline = deadline;
     request.confirm = confirm;
     request.settled_later = settled_later;
+    request.parks = parks;
     session.start(request, {"list", kList, method}, told, now);
   }
   void post(std::string_view method, const std::vector<std::string>& args) {
@@ -96,6 +97,7 @@ class SessionCoreTest : public testing::Test {
   bool silent = false;  // what is sent is lost
   bool confirm = false;
   bool settled_later = false;
+  bool parks = false;
   core::ThreadNumber thread = 1;
   std::vector<std::string> frames;
   client::SessionCore session;

@@ -66,7 +66,7 @@ class SessionTest : public testing::Test {
                                                core::Deadline deadline = std::nullopt,
                                                bool confirm = false) {
     const std::size_t before = manager.runs("park");
-    auto parked = std::async(std::launch::async, [=, this] {
+    auto parked = std::async(std::launch::async, [=, this]() -> std::optional<std::string> {
       client::CallOptions options;
       options.effect = effect;
       options.deadline = deadline;

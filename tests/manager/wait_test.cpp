@@ -268,8 +268,8 @@ TEST(Wait, ForMoreQueuesThanTheKernelTakesAtOnce) {
   putter.join();
 }
 
-TEST(Wait, ForAsManyObjectsAsCallsMayBeInFlightAndNoMore) {
-  Manager manager(ManagerOptions{.limits = {.calls_in_flight = 4}});
+TEST(Wait, ForAsManyObjectsAsCallsMayWaitAndNoMore) {
+  Manager manager(ManagerOptions{.limits = {.calls_in_flight = 5}});  // one of them for others
   std::vector<Lock> locks;
   for (int i = 0; i < 4; ++i) {
     locks.push_back(manager.lock());
