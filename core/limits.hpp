@@ -18,8 +18,8 @@ struct Limits {
                                                     // (a client throws Overloaded before)
   // Calls in flight, per session; past it the client waits before it sends. 15/16 of them (960) may
   // wait for what others do: lock(), get(), put(), join(), and each object that wait() looks at. So
-  // there is always room for the calls of whoever has what these wait for. A call that finds no room
-  // among the 960 within 10 s throws Overloaded: the others may wait for just that one.
+  // there is always room for the calls of whoever has what these wait for. A call that finds no
+  // room among the 960 within 10 s throws Overloaded: the others may wait for just that one.
   std::size_t calls_in_flight = 1024;
   std::size_t parked_calls = 1'000'000;             // in all sessions together
   std::size_t reply_store_bytes = 64U << 20U;       // replies kept for retries; per session

@@ -68,9 +68,9 @@ class CallTable {
   void note_cancel(core::Seq seq) { cancels_.push_back({seq, next_seq_}); }
   std::vector<core::Seq> acks() const { return seqs(acks_); }
   std::vector<core::Seq> cancels() const { return seqs(cancels_); }
-  // The reply of this call has come and was of no use; it stays in the table. Its cancel (noted here)
-  // ends it, but its reply may come again: until the cancel is complete, the manager keeps the reply
-  // and take_abandoned() knows the call.
+  // The reply of this call has come and was of no use; it stays in the table. Its cancel (noted
+  // here) ends it, but its reply may come again: until the cancel is complete, the manager keeps
+  // the reply and take_abandoned() knows the call.
   void forsake(core::Seq seq);
   // The connection broke: the cancelled calls are abandoned, and not sent again. If one was lost on
   // the way, it never happens. If it was not, its cancel ends it, if that is noted here, but its
