@@ -85,6 +85,7 @@ constexpr std::array kProcessWide{
     ProcessWide{"process/unwinding", 2, "how long it waits, and what this thread has given up"},
     ProcessWide{"process", 1, "the fork server; leaked at exit"},
     ProcessWide{"manager/server/accept", 1, "accept4() is the process's; a spare descriptor"},
+    ProcessWide{"core/own_threads", 1, "whether this thread is one of the library"},
     ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},
 };
 
