@@ -89,6 +89,7 @@ constexpr std::array kProcessWide{
     ProcessWide{"manager/server/accept", 1, "accept4() is the process's; a spare descriptor"},
     ProcessWide{"core/interrupt", 1, "the program's check, which every wait asks"},
     ProcessWide{"core/future", 1, "the executor whose own thread this is"},
+    ProcessWide{"core/own_threads", 1, "whether this thread is one of the library"},
     ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},
 };
 

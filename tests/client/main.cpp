@@ -1,10 +1,10 @@
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <semaphore>
 #include <string_view>
 #include <thread>
 
@@ -32,7 +32,7 @@ int post_and_end(const char* address) {
   return 0;
 }
 
-std::atomic<bool> told_of_an_end = false;
+std::binary_semaphore told_of_an_end{0};
 detail::client::SessionPtr waited_at;
 
 int wait_and_end(const char* address) {
@@ -44,11 +44,7 @@ int wait_and_end(const char* address) {
       ::_exit(4);
     } catch (const Disconnected&) {
     }
-    // Time for the other thread to do what it should not.
-    for (int i = 0; i < 100 && !told_of_an_end; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    if (told_of_an_end) ::_exit(3);
+    if (told_of_an_end.try_acquire_for(std::chrono::milliseconds(100))) ::_exit(3);
   });
   waited_at = detail::client::connect(address);
   std::thread([] {
@@ -56,7 +52,7 @@ int wait_and_end(const char* address) {
       waited_at->call(kList, "park", detail::test::arguments({}), {});
     } catch (const std::exception&) {
     }
-    told_of_an_end = true;
+    told_of_an_end.release();
   }).detach();
   char letter;
   while (::read(STDIN_FILENO, &letter, 1) > 0) {

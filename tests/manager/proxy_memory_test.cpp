@@ -46,7 +46,7 @@ TEST(ProxyMemory, WhateverAProxyThrowsIsAnError) {
   dict.set("k", {text, text});
   lists.append(inner);
   at_each_failure([&] { list.at(0); });
-  at_each_failure([&] { list.append(std::string(text)); });
+  at_each_failure([&] { list.append(text); });
   at_each_failure([&] { dict.at("k"); });
   at_each_failure([&] { lists.at(0); });
   at_each_failure([&] { queue.put(text); });
