@@ -36,11 +36,8 @@ namespace detail::proxy {
 // same, and its takers ask the manager for it.
 //
 // What differs while a queue is in shared memory:
-// - put_many is never one step; where it ends early (Closed, Overloaded, TimeoutError) the first of
-//   its items are in.
+// - put_many is never one step; where it ends early, by an error, the first of its items are in.
 // - Waiters are not served in the order in which they came: who looks first takes.
-// - An item that cannot be read as a T goes back, flagged, and stays in the queue. Through the
-//   manager it is gone.
 // - Limits::memory does not count what is in shared memory; the system's memory is the limit, and
 //   three million items, past which an unbounded queue throws Overloaded.
 // - If the manager is killed, local processes go on with what is in shared memory. What the manager

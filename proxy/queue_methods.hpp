@@ -33,7 +33,7 @@ namespace detail::proxy {
 // gets Interrupted once a stop is requested, before or during the wait: nothing was taken, and
 // nothing was put (through the manager an item may be put all the same, of put_many() the first
 // ones; what was handed over at that moment comes back, flagged as redelivered). Takes throw
-// BadCall for what is no T.
+// BadCall for what is no T, which stays in the queue, flagged as redelivered.
 template <class T, class Calls>
 class QueueMethods : public Calls {
  public:
