@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <initializer_list>
 #include <iterator>
-#include <optional>
 #include <ranges>
 #include <span>
 #include <string>
@@ -60,19 +59,19 @@ class Items {
     if constexpr (impl::Viewable<R, T>) {
       view_ = {std::ranges::data(range), std::ranges::size(range)};
     } else {
-      owned_.emplace();
+      owns_ = true;
       for (auto&& item : range) {
-        owned_->push_back(impl::converted<T>(std::forward<decltype(item)>(item)));
+        owned_.push_back(impl::converted<T>(std::forward<decltype(item)>(item)));
       }
     }
   }
 
-  std::size_t size() const { return owned_ ? owned_->size() : view_.size(); }
+  std::size_t size() const { return owns_ ? owned_.size() : view_.size(); }
 
   template <class F>
   void for_each(F visit) const {
-    if (owned_) {
-      for (const auto& item : *owned_) visit(item);
+    if (owns_) {
+      for (const auto& item : owned_) visit(item);
     } else {
       for (const auto& item : view_) visit(item);
     }
@@ -88,7 +87,8 @@ class Items {
     return {items.begin(), items.size()};
   }
 
-  std::optional<std::vector<T>> owned_;
+  bool owns_ = false;
+  std::vector<T> owned_;
   std::span<const T> view_;
 };
 
