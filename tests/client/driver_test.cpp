@@ -376,7 +376,7 @@ TEST_F(DialTest, AFailureThatPassesEndsNothing) {
         if (++attempts < 3) throw Overloaded("no descriptor is left");
         return connection();
       },
-      ConnectOptions{.timeout = 60s});
+      std::make_shared<const client::Terms>(client::Terms{.timeout = 60s}));
   made->establish(core::deadline_after(60s));
   session = made;
   manager.forget_sessions();

@@ -40,7 +40,7 @@ TEST(Holds, AreUnlockedAsOftenAsTheyWereLostAndNotOnceMore) {
 TEST(Holds, ThatAThreadHasLeftAreTakenOneByOne) {
   Holds holds;
   holds.granted(kLock, 1, 7, false);
-  EXPECT_EQ(holds.lose(kAll).size(), 1U);
+  holds.lose(kAll);
   holds.granted(kOther, 1, 8, false);
   holds.granted(kOther, 1, 8, false);
   holds.granted(kOther, 2, 9, false);
