@@ -1,5 +1,6 @@
 #include <steward/process/threads.hpp>
 
+#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -11,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <thread>
 
 #include <steward/core/own_threads.hpp>
 
@@ -80,14 +80,12 @@ int programs_threads() {
 }  // namespace
 
 int other_threads() {
-  constexpr int kLooks = 50;
-  int others = 0;
-  for (int look = 0; look < kLooks; ++look) {
-    others = std::max(0, programs_threads() - (is_this_one_ours() ? 0 : 1));
-    if (others == 0) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
+  for (;;) {
+    const int others = std::max(0, programs_threads() - (is_this_one_ours() ? 0 : 1));
+    if (others == 0 || std::chrono::steady_clock::now() >= end) return others;
+    ::poll(nullptr, 0, 1);  // not sleep_for(): where signals come all the time, that never returns
   }
-  return others;
 }
 
 }  // namespace steward::detail::process

@@ -1,12 +1,12 @@
 #include <steward/client/session/leadership.hpp>
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
-#include <thread>
 
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
@@ -61,7 +61,8 @@ bool Leadership::wait(Lock& lock, Waiter& waiter, core::Deadline deadline) {
 void Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
   if (!handler_.handle(waiter)) {
     lock.unlock();
-    std::this_thread::sleep_for(kWay);
+    const timespec way{0, std::chrono::nanoseconds(kWay).count()};
+    ::ppoll(nullptr, 0, &way, nullptr);  // a signal ends it, too
     lock.lock();
     return;
   }

@@ -34,6 +34,7 @@ struct RingAnswer {
   std::uint64_t maxsize = 0;
   shm::UniqueFd fd;
   std::string refusal;
+  bool for_good = false;
 };
 
 class RingTest : public LoopTest {
@@ -49,11 +50,14 @@ class RingTest : public LoopTest {
     RingAnswer answer;
     if (!received.message) return answer;
     core::Reader reader(received.message->bytes);
-    reader.array_of(3);
+    const std::size_t fields = reader.array();
     EXPECT_EQ(reader.natural(), 1U);
     if (reader.nil_if_next()) {
       answer.refusal = reader.string();
+      answer.for_good = fields == 4 && reader.boolean();
+      EXPECT_EQ(fields, answer.for_good ? 4U : 3U);
     } else {
+      EXPECT_EQ(fields, 3U);
       EXPECT_EQ(reader.string(), "ring");
       answer.maxsize = reader.natural();
       EXPECT_EQ(received.message->fds.size(), 1U);
