@@ -120,7 +120,8 @@ class Connection {
   }
   std::string recv_bytes(std::stop_token stop = {}) { return next("recv_bytes", stop); }
 
-  // Whether recv() would not wait: a whole message is there, or the end.
+  // Whether recv() would not wait: a whole message is there, or the end. Throws BadCall if this end
+  // only sends.
   bool poll() { return poll_until(now()); }
   template <class Rep, class Period>
   bool poll(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {

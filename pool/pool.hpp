@@ -93,6 +93,7 @@ class Pool {
     return start_one({"apply", Next::somebody_waits}, std::forward<F>(f),
                      std::forward<Args>(args)...).get();
   }
+  // Likewise, without waiting: gives the future of the result.
   template <class F, class... Args>
   auto apply_async(F&& f, Args&&... args) {
     return start_one({"apply_async", Next::nobody_waits}, std::forward<F>(f),
@@ -115,6 +116,7 @@ class Pool {
            std::size_t chunk_size = 0) {
     return start_map<F>({"map", Next::somebody_waits}, f, items, chunk_size).get();
   }
+  // Likewise, without waiting: gives the future of all results. The range is read at once.
   template <class F, std::ranges::input_range Range>
   auto map_async(F&& f, Range&& range, std::size_t chunk_size = 0) {
     return start_map<F>({"map_async", Next::nobody_waits}, f, range, chunk_size);
@@ -135,6 +137,7 @@ class Pool {
                std::size_t chunk_size = 0) {
     return start_starmap<F>({"starmap", Next::somebody_waits}, f, items, chunk_size).get();
   }
+  // Likewise, without waiting: gives the future of all results. The range is read at once.
   template <class F, std::ranges::input_range Range>
   auto starmap_async(F&& f, Range&& range, std::size_t chunk_size = 0) {
     return start_starmap<F>({"starmap_async", Next::nobody_waits}, f, range, chunk_size);
