@@ -59,7 +59,7 @@ class ObjectMethods : public Calls {
 
  private:
   // Whoever unlocks must not wait for those who wait for the lock.
-  static constexpr Method unknown(std::string_view name) {
+  static Method unknown(std::string_view name) {
     return {name, client::Effect::change, true, name != "unlock"};
   }
 };

@@ -134,7 +134,8 @@ std::vector<Base> usual_bases() {
 
 std::vector<Base> lasting_bases() {
   std::vector<Base> bases = usual_bases();
-  std::ranges::stable_partition(bases, [](const Base& base) { return !base.must_be_private; });
+  const auto lasts = [](const Base& base) { return !base.must_be_private; };
+  std::stable_partition(bases.begin(), bases.end(), lasts);  // clang 14 has no ranges for this
   return bases;
 }
 

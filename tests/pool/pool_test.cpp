@@ -289,9 +289,14 @@ TEST(Pool, TellsOfProgressBeforeTheResultsAreThere) {
   const std::size_t before = told.size();
   pool.apply(cube, 1);
   EXPECT_EQ(told.size(), before) << "a single call has no progress";
-  for (int x : pool.imap(cube, up_to(1000))) {
-    if (x == 1) break;
+  Pipe gate;
+  gate.write("1");
+  for (const std::string& heard :
+       pool.imap_unordered(hear, std::vector<std::string>(1000, gate.reader()))) {
+    EXPECT_EQ(heard, "1") << "one call passes before the loop is left";
+    break;
   }
+  gate.close_writer();
   pool.map(cube, up_to(10));
   EXPECT_EQ(std::count(told.begin(), told.end(), std::pair<std::size_t, std::size_t>{1000, 1000}),
             0)
