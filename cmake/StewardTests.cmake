@@ -72,3 +72,28 @@ function(steward_compile_fail name source)
   set_tests_properties(compile_fail.${name} PROPERTIES
     FIXTURES_REQUIRED ${control} TIMEOUT ${STEWARD_TEST_TIMEOUT})
 endfunction()
+
+# Tests clang.<room>: clang++ reads all sources of a room in one go, with warnings as errors. Users
+# compile our headers with clang, too, and a whole build by it takes too long for each test run.
+function(steward_clang_reads_rooms)
+  find_program(STEWARD_CLANG clang++)
+  if(NOT STEWARD_CLANG OR CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    return()
+  endif()
+  get_property(rooms GLOBAL PROPERTY STEWARD_ROOMS)
+  foreach(room IN LISTS rooms)
+    get_target_property(sources steward_${room} SOURCES)
+    list(FILTER sources INCLUDE REGEX "\\.cpp$")
+    list(TRANSFORM sources PREPEND "#include \"")
+    list(TRANSFORM sources APPEND "\"\n")
+    string(JOIN "" text ${sources})
+    set(unit ${CMAKE_CURRENT_BINARY_DIR}/clang/${room}.cpp)
+    file(CONFIGURE OUTPUT ${unit} CONTENT "${text}" @ONLY)
+    set(definitions $<TARGET_PROPERTY:steward_${room},COMPILE_DEFINITIONS>)
+    add_test(NAME clang.${room} COMMAND ${STEWARD_CLANG} -std=c++20 -fsyntax-only
+      -Wall -Wextra -Wpedantic -Wconversion -Werror
+      -I${PROJECT_BINARY_DIR}/include -DMSGPACK_NO_BOOST
+      "$<$<BOOL:${definitions}>:-D$<JOIN:${definitions},;-D>>" ${unit} COMMAND_EXPAND_LISTS)
+    set_tests_properties(clang.${room} PROPERTIES TIMEOUT ${STEWARD_TEST_TIMEOUT})
+  endforeach()
+endfunction()

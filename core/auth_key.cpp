@@ -51,7 +51,7 @@ Master master_of(std::string_view key) {
           master.data(), master.size(), key.data(), key.size(), detail::core::octets(kSalt),
           crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE, crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE,
           crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
-    throw std::bad_alloc();
+    throw Overloaded("no memory is left to derive keys from a passphrase");
   }
   return master;
 }

@@ -1,6 +1,7 @@
 // The exceptions of Steward and the numbers that stand for them on the wire.
 //
-// Every exception thrown by the library is a std::exception and an Error. Expected outcomes (an
+// Every exception thrown by the library is a std::exception and an Error, but for the
+// std::bad_alloc of a future whose result found no memory. Expected outcomes (an
 // empty queue, a missing key, a lock that stayed busy) are no errors: they are optionals and bools.
 #pragma once
 
@@ -104,7 +105,10 @@ class Interrupted : public detail::core::Failure {
 class StaleHandle : public detail::core::Failure {
   using detail::core::Failure::Failure;
 };
-// A limit of core/limits.hpp was reached; nothing was done.
+// A limit of core/limits.hpp was reached, or memory, descriptors or threads have run out. Nothing
+// was done, with one exception: a result may be longer than a message. What a get_many(), popitem()
+// or pop(key, otherwise) through the manager took is then lost; other calls that change something
+// are done, their result is lost.
 class Overloaded : public detail::core::Failure {
   using detail::core::Failure::Failure;
 };

@@ -75,6 +75,8 @@ struct CallbackOf<void> {
 // Who waits with a std::stop_token gets Interrupted once a stop is requested, before or during the
 // wait; the future remains to be got then.
 //
+// On a future that stands for nothing every call but valid() throws BadCall.
+//
 // Move-only. Thread safety: one thread at a time, but for ready() and cancel().
 template <class T = void>
 class Future {
@@ -113,7 +115,8 @@ class Future {
   bool cancel() { return state("Future.cancel").cancel(); }
 
   // Calls `callback` with the result or `error_callback` with the exception once there is one:
-  // before the future is ready, or at once if it is. The future remains to be got.
+  // before the future is ready, or at once if it is. The future remains to be got. What a callback
+  // throws goes to standard error, and no further.
   using Callback = typename detail::core::CallbackOf<T>::type;
   using ErrorCallback = std::function<void(const std::exception&)>;
   Future& then(Callback callback, ErrorCallback error_callback = {}) & {

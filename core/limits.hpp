@@ -12,7 +12,8 @@
 namespace steward::detail::core {
 
 // What a server grants; ManagerOptions::limits changes them. Past a limit a call gets Overloaded
-// and changes nothing, unless a line says otherwise.
+// and changes nothing, unless a line says otherwise (for results past message_bytes see
+// Overloaded).
 struct Limits {
   std::size_t message_bytes = 64U << 20U;           // one frame; past it the session is closed
                                                     // (a client throws Overloaded before)

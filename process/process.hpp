@@ -84,35 +84,35 @@ class Process {
 
   // Also throws BadCall for a lambda with captures, or anything else that cannot be packed, without
   // StartMethod::fork.
-    template <class F, class... Args>
-    Process(ProcessOptions options, F&& target, Args&&... args)
-        : Process(
-              detail::process::make_fork_work(std::forward<F>(target), std::forward<Args>(args)...),
-              std::move(options), Made{}) {}
+  template <class F, class... Args>
+  Process(ProcessOptions options, F&& target, Args&&... args)
+      : Process(
+            detail::process::make_fork_work(std::forward<F>(target), std::forward<Args>(args)...),
+            std::move(options), Made{}) {}
 
-    Process(Process&& other) noexcept;
-    Process& operator=(
-        Process&& other) noexcept;  // the process that stood here ends as in the destructor
-    virtual ~Process();
+  Process(Process&& other) noexcept;
+  // The process that stood here ends as in the destructor.
+  Process& operator=(Process&& other) noexcept;
+  virtual ~Process();
 
-    // What the process runs: the target. Called in this process, it runs the target in this
-    // process. In a subclass's run() name(), daemon() and pid() are those of the process.
-    virtual void run();
+  // What the process runs: the target. Called in this process, it runs the target in this
+  // process. In a subclass's run() name(), daemon() and pid() are those of the process.
+  virtual void run();
 
-    // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall
-    // (a second start, a daemon's child, an argument), WorkerDied (also if its process server has
-    // been stopped for 5 s), SystemError (fork failed; or there is not the right to give the
-    // process what this one has by now, its user for one: see above). Then the target does not run.
-    void start();
+  // Returns when the process has unpacked its arguments. Throws what kept it from that: BadCall
+  // (a second start, a daemon's child, an argument), WorkerDied (also if its process server has
+  // been stopped for 5 s), SystemError (fork failed; or there is not the right to give the
+  // process what this one has by now, its user for one: see above). Then the target does not run.
+  void start();
 
-    // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
-    // process that did not create the object; Interrupted once a stop is requested, before or
-    // during the wait, which leaves the process as it is.
-    void join(std::stop_token stop = {});
-    // False if the process still runs after that time.
-    template <class Rep, class Period>
-    bool join(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {
-      return join_until(detail::core::deadline_after(timeout), stop);
+  // Returns when the process has ended. Throws BadCall before start(), after close(), and in a
+  // process that did not create the object; Interrupted once a stop is requested, before or
+  // during the wait, which leaves the process as it is.
+  void join(std::stop_token stop = {});
+  // False if the process still runs after that time.
+  template <class Rep, class Period>
+  bool join(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {
+    return join_until(detail::core::deadline_after(timeout), stop);
   }
 
   // False before start(), too. Throws BadCall after close() and in another process.
@@ -127,9 +127,9 @@ class Process {
 
   const std::string& name() const;
   bool daemon() const;
-  pid_t pid() const;     // BadCall before start()
-  int sentinel()
-      const;  // a descriptor, readable once the process has ended; BadCall before start()
+  pid_t pid() const;  // BadCall before start()
+  // A descriptor, readable once the process has ended. BadCall before start().
+  int sentinel() const;
 
   // Lets go of a process that has ended: nothing but destruction is allowed after it. BadCall if it
   // still runs.

@@ -74,6 +74,7 @@ void State::after_fork_in_child() {
     link->pidfd.reset();
   }
   current = own;
+  parents.mutex_.unlock();
 }
 
 Identity State::identity() {

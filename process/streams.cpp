@@ -40,14 +40,17 @@ void forget_output() noexcept {
   if (!null) return;
   // C++ has no way but to write it: to where nobody reads.
   std::array<shm::UniqueFd, 2> kept;
-  for (int i = 0; i < 2; ++i) {
-    const int fd = STDOUT_FILENO + i;
-    kept[i].reset(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (kept[i]) ::dup2(null.get(), fd);
+  int fd = STDOUT_FILENO;
+  for (shm::UniqueFd& each : kept) {
+    each.reset(::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (each) ::dup2(null.get(), fd);
+    ++fd;
   }
   flush_streams();
-  for (int i = 0; i < 2; ++i) {
-    if (kept[i]) ::dup2(kept[i].get(), STDOUT_FILENO + i);
+  fd = STDOUT_FILENO;
+  for (const shm::UniqueFd& each : kept) {
+    if (each) ::dup2(each.get(), fd);
+    ++fd;
   }
 }
 

@@ -216,7 +216,11 @@ std::optional<Result> Session::result(Outcome outcome, Effect effect, const Call
     if (effect == Effect::read || effect == Effect::take) throw Overloaded(text);
     throw OutcomeUnknown(text + "; it has taken effect");
   }
-  const core::ErrorPayload error = core::decode_error(outcome.payload);
+  core::ErrorPayload error = core::decode_error(outcome.payload);
+  // Where a reply is refused for its length, nobody knows its call any more.
+  if (outcome.code == core::ErrorCode::overloaded && !error.text.starts_with(label.text())) {
+    error.text = label.text() + error.text;
+  }
   core::throw_error(outcome.code, error.text, error.type_name);
 }
 

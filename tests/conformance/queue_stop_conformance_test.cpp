@@ -97,11 +97,11 @@ TYPED_TEST(QueueStopConformance, BeforeTheCallNothingIsDone) {
   std::stop_source source;
   source.request_stop();
   for (const auto& [name, take] : takes()) {
-    const auto call = [&] { take.call(queue, source.get_token()); };
+    const auto call = [&, &take = take] { take.call(queue, source.get_token()); };
     this->expect_interrupted(this->interrupted(call), name);
   }
   for (const auto& [name, put] : puts()) {
-    const auto call = [&] { put.call(room, source.get_token()); };
+    const auto call = [&, &put = put] { put.call(room, source.get_token()); };
     this->expect_interrupted(this->interrupted(call), name);
   }
   EXPECT_EQ(this->next(queue), "1");

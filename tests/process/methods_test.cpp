@@ -182,7 +182,7 @@ TEST(Threads, BesideWhichAServerWasForkedAreAReasonToRefuseForGood) {
       if (!detail::process::launch(order).wait()) return 1;
     }
     const auto refused = [](auto&& make) { return detail::test::refusal(make) == kBesideThread; };
-    constexpr auto kMethod = StartMethod::fork_server;
+    static constexpr auto kMethod = StartMethod::fork_server;
     if (!refused([] { Process({.start_method = kMethod}, nothing); })) return 2;
     if (!refused([] { Pool({.processes = 1, .start_method = kMethod}); })) return 3;
     return mark_in_process({}) == 0 ? 0 : 4;  // spawned
