@@ -48,6 +48,8 @@ inline constexpr bool kView<std::coroutine_handle<Promise>> = true;
 
 template <class T>
 constexpr bool borrows();
+template <class T>
+constexpr bool holds_view();
 
 namespace impl {
 
@@ -104,6 +106,28 @@ inline constexpr bool kPartBorrows<std::variant<T...>> = (borrows<T>() || ...);
 template <class A, class B>
 inline constexpr bool kPartBorrows<std::pair<A, B>> = borrows<A>() || borrows<B>();
 
+// As Owned, for structs that are looked at for views only.
+class Viewless {
+ public:
+  template <class U>
+    requires(!holds_view<U>())
+  operator U() const;
+
+ private:
+  template <class U>
+    requires(holds_view<U>())
+  operator U() const;
+};
+
+template <class T>
+inline constexpr bool kPartHoldsView = false;
+template <class T>
+inline constexpr bool kPartHoldsView<std::optional<T>> = holds_view<T>();
+template <class... T>
+inline constexpr bool kPartHoldsView<std::variant<T...>> = (holds_view<T>() || ...);
+template <class A, class B>
+inline constexpr bool kPartHoldsView<std::pair<A, B>> = holds_view<A>() || holds_view<B>();
+
 }  // namespace impl
 
 // Whether T is a pointer, a view, or a struct with one inside, at any depth. Only aggregates can be
@@ -120,6 +144,22 @@ constexpr bool borrows() {
     return true;
   } else if constexpr (std::is_aggregate_v<T> && !std::is_empty_v<T>) {
     return !impl::takes<T, impl::Owned, impl::members<T, 0, impl::kMembersSeen + 1>()>();
+  } else {
+    return false;
+  }
+}
+
+// Whether T is a view, or a struct with one inside: as borrows(), without pointers.
+template <class T>
+constexpr bool holds_view() {
+  if constexpr (std::is_array_v<T>) {
+    return holds_view<std::remove_all_extents_t<T>>();
+  } else if constexpr (!std::is_class_v<T>) {
+    return false;
+  } else if constexpr (kView<T> || impl::kPartHoldsView<T>) {
+    return true;
+  } else if constexpr (std::is_aggregate_v<T> && !std::is_empty_v<T>) {
+    return !impl::takes<T, impl::Viewless, impl::members<T, 0, impl::kMembersSeen + 1>()>();
   } else {
     return false;
   }

@@ -61,7 +61,9 @@ std::string packed(const T& value) {
 // are malformed or of another type.
 template <class T>
 T unpack(std::string_view bytes) {
-  static_assert(Packable<T>, "this type cannot travel: see Packable");
+  static_assert(Packable<T>,
+                "this type cannot travel: give it MSGPACK_DEFINE(members...), or make it trivially "
+                "copyable; pointers and views never travel, nor structs with one inside");
   Reader reader(bytes);
   T value = read<T>(reader);
   reader.finish();

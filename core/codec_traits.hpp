@@ -160,7 +160,9 @@ constexpr bool travels() {
     return false;
   } else if constexpr (std::is_pointer_v<T>) {
     return false;  // msgpack-cxx would write the text behind a char*
-  } else if constexpr (PacksItself<T> || ProxyType<T> || TravelsRaw<T> || kUserAdaptor<T>) {
+  } else if constexpr (PacksItself<T>) {
+    return !holds_view<T>();  // a pointer may be left out; what a view was read as would be gone
+  } else if constexpr (ProxyType<T> || TravelsRaw<T> || kUserAdaptor<T>) {
     return true;
   } else {
     return kParts<T>;
@@ -168,7 +170,8 @@ constexpr bool travels() {
 }
 
 // Not a pointer, not a view, and msgpack-cxx knows how; the same of all that it is made of, as far
-// as that can be seen: not into MSGPACK_DEFINE, and into raw structs as far as borrows() sees.
+// as that can be seen: into structs as far as borrows() sees, of those with MSGPACK_DEFINE only
+// whether a member is a view.
 template <class T>
 concept Packable = travels<T>();
 

@@ -63,7 +63,8 @@ std::optional<TcpAddress> parse_tcp(std::string_view address) {
     const auto [next, error] = std::from_chars(rest.data() + colon + 1, end, parsed.port);
     if (error == std::errc() && next == end) return parsed;
   }
-  throw BadCall("not an address: \"" + std::string(address) + "\"; tcp://host:port is one");
+  throw BadCall("not an address: \"" + std::string(address) +
+                "\"; tcp://host:port is one, with a port up to 65535");
 }
 
 }  // namespace steward::detail::core

@@ -9,6 +9,7 @@
 #include <ranges>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -41,6 +42,12 @@ template <class R, class T>
 concept RangeFor = std::ranges::input_range<R> &&
                    std::convertible_to<std::ranges::range_reference_t<R>, T>;
 
+// "x" for a List<int> is a name that lacks named(); for a List<char> it would bring its NUL.
+template <class R, class T>
+inline constexpr bool kTextOf =
+    std::is_arithmetic_v<T> && std::convertible_to<R, std::string_view> &&
+    (!std::same_as<T, char> || std::is_array_v<std::remove_cvref_t<R>>);
+
 }  // namespace impl
 
 // The one parameter type for elements: {1, 2}, {} and any input range whose elements convert to T,
@@ -56,6 +63,9 @@ class Items {
   template <class R>
     requires(impl::RangeFor<R, T> && !std::same_as<std::remove_cvref_t<R>, Items>)
   Items(R&& range) {
+    static_assert(!impl::kTextOf<R, T>,
+                  "a text is no range of such elements (a name is written named(\"x\")); its "
+                  "characters as elements are std::span(text), without the NUL of a literal");
     if constexpr (impl::Viewable<R, T>) {
       view_ = {std::ranges::data(range), std::ranges::size(range)};
     } else {

@@ -1,9 +1,11 @@
 // List<T>: Python's list, shared between processes.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include <steward/proxy/element_ref.hpp>
@@ -58,6 +60,14 @@ class ListMethods : public Calls {
   Result<void> sort(bool reverse = false) const {
     require_comparable<T>();
     return this->template call<void>(changing("sort"), reverse);
+  }
+  // There is no order but Value's: a comparator would be a `reverse` that is true.
+  template <class F>
+    requires(std::invocable<F, const T&, const T&> || std::is_pointer_v<std::decay_t<F>>)
+  void sort(F&&) const {
+    static_assert(kNever<F>,
+                  "sort() takes no comparator, it goes by the order of Value: sort(true) is from "
+                  "the largest; else take copy(), std::sort it, and set_slice() it under a Lock");
   }
   Result<void> reverse() const { return this->template call<void>(changing("reverse")); }
   Result<void> clear() const { return this->template call<void>(changing("clear")); }

@@ -169,8 +169,9 @@ void check_entrance(const RemoteEntrance& entrance) {
   if (entrance.address.empty()) return;
   const auto address = core::parse_tcp(entrance.address);
   if (!address) {
-    throw BadCall(fmt::format("a manager cannot listen at \"{}\": tcp://host:port is an address; "
-                              "its own host reaches it without one", entrance.address));
+    throw BadCall(fmt::format("a manager cannot listen at \"{}\": tcp://host:port and "
+                              "ipc:///path/of/my.sock are addresses; its own host reaches it "
+                              "without one", entrance.address));
   }
   core::check_entrance("a manager", *address, entrance.key);
 }

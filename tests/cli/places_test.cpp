@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <steward/tests/cli/shell.hpp>
+#include <steward/tests/sanitized.hpp>
 
 namespace steward::detail::test {
 namespace {
@@ -23,6 +24,7 @@ class Places : public ShellTest {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "only root mounts file systems";
+    if (kThreadSanitized) GTEST_SKIP() << "the sanitizer's list of suppressions is not there";
     if (run({"/usr/bin/unshare", "-m", "/bin/true"}).code != 0) {
       GTEST_SKIP() << "mount namespaces are not allowed here";
     }

@@ -69,6 +69,24 @@ static_assert(!Packable<std::tuple<int, int*>> && !Packable<std::pair<int*, int>
 static_assert(!Packable<std::vector<std::vector<std::tuple<int, std::optional<int*>>>>>);
 static_assert(!Packable<std::shared_ptr<int*>> && !Packable<int* [2]>);
 
+// A struct that packs itself may leave a pointer out; a view would be read as one of what is gone.
+struct PacksAView {
+  std::string_view text;
+  MSGPACK_DEFINE(text)
+};
+struct PacksADeepView {
+  int n;
+  std::optional<PacksAView> inside;
+  MSGPACK_DEFINE(n, inside)
+};
+struct LeavesAPointerOut {
+  int n;
+  int* cache;
+  MSGPACK_DEFINE(n)
+};
+static_assert(!Packable<PacksAView> && !Packable<PacksADeepView> &&
+              !Packable<std::vector<PacksAView>> && Packable<LeavesAPointerOut>);
+
 // Nor what nobody knows how to write.
 static_assert(!Packable<NoWay> && !Packable<NoWayInside> && !Packable<std::vector<NoWay>>);
 static_assert(!Packable<Empty> && !Packable<Either> && !Packable<void> &&

@@ -78,13 +78,16 @@ TEST(PoolFork, ResultsThatAreWalkedOverEndInSilence) {
   EXPECT_EQ(sum, 36);
 }
 
-// A process that a call forks, and that waits at the gate: its pid.
+// A process that a call forks, and that waits at the gate: its pid, once fork() has returned there.
 int forks(const std::string& gate) {
+  const Pipe forked;
   const pid_t pid = ::fork();
   if (pid == 0) {
+    forked.write("1");
     hear(gate);
     ::_exit(0);
   }
+  forked.read(1);
   return pid;
 }
 

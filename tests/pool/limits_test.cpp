@@ -95,6 +95,7 @@ constexpr uid_t kNobodyElse = 54'321;
 
 TEST(PoolLimits, SaysWhichLimitIsOnProcesses) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user without other processes";
+  if (kThreadSanitized) GTEST_SKIP() << "the threads of the sanitizer count";
   EXPECT_EQ(in_fork([] {
               if (::setgroups(0, nullptr) != 0 || ::setuid(kNobodyElse) != 0) std::abort();
               Pool(1).apply(cube, 1);

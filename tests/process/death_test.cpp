@@ -1,15 +1,18 @@
 // kill -9 of process servers and of their owners, plain forks.
 #include <steward/process/process.hpp>
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -133,13 +136,26 @@ TEST(ForkServer, ItsDeathJustAfterItHasForkedEndsTheProcess) {
   EXPECT_EQ(code, 0);
 }
 
+// Whether something lies in a socket that this process has written to.
+bool something_is_unread() {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    int bytes = 0;
+    const int fd = std::stoi(entry.path().filename());
+    if (::ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0) return true;
+  }
+  return false;
+}
+
 TEST_P(DeathOfServer, BeforeItAnswersIsNoticed) {
   // Stopped, it takes the request and never reads it.
   const int code = detail::test::in_fork([] {
     const pid_t server = server_pid();
     Process child(nothing);
     ::kill(server, SIGSTOP);
-    std::thread killer([&] { ::kill(server, SIGKILL); });
+    std::thread killer([&] {
+      while (!something_is_unread()) ::sched_yield();
+      ::kill(server, SIGKILL);
+    });
     int result = 1;
     try {
       child.start();

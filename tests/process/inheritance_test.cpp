@@ -41,6 +41,7 @@
 
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/sanitized.hpp>
 
 namespace steward {
 namespace {
@@ -339,6 +340,7 @@ std::string another(const std::string& kind) {
 
 TEST_P(InheritanceFromAServer,
        CapabilitiesOfAUserNamespaceOfTheStartersOwnAreNotThoseOfItsProcessServer) {
+  if (detail::test::kThreadSanitized) GTEST_SKIP() << "beside a thread no namespace is entered";
   const int code = detail::test::in_fork([] {
     ensure_server();
     drop_user();
@@ -386,6 +388,7 @@ TEST_P(InheritanceFromAServer, AProcessServerThatMayNotTraceTakesOverWhatNobodyC
 }
 
 TEST_P(InheritanceFromAServer, AProcessServerThatMayNotTraceSeesAUserNamespaceAllTheSame) {
+  if (detail::test::kThreadSanitized) GTEST_SKIP() << "beside a thread no namespace is entered";
   const int code = detail::test::in_fork([] {
     drop_from_the_bounding_set({CAP_SYS_PTRACE, CAP_SYS_ADMIN});
     ensure_server();

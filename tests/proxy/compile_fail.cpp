@@ -41,7 +41,7 @@ inline void compiles(const Dict<std::string, std::vector<int>>& d, const List<in
   const int old = l[0];
   l[0] = l[1] = old;
   [[maybe_unused]] const bool same = l[0] == l[1] && l[0] == old && d["l"] == d["m"];
-  for (auto item : l) item += 1;
+  for (auto item : l) static_cast<void>(item += 1);
   raw.append(Raw{});
   raw.copy();
   raw[0] = Raw{};
@@ -104,6 +104,22 @@ void refused(const Queue<WithPointer>& q) { q.take(); }
 void refused(const Dict<int, std::vector<int>>& d) {
   d.update_with(1, [](std::vector<int> all) { all.push_back(1); });
 }
+#elif CASE == 27
+void refused(const List<int>& l) {
+  l.sort([](int a, int b) { return a < b; });
+}
+#elif CASE == 28
+void refused(const List<int>& l) { l.extend("jobs"); }
+#elif CASE == 29
+void refused(const List<double>& l) { l.extend(std::string("jobs")); }
+#elif CASE == 30
+void refused(const Queue<char>& q) { q.put_many("jobs"); }
+#elif CASE == 31
+struct PackedView {
+  std::string_view text;
+  MSGPACK_DEFINE(text)
+};
+void refused(const List<std::vector<PackedView>>& l) { l.append({}); }
 #endif
 
 }  // namespace steward::detail::test

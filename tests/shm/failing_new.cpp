@@ -23,6 +23,17 @@ FailingNew::~FailingNew() { left = 0; }
 
 bool FailingNew::has_failed() const { return failed; }
 
+bool FailingNew::works() {
+  const FailingNew failing(1);
+  try {
+    void* volatile memory = ::operator new(1);
+    ::operator delete(memory);
+    return false;
+  } catch (const std::bad_alloc&) {
+    return true;
+  }
+}
+
 FailingNewElsewhere::FailingNewElsewhere() {
   spared = true;
   elsewhere = true;

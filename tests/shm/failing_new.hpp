@@ -16,6 +16,9 @@ class FailingNew {
 
   // False: there were not so many.
   bool has_failed() const;
+
+  // False under the thread sanitizer, whose own operator new comes first.
+  static bool works();
 };
 
 // While it exists every allocation of all other threads throws. One at a time.

@@ -176,9 +176,13 @@ void QueueObject::work_done(ParkId parked, const WorkResult& result, Context& co
     case Asked::empty: return context.answer(parked, Value(result.number == 0));
     case Asked::size: return context.answer(parked, Value(result.number));
     case Asked::str: {
-      ListPrinter printer(waiting.text_limit);
-      printer.item(Value(fmt::format("{} items in shared memory", result.number)));
-      return context.answer(parked, Value(std::move(printer).finish()));
+      if (result.number == 0) return context.answer(parked, Value("[]"));
+      std::string text = fmt::format("<{} item{} in shared memory>", result.number,
+                                     result.number == 1 ? "" : "s");
+      if (waiting.text_limit && text.size() > *waiting.text_limit) {
+        text = text.substr(0, *waiting.text_limit) + "...";
+      }
+      return context.answer(parked, Value(std::move(text)));
     }
     case Asked::get:
     case Asked::try_get:

@@ -147,8 +147,11 @@ TEST_F(QueueOutside, CallsWaitForWhatTheRingSays) {
   EXPECT_EQ(done(queue.call(kOne, "empty"), {.number = 0}).value, Value(true));
   EXPECT_EQ(done(queue.call(kOne, "full"), {.number = 1}).value, Value(true));
   EXPECT_EQ(done(queue.call(kOne, "str"), {.number = 3}).value,
-            Value("[\"3 items in shared memory\"]"));
-  EXPECT_EQ(done(queue.call(kOne, "str", {4}), {.number = 3}).value, Value("[\"3 ..."));
+            Value("<3 items in shared memory>"));
+  EXPECT_EQ(done(queue.call(kOne, "str"), {.number = 1}).value,
+            Value("<1 item in shared memory>"));
+  EXPECT_EQ(done(queue.call(kOne, "str"), {.number = 0}).value, Value("[]"));
+  EXPECT_EQ(done(queue.call(kOne, "str", {4}), {.number = 3}).value, Value("<3 i..."));
   EXPECT_EQ(done(queue.call(kOne, "task_done"), {}).value, Value());
   EXPECT_EQ(done(queue.call(kOne, "join"), {}).value, Value());
   EXPECT_EQ(done(queue.call(kOne, "close"), {}).value, Value());

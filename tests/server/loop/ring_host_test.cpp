@@ -241,7 +241,7 @@ TEST(RingHostMemory, NoWorkIsLostWhereverMemoryEnds) {
     host.perform_all();
     const std::multiset<std::string> items = items_of(host);
     EXPECT_EQ(items, expected_items(host));
-    for (const std::uint64_t park : {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13}) {
+    for (const unsigned park : {2U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 10U, 11U, 13U}) {
       EXPECT_TRUE(host.answers.contains(ParkId{park})) << park;
     }
     if (testing::Test::HasFailure()) return false;

@@ -29,12 +29,13 @@ class Watching : public testing::Test {
   }
 
   const std::shared_ptr<const void> memory = std::make_shared<int>(0);
+  std::deque<shm::FutexWord> words;  // longer there than the thread that may still wake them
   RingWatch watch;
 };
 
 TEST_F(Watching, TellsOnceThatAWordHasChanged) {
-  shm::FutexWord a{0};
-  shm::FutexWord b{0};
+  shm::FutexWord& a = words.emplace_back(0);
+  shm::FutexWord& b = words.emplace_back(0);
   watch.watch({armed(a), armed(b)}, 1h);
   EXPECT_FALSE(is_told(20ms));
   shm::wake(b, 1);
@@ -47,7 +48,7 @@ TEST_F(Watching, TellsOnceThatAWordHasChanged) {
 }
 
 TEST_F(Watching, SeesAChangeThatCameBeforeItSlept) {
-  shm::FutexWord a{0};
+  shm::FutexWord& a = words.emplace_back(0);
   const RingWatch::Word seen = armed(a);
   shm::wake(a, 1);
   watch.watch({seen}, 1h);
@@ -55,15 +56,15 @@ TEST_F(Watching, SeesAChangeThatCameBeforeItSlept) {
 }
 
 TEST_F(Watching, TellsThatASliceHasPassed) {
-  shm::FutexWord a{0};
+  shm::FutexWord& a = words.emplace_back(0);
   watch.watch({armed(a)}, 5ms);
   ASSERT_TRUE(is_told(30s));
   EXPECT_TRUE(watch.take_news().slice);
 }
 
 TEST_F(Watching, WantsTheLoopToLookAgainAfterTheListChangedUnderIt) {
-  shm::FutexWord a{0};
-  shm::FutexWord b{0};
+  shm::FutexWord& a = words.emplace_back(0);
+  shm::FutexWord& b = words.emplace_back(0);
   watch.watch({armed(a)}, 1h);
   EXPECT_FALSE(is_told(20ms));
   watch.watch({armed(a), armed(b)}, 1h);
@@ -76,7 +77,7 @@ TEST_F(Watching, WantsTheLoopToLookAgainAfterTheListChangedUnderIt) {
 }
 
 TEST_F(Watching, PassesOnAWakeThatNobodyHereWants) {
-  shm::FutexWord a{0};
+  shm::FutexWord& a = words.emplace_back(0);
   watch.watch({armed(a)}, 1h);
   EXPECT_FALSE(is_told(20ms));
   shm::wake(a, 1);
@@ -92,21 +93,20 @@ TEST_F(Watching, PassesOnAWakeThatNobodyHereWants) {
 }
 
 TEST_F(Watching, WatchesMoreWordsThanTheKernelCanSleepOn) {
-  std::deque<shm::FutexWord> words(1000);
   std::vector<RingWatch::Word> all;
-  for (shm::FutexWord& word : words) all.push_back(armed(word));
+  for (int i = 0; i < 1000; ++i) all.push_back(armed(words.emplace_back(0)));
   watch.watch(all, 1h);
   EXPECT_TRUE(is_told(30s)) << "it looks again in short slices";
   watch.take_news();
-  shm::FutexWord one{0};
+  shm::FutexWord& one = words.emplace_back(0);
   watch.watch({armed(one)}, 1h);
   EXPECT_FALSE(is_told(50ms));
 }
 
 // What left its thread would end the manager.
 TEST_F(Watching, NeedsNoMemoryInItsThread) {
-  shm::FutexWord a{0};
-  shm::FutexWord b{0};
+  shm::FutexWord& a = words.emplace_back(0);
+  shm::FutexWord& b = words.emplace_back(0);
   watch.watch({armed(a)}, 1h);
   const FailingNewElsewhere failing;
   for (int i = 0; i < 3; ++i) {
@@ -119,7 +119,7 @@ TEST_F(Watching, NeedsNoMemoryInItsThread) {
 }
 
 TEST_F(Watching, EndsWhileItSleeps) {
-  shm::FutexWord a{0};
+  shm::FutexWord& a = words.emplace_back(0);
   watch.watch({armed(a)}, 1h);
   EXPECT_FALSE(is_told(5ms));
 }
