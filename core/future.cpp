@@ -114,11 +114,14 @@ std::shared_ptr<Executor> FutureState::executor() const {
 }
 
 bool FutureState::cancel() {
-  std::unique_lock lock(mutex_);
-  const auto by = by_;
-  if (ready_ || !by) return false;
-  lock.unlock();
-  return by->cancel();
+  const auto by = executor();
+  if (!by) return false;
+  by->require_process();
+  // First: whoever fulfils it may be about to.
+  if (!fail(std::make_exception_ptr(BadCall("the task was cancelled")))) return false;
+  by->cancel();
+  by->wake();
+  return true;
 }
 
 void FutureState::require_process() const {
@@ -156,8 +159,8 @@ void FutureState::forget(std::uint64_t number) {
   std::erase_if(next_, [number](const Later& next) { return next.number == number; });
 }
 
-void FutureState::fail(std::exception_ptr error) {
-  finish([&] { error_ = std::move(error); });
+bool FutureState::fail(std::exception_ptr error) {
+  return finish([&] { error_ = std::move(error); });
 }
 
 void FutureState::rethrow() const {
@@ -169,12 +172,12 @@ void FutureState::rethrow() const {
   if (error) std::rethrow_exception(error);
 }
 
-void FutureState::finish(const std::function<void()>& store) {
+bool FutureState::finish(const std::function<void()>& store) {
   std::shared_ptr<Executor> by;
   LaterList turn;
   {
     const std::lock_guard hold(mutex_);
-    if (settled_) return;
+    if (settled_) return false;
     store();
     settled_ = true;
     if (by_ && !callbacks_.empty()) {
@@ -183,13 +186,17 @@ void FutureState::finish(const std::function<void()>& store) {
       turn.splice(turn.end(), callbacks_turn_);
     }
   }
-  if (!by) return run_callbacks();
+  if (!by) {
+    run_callbacks();
+    return true;
+  }
   // Small enough to need no memory.
   turn.front().run = [this] {
     const auto keep = std::exchange(itself_, nullptr);
     run_callbacks();
   };
   by->run_later(std::move(turn));
+  return true;
 }
 
 void FutureState::run_callbacks() {

@@ -111,7 +111,7 @@ class Future {
   bool ready() const { return state("Future.ready").ready(); }
 
   // The result is not wanted any more: the future is ready with a BadCall, and what has not begun
-  // does not begin. False: it was ready before.
+  // does not begin. False: it had its result before, or comes from a coroutine.
   bool cancel() { return state("Future.cancel").cancel(); }
 
   // Calls `callback` with the result or `error_callback` with the exception once there is one:

@@ -41,8 +41,9 @@ class Executor {
   // Runs all of `next` soon, without any lock: on one thread, in the order of these calls.
   // Allocates nothing: if that failed, whoever waits for the future would wait for ever.
   virtual void run_later(LaterList next) noexcept = 0;
-  // The result is not wanted any more: makes the future fail. False: the future was ready already.
-  virtual bool cancel() = 0;
+  // The future has failed, and its result is not wanted any more: what has not begun for it need
+  // not begin.
+  virtual void cancel() = 0;
   // Throws BadCall where it cannot fulfil anything: in a copy that a plain fork() has made.
   virtual void require_process() const {}
 };
@@ -82,6 +83,8 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
   bool wait(Deadline deadline, const std::stop_token& stop, std::string_view wait);
   // Null: nobody assists, or it is ready.
   std::shared_ptr<Executor> executor() const;
+  // Settles the future with a BadCall and tells the executor so. False: it was settled before, or
+  // has no executor. Throws BadCall as require_process().
   bool cancel();
   // Throws BadCall if nobody in this process will ever make it ready.
   void require_process() const;
@@ -93,16 +96,16 @@ class FutureState : public std::enable_shared_from_this<FutureState> {
   // Takes the function of this number out, unless it has begun to run.
   void forget(std::uint64_t number);
 
-  // Settles the future with this error, unless it is settled already.
-  void fail(std::exception_ptr error);
+  // Settles the future with this error. False: it is settled already.
+  bool fail(std::exception_ptr error);
 
   // Once it is settled: throws what it failed with.
   void rethrow() const;
 
  protected:
-  // Calls `store`, which leaves the result behind, and settles the future. Does nothing if it is
-  // settled already.
-  void finish(const std::function<void()>& store);
+  // Calls `store`, which leaves the result behind, and settles the future. False, and nothing is
+  // done: it is settled already.
+  bool finish(const std::function<void()>& store);
 
  private:
   // Runs the callbacks; then the future is ready.

@@ -77,7 +77,7 @@ class One final : public Collector {
     error_ = why;
   }
   void finish(std::size_t) override {
-    if (error_) return future_->fail(error_);
+    if (error_) return static_cast<void>(future_->fail(error_));
     if constexpr (std::is_void_v<R>) future_->set();
     else future_->set(std::move(*result_));
   }
@@ -115,7 +115,7 @@ class All final : public Collector {
     note(first, why);
   }
   void finish(std::size_t total) override {
-    if (error_) return future_->fail(error_);
+    if (error_) return static_cast<void>(future_->fail(error_));
     if constexpr (std::is_void_v<R>) {
       future_->set();
     } else {
@@ -159,20 +159,25 @@ class Stream {
 
   explicit Stream(StreamOrder order) : order_(order) {}
 
+  // There will be so many calls at least. Throws std::bad_alloc.
+  void expect(std::size_t calls) {
+    const std::lock_guard hold(mutex_);
+    lacks_.resize(calls);
+  }
   // The result of a call, which came as so many bytes.
   void add(std::size_t place, Outcome outcome, std::size_t bytes) {
     const std::lock_guard hold(mutex_);
-    outcomes_.emplace(order_ == StreamOrder::as_called ? place : arrived_,
-                      Arrived{std::move(outcome), bytes});
+    outcomes_.emplace(turn_of(place), Arrived{std::move(outcome), bytes});
     ++arrived_;
     arrived_bytes_ += bytes;
     bytes_ += bytes;
   }
-  // There was no memory for the outcomes of some calls. Once all calls have ended, next() returns
-  // this exception for each of them.
-  void lack(const std::exception_ptr& why) noexcept {
+  // There was no memory for the outcomes of these calls, which were expected: next() returns this
+  // exception for each of them.
+  void lack(std::size_t first, std::size_t count, const std::exception_ptr& why) noexcept {
     const std::lock_guard hold(mutex_);
     lacking_ = why;
+    for (std::size_t i = first; i < first + count; ++i, ++arrived_) lacks_[turn_of(i)] = true;
   }
   void end(std::size_t total) {
     const std::lock_guard hold(mutex_);
@@ -194,13 +199,13 @@ class Stream {
   // Whether next() need not wait.
   bool ready() const {
     const std::lock_guard hold(mutex_);
-    return next_is_there() || total_;
+    return next_is_there() || next_lacks() || given_ == total_;
   }
   // nullopt: that was all. REQUIRES: ready()
   std::optional<Outcome> next() {
     const std::lock_guard hold(mutex_);
-    if (!next_is_there()) {
-      if (given_ == total_) return std::nullopt;
+    if (given_ == total_) return std::nullopt;
+    if (next_lacks()) {
       ++given_;
       return Outcome(std::in_place_index<1>, lacking_);
     }
@@ -213,7 +218,12 @@ class Stream {
   }
 
  private:
+  // The how manieth next() gives the outcome of this call, which has just come.
+  std::size_t turn_of(std::size_t place) const {
+    return order_ == StreamOrder::as_called ? place : arrived_;
+  }
   bool next_is_there() const { return !outcomes_.empty() && outcomes_.begin()->first == given_; }
+  bool next_lacks() const { return given_ < lacks_.size() && lacks_[given_]; }
 
   struct Arrived {
     Outcome outcome;
@@ -222,11 +232,12 @@ class Stream {
 
   const StreamOrder order_;
   mutable std::mutex mutex_;
-  std::map<std::size_t, Arrived> outcomes_;
+  std::map<std::size_t, Arrived> outcomes_;  // by their turns
   std::size_t bytes_ = 0;  // of those
   std::size_t arrived_ = 0;
   std::size_t arrived_bytes_ = 0;
   std::size_t given_ = 0;
+  std::vector<bool> lacks_;  // by turns: whether there was no memory for the outcome
   std::exception_ptr lacking_;
   std::optional<std::size_t> total_;  // all have come to their end
 };
@@ -236,6 +247,7 @@ class Streaming final : public Collector {
  public:
   explicit Streaming(std::shared_ptr<Stream<R>> stream) : stream_(std::move(stream)) {}
 
+  void expect(std::size_t calls) override { stream_->expect(calls); }
   void take(std::size_t first, std::size_t count, MessageReader in) override {
     std::size_t next = first;
     std::size_t left = in.rest().size();
@@ -261,12 +273,13 @@ class Streaming final : public Collector {
   }
   void lose(std::size_t first, std::size_t count,
             const std::exception_ptr& why) noexcept override {
+    std::size_t next = first;
     try {
-      for (std::size_t i = first; i < first + count; ++i) {
-        stream_->add(i, Outcome(std::in_place_index<1>, why), 0);
+      for (; next < first + count; ++next) {
+        stream_->add(next, Outcome(std::in_place_index<1>, why), 0);
       }
     } catch (...) {
-      stream_->lack(why);
+      stream_->lack(next, first + count - next, why);
     }
   }
   void finish(std::size_t total) override { stream_->end(total); }

@@ -98,7 +98,7 @@ class Dispatcher::OnPoolsThread final : public core::Executor {
   }
   void wake() noexcept override { pool_.wake(); }
   void run_later(core::LaterList next) noexcept override { pool_.run_later(std::move(next)); }
-  bool cancel() override { return false; }
+  void cancel() override {}
 
  private:
   Dispatcher& pool_;
@@ -159,6 +159,7 @@ std::size_t Dispatcher::task_bytes_max(const Job& job) const {
 }
 
 void Dispatcher::add(const JobPtr& job, TaskUnit unit) {
+  job->expect(unit);
   Lock lock(mutex_);
   const bool held_back = job->holds_back() || !may_send(*job);
   books_.add(job, std::move(unit),
@@ -178,8 +179,9 @@ void Dispatcher::complete(const JobPtr& job, std::size_t total, Next next) {
 }
 
 void Dispatcher::send_held_back(Job& job) {
-  const std::lock_guard hold(mutex_);
+  Lock lock(mutex_);
   let_go(job);
+  tell_lost(lock);
   if (!led_ && assisting_ == 0 && busy()) background_.notify_one();
 }
 
@@ -190,15 +192,14 @@ void Dispatcher::let_go(Job& job) {
   send_waiting();
 }
 
-bool Dispatcher::cancel(Job& job, const char* why) {
+void Dispatcher::cancel(Job& job, const char* why) {
   require_process();
   const auto reason = reason_of<BadCall>(why);
-  if (!job.cancel()) return false;
+  if (!job.cancel()) return;
   table_.cancel(job.number);
   Lock lock(mutex_);
   books_.lose_all(job, reason);
   tell_lost(lock);
-  return true;
 }
 
 // The calls of tasks that are lost have come to their end.
@@ -427,10 +428,11 @@ bool Dispatcher::closed() const {
 void Dispatcher::join() {
   {
     // Or it would wait for somebody who takes what is there, and that may be the caller.
-    const std::lock_guard hold(mutex_);
+    Lock lock(mutex_);
     awaited_ = true;
     books_.let_all_go();
     send_waiting();
+    tell_lost(lock);
   }
   assist([this] { return unsettled_ == 0; }, std::nullopt);
   bool deaf = false;
@@ -499,9 +501,8 @@ void give_up(Dispatcher& dispatcher, Job& job) noexcept {
   }
 }
 
-bool JobExecutor::cancel() {
-  const auto job = job_.lock();
-  return job && dispatcher_->cancel(*job, "the task was cancelled");
+void JobExecutor::cancel() {
+  if (const auto job = job_.lock()) dispatcher_->cancel(*job, "the task was cancelled");
 }
 
 }  // namespace steward::detail::pool

@@ -85,9 +85,9 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
   void complete(const JobPtr& job, std::size_t total, Next next);
   // Results have been taken: sends what was held back for that.
   void send_held_back(Job& job);
-  // Its calls that have no result yet fail with a BadCall with this text. False: the job was
-  // cancelled before. The time grows with the number of the job's tasks.
-  bool cancel(Job& job, const char* why);
+  // Its calls that have no result yet fail with a BadCall with this text. The time grows with the
+  // number of the job's tasks.
+  void cancel(Job& job, const char* why);
 
   // As Executor::assist, wake and run_later.
   void assist(const std::function<bool()>& done, core::Deadline deadline);
@@ -122,6 +122,7 @@ class Dispatcher final : public std::enable_shared_from_this<Dispatcher>,
 
   // ---- Under mutex_ ----
   void check_open(const char* method) const;
+  // What cannot be sent is lost: to be followed by tell_lost(), before this thread waits or leaves.
   void send_waiting();
   bool send_first();
   bool may_send(const Job& job) const { return awaited_ || job.wants_more(workers()); }
@@ -204,7 +205,7 @@ class JobExecutor final : public core::Executor {
   void run_later(core::LaterList next) noexcept override {
     dispatcher_->run_later(std::move(next));
   }
-  bool cancel() override;
+  void cancel() override;
   void require_process() const override { dispatcher_->require_process(); }
 
  private:

@@ -34,6 +34,9 @@ inline constexpr std::size_t kStockBytes = std::size_t{64} << 20U;
 class Collector {
  public:
   virtual ~Collector() = default;
+  // Before a call with the highest place so far: there are so many. Throws std::bad_alloc; then
+  // that call does not come.
+  virtual void expect(std::size_t) {}
   // The results of `count` calls, the first of which has this place, as RunCalls wrote them; what
   // cannot be read has failed.
   virtual void take(std::size_t first, std::size_t count, MessageReader results) = 0;
@@ -93,6 +96,9 @@ class Job {
   // A look from outside, of the moment.
   bool holds_back() const { return holds_back_; }
   void note_held_back(bool any) { holds_back_ = any; }
+
+  // Before a task of these calls is added. Throws std::bad_alloc; then it must not be.
+  void expect(const TaskUnit& unit) { collector_->expect(unit.first + unit.count); }
 
   // ---- Each of these settles calls. True: those were the last of a job that is complete. ----
 

@@ -65,11 +65,10 @@ void close_others(Bootstrap& bootstrap) {
     ::close(std::exchange(bootstrap.server_pidfd, -1));
     return;
   }
-  std::vector<int> serve_processes{0, 1, 2, bootstrap.request.channel.get(), bootstrap.link.get(),
-                        bootstrap.starter_pidfd, bootstrap.server_pidfd};
-  if (bootstrap.request.memory) serve_processes.push_back(bootstrap.request.memory.get());
-  if (bootstrap.request.directory) serve_processes.push_back(bootstrap.request.directory->get());
-  close_all_except(std::move(serve_processes));
+  const IncomingRequest& request = bootstrap.request;
+  close_all_except({0, 1, 2, request.channel.get(), request.memory.get(),
+                    request.directory ? request.directory->get() : -1, bootstrap.link.get(),
+                    bootstrap.starter_pidfd, bootstrap.server_pidfd});
 }
 
 // Never freed: the environment of a process is its own.
@@ -114,13 +113,43 @@ Entry entry_of(const Bootstrap& bootstrap, const Request& request) {
                                      : resolve(request.entry));
 }
 
-int run(Bootstrap& bootstrap) {
+std::string name_in(IncomingRequest& request) {
+  return RequestBytes(request).decode().identity.name;
+}
+
+// What is handled now has kept the process of this name(), if it is known, from coming up. Without
+// memory even for that its process server tells how it has ended.
+template <class Name>
+void refuse(const shm::UniqueFd& channel, Name&& name) noexcept {
+  try {
+    Failure failure = current_failure();
+    const std::string whose = name();
+    if (!whose.empty()) failure.text = fmt::format("{}: {}", whose, failure.text);
+    send_status(channel.get(), StatusKind::refused, 0, pack_failure(failure));
+  } catch (const std::exception&) {
+  }
+}
+
+// Likewise what has left its entry, before or after.
+void tell_failure(ChildContext& context, const std::string& name) noexcept {
+  try {
+    const Failure failure = current_failure();
+    if (context.confirmed()) {
+      report(name, failure);
+    } else {
+      context.refuse(failure);
+    }
+  } catch (const std::exception&) {
+  }
+}
+
+int run_entry(Bootstrap& bootstrap, std::string& name) {
   auto bytes = std::make_unique<RequestBytes>(bootstrap.request);
   bootstrap.request.memory.reset();
   const Request request = bytes->decode();
   // Executed anew it has that already.
   if (bootstrap.method != StartMethod::spawn) take_environment(request.environment);
-  const std::string name = request.identity.name;
+  name = request.identity.name;
   if (request.server) ::prctl(PR_SET_NAME, name.c_str());
   State::get().become(request.identity, request.default_method, take_link(bootstrap));
   PassedFiles passed_files(receive_files(bootstrap.request.channel.get(), request.files));
@@ -130,33 +159,33 @@ int run(Bootstrap& bootstrap) {
     entry_of(bootstrap, request)(context, request.arguments);
     return 0;
   } catch (...) {
-    const Failure failure = current_failure();
-    if (context.confirmed()) {
-      report(name, failure);
-    } else {
-      context.refuse(failure);
-    }
+    tell_failure(context, name);
     return 1;
   }
 }
 
-[[noreturn]] void refuse(Bootstrap& bootstrap) {
-  RequestBytes bytes(bootstrap.request);
-  const std::string name = bytes.decode().identity.name;
-  Failure failure = current_failure();
-  failure.text = fmt::format("{}: {}", name, failure.text);
-  send_status(bootstrap.request.channel.get(), StatusKind::refused, 0, pack_failure(failure));
-  ::_exit(1);
+int run(Bootstrap& bootstrap) {
+  std::string name;
+  try {
+    return run_entry(bootstrap, name);
+  } catch (const std::exception&) {
+    refuse(bootstrap.request.channel, [&] { return name; });
+    return 1;
+  }
 }
 
-// A process server for one process is as young as that.
-void inherit_or_refuse(Bootstrap& bootstrap) {
-  if (bootstrap.method == StartMethod::fork) return;
-  try {
+// Becomes a process like its starter, with the request still to be read. A process server for one
+// process is as young as that.
+void become_like_starter(Bootstrap& bootstrap) {
+  take_standard_descriptors(bootstrap.request);
+  close_others(bootstrap);
+  ::setrlimit(RLIMIT_NOFILE, &bootstrap.origin.open_files);
+  if (bootstrap.method != StartMethod::fork) {
     inherit(bootstrap.starter, bootstrap.method == StartMethod::spawn ? Then::execute : Then::run);
-  } catch (const std::exception&) {
-    refuse(bootstrap);
   }
+  take_signals(bootstrap);  // what follows the parent's death is lost with other credentials
+  take_directory(bootstrap.request);
+  unblock_signals();
 }
 
 [[noreturn]] void execute_with_environment(Bootstrap& bootstrap) {
@@ -168,14 +197,13 @@ void inherit_or_refuse(Bootstrap& bootstrap) {
 }  // namespace
 
 void run_child(Bootstrap bootstrap) noexcept {
-  take_standard_descriptors(bootstrap.request);
-  close_others(bootstrap);
-  ::setrlimit(RLIMIT_NOFILE, &bootstrap.origin.open_files);
-  inherit_or_refuse(bootstrap);
-  take_signals(bootstrap);  // what follows the parent's death is lost with other credentials
-  take_directory(bootstrap.request);
-  unblock_signals();
-  if (bootstrap.method == StartMethod::spawn) execute_with_environment(bootstrap);
+  try {
+    become_like_starter(bootstrap);
+    if (bootstrap.method == StartMethod::spawn) execute_with_environment(bootstrap);
+  } catch (const std::exception&) {
+    refuse(bootstrap.request.channel, [&] { return name_in(bootstrap.request); });
+    ::_exit(1);
+  }
   ::prctl(PR_SET_NAME, bootstrap.origin.thread_name.data());
   renew_streams();
   ::on_exit(end_life, nullptr);

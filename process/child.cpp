@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,29 +26,32 @@ namespace steward::detail::process {
 namespace {
 
 // The next message of the channel; nullopt at its end, which a dead process server also means: some
-// other process may hold the channel open by accident. Its first message owes the process server
-// itself.
-enum class From { process_server, anybody };
+// other process may hold the channel open by accident. As long as there is no `pidfd` (-1), the
+// process server itself owes a message; and after the end of the process, when it has its time.
 std::optional<Status> next_status(int channel, const Link& link, const std::string& name,
-                                  int give_up, From from) {
-  const auto patience = [&]() -> core::Deadline {
-    if (from == From::anybody) return std::nullopt;
-    return core::deadline_after(Child::kServerTime);
+                                  int give_up, int pidfd) {
+  const auto something_comes = [&](core::Deadline deadline) {
+    return wait_readable({channel, link.pidfd.get(), give_up}, deadline);
   };
-  while (!wait_readable({channel, link.pidfd.get(), give_up}, patience())) {
-    throw_if_stopped(name, link);
+  if (pidfd >= 0) {
+    wait_readable({channel, link.pidfd.get(), give_up, pidfd}, std::nullopt);
+    if (!something_comes(core::deadline_after(Child::kServerTime))) {
+      throw EndedBeforeUp(name, Child::kUnknownExitCode);
+    }
+  } else {
+    while (!something_comes(core::deadline_after(Child::kServerTime))) throw_if_stopped(name, link);
   }
   if (wait_readable({give_up}, core::Time{})) throw Closed(name + ": nobody wants it any more");
   return receive_status(channel, shm::Wait::none);
 }
 
-[[noreturn]] void throw_lost(const std::string& name, const Link& link) {
-  if (shm::has_ended(link.pidfd.get())) throw_server_ended(name, link);
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);  // the hard one is what the process server has
-  throw RequestNotTaken(
-      fmt::format("{}: {} could not take the request: it may have too many files open "
-                  "(ulimit -Hn is {})", name, server_of(link), limit.rlim_max));
+// The channel has ended. `started`: the process server had told of a process.
+[[noreturn]] void throw_lost(const std::string& name, const Link& link, bool started) {
+  // One for one process ends when it cannot take its request.
+  const bool must_be_there = started || link.method != StartMethod::fork;
+  if (must_be_there && shm::has_ended(link.pidfd.get())) throw_server_ended(name, link);
+  throw RequestNotTaken(fmt::format("{}: {} could not take the request: {}", name, server_of(link),
+                                    what_it_may_lack()));
 }
 
 // The starter's end of a channel; unless it is kept, the process must not begin its work.
@@ -209,9 +211,9 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
   child.impl_ = std::make_unique<Child::Impl>();
   bool confirmed = false;
   while (!confirmed || child.impl_->pid == 0) {
-    const From from = child.impl_->pid == 0 ? From::process_server : From::anybody;
-    std::optional<Status> status = next_status(channel.get(), *link, name, give_up, from);
-    if (!status) throw_lost(name, *link);
+    std::optional<Status> status =
+        next_status(channel.get(), *link, name, give_up, child.impl_->pidfd.get());
+    if (!status) throw_lost(name, *link, child.impl_->pid != 0);
     switch (status->kind) {
       case StatusKind::started:
         child.impl_->pid = status->value;

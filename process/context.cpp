@@ -30,7 +30,7 @@ void ChildContext::confirm(std::string_view message) {
 bool ChildContext::may_go(std::string_view message) const {
   try {
     send_status(channel_.get(), StatusKind::confirmed, 0, message);
-    return await_go(channel_.get());
+    return await_go(channel_.get(), owner_pidfd_);
   } catch (const std::system_error&) {
     return false;
   }

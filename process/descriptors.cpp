@@ -1,5 +1,6 @@
 #include <steward/process/descriptors.hpp>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -8,10 +9,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
+#include <cstdlib>
 #include <limits>
+#include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include <steward/core/errors.hpp>
@@ -47,32 +48,36 @@ namespace {
 // close_range().
 void close_all(unsigned first, unsigned last) {
   if (::close_range(first, last, 0) == 0) return;
-  std::error_code error;
-  std::vector<unsigned> open;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
-    open.push_back(static_cast<unsigned>(std::stoul(entry.path().filename())));
-  }
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir("/proc/self/fd"), ::closedir);
   // Without /proc: as many as a program usually may have.
   constexpr unsigned kUsual = 1U << 16U;
-  if (error) {
+  if (!open) {
     for (unsigned fd = first; fd <= std::min(last, kUsual); ++fd) ::close(static_cast<int>(fd));
+    return;
   }
-  for (const unsigned fd : open) {
-    if (fd >= first && fd <= last) ::close(static_cast<int>(fd));
+  while (const dirent* entry = ::readdir(open.get())) {
+    if (entry->d_name[0] == '.') continue;
+    const auto fd = static_cast<unsigned>(std::strtoul(entry->d_name, nullptr, 10));
+    const bool itself = static_cast<int>(fd) == ::dirfd(open.get());
+    if (fd >= first && fd <= last && !itself) ::close(static_cast<int>(fd));
   }
 }
 
 }  // namespace
 
-void close_all_except(std::vector<int> keep) {
-  std::sort(keep.begin(), keep.end());
-  unsigned from = 0;
-  for (const int fd : keep) {
-    const auto kept = static_cast<unsigned>(fd);
+void close_all_except(std::initializer_list<int> keep) {
+  // What is not open (-1) is the last that there may be.
+  constexpr unsigned kLast = std::numeric_limits<unsigned>::max();
+  for (unsigned from = 0;;) {
+    unsigned kept = kLast;
+    for (const int fd : keep) {
+      const auto number = static_cast<unsigned>(fd);
+      if (number >= from) kept = std::min(kept, number);
+    }
+    if (kept == kLast) return close_all(from, kLast);
     if (kept > from) close_all(from, kept - 1);
     from = kept + 1;
   }
-  close_all(from, std::numeric_limits<unsigned>::max());
 }
 
 shm::UniqueFd lifted(shm::UniqueFd fd) {

@@ -15,8 +15,9 @@ namespace steward::detail::process {
 // Waits until one of the descriptors is readable or hung up; false once the deadline has passed.
 bool wait_readable(std::initializer_list<int> fds, core::Deadline deadline);
 
-// Closes every descriptor of this process that is not in `keep`.
-void close_all_except(std::vector<int> keep);
+// Closes every descriptor of this process that is not in `keep`, where -1 stands for none. Needs
+// no memory.
+void close_all_except(std::initializer_list<int> keep);
 
 // The same file under a number above the standard descriptors: a program may have closed those, and
 // what took their place would be taken for input and output.

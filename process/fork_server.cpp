@@ -35,7 +35,7 @@ std::shared_ptr<Link> fork_as(const Copy& copy) {
     step = ::fork();
     if (step == 0) {
       const pid_t pid = ::fork();
-      if (pid != 0) ::_exit(pid < 0 ? errno : 0);
+      if (pid != 0) end_step(arguments.connection.get(), pid);
       pair.a.reset();
       if (!copy.keeps_files) State::get().lose_held_files();
       if (!copy.on_programs_thread) forget_output();

@@ -5,13 +5,17 @@
 #include <signal.h>
 #include <stdio_ext.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <exception>
+#include <iterator>
+#include <list>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -19,6 +23,7 @@
 
 #include <fmt/format.h>
 
+#include <steward/core/clock.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/process/bootstrap.hpp>
 #include <steward/process/child.hpp>
@@ -38,26 +43,30 @@ class ProcessServer {
  public:
   ProcessServer(ServerArguments arguments, Origin origin)
       : method_(arguments.method), pidfd_(shm::pidfd_of(::getpid())), origin_(origin) {
-    ask_for_sender(arguments.connection.get());
-    send_status(arguments.connection.get(), StatusKind::started, ::getpid(), {}, pidfd_.get());
-    Member owner;
+    Member& owner = members_.emplace_back();
     owner.pid = arguments.owner;
     owner.pidfd = std::move(arguments.owner_pidfd);
     owner.connection = std::move(arguments.connection);
-    members_.push_back(std::move(owner));
+    reserve_events(1);
+    ask_for_sender(owner.connection.get());
+    // Last: from here on it serves.
+    send_status(owner.connection.get(), StatusKind::started, ::getpid(), {}, pidfd_.get());
   }
 
   // Returns when the owner has ended, or the only process.
   void run() {
     while (!shm::has_ended(members_.front().pidfd.get()) && !has_kept()) {
-      const std::vector<pollfd> events = wait();
-      for (std::size_t i = 0; i < events.size(); i += 2) {
-        if (events[i].revents == 0 && events[i + 1].revents != 0) take_request(i / 2);
+      wait();
+      const std::size_t polled = events_.size();  // those that are made meanwhile come behind
+      auto member = members_.begin();
+      for (std::size_t i = 0; i < polled; i += kEventsPerMember, ++member) {
+        if (events_[i].revents == 0 && events_[i + 1].revents != 0) take_request(*member);
       }
-      for (std::size_t i = 2; i < events.size(); i += 2) {
-        if (events[i].revents != 0) report_end(members_[i / 2]);
+      member = std::next(members_.begin());
+      for (std::size_t i = kEventsPerMember; i < polled; i += kEventsPerMember, ++member) {
+        if (events_[i].revents != 0) report_end(*member);
       }
-      std::erase_if(members_, [](const Member& member) { return member.ended; });
+      std::erase_if(members_, [](const Member& each) { return each.ended; });
     }
     for (const Member& member : members_) kill(member);
   }
@@ -78,25 +87,25 @@ class ProcessServer {
   bool has_kept() const { return once() && asked_ && members_.size() == 1; }
 
   // Two entries a member: its pidfd and its connection, which may be closed (-1 is never ready).
-  std::vector<pollfd> wait() const {
-    std::vector<pollfd> events;
+  // There is room for them since the member was made.
+  void wait() {
+    events_.clear();
     for (const Member& member : members_) {
-      events.push_back({member.pidfd.get(), POLLIN, 0});
-      events.push_back({member.connection.get(), POLLIN, 0});
+      events_.push_back({member.pidfd.get(), POLLIN, 0});
+      events_.push_back({member.connection.get(), POLLIN, 0});
     }
-    while (::poll(events.data(), events.size(), -1) < 0) {
+    while (::poll(events_.data(), events_.size(), -1) < 0) {
       if (errno != EINTR) throw SystemError(errno, "a process server cannot poll");
     }
-    return events;
   }
 
-  void take_request(std::size_t index) {
+  void take_request(Member& asker) {
     try {
       asked_ = true;
-      auto request = receive_request(members_[index].connection.get());
+      auto request = receive_request(asker.connection.get());
       // Nobody is there any more who could ask: it executes another program, perhaps.
-      if (!request || once()) members_[index].connection.reset();
-      if (request) obey(members_[index], *std::move(request));
+      if (!request || once()) asker.connection.reset();
+      if (request) obey(asker, *std::move(request));
     } catch (const std::exception&) {
       // The starter finds its channel closed and says that the request was not taken.
     }
@@ -119,8 +128,11 @@ class ProcessServer {
     }
   }
 
+  // All memory is taken before the fork: a process that nobody watches must not be.
   void start(const Member& starter, IncomingRequest request) {
-    Member child;
+    std::list<Member> made(1);
+    reserve_events(members_.size() + 1);
+    Member& child = made.front();
     child.starter = starter.pid;
     child.server = request.server;
     child.channel = std::move(request.channel);
@@ -141,28 +153,32 @@ class ProcessServer {
       child.connection = std::move(link.a);
       child.pidfd = pidfd_or_kill(child.pid);
     } catch (const SystemError& error) {
-      return tell(child, StatusKind::not_started, error.code().value(), std::nullopt);
+      tell(child, StatusKind::not_started, error.code().value(), std::nullopt);
+      return;
     }
-    tell(child, StatusKind::started, child.pid, child.pidfd.get());
-    members_.push_back(std::move(child));
+    members_.splice(members_.end(), made);
+    // Its starter would wait for that word, and it for its starter.
+    if (!tell(child, StatusKind::started, child.pid, child.pidfd.get())) send(child, SIGKILL);
   }
 
-  // What the process was to have from the program.
+  void reserve_events(std::size_t members) {
+    const std::size_t needed = members * kEventsPerMember;
+    if (needed > events_.capacity()) events_.reserve(2 * needed);
+  }
+
+  // What the one process was to have from the program.
   void leave_descriptors() const {
-    std::vector<int> serve_processes{0, 1, 2, pidfd_.get()};
-    for (const Member& member : members_) {
-      for (const shm::UniqueFd* fd : {&member.pidfd, &member.connection, &member.channel}) {
-        if (*fd) serve_processes.push_back(fd->get());
-      }
-    }
-    close_all_except(std::move(serve_processes));
+    const Member& owner = members_.front();
+    const Member& process = members_.back();  // or the owner once more
+    close_all_except({0, 1, 2, pidfd_.get(), owner.pidfd.get(), owner.connection.get(),
+                      process.pidfd.get(), process.connection.get(), process.channel.get()});
   }
 
   // Without its pidfd nobody could watch it.
   static shm::UniqueFd pidfd_or_kill(pid_t pid) {
     try {
       return shm::pidfd_of(pid);
-    } catch (const std::system_error&) {
+    } catch (...) {
       ::kill(pid, SIGKILL);
       await_end(pid);
       throw;
@@ -198,25 +214,32 @@ class ProcessServer {
   static void send(const Member& member, int number) {
     try {
       shm::send_signal(member.pidfd.get(), number);
-    } catch (const SystemError&) {
+    } catch (const std::exception&) {
       ::kill(member.pid, number);
     }
   }
 
-  static void tell(Member& member, StatusKind kind, int value, std::optional<int> fd) {
+  // False: it will not hear of it.
+  static bool tell(Member& member, StatusKind kind, int value, std::optional<int> fd) {
     try {
       send_status(member.channel.get(), kind, value, {}, fd, shm::Wait::none);
-    } catch (const std::system_error&) {
-      // The starter no longer listens, or has filled the channel, which was its own to choose.
+      return true;
+    } catch (const std::exception&) {
+      // The starter no longer listens, or has filled the channel, which was its own to choose; or
+      // there is no memory.
       member.channel.reset();
+      return false;
     }
   }
+
+  static constexpr std::size_t kEventsPerMember = 2;
 
   StartMethod method_;
   shm::UniqueFd pidfd_;
   Origin origin_;
   bool asked_ = false;
-  std::vector<Member> members_;
+  std::list<Member> members_;
+  std::vector<pollfd> events_;
 };
 
 const char* thread_name_of(StartMethod method) {
@@ -255,19 +278,6 @@ void drop_standard_descriptors() {
   if (::fcntl(STDERR_FILENO, F_GETFD) < 0) ::dup2(null.get(), STDERR_FILENO);
 }
 
-void reap(StartMethod method, pid_t step) {
-  int status = 0;
-  while (::waitpid(step, &status, 0) < 0) {
-    if (errno == ECHILD) return;  // the program ignores or collects its children
-    if (errno != EINTR) {
-      throw SystemError(errno, "cannot wait for the start of a process server");
-    }
-  }
-  if (method != StartMethod::spawn && WIFEXITED(status) && WEXITSTATUS(status) != 0) {
-    throw SystemError(WEXITSTATUS(status), "cannot fork a process server");
-  }
-}
-
 std::string_view name_of(StartMethod method) {
   switch (method) {
     case StartMethod::fork_server: return "fork server";
@@ -277,30 +287,95 @@ std::string_view name_of(StartMethod method) {
   return "process server";
 }
 
+// By a signal or a debugger, now.
+bool is_stopped(pid_t pid) {
+  const auto status = StatusFile::of(fmt::format("/proc/{}/status", pid));
+  char state = 0;
+  return status && status->field("State") >> state && (state == 'T' || state == 't');
+}
+
+[[noreturn]] void throw_stopped_at_start(StartMethod method, pid_t pid) {
+  throw RequestNotTaken(fmt::format("the {} (pid {}) was stopped at its start", name_of(method),
+                                    pid));
+}
+
+// If it is stopped, it has its time to go on.
+void reap(StartMethod method, pid_t step) {
+  constexpr int kLookAgainMs = 10;
+  int status = 0;
+  core::Deadline patience;  // once it is stopped
+  for (;;) {
+    const pid_t told = ::waitpid(step, &status, patience ? WNOHANG : WUNTRACED);
+    if (told < 0 && errno == EINTR) continue;
+    if (told < 0 && errno == ECHILD) return;  // the program ignores or collects its children
+    if (told < 0) throw SystemError(errno, "cannot wait for the start of a process server");
+    if (told > 0 && !WIFSTOPPED(status)) break;
+    if (!patience) patience = core::deadline_after(Child::kServerTime);
+    if (std::chrono::steady_clock::now() >= *patience) ::kill(step, SIGKILL);
+    ::poll(nullptr, 0, kLookAgainMs);
+  }
+  if (patience && WIFSIGNALED(status)) throw_stopped_at_start(method, step);
+  if (method != StartMethod::spawn && WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+    throw SystemError(WEXITSTATUS(status), "cannot fork a process server");
+  }
+}
+
+// The server's first message; nullopt: it has ended. The word of the step comes before or after.
+std::optional<Status> await_greeting(StartMethod method, int connection) {
+  pid_t pid = 0;
+  for (;;) {
+    while (!wait_readable({connection}, core::deadline_after(Child::kServerTime))) {
+      if (pid != 0 && is_stopped(pid)) throw_stopped_at_start(method, pid);
+    }
+    std::optional<Status> status = receive_status(connection, shm::Wait::none);
+    if (!status || status->fd) return status;
+    pid = status->value;
+  }
+}
+
 }  // namespace
 
-void serve_processes(ServerArguments arguments) noexcept {
-  if (arguments.method != StartMethod::fork) {
-    close_all_except({0, 1, 2, arguments.connection.get(), arguments.owner_pidfd.get()});
+void end_step(int connection, pid_t process_server) noexcept {
+  if (process_server < 0) ::_exit(errno);
+  try {
+    send_status(connection, StatusKind::started, process_server);
+  } catch (const std::exception&) {
+    // The owner has ended, or waits without knowing for whom.
   }
-  drop_standard_descriptors();
-  const Origin origin = leave_program(arguments);
-  set_default_signals();
-  // What asks the whole program to end is answered by the owner, in its own time.
-  for (const int asks : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(asks, SIG_IGN);
-  unblock_signals();
-  ProcessServer(std::move(arguments), origin).run();
+  ::_exit(0);
+}
+
+void serve_processes(ServerArguments arguments) noexcept {
+  std::optional<ProcessServer> server;
+  try {
+    if (arguments.method != StartMethod::fork) {
+      close_all_except({0, 1, 2, arguments.connection.get(), arguments.owner_pidfd.get()});
+    }
+    drop_standard_descriptors();
+    const Origin origin = leave_program(arguments);
+    set_default_signals();
+    // What asks the whole program to end is answered by the owner, in its own time.
+    for (const int asks : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(asks, SIG_IGN);
+    unblock_signals();
+    server.emplace(std::move(arguments), origin);
+  } catch (const std::exception&) {
+    ::_exit(1);  // the owner finds its connection closed, or has given this server up
+  }
+  server->run();
   ::_exit(0);
 }
 
 std::shared_ptr<Link> await_server(StartMethod method, pid_t step, shm::UniqueFd connection) {
   reap(method, step);
-  std::optional<Status> greeting = receive_status(connection.get(), shm::Wait::block);
+  std::optional<Status> greeting = await_greeting(method, connection.get());
   if (!greeting && method == StartMethod::spawn) {
     throw WorkerDied("the program, executed anew, ended before it came to "
                      "steward::child_entry(argc, argv): call that in the first line of main()");
   }
-  if (!greeting) throw WorkerDied(fmt::format("the {} ended at its start", name_of(method)));
+  if (!greeting) {
+    throw RequestNotTaken(
+        fmt::format("the {} ended at its start: {}", name_of(method), what_it_may_lack()));
+  }
   return std::make_shared<Link>(method, std::move(connection), lifted(std::move(greeting->fd)),
                                 greeting->value);
 }
@@ -331,10 +406,15 @@ void throw_server_ended(const std::string& name, const Link& link) {
                                name, server_of(link)));
 }
 
+std::string what_it_may_lack() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);  // the hard one is what a process server has
+  return fmt::format("it may have too many files open (ulimit -Hn is {}) or no memory left",
+                     limit.rlim_max);
+}
+
 void throw_if_stopped(const std::string& name, const Link& link) {
-  const auto status = StatusFile::of(fmt::format("/proc/{}/status", link.pid));
-  char state = 0;
-  if (!status || !(status->field("State") >> state) || (state != 'T' && state != 't')) return;
+  if (!is_stopped(link.pid)) return;
   throw RequestNotTaken(
       fmt::format("{}: {} is stopped and takes no requests (kill -CONT {} lets it go on)", name,
                   server_of(link), link.pid));

@@ -44,6 +44,8 @@ struct Link {
 // "the fork server (pid 17)"
 std::string server_of(const Link& link);
 [[noreturn]] void throw_server_ended(const std::string& name, const Link& link);
+// What may have kept a process server from its work, for error texts.
+std::string what_it_may_lack();
 // Throws RequestNotTaken if a signal (or a debugger) has stopped it; one that is merely slow is
 // waited for.
 void throw_if_stopped(const std::string& name, const Link& link);
@@ -57,13 +59,18 @@ struct ServerArguments {
   bool beside_threads = false;  // the program had others when this copy of it was made
 };
 
+// The end of the process between, which has forked the process server, or not (-1, and errno). Its
+// word says which process is to be looked at, should the server not come up.
+[[noreturn]] void end_step(int connection, pid_t process_server) noexcept;
+
 // Becomes a process server. noexcept: nothing may unwind into the frames of the program that this
 // is a copy of.
 [[noreturn]] void serve_processes(ServerArguments arguments) noexcept;
 
 // Called in the owner. Waits for the end of the process between them (`step`), so that the process
 // server is no child of the owner, and then for the server's first message. Throws SystemError,
-// WorkerDied.
+// WorkerDied, RequestNotTaken if the server ended, or one of the two has been stopped for
+// Child::kServerTime; then it never serves.
 std::shared_ptr<Link> await_server(StartMethod method, pid_t step, shm::UniqueFd connection);
 
 }  // namespace steward::detail::process

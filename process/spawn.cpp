@@ -120,7 +120,7 @@ shm::UniqueFd take_fd(std::istringstream& role) {
   // A step between the owner and the server, as for other process servers.
   const pid_t pid = ::fork();
   if (pid == 0) serve_processes(std::move(arguments));
-  ::_exit(pid < 0 ? errno : 0);
+  end_step(arguments.connection.get(), pid);
 }
 
 [[noreturn]] void become_child(std::istringstream& role) {

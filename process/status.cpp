@@ -1,6 +1,7 @@
 #include <steward/process/status.hpp>
 
 #include <cxxabi.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <span>
 #include <typeinfo>
 #include <utility>
 
@@ -126,7 +128,8 @@ void send_status(int channel, StatusKind kind, std::int32_t value, std::string_v
   std::string bytes(sizeof header, '\0');
   std::memcpy(bytes.data(), &header, sizeof header);
   bytes += text;
-  shm::send_with_fds(channel, bytes, fd ? std::vector<int>{*fd} : std::vector<int>{}, wait);
+  shm::send_with_fds(channel, bytes, fd ? std::span<const int>(&*fd, 1) : std::span<const int>(),
+                     wait);
 }
 
 std::optional<Status> receive_status(int channel, shm::Wait wait) {
@@ -148,7 +151,14 @@ void send_go(int channel) {
   }
 }
 
-bool await_go(int channel) { return shm::receive_with_fds(channel, 1).message.has_value(); }
+bool await_go(int channel, int starter_pidfd) {
+  std::array<pollfd, 2> entries{{{channel, POLLIN, 0}, {starter_pidfd, POLLIN, 0}}};
+  while (::poll(entries.data(), entries.size(), -1) < 0) {
+    if (errno != EINTR) throw SystemError(errno, "a process cannot wait for its starter");
+  }
+  char word = 0;
+  return ::recv(channel, &word, 1, MSG_DONTWAIT) == 1;
+}
 
 void give_up(int channel) noexcept { ::shutdown(channel, SHUT_RDWR); }
 

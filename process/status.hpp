@@ -33,8 +33,8 @@ struct Status {
 // fit.
 inline constexpr std::size_t kStatusTextBytes = 32U << 10U;
 
-// Throws SystemError (EPIPE: the starter no longer listens; EAGAIN with Wait::none: nor has it
-// left room).
+// Without a text it needs no memory. Throws SystemError (EPIPE: the starter no longer listens;
+// EAGAIN with Wait::none: nor has it left room).
 void send_status(int channel, StatusKind kind, std::int32_t value, std::string_view text = {},
                  std::optional<int> fd = std::nullopt, shm::Wait wait = shm::Wait::block);
 // nullopt at the end of the channel, or with Wait::none if nothing is there.
@@ -44,8 +44,9 @@ std::optional<Status> receive_status(int channel, shm::Wait wait);
 
 // Nothing is said to a process that has ended meanwhile. Throws SystemError.
 void send_go(int channel);
-// False: the starter has given it up. Throws SystemError.
-bool await_go(int channel);
+// False: the starter has given it up, or has ended. Needs no memory, for the starter takes what has
+// confirmed to be up. Throws SystemError.
+bool await_go(int channel, int starter_pidfd);
 // That, for all copies of the channel's end.
 void give_up(int channel) noexcept;
 

@@ -1,5 +1,6 @@
 #include <steward/process/threads.hpp>
 
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -7,11 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <system_error>
 
 #include <steward/core/own_threads.hpp>
 
@@ -29,19 +29,19 @@ namespace {
 #ifdef STEWARD_THREAD_SANITIZER
 // Its own threads, of which there may be none, one or two, block every signal but SIGSYS; nothing
 // else tells them from others. They run no code of the program.
-bool is_sanitizers(const std::filesystem::path& task) {
-  std::ifstream status(task / "status");
+bool is_sanitizers(const std::string& task) {
+  std::ifstream status(task + "/status");
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with("SigBlk:")) return line.ends_with("fffffffe3ffbfeff");
   }
   return true;  // it has just ended
 }
 #else
-bool is_sanitizers(const std::filesystem::path&) { return false; }
+bool is_sanitizers(const std::string&) { return false; }
 #endif
 
-std::string name_of(const std::filesystem::path& task) {
-  std::ifstream file(task / "comm");
+std::string name_of(const std::string& task) {
+  std::ifstream file(task + "/comm");
   std::string name;
   std::getline(file, name);
   return name;
@@ -63,18 +63,21 @@ bool is_this_one_ours() {
 
 // This one among them, if it is one.
 int programs_threads() {
-  const std::filesystem::path all("/proc/self/task");
-  std::error_code error;
-  const std::filesystem::directory_iterator tasks(all, error);
+  const std::string all = "/proc/self/task/";
+  // Not a std::filesystem::directory_iterator: the library's ends the program for want of memory.
+  const std::unique_ptr<DIR, int (*)(DIR*)> tasks(::opendir(all.c_str()), ::closedir);
   // Without /proc nothing is known: the program is trusted.
-  if (error) return is_this_one_ours() ? 0 : 1;
+  if (!tasks) return is_this_one_ours() ? 0 : 1;
   // A program may be called as one of our threads is, and its threads with it.
-  const std::string programs = name_of(all / std::to_string(::getpid()));
-  return static_cast<int>(std::count_if(begin(tasks), end(tasks), [&](const auto& task) {
-    if (is_sanitizers(task.path())) return false;
-    const std::string name = name_of(task.path());
-    return name == programs || !is_name_of_ours(name);
-  }));
+  const std::string programs = name_of(all + std::to_string(::getpid()));
+  int count = 0;
+  while (const dirent* entry = ::readdir(tasks.get())) {
+    const std::string task = all + entry->d_name;
+    if (entry->d_name[0] == '.' || is_sanitizers(task)) continue;
+    const std::string name = name_of(task);
+    if (name == programs || !is_name_of_ours(name)) ++count;
+  }
+  return count;
 }
 
 }  // namespace

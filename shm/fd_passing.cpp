@@ -55,7 +55,7 @@ void check_whole(const FdMessage& message, const msghdr& header) {
 
 }  // namespace
 
-void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds, Wait wait,
+void send_with_fds(int socket, std::string_view bytes, std::span<const int> fds, Wait wait,
                    const std::optional<ucred>& sender) {
   if (fds.size() > kMaxFdsPerMessage) {
     throw SystemError(EINVAL, "too many descriptors in one message");
@@ -87,6 +87,8 @@ void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& f
 Received receive_with_fds(int socket, std::size_t max_bytes, Wait wait) {
   FdMessage message;
   message.bytes.resize(max_bytes);
+  // Whatever came must be held at once, or nobody would close it.
+  message.fds.reserve(sizeof(Control) / sizeof(int));
   iovec data{message.bytes.data(), message.bytes.size()};
   alignas(cmsghdr) Control control{};
   msghdr header{};

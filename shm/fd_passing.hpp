@@ -6,7 +6,9 @@
 
 #include <sys/socket.h>
 
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,12 +27,17 @@ struct FdMessage {
 
 enum class Wait { block, none };
 
-// Sends the bytes (at least one) and duplicates of the descriptors as one message. Throws
+// Sends the bytes (at least one) and duplicates of the descriptors as one message. Allocates memory
+// only for what it throws:
 // SystemError; a peer that is gone is EPIPE, never SIGPIPE; with Wait::none no room is EAGAIN.
 // `sender`: credentials that the kernel confirms to the receiver in place of the real ids; EPERM if
 // this process may not claim them.
-void send_with_fds(int socket, std::string_view bytes, const std::vector<int>& fds = {},
+void send_with_fds(int socket, std::string_view bytes, std::span<const int> fds = {},
                    Wait wait = Wait::block, const std::optional<ucred>& sender = std::nullopt);
+inline void send_with_fds(int socket, std::string_view bytes, std::initializer_list<int> fds,
+                          Wait wait = Wait::block) {
+  send_with_fds(socket, bytes, std::span(fds.begin(), fds.size()), wait);
+}
 
 // The next message, of at most `max_bytes`; nullopt at the end of the stream (bytes of a real
 // message are never empty), or with Wait::none when nothing is there (would_block says which).

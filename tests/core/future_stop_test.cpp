@@ -118,7 +118,7 @@ class Executor final : public detail::core::Executor {
   void run_later(detail::core::LaterList next) noexcept override {
     for (const auto& each : next) each.run();
   }
-  bool cancel() override { return false; }
+  void cancel() override {}
 
   std::function<void()> work = [] {};
   std::atomic<int> woken = 0;

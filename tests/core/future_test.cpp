@@ -79,9 +79,9 @@ class Executor : public detail::core::Executor {
   void run_later(detail::core::LaterList next) noexcept override {
     later.splice(later.end(), next);
   }
-  bool cancel() override {
+  void cancel() override {
     ++cancelled;
-    return true;
+    work();
   }
   void run() {
     for (; !later.empty(); later.pop_front()) later.front().run();
@@ -110,6 +110,28 @@ TEST(Future, TellsItsExecutorOfACancellation) {
   state->set(1);
   EXPECT_FALSE(future.cancel());
   EXPECT_EQ(by->cancelled, 1);
+}
+
+TEST(Future, ThatWasCancelledHasNoResultThatComesJustThen) {
+  const auto by = std::make_shared<Executor>();
+  const auto state = std::make_shared<detail::core::FutureValue<int>>(by);
+  Future<int> future(state);
+  by->work = [&] { state->set(1); };
+  EXPECT_TRUE(future.cancel());
+  EXPECT_THROW(future.get(), BadCall);
+}
+
+TEST(Future, WhoseCallbacksAreStillToRunIsNotCancelled) {
+  const auto by = std::make_shared<Executor>();
+  const auto state = std::make_shared<detail::core::FutureValue<int>>(by);
+  Future<int> future(state);
+  future.then([](int) {});
+  state->set(1);
+  EXPECT_FALSE(future.ready());
+  EXPECT_FALSE(future.cancel());
+  EXPECT_EQ(by->cancelled, 0);
+  by->run();
+  EXPECT_EQ(future.get(), 1);
 }
 
 TEST(Future, CallbacksRunOnTheExecutorsThreadBeforeItIsReady) {

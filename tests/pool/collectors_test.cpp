@@ -5,6 +5,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 
@@ -12,6 +13,7 @@
 
 #include <steward/core/future_state.hpp>
 #include <steward/pool/collectors.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward::detail::pool {
 namespace {
@@ -32,28 +34,34 @@ std::string next(Stream<int>& stream) {
 
 TEST(PoolStream, GivesTheReasonInThePlacesOfResultsThatItLacks) {
   Stream<int> stream(StreamOrder::as_called);
+  stream.expect(5);
   stream.add(0, result(10), 8);
-  stream.lack(no_memory());
+  stream.lack(3, 2, no_memory());
   stream.add(2, result(12), 8);
   EXPECT_EQ(next(stream), "10");
   EXPECT_EQ(next(stream), "not ready") << "it may still come";
-  stream.end(4);
-  EXPECT_EQ(next(stream), "error");
+  stream.add(1, result(11), 8);
+  EXPECT_EQ(next(stream), "11");
   EXPECT_EQ(next(stream), "12");
   EXPECT_EQ(next(stream), "error");
+  EXPECT_EQ(next(stream), "error");
+  EXPECT_EQ(next(stream), "not ready") << "there may be more";
+  stream.end(5);
   EXPECT_EQ(next(stream), "end");
   EXPECT_EQ(next(stream), "end");
 }
 
-TEST(PoolStream, GivesTheReasonBehindAllResultsThatCame) {
+TEST(PoolStream, GivesTheReasonAsItCameWhereResultsDoSo) {
   Stream<int> stream(StreamOrder::as_they_come);
-  stream.lack(no_memory());
+  stream.expect(3);
   stream.add(2, result(12), 8);
+  stream.lack(1, 1, no_memory());
   stream.add(0, result(10), 8);
   EXPECT_EQ(next(stream), "12");
-  stream.end(3);
-  EXPECT_EQ(next(stream), "10");
   EXPECT_EQ(next(stream), "error");
+  EXPECT_EQ(next(stream), "10");
+  EXPECT_EQ(next(stream), "not ready");
+  stream.end(3);
   EXPECT_EQ(next(stream), "end");
 }
 
@@ -65,6 +73,30 @@ struct NeverFits {
   }
   void msgpack_unpack(const msgpack::object&) { throw std::bad_alloc(); }
 };
+
+// Three results, as a worker writes them.
+std::string three_results() {
+  std::string results;
+  for (const int value : {10, 11, 12}) {
+    append_bytes(results, CallEnd::returned);
+    pack_item(results, value);
+  }
+  return results;
+}
+
+TEST(PoolCollectors, ResultsOfAnImapForWhichThereIsNoMemoryAreErrorsInTheirPlaces) {
+  const auto stream = std::make_shared<Stream<int>>(StreamOrder::as_called);
+  Streaming<int> collector(stream);
+  const std::string results = three_results();
+  collector.expect(6);
+  {
+    const test::FailingNewElsewhere none;
+    std::thread([&] { collector.take(0, 3, MessageReader(results)); }).join();
+  }
+  collector.take(3, 3, MessageReader(results));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(next(*stream), "error");
+  for (const char* value : {"10", "11", "12"}) EXPECT_EQ(next(*stream), value);
+}
 
 TEST(PoolCollectors, AResultForWhichThereIsNoMemoryIsNotCalledUnreadable) {
   std::string results;

@@ -369,35 +369,6 @@ TEST(Pool, WaitsNoLongerThanAsked) {
   EXPECT_TRUE(waits.wait_for(std::chrono::minutes(1)));
 }
 
-TEST(Pool, ACancelledCallDoesNotBegin) {
-  Pool pool(1);
-  Pipe gate;
-  Pipe pipe;
-  auto waits = pool.apply_async(hear, gate.reader());
-  auto never = pool.apply_async(write_down, pipe.writer(), "never");
-  EXPECT_TRUE(never.cancel());
-  EXPECT_FALSE(never.cancel());
-  EXPECT_TRUE(never.ready());
-  EXPECT_THROW(never.get(), BadCall);
-  gate.write("g");
-  EXPECT_EQ(waits.get(), "g");
-  EXPECT_FALSE(waits.valid());
-  pool.close();
-  pool.join();
-  EXPECT_EQ(pipe.read_all(), "");
-}
-
-TEST(Pool, OthersMayCancelWhatOneWaitsFor) {
-  Pool pool(1);
-  Pipe gate;
-  auto waits = pool.apply_async(hear, gate.reader());
-  auto& state = waits.state();
-  std::thread canceller([&] { EXPECT_TRUE(state.cancel()); });
-  EXPECT_THROW(waits.get(), BadCall);
-  canceller.join();
-  gate.write("g");
-}
-
 TEST(Pool, TerminateFailsWhatHasNoResult) {
   Pool pool(2);
   Pipe gate;

@@ -1,7 +1,11 @@
 // What becomes of the calls of an imap whose results nobody takes.
 #include <sys/ioctl.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +16,9 @@
 
 namespace steward::detail::test {
 namespace {
+
+using pool::kStockCalls;
+using pool::PoolResults;
 
 int cube(int x) { return x * x * x; }
 
@@ -96,6 +103,48 @@ TEST(PoolStock, WhoDropsAnImapWhoseCallsAreHeldBackCancelsThem) {
   int count = 0;
   ::ioctl(pipe.reader_fd(), FIONREAD, &count);
   EXPECT_LT(count, 5000);
+}
+
+std::size_t size_of(const std::string& text) { return text.size(); }
+
+// One more than an imap of one worker begins while nobody takes their results. The last is too
+// large to be sent, which is found once it is let go.
+constexpr std::size_t kCalls = kStockCalls + 2;
+std::vector<std::string> the_last_too_large() {
+  std::vector<std::string> elements(kCalls, "x");
+  elements.back().assign(65U << 20U, 'x');
+  return elements;
+}
+
+// Of an imap of those: all but the last calls are made, and the pool's own thread reads results, so
+// that whoever loses the last has to tell.
+class LossWhileLettingGo : public testing::Test {
+ protected:
+  LossWhileLettingGo()
+      : pool_({.processes = 1, .on_progress = [this](std::size_t done, std::size_t) {
+                 done_ = done;
+               }}),
+        results_(pool_.imap(size_of, the_last_too_large())) {
+    if (!eventually([this] { return done_ >= kCalls - 1; })) std::abort();
+  }
+
+  std::atomic<std::size_t> done_ = 0;
+  Pool pool_;
+  PoolResults<std::size_t> results_;
+};
+
+TEST_F(LossWhileLettingGo, IsToldToWhoTakesResults) {
+  for (std::size_t i = 1; i < kCalls; ++i) ASSERT_EQ(results_.next(), 1U);
+  ASSERT_TRUE(results_.wait_for(std::chrono::seconds(30)));
+  EXPECT_THROW(results_.next(), Overloaded);
+  EXPECT_EQ(results_.next(), std::nullopt);
+}
+
+TEST_F(LossWhileLettingGo, IsToldToWhoJoins) {
+  pool_.close();
+  pool_.join();
+  for (std::size_t i = 1; i < kCalls; ++i) ASSERT_EQ(results_.next(), 1U);
+  EXPECT_THROW(results_.next(), Overloaded);
 }
 
 }  // namespace

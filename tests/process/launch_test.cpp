@@ -514,6 +514,33 @@ TEST_P(ServerTest, ThatIsStoppedIsNamedAfterItsPatienceAndStartsNothingLater) {
   EXPECT_EQ(code, 0);
 }
 
+TEST_P(LaunchTest, WhoseProcessEndsBeforeItIsUpFailsThoughItsProcessServerStandsStill) {
+  launch_with(confirm_arguments).wait();
+  const Pipe pids;
+  pid_t server = 0;
+  std::thread killer([&] {
+    const auto pid = static_cast<pid_t>(std::stol(pids.read_line()));
+    server = test::parent_of(pid);
+    // It has told of the process and waits.
+    EXPECT_TRUE(
+        test::eventually([&] { return test::status_field(server, "State").starts_with("S"); }));
+    ::kill(server, SIGSTOP);
+    ::kill(pid, SIGKILL);
+  });
+  const Entry entry = [](ChildContext&, std::string_view arguments) {
+    test::tell(std::string(arguments), std::to_string(::getpid()) + "\n");
+    ::pause();
+  };
+  try {
+    launch_with(entry, pids.writer());
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const WorkerDied& error) {
+    EXPECT_STREQ(error.what(), "worker: ended before it was up (exit code 255)");
+  }
+  killer.join();
+  ::kill(server, SIGCONT);
+}
+
 TEST_P(ServerTest, ThatIsStoppedAndFullOfRequestsKeepsNoSignalForEver) {
   const int code = test::in_fork([] {
     const Child child = launch_with([](ChildContext& context, std::string_view) {

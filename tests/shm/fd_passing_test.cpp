@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <new>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -19,6 +20,7 @@
 #include <gtest/gtest.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward::detail::shm {
 namespace {
@@ -203,6 +205,28 @@ TEST(FdPassing, WithoutRoomForTheFilesTheErrorSaysSoAndNothingLeaks) {
   EXPECT_EQ(text, "no room for the descriptors of a message (ulimit -n is " + std::to_string(next) +
                       "): Too many open files");
   EXPECT_EQ(open_files(), before);
+}
+
+TEST(FdPassing, WithoutMemoryForAMessageNothingLeaks) {
+  const std::size_t before = open_files();
+  test::at_each_allocation([](std::size_t n) {
+    const SocketPair pair = seqpacket_pair();
+    send_with_fds(pair.a.get(), "x", std::vector<int>(kMaxFdsPerMessage, pair.a.get()));
+    const test::FailingNew failing(n);
+    try {
+      receive_with_fds(pair.b.get(), 1000);
+    } catch (const std::bad_alloc&) {
+    }
+    return failing.has_failed();
+  });
+  EXPECT_EQ(open_files(), before);
+}
+
+TEST(FdPassing, SendingNeedsNoMemory) {
+  const SocketPair pair = seqpacket_pair();
+  const test::FailingNew failing(1);
+  send_with_fds(pair.a.get(), "x", {pair.a.get(), pair.b.get()});
+  EXPECT_FALSE(failing.has_failed());
 }
 
 TEST(FdPassing, TheKernelNamesTheSenderWhereItIsAsked) {
