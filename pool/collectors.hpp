@@ -162,7 +162,7 @@ class Stream {
   // There will be so many calls at least. Throws std::bad_alloc.
   void expect(std::size_t calls) {
     const std::lock_guard hold(mutex_);
-    lacks_.resize(calls);
+    lacks_.resize(calls - given_);
   }
   // The result of a call, which came as so many bytes.
   void add(std::size_t place, Outcome outcome, std::size_t bytes) {
@@ -177,7 +177,9 @@ class Stream {
   void lack(std::size_t first, std::size_t count, const std::exception_ptr& why) noexcept {
     const std::lock_guard hold(mutex_);
     lacking_ = why;
-    for (std::size_t i = first; i < first + count; ++i, ++arrived_) lacks_[turn_of(i)] = true;
+    for (std::size_t i = first; i < first + count; ++i, ++arrived_) {
+      lacks_[turn_of(i) - given_] = true;
+    }
   }
   void end(std::size_t total) {
     const std::lock_guard hold(mutex_);
@@ -205,7 +207,9 @@ class Stream {
   std::optional<Outcome> next() {
     const std::lock_guard hold(mutex_);
     if (given_ == total_) return std::nullopt;
-    if (next_lacks()) {
+    const bool lacks = next_lacks();
+    if (!lacks_.empty()) lacks_.pop_front();
+    if (lacks) {
       ++given_;
       return Outcome(std::in_place_index<1>, lacking_);
     }
@@ -223,7 +227,7 @@ class Stream {
     return order_ == StreamOrder::as_called ? place : arrived_;
   }
   bool next_is_there() const { return !outcomes_.empty() && outcomes_.begin()->first == given_; }
-  bool next_lacks() const { return given_ < lacks_.size() && lacks_[given_]; }
+  bool next_lacks() const { return !lacks_.empty() && lacks_.front(); }
 
   struct Arrived {
     Outcome outcome;
@@ -237,7 +241,7 @@ class Stream {
   std::size_t arrived_ = 0;
   std::size_t arrived_bytes_ = 0;
   std::size_t given_ = 0;
-  std::vector<bool> lacks_;  // by turns: whether there was no memory for the outcome
+  std::deque<bool> lacks_;  // by turns, from the next one: whether there was no memory for it
   std::exception_ptr lacking_;
   std::optional<std::size_t> total_;  // all have come to their end
 };
