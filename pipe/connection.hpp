@@ -41,7 +41,8 @@ struct ConnectionAccess;
 // has come. What has come in part stays for the next call. When the other side has closed, or its
 // process has returned from main() or called exit(), all that it had sent can be received; then
 // everything throws Closed. That holds for other ends of a process, too (_exit, a signal), except
-// over tcp, where the kernel may forget what had not arrived.
+// over tcp, where the kernel may forget what had not arrived. For that exit() waits, a second at
+// most.
 //
 // A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which sends
 // nothing of it then, and in recv(), for which the connection is over: the limit is for what
@@ -136,7 +137,7 @@ class Connection {
   void close() {
     if (closed_) return;
     static_cast<void>(fd("close"));
-    finish();
+    detail::pipe::finish_sending(end_, true);
     end_.close();
     stream_.reset();
     closed_ = true;
@@ -193,7 +194,9 @@ class Connection {
     if (const int number = end_.get(); number >= 0) return number;
     detail::pipe::throw_no_end(method, closed_);
   }
-  void finish() noexcept { detail::pipe::finish_sending(end_); }
+  void finish() noexcept {
+    detail::pipe::finish_sending(end_, stream_ != nullptr && stream_->was_used());
+  }
   static detail::core::Deadline now() { return std::chrono::steady_clock::now(); }
   std::string next(std::string_view method, const std::stop_token& stop) {
     const int socket = fd(method);

@@ -94,7 +94,7 @@ bool MessageStream::Turn::take(core::Deadline deadline, const std::stop_token& s
   core::StoppableCondition condition(given_, mutex_, stop, wait);
   std::unique_lock lock(mutex_);
   if (!condition.until(lock, deadline, [&] { return !taken_; })) return false;
-  return taken_ = true;
+  return ever_taken_ = taken_ = true;
 }
 
 void MessageStream::Turn::give() {
