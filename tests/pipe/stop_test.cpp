@@ -20,6 +20,7 @@
 #include <steward/pipe/listener.hpp>
 #include <steward/pipe/pipe.hpp>
 #include <steward/tests/error_text.hpp>
+#include <steward/tests/pipe/placed_calls.hpp>
 #include <steward/tests/waiting_thread.hpp>
 
 namespace steward {
@@ -134,6 +135,21 @@ TEST_P(Stop, HalfWayThroughAMessageNothingCanFollow) {
   EXPECT_EQ(far.recv(), "whole");
   EXPECT_EQ(text_of<Closed>([&] { far.recv(); }),
             "Connection.recv: the other side ended in the middle of a message");
+}
+
+TEST_P(Stop, IsHeardWithoutADescriptorAndCutsNoMessageForWantOfOne) {
+  detail::test::events_are_refused = true;
+  const std::string message(10U << 20U, 'x');
+  {
+    WaitingThread receives([&] { EXPECT_EQ(far.recv_bytes(), message); });
+    near.send_bytes(message, stop());
+  }
+  EXPECT_FALSE(far.poll(60ms, stop()));
+  WaitingThread waiting([&] { EXPECT_THROW(far.recv(stop()), Interrupted); });
+  EXPECT_TRUE(waiting.falls_asleep());
+  source.request_stop();
+  waiting.join();
+  detail::test::events_are_refused = false;
 }
 
 TEST(StopOfAPipe, BeforeAMessageHasBegunTheNextOneGoes) {
