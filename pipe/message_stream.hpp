@@ -71,6 +71,9 @@ class MessageStream {
   std::optional<std::string> receive(int socket, core::Deadline deadline,
                                      const std::stop_token& stop = {});
 
+  // Where receive() found this one it is found again, unless it found more meanwhile.
+  void put_back(std::string message) noexcept;
+
   // Whether receive() would not wait: a whole message is there, or the end. False once the deadline
   // has passed. Throws BadCall if this end only sends, Interrupted.
   bool poll(int socket, core::Deadline deadline, const std::stop_token& stop = {});
@@ -139,7 +142,7 @@ class MessageStream {
   void end_if_torn();
   void write_all(int socket, std::string_view head, std::string_view body,
                  shm::StoppablePoll& poll);
-  void await_room(int socket, bool begun, shm::StoppablePoll& poll);
+  void await_room(int socket, bool begun, int error, shm::StoppablePoll& poll);
   void write_sealed(int socket, std::string_view head, std::string_view body,
                     shm::StoppablePoll& poll);
   [[noreturn]] void fail_at_end();

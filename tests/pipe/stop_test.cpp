@@ -17,6 +17,7 @@
 #include <steward/client/interrupt.hpp>
 #include <steward/core/auth_key.hpp>
 #include <steward/core/interrupt.hpp>
+#include <steward/core/travel.hpp>
 #include <steward/pipe/listener.hpp>
 #include <steward/pipe/pipe.hpp>
 #include <steward/tests/error_text.hpp>
@@ -182,6 +183,28 @@ TEST(StopOfAPipe, KeepsThePartThatHasCome) {
   }
   ASSERT_EQ(::send(far.fileno(), "wo", 2, 0), 2);
   EXPECT_EQ(near.recv(), "two");
+}
+
+// Notes how proxies inside would be claimed.
+struct Claims {
+  bool at_once = false;
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(0);
+  }
+  void msgpack_unpack(const msgpack::object&) {
+    using When = detail::core::Claiming::When;
+    at_once = detail::core::current_travel().claiming().when == When::at_once;
+  }
+};
+
+TEST(StopOfAPipe, IsNotKeptFromAWaitByAClaim) {
+  auto [near, far] = pipe<Claims>();
+  const std::stop_source source;
+  for (int i = 0; i < 3; ++i) near.send({});
+  EXPECT_FALSE(far.recv(source.get_token()).at_once);
+  EXPECT_FALSE(far.recv_for(1h, source.get_token())->at_once);
+  EXPECT_TRUE(far.recv().at_once);
 }
 
 TEST(StopOfAListener, LeavesWhoConnectsToBeAccepted) {
