@@ -5,8 +5,9 @@
 
 namespace steward::detail::pipe {
 
-// Over a pipe of the program they are claimed as its receiver says; from whoever has connected to a Listener, or listens, they are claimed at their first
-// use, so that no stranger makes a program dial by what it says. Used by one thread.
+// Over a pipe of the program they are claimed as its receiver says; from whoever has connected to a
+// Listener, or listens, they are claimed at their first use, so that no stranger makes a program
+// dial by what it says. Used by one thread.
 class Arriving final : public core::Travel {
  public:
   // Of the connection with this socket, which stays open meanwhile.

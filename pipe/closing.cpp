@@ -182,14 +182,15 @@ void settle() noexcept {
   }
 }
 
-[[maybe_unused]] const bool settles = (process::State::at_end(settle), true);
-
 }  // namespace
+
+void settle_at_end() { process::State::get().at_end(settle); }
 
 void finish_sending(PassedFd& socket, bool was_used) noexcept {
   const int number = socket.get();
   if (number < 0 || !is_tcp(number) || has_finished(number)) return;
   try {
+    settle_at_end();
     auto& closing = Closing::of_this_process();
     std::list<Last> one;
     // In this order: no copy that is forked from now on has it.

@@ -25,6 +25,9 @@ inline constexpr std::chrono::seconds kClosingTime{30};
 inline constexpr std::size_t kClosingSockets = 256;
 inline constexpr std::chrono::seconds kClosingAtExit{1};
 
+// From the first end over tcp on.
+void settle_at_end();
+
 // Takes the socket over, unless there is nothing to wait for: then it stays the caller's, who
 // closes it. Does not wait. The other side hears the end behind all that was sent, at once; where
 // another process may have the socket, too, it stays open there: a copy that was forked meanwhile,

@@ -39,8 +39,8 @@ End connect_to_listener(const std::string& address, const ConnectOptions& option
 //
 // A resource: only moves; the destructor closes it. Connections that were accepted live on. After a
 // plain fork() the child's copy accepts, too, until the creator closes: then it throws Closed, and
-// the place is free; at a tcp port also when the creator ends in any other way. A process that another thread forks just while connect()
-// makes its socket has a copy of that end for good.
+// the place is free; at a tcp port also when the creator ends in any other way. A process that
+// another thread forks just while connect() makes its socket has a copy of that end for good.
 //
 // Thread safety: several threads may accept at once. close(), moves and destruction need the object
 // for themselves.

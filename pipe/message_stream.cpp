@@ -14,6 +14,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/stoppable_condition.hpp>
+#include <steward/pipe/closing.hpp>
 #include <steward/pipe/records.hpp>
 #include <steward/shm/poll.hpp>
 
@@ -71,6 +72,7 @@ MessageStream::MessageStream(Direction direction) : MessageStream(false, directi
 MessageStream::~MessageStream() = default;
 
 std::unique_ptr<MessageStream> MessageStream::over_tcp(std::unique_ptr<Records> records) {
+  settle_at_end();
   return std::unique_ptr<MessageStream>(
       new MessageStream(true, Direction::both, std::move(records)));
 }

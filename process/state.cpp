@@ -32,19 +32,25 @@ void check_spawn() {
 }
 
 std::atomic<State*> State::current = nullptr;
-std::atomic<State::AtEnd> State::at_end_ = nullptr;
 
 namespace {
 
 // Of a program that returns from main() or calls exit(). A forked process ends before it.
 [[gnu::destructor]] void end_of_program() { State::end(); }
 
-thread_local bool copies_lose_files = false;
-
 }  // namespace
 
-CopiesLoseFiles::CopiesLoseFiles() noexcept { copies_lose_files = true; }
-CopiesLoseFiles::~CopiesLoseFiles() { copies_lose_files = false; }
+CopiesLoseFiles::CopiesLoseFiles() {
+  State& state = State::get();
+  const std::lock_guard hold(state.mutex_);
+  state.lose_files_.push_back(std::this_thread::get_id());
+}
+
+CopiesLoseFiles::~CopiesLoseFiles() {
+  State& state = State::get();
+  const std::lock_guard hold(state.mutex_);
+  std::erase(state.lose_files_, std::this_thread::get_id());
+}
 
 State& State::get() {
   static const bool made = [] {
@@ -63,19 +69,20 @@ void State::before_fork() { current.load()->mutex_.lock(); }
 
 void State::after_fork_in_parent() {
   State& own = *current;
-  if (!copies_lose_files) {
-    for (auto& [number, file] : own.held_) file.shared = file.in_copies == InCopies::stays;
+  const auto& losing = own.lose_files_;
+  if (std::find(losing.begin(), losing.end(), std::this_thread::get_id()) == losing.end()) {
+    for (auto& [number, file] : own.held_) file.shared |= file.in_copies == InCopies::stays;
   }
   own.mutex_.unlock();
 }
 
 void State::after_fork_in_child() {
-  copies_lose_files = false;
   State& parents = *current;
   auto* own = new State;
   own->identity_ = parents.identity_;
   own->program_ = parents.program_;
   own->default_method_ = parents.default_method_;
+  own->at_end_ = parents.at_end_.load();
   for (const auto& [number, file] : parents.held_) {
     if (file.in_copies == InCopies::stays) {
       own->held_.emplace(number, HeldFile{InCopies::stays, true});
@@ -280,8 +287,9 @@ void State::settle() noexcept {
 }
 
 void State::end() noexcept {
-  const AtEnd what = at_end_;
-  if (current.load() != nullptr && what != nullptr) what();
+  const State* const here = current;
+  const AtEnd what = here != nullptr ? here->at_end_.load() : nullptr;
+  if (what != nullptr) what();
 }
 
 void State::settle_processes() noexcept {

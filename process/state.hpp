@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -39,10 +40,10 @@ struct HeldFile {
 using HeldFiles = std::unordered_map<std::atomic<int>*, HeldFile>;
 
 // While it lives, the copies of this process that this thread forks do not share its files: each
-// calls lose_held_files() or executes another program. Use on one thread.
+// calls State::lose_held_files() or executes another program. Use on one thread.
 class CopiesLoseFiles {
  public:
-  CopiesLoseFiles() noexcept;
+  CopiesLoseFiles();
   CopiesLoseFiles(const CopiesLoseFiles&) = delete;
   CopiesLoseFiles& operator=(const CopiesLoseFiles&) = delete;
   ~CopiesLoseFiles();
@@ -119,10 +120,10 @@ class State {
   void settle() noexcept;
 
   // What exit() does last in this process and all that are forked from it: behind its handlers, the
-  // destructors of static objects and the end of the processes. One for the program; not called
-  // where nothing of this room was used.
+  // destructors of static objects and the end of its processes. There is one.
   using AtEnd = void (*)() noexcept;
-  static void at_end(AtEnd what) noexcept { at_end_ = what; }
+  void at_end(AtEnd what) noexcept { at_end_ = what; }
+  // Does that, if there is something to be done.
   static void end() noexcept;
 
  private:
@@ -142,13 +143,15 @@ class State {
   std::shared_ptr<Link> spawn_server_;
   bool spawns_ = false;
   StartedList started_;
+  friend CopiesLoseFiles;
   HeldFiles held_;
+  std::vector<std::thread::id> lose_files_;  // those whose copies do
+  std::atomic<AtEnd> at_end_ = nullptr;
   int processes_made_ = 0;
 
   State* parent_ = nullptr;  // of a forked child: never touched; kept so that leak checkers see it
 
   static std::atomic<State*> current;
-  static std::atomic<AtEnd> at_end_;
 };
 
 }  // namespace steward::detail::process

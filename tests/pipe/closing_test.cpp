@@ -1,5 +1,7 @@
 // What was sent arrives, although its sender has closed, or ended, and did not wait for that.
+#include <grp.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -254,6 +256,32 @@ TEST_P(Closing, APeerThatSendsIsNotLeftWaitingByAProcessThatEnds) {
   });
   auto far = listener.accept<std::string>();
   send_and_expect_all(far);
+  EXPECT_EQ(child.join(), 0);
+}
+
+// A user of this test alone, so that nobody else's processes count.
+constexpr uid_t kNobodyElse = 54'322;
+
+TEST_P(Closing, WithoutAThreadForItNothingIsLost) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user without other processes";
+  detail::test::Forked child([this](int out) {
+    detail::process::flush_streams();
+    if (::setgroups(0, nullptr) != 0 || ::setuid(kNobodyElse) != 0) return 2;
+    const rlimit one{1, 1};
+    ::setrlimit(RLIMIT_NPROC, &one);
+    auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+    await_unread(near);
+    send_all(near);
+    near.close();
+    ::dprintf(out, "closed\n");
+    std::exit(0);
+    return 1;
+  });
+  auto far = listener.accept<std::string>();
+  far.send_bytes("unheard");
+  ASSERT_EQ(child.line(), "closed");
+  let_end(child.pid());
+  expect_all(far);
   EXPECT_EQ(child.join(), 0);
 }
 
