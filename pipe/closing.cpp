@@ -177,7 +177,11 @@ void settle() noexcept {
   const core::Time end = Clock::now() + kClosingAtExit;
   if (open_ends_have_finished(false) && Closing::all_gone()) return;
   const bool alone = process::other_threads() == 0;
-  while (!(open_ends_have_finished(alone) && Closing::all_gone()) && Clock::now() < end) {
+  const auto all_have_finished = [alone] {
+    const bool open = open_ends_have_finished(alone);
+    return Closing::all_gone() && open;
+  };
+  while (!all_have_finished() && Clock::now() < end) {
     ::poll(nullptr, 0, kLookAgain.count());
   }
 }

@@ -14,8 +14,9 @@ namespace steward::detail::process {
 
 PassedFd::PassedFd(shm::UniqueFd fd) {
   if (!fd) return;
-  number_ = std::make_unique<std::atomic<int>>(fd.release());
+  number_ = std::make_unique<std::atomic<int>>(fd.get());
   State::get().with_held([this](HeldFiles& held) { held.try_emplace(number_.get()); });
+  static_cast<void>(fd.release());
 }
 
 PassedFd& PassedFd::operator=(PassedFd&& other) noexcept {
@@ -110,8 +111,8 @@ std::uint64_t PassedFd::pack_place() const {
 void PassedFd::unpack_place(std::uint64_t place) {
   *this = PassedFd(current_passed_files().take(place >> 1U));
   given_ = true;
-  State::get().with_held(
-      [&](HeldFiles& held) { held[number_.get()].shared = (place & 1U) != 0; });
+  if ((place & 1U) == 0) return;
+  State::get().with_held([this](HeldFiles& held) { held[number_.get()].shared = true; });
 }
 
 }  // namespace steward::detail::process
