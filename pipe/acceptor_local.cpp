@@ -1,4 +1,5 @@
 // Listening at a path, and connecting there: stream sockets of this host, with nothing in between.
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,13 +23,21 @@ class LocalAcceptor final : public Acceptor {
       : socket_(path, SOCK_STREAM,
                 static_cast<int>(std::min<std::size_t>(options.backlog, INT_MAX))) {}
 
+  // Forked copies have the queue, too, in which they would keep who waits.
+  ~LocalAcceptor() override {
+    if (creator_ != ::getpid()) return;
+    ::shutdown(fd(), SHUT_RDWR);  // nobody comes any more
+    while (accept() || is_about_one_visitor(errno)) {
+    }
+  }
+
   int fd() const override { return socket_.fd(); }
 
   std::optional<End> next() override {
     for (;;) {
       int error = 0;
       auto socket = process::PassedFd::opened([&] {
-        const int number = ::accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC);
+        const int number = accept().release();
         error = errno;
         return number;
       });
@@ -37,8 +46,11 @@ class LocalAcceptor final : public Acceptor {
         if (!peer || peer->uid != ::geteuid()) continue;  // the mode of the file lets root come
         return End{std::move(socket), std::make_unique<MessageStream>()};
       }
-      if (error == EAGAIN || error == EWOULDBLOCK) return std::nullopt;
-      if (error != EINTR && error != ECONNABORTED) {
+      if (error == EAGAIN || error == EWOULDBLOCK) {
+        if (!has_ended()) return std::nullopt;
+        throw Closed("Listener.accept: " + address() + " has ended");
+      }
+      if (!is_about_one_visitor(error)) {
         throw Overloaded("Listener.accept: " + std::generic_category().message(error));
       }
     }
@@ -47,7 +59,19 @@ class LocalAcceptor final : public Acceptor {
   std::string address() const override { return "ipc://" + socket_.path(); }
 
  private:
+  shm::UniqueFd accept() const {
+    return shm::UniqueFd(::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+  static bool is_about_one_visitor(int error) { return error == EINTR || error == ECONNABORTED; }
+
+  // Whether the creator has closed.
+  bool has_ended() const {
+    pollfd entry{fd(), 0, 0};
+    return ::poll(&entry, 1, 0) > 0;
+  }
+
   const shm::SocketPath socket_;
+  const pid_t creator_ = ::getpid();
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <exception>
 #include <memory>
 #include <system_error>
 #include <thread>
@@ -110,6 +111,7 @@ class TcpAcceptor final : public Acceptor {
     }
     loop_->stop();
     thread_->join();
+    turn_away();
   }
 
   int fd() const override { return handoff_.get(); }
@@ -119,7 +121,7 @@ class TcpAcceptor final : public Acceptor {
     bool no_descriptor = false;
     auto socket = PassedFd::opened([&] {
       // The kernel throws away what it has no place for. Another thread may take this one just now.
-      no_descriptor = !shm::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+      no_descriptor = !shm::UniqueFd(::fcntl(handoff_.get(), F_DUPFD_CLOEXEC, 0));
       return no_descriptor ? -1 : take(state);
     });
     if (no_descriptor && !is_readable()) return std::nullopt;
@@ -150,6 +152,17 @@ class TcpAcceptor final : public Acceptor {
       state.emplace();
       return -1;
     }
+  }
+
+  // Forked copies have the socket, too, in which they would keep who waits.
+  void turn_away() noexcept try {
+    for (;;) {
+      std::optional<std::string> state;
+      const shm::UniqueFd peer(take(state));
+      if (!state) return;
+      core::erase(*state);
+    }
+  } catch (const std::exception&) {
   }
 
   bool is_readable() const {

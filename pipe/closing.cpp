@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,7 +11,6 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <exception>
 #include <list>
 #include <mutex>
@@ -18,6 +18,8 @@
 
 #include <steward/core/clock.hpp>
 #include <steward/core/own_threads.hpp>
+#include <steward/process/state.hpp>
+#include <steward/process/threads.hpp>
 
 namespace steward::detail::pipe {
 namespace {
@@ -49,21 +51,24 @@ bool has_finished(int socket) {
          info.tcpi_state == TCP_CLOSE;
 }
 
+// Likewise. What still comes is read where nobody else reads it: `alone`.
+bool advance(int socket, bool alone) {
+  std::array<char, 16U << 10U> rest;
+  for (int i = 0; alone && i < kReadsAtOnce; ++i) {
+    if (::recv(socket, rest.data(), rest.size(), MSG_DONTWAIT) <= 0) break;
+  }
+  return has_finished(socket);
+}
+
 // One socket that is being closed.
 class Last {
  public:
-  explicit Last(PassedFd socket)
-      : socket_(std::move(socket)), alone_(!socket_.may_have_copies()), since_(Clock::now()) {
-    socket_.keep_from_copies();
-  }
+  Last(PassedFd socket, bool alone)
+      : socket_(std::move(socket)), alone_(alone), since_(Clock::now()) {}
 
-  // What another process reads from the same socket is not taken away.
+  // Whether it may go.
   bool advance() {
-    std::array<char, 16U << 10U> rest;
-    for (int i = 0; alone_ && i < kReadsAtOnce; ++i) {
-      if (::recv(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT) <= 0) break;
-    }
-    return has_finished(socket_.get()) || Clock::now() >= since_ + kClosingTime;
+    return pipe::advance(socket_.get(), alone_) || Clock::now() >= since_ + kClosingTime;
   }
   bool is_young() const { return Clock::now() < since_ + kYoung; }
 
@@ -73,7 +78,7 @@ class Last {
   core::Time since_;
 };
 
-// All of them, of one process. Leaked at exit, while its thread may still run; a forked child gets
+// All of them, of one process. Leaked at exit, while its thread still runs; a forked child gets
 // another one, and the sockets are closed there.
 class Closing {
  public:
@@ -87,31 +92,41 @@ class Closing {
     return *known;
   }
 
-  // Leaves the socket where it is if there is no memory or no thread for it.
-  void take(PassedFd& socket) {
-    std::list<Last> one;
+  void take(std::list<Last> one) noexcept {
     const std::lock_guard lock(mutex_);
-    if (!runs_) start();
-    one.emplace_back(std::move(socket));
     arrived_.splice(arrived_.end(), one);
     ++count_;
-    changed_.notify_all();
+    while (arrived_.size() > kClosingSockets) drop_oldest();
+    if (!runs_) start();
+    changed_.notify_one();
   }
 
-  void settle() noexcept {
-    if (process_ != ::getpid()) return;
-    std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, Clock::now() + kClosingAtExit, [this] { return count_ == 0; });
+  // Whether all have gone.
+  static bool all_gone() {
+    Closing* const known = current.load();
+    return known == nullptr || known->process_ != ::getpid() || known->is_empty();
   }
 
  private:
   explicit Closing(Closing* parents) : parents_(parents) {}
 
-  void start() {
+  // Where there is no thread they wait for one, that of the next who closes, or for the end of the
+  // process. The kernel sends what they have meanwhile.
+  void start() noexcept try {
     core::start_own_thread("steward-closing", [this] { run(); }).detach();
     runs_ = true;
-    static const bool registered = std::atexit([] { of_this_process().settle(); }) == 0;
-    static_cast<void>(registered);
+  } catch (const std::exception&) {
+  }
+
+  bool is_empty() {
+    const std::lock_guard lock(mutex_);
+    if (!runs_) count_ -= std::erase_if(arrived_, [](Last& each) { return each.advance(); });
+    return count_ == 0;
+  }
+
+  void drop_oldest() noexcept {
+    arrived_.pop_front();
+    --count_;
   }
 
   void run() noexcept {
@@ -128,7 +143,6 @@ class Closing {
       const std::size_t gone = before - mine.size();
       lock.lock();
       count_ -= gone;
-      if (gone > 0) changed_.notify_all();
       if (mine.empty()) continue;
       const auto pause = mine.back().is_young() ? kLookAgain : kLookAgainLate;
       changed_.wait_until(lock, Clock::now() + pause, some);
@@ -149,16 +163,47 @@ class Closing {
 
 std::atomic<Closing*> Closing::current = nullptr;
 
+// Whether all that is still open has arrived.
+bool open_ends_have_finished(bool alone) {
+  bool finished = true;
+  PassedFd::for_each([&](int socket, bool unshared) {
+    if (is_tcp(socket) && !advance(socket, alone && unshared)) finished = false;
+  });
+  return finished;
+}
+
+// At the end of this process. From a thread that is still receiving nothing is taken away.
+void settle() noexcept {
+  const core::Time end = Clock::now() + kClosingAtExit;
+  if (open_ends_have_finished(false) && Closing::all_gone()) return;
+  const bool alone = process::other_threads() == 0;
+  const auto all_have_finished = [alone] {
+    const bool open = open_ends_have_finished(alone);
+    return Closing::all_gone() && open;
+  };
+  while (!all_have_finished() && Clock::now() < end) {
+    ::poll(nullptr, 0, kLookAgain.count());
+  }
+}
+
 }  // namespace
 
-void finish_sending(PassedFd& socket) noexcept {
+void settle_at_end() { process::State::get().at_end(settle); }
+
+void finish_sending(PassedFd& socket, bool was_used) noexcept {
   const int number = socket.get();
   if (number < 0 || !is_tcp(number) || has_finished(number)) return;
-  if (!socket.may_have_copies()) ::shutdown(number, SHUT_WR);
   try {
-    Closing::of_this_process().take(socket);
+    settle_at_end();
+    auto& closing = Closing::of_this_process();
+    std::list<Last> one;
+    // In this order: no copy that is forked from now on has it.
+    const bool alone = socket.keep_from_copies() && (was_used || !socket.was_given());
+    if (alone) ::shutdown(number, SHUT_WR);
+    one.emplace_back(std::move(socket), alone);
+    closing.take(std::move(one));
   } catch (const std::exception&) {
-    // As if the time were up.
+    // No memory: as if the time were up.
   }
 }
 

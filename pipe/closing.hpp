@@ -5,6 +5,11 @@
 // kernel forgets what it has not sent yet. So one thread of this process has them until the other
 // side's kernel has acknowledged everything, and reads what still comes, so that a peer that sends
 // does not wait for ever.
+//
+// At the end of a process that returns from main() or calls exit(), behind all else (see
+// process::State::at_end()), those and all ends that are still open have a second together until
+// the other side has what they sent. What still comes is read meanwhile, unless other threads or
+// processes may be reading it.
 #pragma once
 
 #include <chrono>
@@ -18,13 +23,16 @@ namespace steward::detail::pipe {
 // number, of which the oldest goes then.
 inline constexpr std::chrono::seconds kClosingTime{30};
 inline constexpr std::size_t kClosingSockets = 256;
-// At the end of a process that returns from main() or calls exit(): for all of them together.
 inline constexpr std::chrono::seconds kClosingAtExit{1};
+
+// From the first end over tcp on.
+void settle_at_end();
 
 // Takes the socket over, unless there is nothing to wait for: then it stays the caller's, who
 // closes it. Does not wait. The other side hears the end behind all that was sent, at once; where
-// this process was forked meanwhile and another one may have the socket, too, it stays open there.
+// another process may have the socket, too, it stays open there: a copy that was forked meanwhile,
+// or whoever gave it to a process that then did not use it (`was_used`) and may not have come up.
 // Thread safety: any thread.
-void finish_sending(process::PassedFd& socket) noexcept;
+void finish_sending(process::PassedFd& socket, bool was_used) noexcept;
 
 }  // namespace steward::detail::pipe

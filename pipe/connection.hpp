@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -35,13 +36,15 @@ struct ConnectionAccess;
 // side, too, which should receive them within a minute (detail::core::Limits::claim_lease), and
 // from a Listener or through connect() use each for the first time within it: nothing is dialled
 // before (see ConnectOptions::allow). Both sides must mean the same T: a message that is no T
-// throws BadCall and is gone; the next one may be right.
+// throws BadCall and is gone; the next one may be right. One for which there is no memory stays
+// (std::bad_alloc), unless other threads receive as well.
 //
 // recv waits, try_recv does not, recv_for waits that long; the last two give nullopt where nothing
 // has come. What has come in part stays for the next call. When the other side has closed, or its
 // process has returned from main() or called exit(), all that it had sent can be received; then
 // everything throws Closed. That holds for other ends of a process, too (_exit, a signal), except
-// over tcp, where the kernel may forget what had not arrived.
+// over tcp, where the kernel may forget what had not arrived. For that exit() waits, a second at
+// most.
 //
 // A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which sends
 // nothing of it then, and in recv(), for which the connection is over: the limit is for what
@@ -104,7 +107,7 @@ class Connection {
 
   T recv(std::stop_token stop = {}) {
     const int socket = fd("recv");
-    return read(socket, *stream_->receive(socket, std::nullopt, stop), std::nullopt);
+    return read(socket, *stream_->receive(socket, std::nullopt, stop), claiming({}, stop));
   }
   std::optional<T> try_recv() { return recv_until("try_recv", now()); }
   template <class Rep, class Period>
@@ -136,7 +139,7 @@ class Connection {
   void close() {
     if (closed_) return;
     static_cast<void>(fd("close"));
-    finish();
+    detail::pipe::finish_sending(end_, true);
     end_.close();
     stream_.reset();
     closed_ = true;
@@ -193,7 +196,9 @@ class Connection {
     if (const int number = end_.get(); number >= 0) return number;
     detail::pipe::throw_no_end(method, closed_);
   }
-  void finish() noexcept { detail::pipe::finish_sending(end_); }
+  void finish() noexcept {
+    detail::pipe::finish_sending(end_, stream_ != nullptr && stream_->was_used());
+  }
   static detail::core::Deadline now() { return std::chrono::steady_clock::now(); }
   std::string next(std::string_view method, const std::stop_token& stop) {
     const int socket = fd(method);
@@ -202,21 +207,30 @@ class Connection {
   std::optional<T> recv_until(std::string_view method, detail::core::Deadline deadline,
                               const std::stop_token& stop = {}) {
     const int socket = fd(method);
-    const std::optional<std::string> message = stream_->receive(socket, deadline, stop);
+    std::optional<std::string> message = stream_->receive(socket, deadline, stop);
     if (!message) return std::nullopt;
-    return read(socket, *message, deadline);
+    return read(socket, *std::move(message), claiming(deadline, stop));
   }
   bool poll_until(detail::core::Deadline deadline, const std::stop_token& stop = {}) const {
     const int socket = fd("poll");
     return stream_->poll(socket, deadline, stop);
   }
-  static T read(int socket, const std::string& message, detail::core::Deadline deadline) {
+  // A claim hears no stop.
+  static detail::core::Claiming claiming(detail::core::Deadline deadline,
+                                         const std::stop_token& stop) {
+    using When = detail::core::Claiming::When;
+    return {stop.stop_possible() ? When::soon : When::at_once, deadline};
+  }
+  T read(int socket, std::string message, const detail::core::Claiming& claiming) {
     try {
-      detail::pipe::Arriving arriving(socket, deadline);
+      detail::pipe::Arriving arriving(socket, claiming);
       const detail::core::TravelScope scope(arriving);
       return detail::core::unpack<T>(message);
     } catch (const BadCall& error) {
       throw BadCall(std::string("Connection.recv: ") + error.what());
+    } catch (const std::bad_alloc&) {
+      stream_->put_back(std::move(message));
+      throw;
     }
   }
 

@@ -38,9 +38,9 @@ End connect_to_listener(const std::string& address, const ConnectOptions& option
 // thread, which greets those who connect: one that says nothing holds up nobody.
 //
 // A resource: only moves; the destructor closes it. Connections that were accepted live on. After a
-// plain fork() the child's copy accepts, too, at a tcp port as long as the creator has it open; the
-// place stays until the creator closes. A process that another thread forks just while connect()
-// makes its socket has a copy of that end for good.
+// plain fork() the child's copy accepts, too, until the creator closes: then it throws Closed, and
+// the place is free; at a tcp port also when the creator ends in any other way. A process that
+// another thread forks just while connect() makes its socket has a copy of that end for good.
 //
 // Thread safety: several threads may accept at once. close(), moves and destruction need the object
 // for themselves.

@@ -14,6 +14,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/stoppable_condition.hpp>
+#include <steward/pipe/closing.hpp>
 #include <steward/pipe/records.hpp>
 #include <steward/shm/poll.hpp>
 
@@ -26,6 +27,9 @@ constexpr std::size_t kFirstPiece = 4U << 10U;
 constexpr int kPiecesAtOnce = 64;
 // Nobody tells a process that sleeps on a socket that another one has gone on with it.
 constexpr std::chrono::seconds kNextLook{1};
+
+// So long one who has begun a message lets the system find memory for the rest.
+constexpr std::chrono::milliseconds kTryAgain{10};
 
 // The waits, as Interrupted names them.
 constexpr std::string_view kSend = "Connection.send";
@@ -47,6 +51,8 @@ std::string too_long(std::uint64_t length, std::size_t limit) {
          " are allowed";
 }
 
+bool is_want_of_memory(int error) { return error == ENOBUFS || error == ENOMEM; }
+
 // 0, and errno, if nothing could be written.
 std::size_t write_some(int socket, std::string_view head, std::string_view body) {
   std::array<iovec, 2> parts{{{const_cast<char*>(head.data()), head.size()},
@@ -66,6 +72,7 @@ MessageStream::MessageStream(Direction direction) : MessageStream(false, directi
 MessageStream::~MessageStream() = default;
 
 std::unique_ptr<MessageStream> MessageStream::over_tcp(std::unique_ptr<Records> records) {
+  settle_at_end();
   return std::unique_ptr<MessageStream>(
       new MessageStream(true, Direction::both, std::move(records)));
 }
@@ -94,7 +101,7 @@ bool MessageStream::Turn::take(core::Deadline deadline, const std::stop_token& s
   core::StoppableCondition condition(given_, mutex_, stop, wait);
   std::unique_lock lock(mutex_);
   if (!condition.until(lock, deadline, [&] { return !taken_; })) return false;
-  return taken_ = true;
+  return ever_taken_ = taken_ = true;
 }
 
 void MessageStream::Turn::give() {
@@ -188,11 +195,8 @@ void MessageStream::write_all(int socket, std::string_view head, std::string_vie
         write_some(socket, head.substr(of_head), body.substr(sent - of_head));
     if (count > 0) {
       sent += count;
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      await_room(socket, sent > 0 || records_ != nullptr, poll);
-    } else if (sent == 0 && records_ == nullptr && (errno == ENOBUFS || errno == ENOMEM)) {
-      cut_ = false;
-      throw Overloaded("Connection.send: the system has no memory for it");
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK || is_want_of_memory(errno)) {
+      await_room(socket, sent > 0 || records_ != nullptr, errno, poll);
     } else if (errno != EINTR) {
       fail_to_send();
     }
@@ -201,9 +205,15 @@ void MessageStream::write_all(int socket, std::string_view head, std::string_vie
 
 // Where nothing of the message has gone another one may be sent. Else the other side must not wait
 // for the rest.
-void MessageStream::await_room(int socket, bool begun, shm::StoppablePoll& poll) {
+void MessageStream::await_room(int socket, bool begun, int error, shm::StoppablePoll& poll) {
   try {
-    poll.until(socket, POLLOUT, std::nullopt);
+    if (!is_want_of_memory(error)) {
+      poll.until(socket, POLLOUT, std::nullopt);
+    } else if (begun) {
+      poll.until(socket, 0, core::deadline_after(kTryAgain));
+    } else {
+      throw Overloaded("Connection.send: the system has no memory for it");
+    }
   } catch (const std::exception&) {
     cut_ = interrupted_ = begun;
     const bool alone = records_ == nullptr || records_->may_shut_down() == SHUT_RDWR;
@@ -250,6 +260,18 @@ std::optional<std::string> MessageStream::receive(int socket,
   head_size_ = length_ = body_size_ = 0;
   whole_ = false;
   return message;
+}
+
+void MessageStream::put_back(std::string message) noexcept try {
+  const Hold turn(receiving_, std::chrono::steady_clock::now(), {}, kRecv);
+  if (!turn || ended_ || !between_messages()) return;
+  const Changing now(*this);
+  head_size_ = head_.size();
+  length_ = body_size_ = message.size();
+  body_ = std::move(message);
+  whole_ = true;
+} catch (const std::exception&) {
+  // Interrupted, which this wait, of no time, is not.
 }
 
 bool MessageStream::poll(int socket, core::Deadline deadline, const std::stop_token& stop) {

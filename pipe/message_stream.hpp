@@ -71,6 +71,9 @@ class MessageStream {
   std::optional<std::string> receive(int socket, core::Deadline deadline,
                                      const std::stop_token& stop = {});
 
+  // Where receive() found this one it is found again, unless it found more meanwhile.
+  void put_back(std::string message) noexcept;
+
   // Whether receive() would not wait: a whole message is there, or the end. False once the deadline
   // has passed. Throws BadCall if this end only sends, Interrupted.
   bool poll(int socket, core::Deadline deadline, const std::stop_token& stop = {});
@@ -82,6 +85,8 @@ class MessageStream {
   // Nothing of a message is kept here: another may go on with the socket, in another process with
   // what state() gives.
   bool between_messages() const;
+  // Whether anything was sent or received here, or tried to be. For who has the object alone.
+  bool was_used() const { return sending_.was_taken() || receiving_.was_taken(); }
   // Whether this end is over because what arrived was not sent by the other side, or because
   // another process has taken the stream over.
   bool was_meddled_with() const { return why_ended_ != nullptr; }
@@ -109,6 +114,8 @@ class MessageStream {
     void give();
     // Whether a thread had it when this process was forked. For who has it now.
     bool was_lost() const { return lost_; }
+    // Whether any thread ever had it. For who has the object alone.
+    bool was_taken() const { return ever_taken_; }
 
    private:
     void make_anew_in_child();
@@ -118,6 +125,7 @@ class MessageStream {
     std::mutex mutex_;
     std::condition_variable given_;
     bool taken_ = false;
+    bool ever_taken_ = false;
   };
   class Hold;
   class Changing;
@@ -134,7 +142,7 @@ class MessageStream {
   void end_if_torn();
   void write_all(int socket, std::string_view head, std::string_view body,
                  shm::StoppablePoll& poll);
-  void await_room(int socket, bool begun, shm::StoppablePoll& poll);
+  void await_room(int socket, bool begun, int error, shm::StoppablePoll& poll);
   void write_sealed(int socket, std::string_view head, std::string_view body,
                     shm::StoppablePoll& poll);
   [[noreturn]] void fail_at_end();

@@ -14,16 +14,16 @@ namespace steward::detail::process {
 
 PassedFd::PassedFd(shm::UniqueFd fd) {
   if (!fd) return;
-  number_ = std::make_unique<std::atomic<int>>(fd.release());
-  forks_before_ = State::get().forks();
-  State::get().with_held([this](HeldFiles& held) { held.emplace(number_.get(), InCopies::stays); });
+  number_ = std::make_unique<std::atomic<int>>(fd.get());
+  State::get().with_held([this](HeldFiles& held) { held.try_emplace(number_.get()); });
+  static_cast<void>(fd.release());
 }
 
 PassedFd& PassedFd::operator=(PassedFd&& other) noexcept {
   if (this != &other) {
     close();
     number_ = std::move(other.number_);
-    forks_before_ = other.forks_before_;
+    given_ = other.given_;
   }
   return *this;
 }
@@ -36,16 +36,15 @@ void PassedFd::close() noexcept {
   number_.reset();
 }
 
-bool PassedFd::may_have_copies() const noexcept {
-  return number_ && forks_before_ != State::get().forks();
-}
-
-void PassedFd::keep_from_copies() noexcept {
-  if (!number_) return;
-  State::get().with_held([this](HeldFiles& held) {
+bool PassedFd::keep_from_copies() noexcept {
+  bool alone = true;
+  State::get().with_held([&](HeldFiles& held) {
     const auto place = held.find(number_.get());
-    if (place != held.end()) place->second = InCopies::closed;
+    if (place == held.end()) return;
+    place->second.in_copies = InCopies::closed;
+    alone = !place->second.shared;
   });
+  return alone;
 }
 
 PassedFd PassedFd::opened(const std::function<int()>& open, InCopies copies) {
@@ -55,10 +54,9 @@ PassedFd PassedFd::opened(const std::function<int()>& open, InCopies copies) {
   State::get().with_held([&](HeldFiles& held) {
     shm::UniqueFd opened(open());
     if (!opened) return;
-    held.emplace(number.get(), copies);
+    held.try_emplace(number.get(), HeldFile{copies});
     *number = opened.release();
     file.number_ = std::move(number);
-    file.forks_before_ = State::get().forks();
   });
   return file;
 }
@@ -69,6 +67,14 @@ PassedFd PassedFd::opened(const std::function<int()>& open) {
 
 PassedFd PassedFd::opened_here_alone(const std::function<int()>& open) {
   return opened(open, InCopies::closed);
+}
+
+void PassedFd::for_each(const std::function<void(int fd, bool alone)>& use) {
+  State::get().with_held([&](HeldFiles& held) {
+    for (const auto& [number, file] : held) {
+      if (file.in_copies == InCopies::stays) use(number->load(), !file.shared);
+    }
+  });
 }
 
 std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
@@ -83,9 +89,8 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
     shm::UniqueFd second(fds[1]);
     ends.first.number_ = std::make_unique<std::atomic<int>>(first.release());
     ends.second.number_ = std::make_unique<std::atomic<int>>(second.release());
-    ends.first.forks_before_ = ends.second.forks_before_ = State::get().forks();
-    held.emplace(ends.first.number_.get(), InCopies::stays);
-    held.emplace(ends.second.number_.get(), InCopies::stays);
+    held.try_emplace(ends.first.number_.get());
+    held.try_emplace(ends.second.number_.get());
   });
   return ends;
 }
@@ -95,15 +100,19 @@ void PassedFd::check_packing() const {
   if (!*this) throw BadCall("an open file is to be passed that was closed or passed already");
 }
 
+// With the place goes whether the file is shared with a copy of this process.
 std::uint64_t PassedFd::pack_place() const {
   check_packing();
-  return current_passed_files().add(*number_);
+  bool shared = false;
+  State::get().with_held([&](HeldFiles& held) { shared = held[number_.get()].shared; });
+  return current_passed_files().add(*number_) << 1U | (shared ? 1U : 0U);
 }
 
 void PassedFd::unpack_place(std::uint64_t place) {
-  *this = PassedFd(current_passed_files().take(place));
-  // Who gave it closes it only when it knows that this process is up.
-  forks_before_ = kPassedOn;
+  *this = PassedFd(current_passed_files().take(place >> 1U));
+  given_ = true;
+  if ((place & 1U) == 0) return;
+  State::get().with_held([this](HeldFiles& held) { held[number_.get()].shared = true; });
 }
 
 }  // namespace steward::detail::process

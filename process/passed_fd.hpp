@@ -39,11 +39,12 @@ class PassedFd {
   int get() const noexcept { return number_ ? number_->load(std::memory_order_relaxed) : -1; }
   explicit operator bool() const noexcept { return get() >= 0; }
   void close() noexcept;
-  // Whether another process may have the file, too: this one was forked meanwhile, or has it from
-  // another.
-  bool may_have_copies() const noexcept;
-  // From now on forked copies of this process close it, as one of opened_here_alone().
-  void keep_from_copies() noexcept;
+  // From now on forked copies of this process close it, as one of opened_here_alone(). False: one
+  // that was forked before may have it, of this process or of one that it comes from.
+  bool keep_from_copies() noexcept;
+  // Whether it came here among the arguments of this process: before that is up another process has
+  // it, too, and keeps it if this one does not come up.
+  bool was_given() const noexcept { return given_; }
 
   // Owns the file that `open` opens, whose number it returns; no file if that is negative. No
   // process that is forked meanwhile has an unknown copy: `open` runs under the lock that fork
@@ -52,6 +53,10 @@ class PassedFd {
   // Likewise a file of the library's own threads, which is never an argument: every forked copy of
   // this process closes it, after a plain fork() too, since the thread that would is not there.
   static PassedFd opened_here_alone(const std::function<int()>& open);
+
+  // Calls `use` for each file of this process that may be an argument, and says whether no other
+  // process has it. Under the lock that fork takes, so it must not wait.
+  static void for_each(const std::function<void(int fd, bool alone)>& use);
 
   // Connected Unix sockets, close-on-exec, of this type (SOCK_SEQPACKET, SOCK_STREAM). Throws
   // SystemError.
@@ -72,12 +77,11 @@ class PassedFd {
 
  private:
   static PassedFd opened(const std::function<int()>& open, InCopies copies);
-  static constexpr std::uint64_t kPassedOn = ~std::uint64_t{0};
   std::uint64_t pack_place() const;
   void unpack_place(std::uint64_t place);
 
   std::unique_ptr<std::atomic<int>> number_;  // noted in State while it is not -1
-  std::uint64_t forks_before_ = 0;            // of this process, while the file was not there
+  bool given_ = false;
 };
 
 }  // namespace steward::detail::process

@@ -33,6 +33,25 @@ void check_spawn() {
 
 std::atomic<State*> State::current = nullptr;
 
+namespace {
+
+// Of a program that returns from main() or calls exit(). A forked process ends before it.
+[[gnu::destructor]] void end_of_program() { State::end(); }
+
+}  // namespace
+
+CopiesLoseFiles::CopiesLoseFiles() {
+  State& state = State::get();
+  const std::lock_guard hold(state.mutex_);
+  state.lose_files_.push_back(std::this_thread::get_id());
+}
+
+CopiesLoseFiles::~CopiesLoseFiles() {
+  State& state = State::get();
+  const std::lock_guard hold(state.mutex_);
+  std::erase(state.lose_files_, std::this_thread::get_id());
+}
+
 State& State::get() {
   static const bool made = [] {
     // Or a thread may be at that when this process is forked, and its copy wait for it for ever.
@@ -49,20 +68,24 @@ State& State::get() {
 void State::before_fork() { current.load()->mutex_.lock(); }
 
 void State::after_fork_in_parent() {
-  ++current.load()->forks_;
-  current.load()->mutex_.unlock();
+  State& own = *current;
+  const auto& losing = own.lose_files_;
+  if (std::find(losing.begin(), losing.end(), std::this_thread::get_id()) == losing.end()) {
+    for (auto& [number, file] : own.held_) file.shared |= file.in_copies == InCopies::stays;
+  }
+  own.mutex_.unlock();
 }
 
 void State::after_fork_in_child() {
   State& parents = *current;
   auto* own = new State;
-  own->forks_ = parents.forks() + 1;
   own->identity_ = parents.identity_;
   own->program_ = parents.program_;
   own->default_method_ = parents.default_method_;
-  for (const auto& [number, copies] : parents.held_) {
-    if (copies == InCopies::stays) {
-      own->held_.emplace(number, copies);
+  own->at_end_ = parents.at_end_.load();
+  for (const auto& [number, file] : parents.held_) {
+    if (file.in_copies == InCopies::stays) {
+      own->held_.emplace(number, HeldFile{InCopies::stays, true});
     } else if (const int fd = number->exchange(-1); fd >= 0) {
       ::close(fd);
     }
@@ -123,6 +146,7 @@ std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
   const int others = known ? beside_fork_server_ : other_threads();
   if (allowed == Threads::none && others > 0) refuse_beside(others);
   if (known) return known;
+  const CopiesLoseFiles alone;
   std::shared_ptr<Link> made = start_fork_server(others > 0);
   beside_fork_server_ = others;
   const std::lock_guard hold(mutex_);
@@ -137,6 +161,7 @@ std::shared_ptr<const Link> State::ensure_spawn_server(const Environment* enviro
     const std::lock_guard hold(mutex_);
     if (spawn_server_ && !shm::has_ended(spawn_server_->pidfd.get())) return spawn_server_;
   }
+  const CopiesLoseFiles alone;
   std::shared_ptr<Link> made = start_spawn_server(environment);
   const std::lock_guard hold(mutex_);
   spawn_server_ = made;
@@ -185,7 +210,7 @@ void State::become(Identity identity, std::optional<StartMethod> default_method,
 
 void State::add(StartedList one) noexcept {
   const std::lock_guard hold(mutex_);
-  static const bool registered = std::atexit([] { get().settle(); }) == 0;
+  static const bool registered = std::atexit([] { get().settle_processes(); }) == 0;
   static_cast<void>(registered);
   started_.splice(started_.end(), one);
 }
@@ -211,7 +236,7 @@ void State::close_held(std::atomic<int>& number) noexcept {
 }
 
 void State::lose_held_files() {
-  for (const auto& [number, copies] : HeldFiles(held_)) close_held(*number);
+  for (const auto& [number, file] : HeldFiles(held_)) close_held(*number);
 }
 
 namespace {
@@ -257,6 +282,17 @@ void tell_that_it_goes_on(const State::Started& process) noexcept {
 }  // namespace
 
 void State::settle() noexcept {
+  settle_processes();
+  end();
+}
+
+void State::end() noexcept {
+  const State* const here = current;
+  const AtEnd what = here != nullptr ? here->at_end_.load() : nullptr;
+  if (what != nullptr) what();
+}
+
+void State::settle_processes() noexcept {
   struct Step {
     int signal;
     std::chrono::seconds patience;

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -29,10 +30,24 @@ enum class Threads { none, any };
 // Throws BadCall if processes cannot be spawned from here.
 void check_spawn();
 
-// The numbers of the open files that PassedFds of this process stand for, and what becomes of them
-// in a copy of this process that plain fork() made.
+// The numbers of the open files that PassedFds of this process stand for, what becomes of each in a
+// copy of this process that plain fork() made, and whether such a copy may have it.
 enum class InCopies { stays, closed };
-using HeldFiles = std::unordered_map<std::atomic<int>*, InCopies>;
+struct HeldFile {
+  InCopies in_copies = InCopies::stays;
+  bool shared = false;
+};
+using HeldFiles = std::unordered_map<std::atomic<int>*, HeldFile>;
+
+// While it lives, the copies of this process that this thread forks do not share its files: each
+// calls State::lose_held_files() or executes another program. Use on one thread.
+class CopiesLoseFiles {
+ public:
+  CopiesLoseFiles();
+  CopiesLoseFiles(const CopiesLoseFiles&) = delete;
+  CopiesLoseFiles& operator=(const CopiesLoseFiles&) = delete;
+  ~CopiesLoseFiles();
+};
 
 class State {
  public:
@@ -96,20 +111,27 @@ class State {
   }
   // Under that lock, too: nothing that is forked meanwhile has a copy that it does not know.
   void close_held(std::atomic<int>& number) noexcept;
-  // How often this process was forked, and those that it comes from.
-  std::uint64_t forks() const noexcept { return forks_.load(std::memory_order_relaxed); }
   // Called in a forked copy: closes the files that it was not given.
   void lose_held_files();
 
   // At the end of this process: terminates the daemons among its processes, awaits the others.
-  // What cannot be done is said on standard error.
+  // What cannot be done is said on standard error. Then, where that is the end of all, as in a
+  // forked process, what at_end() was given.
   void settle() noexcept;
+
+  // What exit() does last in this process and all that are forked from it: behind its handlers, the
+  // destructors of static objects and the end of its processes. There is one.
+  using AtEnd = void (*)() noexcept;
+  void at_end(AtEnd what) noexcept { at_end_ = what; }
+  // Does that, if there is something to be done.
+  static void end() noexcept;
 
  private:
   State() = default;
   static void before_fork();
   static void after_fork_in_parent();
   static void after_fork_in_child();
+  void settle_processes() noexcept;
 
   std::mutex starting_;  // held while a process server is started; taken before mutex_
   std::mutex mutex_;     // held across every fork, so that the child finds the rest whole
@@ -121,9 +143,11 @@ class State {
   std::shared_ptr<Link> spawn_server_;
   bool spawns_ = false;
   StartedList started_;
+  friend CopiesLoseFiles;
   HeldFiles held_;
+  std::vector<std::thread::id> lose_files_;  // those whose copies do
+  std::atomic<AtEnd> at_end_ = nullptr;
   int processes_made_ = 0;
-  std::atomic<std::uint64_t> forks_ = 0;
 
   State* parent_ = nullptr;  // of a forked child: never touched; kept so that leak checkers see it
 

@@ -17,6 +17,9 @@
 namespace steward::detail::shm {
 namespace {
 
+// So often a stop is looked for that has no event.
+constexpr std::chrono::milliseconds kLook{50};
+
 timespec time_until(core::Time deadline) {
   const auto left = std::max(deadline - std::chrono::steady_clock::now(), core::Duration::zero());
   const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
@@ -86,21 +89,33 @@ bool StoppablePoll::until(int fd, short events, core::Deadline deadline) {
 
 // Where a stop is possible the last entry is for the event.
 bool StoppablePoll::poll(pollfd* entries, std::size_t count, core::Deadline deadline) {
-  if (stop_.stop_possible()) {
-    if (!event_) {
-      event_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-      if (!event_) throw Overloaded(wait_ + ": no descriptor is left for its stop");
-      wake_.emplace(stop_, Wake{event_.get()});
-    }
-    entries[count - 1].fd = event_.get();
-  }
-  const bool ready = poll_all(entries, count, deadline, [this] {
+  const auto heed_check = [this] {
     if (!wait_.empty()) core::heed_interrupt_check(wait_);
-  });
-  if (!ready || !stop_.stop_possible() || entries[count - 1].revents == 0) return ready;
+  };
+  if (!stop_.stop_possible()) return poll_all(entries, count, deadline, heed_check);
+  pollfd& event = entries[--count];
   const auto is_ready = [](const pollfd& entry) { return entry.revents != 0; };
-  if (!std::any_of(entries, entries + count - 1, is_ready)) core::throw_interrupted(wait_);
-  return true;
+  for (;;) {
+    event.fd = listen();
+    core::Deadline until = deadline;
+    if (!event_) {
+      const core::Time look = std::chrono::steady_clock::now() + kLook;
+      until = deadline ? std::min(*deadline, look) : look;
+    }
+    poll_all(entries, count + 1, until, heed_check);
+    if (std::any_of(entries, entries + count, is_ready)) return true;
+    core::heed_stop(stop_, wait_);
+    if (until == deadline) return false;
+  }
+}
+
+// The event; -1, by which poll(2) passes, if no descriptor is left for it.
+int StoppablePoll::listen() {
+  if (!event_) {
+    event_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (event_) wake_.emplace(stop_, Wake{event_.get()});
+  }
+  return event_.get();
 }
 
 }  // namespace steward::detail::shm

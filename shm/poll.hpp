@@ -24,7 +24,8 @@ bool poll_until(int fd, short events, core::Deadline deadline);
 
 // Likewise for a wait that its caller may end: by a stop, or by the program's interrupt check when
 // a signal has come. Both throw Interrupted. On the stack of one thread, for all the polls of its
-// wait. Costs a descriptor only where a stop is possible, from the first until() on.
+// wait. Costs a descriptor only where a stop is possible, from the first until() on; where none is
+// left, it is looked twenty times a second whether there is a stop.
 class StoppablePoll {
  public:
   // Neither a stop nor the check ends it.
@@ -35,8 +36,7 @@ class StoppablePoll {
   StoppablePoll& operator=(const StoppablePoll&) = delete;
   ~StoppablePoll();
 
-  // As poll_until(). Throws Interrupted only while nothing is ready, also Overloaded if no
-  // descriptor is left.
+  // As poll_until(). Throws Interrupted only while nothing is ready.
   bool until(std::vector<pollfd>& entries, core::Deadline deadline);
   bool until(int fd, short events, core::Deadline deadline);
 
@@ -49,6 +49,7 @@ class StoppablePoll {
     int event;
   };
   bool poll(pollfd* entries, std::size_t count, core::Deadline deadline);
+  int listen();
 
   std::stop_token stop_;
   std::string wait_;  // empty: nothing ends it

@@ -25,7 +25,9 @@
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/error_text.hpp>
 #include <steward/tests/manager/scratch.hpp>
+#include <steward/tests/pipe/placed_calls.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward {
 namespace {
@@ -117,6 +119,52 @@ TYPED_TEST(AnyConnection, TryingAndTimedFormsSayThatNothingCame) {
   EXPECT_EQ(far.try_recv(), 4);
   near.send(5);
   EXPECT_EQ(far.recv_for(1h), 5);
+}
+
+TYPED_TEST(AnyConnection, AMessageThatFindsNoMemoryForItsValueStays) {
+  using Words = std::map<std::string, std::vector<std::string>>;
+  auto [near, far] = this->template connected<Words>();
+  const Words words{{std::string(100, 'k'), {std::string(100, 'a'), "b", std::string(100, 'c')}}};
+  detail::test::at_each_allocation([&, &near = near, &far = far](std::size_t n) {
+    near.send(words);
+    near.send_bytes("next");
+    EXPECT_TRUE(far.poll(10s));
+    bool failed = false;
+    {
+      const detail::test::FailingNew failing(n);
+      try {
+        far.recv();
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+    }
+    if (failed) {
+      EXPECT_TRUE(far.poll());
+      EXPECT_EQ(far.recv(), words) << n;
+    }
+    EXPECT_EQ(far.recv_bytes(), "next");
+    return failed && n < 100;
+  });
+}
+
+// Once a message is begun. What is sealed has to be sent.
+TYPED_TEST(AnyConnection, AMessageIsNotCutWhereTheSystemHasNoMemoryForAPart) {
+  auto [near, far] = this->template connected<std::string>();
+  const std::string message(10'000'000, 'x');
+  std::thread sender([&near = near, &message] {
+    detail::test::send_without_memory = 2;
+    near.send_bytes(message);
+    EXPECT_EQ(detail::test::send_without_memory, 0);
+    detail::test::send_without_memory = 1;
+    try {
+      near.send_bytes("small");
+    } catch (const Overloaded&) {
+      near.send_bytes("small");
+    }
+  });
+  EXPECT_TRUE(far.recv_bytes() == message);
+  EXPECT_EQ(far.recv_bytes(), "small");
+  sender.join();
 }
 
 TYPED_TEST(AnyConnection, ItsDescriptorTellsOfEachMessage) {

@@ -1,4 +1,9 @@
 // What was sent arrives, although its sender has closed, or ended, and did not wait for that.
+#include <grp.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -12,9 +17,13 @@
 
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/pipe/closing.hpp>
 #include <steward/pipe/listener.hpp>
+#include <steward/process/process.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/tests/client/forked.hpp>
+#include <steward/tests/process/methods.hpp>
+#include <steward/tests/process/support.hpp>
 
 namespace steward {
 namespace {
@@ -51,6 +60,13 @@ void expect_all(Connection<std::string>& end) {
   EXPECT_THROW(end.recv_bytes(), Closed);
 }
 
+// Something comes that is never read: the kernel forgets what a socket that is closed then has not
+// sent yet.
+void await_unread(const Connection<std::string>& end) {
+  pollfd entry{end.fileno(), POLLIN, 0};
+  ::poll(&entry, 1, 10'000);
+}
+
 // Until the other side does not take it any more, and never long.
 void say_on(Connection<std::string>& end, int times) {
   try {
@@ -70,16 +86,98 @@ TEST_P(Closing, DoesNotWaitAndLosesNothingOfWhatASlowReaderHasStillToRead) {
   expect_all(near);
 }
 
+// More than both sides together hold that do not read. Then all that was sent is there.
+void send_and_expect_all(Connection<std::string>& end) {
+  const auto start = Clock::now();
+  try {
+    end.send_bytes(std::string(20'000'000, 'x'));
+  } catch (const Closed&) {
+    // It may be told as soon as all has arrived.
+  }
+  expect_all(end);
+  EXPECT_LT(Clock::now() - start, detail::pipe::kClosingTime / 2);
+}
+
 TEST_P(Closing, APeerThatSendsBeforeItReadsIsNotLeftWaiting) {
   auto [near, far] = connected();
   send_all(far);
   far.close();
-  try {
-    near.send_bytes(std::string(20'000'000, 'x'));
-  } catch (const Closed&) {
-    // It may be told as soon as all has arrived.
+  send_and_expect_all(near);
+}
+
+TEST_P(Closing, APeerThatSendsIsNotLeftWaitingByOneWhoHasStartedAProcessSince) {
+  detail::test::Forked child([this](int out) {
+    auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+    for (const StartMethod method : {StartMethod::fork_server, StartMethod::spawn}) {
+      Process process({.start_method = method}, [] {});
+      process.start();
+      process.join();
+    }
+    send_all(near);
+    near.close();
+    ::dprintf(out, "closed\n");
+    ::pause();
+    return 0;
+  });
+  auto far = listener.accept<std::string>();
+  ASSERT_EQ(child.line(), "closed");
+  send_and_expect_all(far);
+}
+
+class ClosingInAProcess : public detail::test::ByMethod {
+ protected:
+  const std::string key = generate_key();
+  Listener listener{"tcp://127.0.0.1:0", {.key = key}};
+};
+INSTANTIATE_TEST_SUITE_P(Every, ClosingInAProcess, detail::test::every_method(),
+                         detail::test::method_name);
+
+void answer(Connection<std::string> end) { send_all(end); }
+
+TEST_P(ClosingInAProcess, APeerThatSendsIsNotLeftWaitingByOneThatWasGivenTheEnd) {
+  auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+  Process process(answer, listener.accept<std::string>());
+  process.start();
+  send_and_expect_all(near);
+  process.join();
+}
+
+// What still arrives is its starter's, who keeps the end.
+TEST_P(ClosingInAProcess, OneThatDoesNotComeUpEndsNothing) {
+  Listener plain("tcp://127.0.0.1:0");
+  auto near = Connection<std::string>::connect(plain.address());
+  auto far = plain.accept<std::string>();
+  const int socket = far.fileno();
+  send_all(far);
+  Process process([](Connection<std::string>, detail::test::OneWay) {}, std::move(far),
+                  detail::test::OneWay{});
+  EXPECT_THROW(process.start(), BadCall);
+  EXPECT_EQ(::send(socket, "", 1, MSG_NOSIGNAL), 1) << "still open in this direction";
+  for (int i = 0; i < kMessages; ++i) ASSERT_EQ(near.recv_bytes(), kMessage) << i;
+}
+
+void connect_and_send(const std::string& address, const std::string& key) {
+  auto near = Connection<std::string>::connect(address, {.key = key});
+  await_unread(near);
+  send_all(near);
+}
+
+TEST_P(ClosingInAProcess, ALastWordArrivesAlthoughItsStarterHasClosedOneBefore) {
+  {
+    auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+    auto far = listener.accept<std::string>();
+    say_on(near, 10);  // never read
+    send_all(far);
+    far.close();
+    expect_all(near);
   }
-  expect_all(near);
+  Process process(connect_and_send, listener.address(), key);
+  process.start();
+  auto far = listener.accept<std::string>();
+  far.send_bytes("unheard");
+  process.join(100ms);  // what would be lost is lost by then
+  expect_all(far);
+  process.join();
 }
 
 TEST_P(Closing, ManyThatDoNotReadHoldUpNobody) {
@@ -93,20 +191,124 @@ TEST_P(Closing, ManyThatDoNotReadHoldUpNobody) {
   EXPECT_LT(Clock::now() - start, 20 * kAtOnce);
 }
 
+// ---- At the end of a process ----
+
+enum class Last { closed, open, late };
+
+// What would be lost is lost by then.
+void let_end(pid_t process) {
+  siginfo_t info{};
+  for (int i = 0; i < 100 && info.si_pid == 0; ++i) {
+    ::waitid(P_PID, static_cast<id_t>(process), &info, WEXITED | WNOHANG | WNOWAIT);
+    ::poll(nullptr, 0, 1);
+  }
+}
+
+// One that an object of static storage closes, behind all that this program does at its end.
+void send_late(Connection<std::string> end) {
+  static Connection<std::string> kept;
+  kept = std::move(end);
+  send_all(kept);
+}
+
 TEST_P(Closing, ALastWordArrivesBeforeTheEndOfItsProcess) {
-  detail::test::Forked child([this](int) {
-    detail::process::flush_streams();
-    {
-      auto near = Connection<std::string>::connect(listener.address(), {.key = key});
-      near.poll(10s);  // and does not read it
+  for (const Last how : {Last::closed, Last::open, Last::late}) {
+    SCOPED_TRACE(static_cast<int>(how));
+    detail::test::Forked child([this, how](int) {
+      detail::process::flush_streams();
+      const auto address = listener.address();
+      const auto connect = [&] {
+        auto near = Connection<std::string>::connect(address, {.key = key});
+        await_unread(near);
+        return near;
+      };
+      auto near = connect();
+      if (how == Last::late) {
+        send_late(std::move(near));
+        near = connect();
+      }
       send_all(near);
+      if (how != Last::open) near.close();
+      std::exit(0);  // as main() that returns
+      return 1;
+    });
+    auto far = listener.accept<std::string>();
+    far.send_bytes("unheard");
+    if (how == Last::late) {
+      auto second = listener.accept<std::string>();
+      second.send_bytes("unheard");
+      expect_all(second);
     }
-    std::exit(0);  // as main() that returns
+    let_end(child.pid());
+    expect_all(far);
+    EXPECT_EQ(child.join(), 0);
+  }
+}
+
+TEST_P(Closing, APeerThatSendsIsNotLeftWaitingByAProcessThatEnds) {
+  detail::test::Forked child([this](int out) {
+    detail::process::flush_streams();
+    auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+    send_all(near);
+    ::dprintf(out, "sent\n");
+    std::exit(0);
+    return 1;
+  });
+  auto far = listener.accept<std::string>();
+  send_and_expect_all(far);
+  EXPECT_EQ(child.join(), 0);
+}
+
+// A user of this test alone, so that nobody else's processes count.
+constexpr uid_t kNobodyElse = 54'322;
+
+TEST_P(Closing, WithoutAThreadForItNothingIsLost) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user without other processes";
+  detail::test::Forked child([this](int out) {
+    detail::process::flush_streams();
+    if (::setgroups(0, nullptr) != 0 || ::setuid(kNobodyElse) != 0) return 2;
+    const rlimit one{1, 1};
+    ::setrlimit(RLIMIT_NPROC, &one);
+    auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+    await_unread(near);
+    send_all(near);
+    near.close();
+    ::dprintf(out, "closed\n");
+    std::exit(0);
     return 1;
   });
   auto far = listener.accept<std::string>();
   far.send_bytes("unheard");
+  ASSERT_EQ(child.line(), "closed");
+  let_end(child.pid());
   expect_all(far);
+  EXPECT_EQ(child.join(), 0);
+}
+
+// The end of the process takes no bytes out of a message of its.
+TEST_P(Closing, AThreadThatReceivesAtTheEndOfItsProcessReceivesWhatWasSent) {
+  detail::test::Forked child([this](int) {
+    detail::process::flush_streams();
+    auto near = Connection<std::string>::connect(listener.address(), {.key = key});
+    near.recv_bytes();
+    std::thread([&near, expected = kMessage] {
+      try {
+        while (near.recv_bytes() == expected) {
+        }
+        ::_exit(7);
+      } catch (const Closed&) {
+      }
+      ::pause();
+    }).detach();
+    send_all(near);
+    std::exit(0);
+    return 1;
+  });
+  auto far = listener.accept<std::string>();
+  try {
+    for (int i = 0; i < 20'000; ++i) far.send_bytes(kMessage);
+  } catch (const Closed&) {
+  }
   EXPECT_EQ(child.join(), 0);
 }
 

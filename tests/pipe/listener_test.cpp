@@ -19,6 +19,7 @@
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/pipe/listener.hpp>
+#include <steward/pipe/pipe.hpp>
 #include <steward/process/process.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/crash/eventually.hpp>
@@ -224,6 +225,29 @@ TYPED_TEST(ListenerTest, WhoWaitsToBeAcceptedIsTurnedAwayByTheClose) {
   EXPECT_THROW(near.recv(), Closed);
 }
 
+// In whose queue nobody is kept, and which hears the end.
+TYPED_TEST(ListenerTest, WhoWaitsIsTurnedAwayAlthoughAForkedCopyIsThere) {
+  Listener listener = this->listen();
+  const std::string address = listener.address();
+  auto [go, gone] = pipe<int>();
+  detail::test::Forked child([&, &go = go](int out) {
+    go.recv();
+    try {
+      listener.accept<int>();
+    } catch (const Closed& error) {
+      ::dprintf(out, "%s\n", error.what());
+    }
+    return 0;
+  });
+  Connection<int> near = this->template connect<int>(listener);
+  pollfd somebody{listener.fileno(), POLLIN, 0};
+  ASSERT_EQ(::poll(&somebody, 1, 10'000), 1);
+  listener.close();
+  EXPECT_THROW(near.recv_for(10s), Closed);
+  gone.send(1);
+  EXPECT_EQ(child.line(), "Listener.accept: " + address + " has ended");
+}
+
 TYPED_TEST(ListenerTest, NobodyThereIsDisconnected) {
   Listener listener = this->listen();
   const std::string address = listener.address();
@@ -270,6 +294,22 @@ TYPED_TEST(ListenerTest, WhoWaitsIsStillThereAfterALackOfDescriptors) {
     near.send(0);
   }
   EXPECT_EQ(child.join(), 0);
+}
+
+TYPED_TEST(ListenerTest, AcceptsWhereThereAreNoDevices) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to leave them behind";
+  const Scratch nothing;
+  detail::test::Forked child([&](int out) {
+    Listener listener = this->listen();
+    ::dprintf(out, "%s\n", listener.address().c_str());
+    pollfd somebody{listener.fileno(), POLLIN, 0};
+    ::poll(&somebody, 1, -1);
+    if (::chroot(nothing.file("").c_str()) != 0) return 2;
+    return listener.accept<int>().recv();
+  });
+  auto near = Connection<int>::connect(child.line(), {.key = this->place_.key});
+  near.send(4);
+  EXPECT_EQ(child.join(), 4);
 }
 
 TYPED_TEST(ListenerTest, ItsFilesAreNoStandardDescriptorsOfAProgramThatHasNone) {

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <netdb.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -39,6 +40,24 @@ extern "C" ssize_t send(int fd, const void* bytes, size_t size, int flags) {
     return -1;
   }
   return real(fd, bytes, size, flags);
+}
+
+extern "C" ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+  static const auto real = next<ssize_t(int, const msghdr*, int)>("sendmsg");
+  if (test::send_without_memory > 0 && --test::send_without_memory == 0) {
+    errno = ENOBUFS;
+    return -1;
+  }
+  return real(fd, message, flags);
+}
+
+extern "C" int eventfd(unsigned int count, int flags) noexcept {
+  static const auto real = next<int(unsigned int, int)>("eventfd");
+  if (test::events_are_refused) {
+    errno = EMFILE;
+    return -1;
+  }
+  return real(count, flags);
 }
 
 extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints,

@@ -18,6 +18,10 @@ inline std::atomic<std::size_t> recv_most = ~std::size_t{0};
 inline thread_local void (*at_recv)() = nullptr;
 // send(2) of one byte, as a Listener tells that somebody was accepted, loses it.
 inline std::atomic<bool> words_are_lost = false;
+// eventfd(2) finds no descriptor left.
+inline std::atomic<bool> events_are_refused = false;
+// The so many-th sendmsg(2) of this thread from now on (1: the next) finds no memory.
+inline thread_local int send_without_memory = 0;
 // What stands for "two.test": addresses of IPv4 with ports, "127.0.0.1:80".
 inline std::vector<std::string> two_addresses;
 

@@ -17,9 +17,11 @@
 #include <steward/client/interrupt.hpp>
 #include <steward/core/auth_key.hpp>
 #include <steward/core/interrupt.hpp>
+#include <steward/core/travel.hpp>
 #include <steward/pipe/listener.hpp>
 #include <steward/pipe/pipe.hpp>
 #include <steward/tests/error_text.hpp>
+#include <steward/tests/pipe/placed_calls.hpp>
 #include <steward/tests/waiting_thread.hpp>
 
 namespace steward {
@@ -136,6 +138,21 @@ TEST_P(Stop, HalfWayThroughAMessageNothingCanFollow) {
             "Connection.recv: the other side ended in the middle of a message");
 }
 
+TEST_P(Stop, IsHeardWithoutADescriptorAndCutsNoMessageForWantOfOne) {
+  detail::test::events_are_refused = true;
+  const std::string message(10U << 20U, 'x');
+  {
+    WaitingThread receives([&] { EXPECT_EQ(far.recv_bytes(), message); });
+    near.send_bytes(message, stop());
+  }
+  EXPECT_FALSE(far.poll(60ms, stop()));
+  WaitingThread waiting([&] { EXPECT_THROW(far.recv(stop()), Interrupted); });
+  EXPECT_TRUE(waiting.falls_asleep());
+  source.request_stop();
+  waiting.join();
+  detail::test::events_are_refused = false;
+}
+
 TEST(StopOfAPipe, BeforeAMessageHasBegunTheNextOneGoes) {
   auto [near, far] = pipe<std::string>();
   std::stop_source source;
@@ -166,6 +183,28 @@ TEST(StopOfAPipe, KeepsThePartThatHasCome) {
   }
   ASSERT_EQ(::send(far.fileno(), "wo", 2, 0), 2);
   EXPECT_EQ(near.recv(), "two");
+}
+
+// Notes how proxies inside would be claimed.
+struct Claims {
+  bool at_once = false;
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(0);
+  }
+  void msgpack_unpack(const msgpack::object&) {
+    using When = detail::core::Claiming::When;
+    at_once = detail::core::current_travel().claiming().when == When::at_once;
+  }
+};
+
+TEST(StopOfAPipe, IsNotKeptFromAWaitByAClaim) {
+  auto [near, far] = pipe<Claims>();
+  const std::stop_source source;
+  for (int i = 0; i < 3; ++i) near.send({});
+  EXPECT_FALSE(far.recv(source.get_token()).at_once);
+  EXPECT_FALSE(far.recv_for(1h, source.get_token())->at_once);
+  EXPECT_TRUE(far.recv().at_once);
 }
 
 TEST(StopOfAListener, LeavesWhoConnectsToBeAccepted) {

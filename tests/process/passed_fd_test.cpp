@@ -131,6 +131,23 @@ TEST_P(PassedFiles, LieInAFunctionObject) {
   EXPECT_EQ(detail::test::read_from(ends.reader.get(), std::string::npos), "spoken");
 }
 
+// 1: the file came from its starter; 2: nobody else has it.
+void tell_whose(PassedFd end) {
+  const bool given = end.was_given();
+  std::exit((given ? 1 : 0) + (end.keep_from_copies() ? 2 : 0));
+}
+
+TEST_P(PassedFiles, BelongToTheProcessUnlessACopyOfItsStarterHasThem) {
+  for (const bool shared : {false, true}) {
+    Ends ends = pipe_ends();
+    if (shared) detail::test::in_fork([] { return 0; });
+    Process child(tell_whose, std::move(ends.writer));
+    child.start();
+    child.join();
+    EXPECT_EQ(child.exitcode(), shared ? 1 : 3);
+  }
+}
+
 TEST_P(PassedFiles, AsManyAsTheLimitAndNotOneMore) {
   const auto start_with = [](std::size_t count) {
     std::vector<PassedFd> files;
@@ -200,6 +217,45 @@ TEST(PassedFd, TravelsToNothingButAProcess) {
                  "with");
   }
   EXPECT_THROW(detail::core::unpack<PassedFd>(detail::core::packed(std::uint64_t{0})), BadCall);
+}
+
+TEST(PassedFd, IsKeptFromCopiesAndThatSaysWhetherThereAreSome) {
+  Ends ends = pipe_ends();
+  EXPECT_FALSE(ends.reader.was_given());
+  EXPECT_TRUE(ends.reader.keep_from_copies());
+  const int code = detail::test::in_fork([&] {
+    return (ends.reader ? 1 : 0) + (ends.writer.keep_from_copies() ? 2 : 0);
+  });
+  EXPECT_EQ(code, 0);
+  EXPECT_TRUE(ends.reader.keep_from_copies());
+  EXPECT_FALSE(ends.writer.keep_from_copies());
+}
+
+// Their copies are none that would keep it open.
+TEST(PassedFd, HasNoCopiesInTheProcessServers) {
+  const int code = detail::test::in_fork([] {
+    Ends ends = pipe_ends();
+    for (const StartMethod method : {StartMethod::fork_server, StartMethod::spawn}) {
+      Process child({.start_method = method}, [] {});
+      child.start();
+      child.join();
+    }
+    if (!ends.reader.keep_from_copies()) return 1;
+    return detail::test::in_fork([] { return 0; }) + (ends.writer.keep_from_copies() ? 2 : 0);
+  });
+  EXPECT_EQ(code, 0);
+}
+
+// What the library forks leaves no trace in the thread that goes on in the copy.
+TEST_P(PassedFiles, ACopyThatAProcessForksHasItsFiles) {
+  Ends ends = pipe_ends();
+  Process child([](PassedFd end) {
+    detail::test::in_fork([] { return 0; });
+    std::exit(end.keep_from_copies() ? 1 : 0);
+  }, std::move(ends.writer));
+  child.start();
+  child.join();
+  EXPECT_EQ(child.exitcode(), 0);
 }
 
 TEST(PassedFd, SurvivesAPlainForkOnBothSides) {
