@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include <steward/core/errors.hpp>
@@ -32,6 +33,8 @@ std::shared_ptr<Link> fork_as(const Copy& copy) {
   {
     // No handler of the program may run in the copy.
     const core::SignalsBlocked blocked;
+    std::optional<CopiesLoseFiles> alone;
+    if (!copy.keeps_files) alone.emplace();
     step = ::fork();
     if (step == 0) {
       const pid_t pid = ::fork();

@@ -146,7 +146,6 @@ std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
   const int others = known ? beside_fork_server_ : other_threads();
   if (allowed == Threads::none && others > 0) refuse_beside(others);
   if (known) return known;
-  const CopiesLoseFiles alone;
   std::shared_ptr<Link> made = start_fork_server(others > 0);
   beside_fork_server_ = others;
   const std::lock_guard hold(mutex_);

@@ -108,7 +108,8 @@ TEST_P(Closing, APeerThatSendsBeforeItReadsIsNotLeftWaiting) {
 TEST_P(Closing, APeerThatSendsIsNotLeftWaitingByOneWhoHasStartedAProcessSince) {
   detail::test::Forked child([this](int out) {
     auto near = Connection<std::string>::connect(listener.address(), {.key = key});
-    for (const StartMethod method : {StartMethod::fork_server, StartMethod::spawn}) {
+    for (const StartMethod method :
+         {StartMethod::fork_server, StartMethod::spawn, StartMethod::fork}) {
       Process process({.start_method = method}, [] {});
       process.start();
       process.join();
