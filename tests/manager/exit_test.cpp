@@ -100,5 +100,20 @@ TEST(ProgramsEnd, InOrderWithTheLocksThatTheyHold) {
   EXPECT_FALSE(lock.previous_owner_died());
 }
 
+void end_with_a_lock_over_tcp(std::string address) {
+  auto* const manager = new Manager(Manager::connect(address));
+  auto* const lock = new Lock(manager->lock(named("l")));
+  lock->lock();
+}
+
+// Nobody tells the manager that it is gone: but its lease is short by then.
+TEST(ProgramsEnd, SoonOverTcp) {
+  const Manager manager(ManagerOptions{.address = "tcp://127.0.0.1:0"});
+  Lock lock = manager.lock(named("l"));
+  EXPECT_EQ(exit_code_of(end_with_a_lock_over_tcp, manager.address()), 0);
+  ASSERT_TRUE(lock.try_lock_for(10s)) << "a lease is 15 s";
+  EXPECT_FALSE(lock.previous_owner_died());
+}
+
 }  // namespace
 }  // namespace steward::detail::test
