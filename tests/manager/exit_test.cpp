@@ -37,12 +37,12 @@ int exit_code_of(auto function, auto... arguments) {
 }
 
 void end_beside_threads(std::string address) {
-  auto* manager = new Manager(Manager::connect(address));
+  static const auto* const manager = new Manager(Manager::connect(address));
   const auto queue = manager->queue<int>();
   go_on([queue] { static_cast<void>(queue.get_for(1ms)); });
   const auto list = manager->list<int>({1});
   go_on([list] { static_cast<void>(list.at(0)); });
-  go_on([manager] { static_cast<void>(manager->lock().try_lock()); });
+  go_on([] { static_cast<void>(manager->lock().try_lock()); });
   go_on([address] { static_cast<void>(Manager::connect(address).list<int>({1}).at(0)); });
 }
 
@@ -56,7 +56,7 @@ TEST(ProgramsEnd, WellWhileThreadsGoOn) {
 // Made before the first session, so that it is destroyed after the library's exit handler.
 void join_at_exit(std::string address) {
   static std::jthread worker;
-  auto* manager = new Manager(Manager::connect(address));
+  static const auto* const manager = new Manager(Manager::connect(address));
   const auto list = manager->list<int>({1});
   static std::atomic<bool> begun = false;
   worker = std::jthread([list](std::stop_token stop) {
@@ -101,8 +101,8 @@ TEST(ProgramsEnd, InOrderWithTheLocksThatTheyHold) {
 }
 
 void end_with_a_lock_over_tcp(std::string address) {
-  auto* const manager = new Manager(Manager::connect(address));
-  auto* const lock = new Lock(manager->lock(named("l")));
+  static const auto* const manager = new Manager(Manager::connect(address));
+  static auto* const lock = new Lock(manager->lock(named("l")));
   lock->lock();
 }
 
