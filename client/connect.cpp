@@ -8,6 +8,7 @@
 #include <steward/client/address.hpp>
 #include <steward/client/interrupt.hpp>
 #include <steward/client/client_reference.hpp>
+#include <steward/client/exit.hpp>
 #include <steward/client/names.hpp>
 #include <steward/client/private_directory.hpp>
 #include <steward/client/reachable.hpp>
@@ -75,7 +76,7 @@ SessionDriver::Connection dial_remote(const Goal& goal) {
 SessionDriverPtr open_session(const SessionDriver::Dial& dial, const TermsPtr& terms,
                               core::Deadline deadline) {
   shm::keep_standard_descriptors();
-  auto session = std::make_shared<SessionDriver>(dial(deadline), dial, terms);
+  auto session = SessionDriver::make(dial(deadline), dial, terms);
   session->establish(deadline);
   return session;
 }
@@ -166,12 +167,12 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
                               const Allowed& allowed = {}) {
   std::string failures;
   for (const std::string& address : addresses) {
-    if (allowed && !allowed(address)) {
-      failures += "; " + address + " is not allowed (ConnectOptions::allow)";
-      continue;
-    }
     try {
       if (SessionDriverPtr known = known_at(address, incarnation, terms, wanted)) return known;
+      if (allowed && !allowed(address)) {
+        failures += "; " + address + " is not allowed (ConnectOptions::allow)";
+        continue;
+      }
       SessionDriverPtr session = connect_to(address, terms, deadline);
       if (session->incarnation() == incarnation) return session;
       failures += "; another manager is at " + address + " now";
@@ -203,10 +204,10 @@ TermsPtr usual_terms() { return std::make_shared<const Terms>(); }
 core::ReferencePtr open_decoded(const UnclaimedReference& reference, core::Deadline deadline) {
   const core::Token& token = reference.token();
   const TermsPtr terms = reference.terms() ? reference.terms() : usual_terms();
-  Allowed allowed = terms->allow;
-  if (!reference.terms()) {
-    allowed = [](const std::string& address) { return State::current().everybody_allows(address); };
-  }
+  const bool by_session = reference.terms() != nullptr;
+  const Allowed allowed = [&](const std::string& address) {
+    return by_session ? terms->allows(address) : State::current().everybody_allows(address);
+  };
   return session_of_handle(token, terms, deadline, Wanted::decoded, allowed)
       ->claim(token, deadline);
 }
@@ -229,7 +230,10 @@ core::ReferencePtr claimed_here(const core::Reference& reference, core::Deadline
 }  // namespace
 
 SessionPtr connect(const std::string& address, const ConnectOptions& options) {
-  return connect_to(address, terms_of(options, {address}), std::nullopt);
+  const TermsPtr terms = terms_of(options, {address});
+  const SessionDriverPtr session = connect_to(address, terms, std::nullopt);
+  session->also_on(*terms);
+  return session;
 }
 
 void leave(SessionPtr session) {
@@ -244,9 +248,8 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
   connection.welcome.ticket = std::move(ticket);
   connection.welcome.addresses = std::move(addresses);
   connection.proof.kind = Proof::Kind::user;
-  auto session =
-      std::make_shared<SessionDriver>(std::move(connection), SessionDriver::Dial(),
-                                      terms_of(options, {}));
+  auto session = SessionDriver::make(std::move(connection), SessionDriver::Dial(),
+                                     terms_of(options, {}));
   session->establish(core::deadline_after(options.timeout));
   return session;
 }
@@ -270,7 +273,9 @@ SessionPtr State::successor_of(const SessionDriver& session, core::Deadline dead
 core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& options,
                               core::Deadline deadline) {
   const TermsPtr terms = terms_of(options, token.addresses);
-  return session_of_handle(token, terms, deadline, Wanted::any_key)->claim(token, deadline);
+  const SessionDriverPtr session = session_of_handle(token, terms, deadline, Wanted::any_key);
+  session->also_on(*terms);
+  return session->claim(token, deadline);
 }
 
 core::ReferencePtr unclaimed(core::Token token, const Session* by) {
@@ -303,6 +308,8 @@ bool end_copied_hold(const core::ReferencePtr& lock) {
 }
 
 void end_all_sessions(core::Duration wait) { State::current().end_all(wait); }
+
+bool process_ends() noexcept { return is_exiting() || State::current().at_exit(); }
 
 }  // namespace steward::detail::client
 

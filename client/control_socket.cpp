@@ -195,6 +195,8 @@ std::vector<std::optional<About>> inquire(const std::vector<IpcAddress>& address
       talking_to(addresses[i].text, step);
     } catch (const NobodyThere&) {
       // as all[i] says
+    } catch (const Interrupted&) {
+      throw;
     } catch (const Error& error) {
       all[i].emplace().silence = error.what();
       if (visits[i]) all[i]->pid = visits[i]->peer.pid;

@@ -1,6 +1,5 @@
 #include <steward/client/grants.hpp>
 
-#include <exception>
 #include <utility>
 
 #include <steward/client/session.hpp>
@@ -49,18 +48,8 @@ std::string drop_arguments(const Grants& grants) {
   return arguments;
 }
 
-ArgumentScope::ArgumentScope(Session& session, core::Deadline deadline)
-    : session_(session),
-      deadline_(deadline),
-      exceptions_(std::uncaught_exceptions()),
-      scope_(*this) {}
-
-ArgumentScope::~ArgumentScope() {
-  if (std::uncaught_exceptions() > exceptions_) session_.drop_arguments();
-}
-
 core::Token ArgumentScope::outgoing(const core::Reference& reference) {
-  return session_.outgoing(reference, deadline_);
+  return session_.outgoing(reference, deadline_, kept_);
 }
 
 core::ReferencePtr ArgumentScope::incoming(core::Token token) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <steward/client/session/completion.hpp>
 #include <steward/core/clock.hpp>
@@ -16,6 +17,7 @@
 namespace steward::detail::client {
 
 class Session;
+using Kept = std::vector<core::ReferencePtr>;
 
 // Object and how often.
 using Grants = std::map<core::ObjectId, std::uint64_t>;
@@ -27,12 +29,12 @@ Grants grants_in(std::string_view encoded, const core::Incarnation& manager);
 std::string drop_arguments(const Grants& grants);
 
 // Puts the session's rules for handles (see Session::outgoing) in charge while arguments of a call
-// to it are packed, which has until the deadline: other managers may have to be asked. If that
-// fails, what was claimed for them is let go.
+// to it are packed, which has until the deadline: other managers may have to be asked. What is
+// claimed for them is put into `kept`, which must outlive the call.
 class ArgumentScope final : public core::Travel {
  public:
-  explicit ArgumentScope(Session& session, core::Deadline deadline = {});
-  ~ArgumentScope() override;
+  ArgumentScope(Session& session, Kept& kept, core::Deadline deadline = {})
+      : session_(session), kept_(kept), deadline_(deadline), scope_(*this) {}
   ArgumentScope(const ArgumentScope&) = delete;
   ArgumentScope& operator=(const ArgumentScope&) = delete;
 
@@ -41,8 +43,8 @@ class ArgumentScope final : public core::Travel {
 
  private:
   Session& session_;
+  Kept& kept_;
   const core::Deadline deadline_;
-  const int exceptions_;
   core::TravelScope scope_;
 };
 

@@ -5,10 +5,11 @@ namespace steward {
 
 // From now on a thread that waits (for a manager, a future, a connection, a process, for several of
 // them) asks this check when a signal has come in between, and throws Interrupted if it says that
-// it shall wait no longer. Some sleeps no signal ends: behind another thread that waits for the
-// same manager, connection or pool, and for what this process itself brings about. There the check
-// is asked some twenty times a second. A destructor that waits does not ask, nor do the library's
-// own threads. The check is asked without locks, and may throw nothing. Null: signals end no wait,
+// it shall wait no longer. Some sleeps no signal ends: for a manager, behind another thread that
+// waits for the same connection or pool, and for what this process itself brings about. There the
+// check is asked some twenty times a second. A destructor that waits does not ask, nor does exit(),
+// nor do the library's own threads. The check is asked without locks, and may throw nothing; other
+// threads go on meanwhile. It may fork: in the child, the wait throws. Null: signals end no wait,
 // as at the beginning. Waits that have begun may not ask a new check. Thread safety: any thread.
 void set_interrupt_check(bool (*check)());
 

@@ -10,7 +10,8 @@ namespace steward {
 
 struct ConnectOptions {
   std::string key = {};                           // what `steward keygen` printed, or a passphrase
-  std::chrono::milliseconds timeout = std::chrono::seconds(10);  // to connect, and to reconnect
+  // To connect, and to reconnect: there the one of the first who has connected the session.
+  std::chrono::milliseconds timeout = std::chrono::seconds(10);
 
   // Which managers may be dialled because a handle names them that came in a result, an item of a
   // queue, a message. Asked with each address ("tcp://host:port", "ipc://path") that would be
@@ -18,8 +19,10 @@ struct ConnectOptions {
   // Disconnected, which names them. Not asked for what the program itself names, nor for managers
   // that this process is connected to already. Empty: all may be dialled.
   //   A handle is dialled on the terms (key, timeout, allow) of the session that it came by, and so
-  // are those that come by the new one. One that came by no session, as in a message of a
-  // Connection, is dialled without a key, and only where every session of this process allows it.
+  // are those that come by the new one. There is one session with a manager, however often it was
+  // connected: all who have done so must allow it. A handle that came by no session, as in a
+  // message of a Connection, is dialled without a key, and only where every session of this process
+  // allows it; in a forked child also those of its parent.
   //   Called by any thread, by several at once. What it throws, the call throws.
   std::function<bool(std::string_view address)> allow = {};
 };

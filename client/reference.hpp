@@ -51,10 +51,12 @@ void leave(SessionPtr session);
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
                         std::vector<std::string> addresses, const ConnectOptions& options = {});
 
-// Says goodbye to all managers and waits for their answers, at most `wait` in all. For a process
-// that ends without running exit handlers. Later calls of this thread throw Disconnected. Those of
-// other threads, also such as wait already, are left asleep: an exception there would end the
-// process otherwise than it is about to end.
+// Says goodbye to all managers and waits for their answers, at most `wait` in all. Calls throw
+// Disconnected then, also those that wait already. (At exit nobody does this: see note 40.)
 void end_all_sessions(core::Duration wait);
+
+// Whether the calling thread is in exit(), which runs destructors of static objects: other threads
+// may go on until the process is gone, and what they use must, too.
+bool process_ends() noexcept;
 
 }  // namespace steward::detail::client

@@ -11,6 +11,7 @@
 #include <steward/client/state.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 
 namespace steward::detail::client {
 namespace {
@@ -45,6 +46,8 @@ ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const 
     if (!memory) return Road::general;
     ring_ = shm::SharedQueue::open(std::move(memory));
     return Road::ring;
+  } catch (const Interrupted&) {
+    throw;
   } catch (const Error&) {
     // No descriptor or memory is left, here or there, or the manager is slow: that may pass. Until
     // then the general road is there, and will say so if the queue or the manager is gone.
@@ -60,10 +63,14 @@ shm::SharedQueue* ClientReference::ring(core::Deadline deadline) const {
   Road road = road_.load(std::memory_order_acquire);
   if (road == Road::unknown) {
     std::unique_lock lock(ring_mutex_, std::defer_lock);
-    if (!deadline) {
-      lock.lock();
-    } else if (!lock.try_lock_until(*deadline)) {
-      return nullptr;
+    while (!lock) {
+      const core::Deadline until = core::next_look(deadline);
+      if (!until) {
+        lock.lock();
+      } else if (!lock.try_lock_until(*until)) {
+        core::heed_interrupt_check("the question for a queue's memory");
+        if (has_passed(deadline)) return nullptr;
+      }
     }
     road = road_.load(std::memory_order_relaxed);
     if (road == Road::unknown && (!ask_again_at_ || has_passed(ask_again_at_))) {

@@ -33,6 +33,8 @@ enum class Effect : std::uint8_t {
 };
 
 class Receipt;
+// References that arguments need until their call has ended.
+using Kept = std::vector<core::ReferencePtr>;
 
 struct CallOptions {
   Effect effect = Effect::change;
@@ -45,6 +47,9 @@ struct CallOptions {
   Receipt* receipt = nullptr;
   // The manager may let it wait for what others do.
   bool parks = false;
+  // It only looks, beside what its thread does: errors that wait for the thread's next call (of a
+  // post, of a lock that was lost) are not for this one.
+  bool aside = false;
   // What the caller is told in error texts: "list#3.pop".
   std::string_view object_type = {};
   // A waiting call ends as at its deadline, with Interrupted, when a stop is requested.
@@ -66,7 +71,7 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   virtual ~Session() = default;
 
-  // One call, start to end. `args` is a MessagePack array, encoded under travel(). Returns the
+  // One call, start to end. `args` is a MessagePack array, encoded in an ArgumentScope. Returns the
   // encoded result; nullopt: the deadline passed and the call (Effect::take or offer) was not done.
   // Throws what the method threw, TimeoutError (read, change), Disconnected, OutcomeUnknown,
   // StaleHandle, Overloaded (too large a message, no memory), Interrupted. Whatever it throws is a
@@ -103,18 +108,15 @@ class Session : public std::enable_shared_from_this<Session> {
   // nothing by it: before that is sent, or in place of what it read.
   virtual void post(core::ObjectId object, std::string_view method, std::string_view args) = 0;
 
-  // The rules for handles inside arguments to, and results from, this session's manager: install
-  // with core::TravelScope around packing arguments and unpacking results.
+  // The rules for handles in results of this session's manager: install with core::TravelScope
+  // around unpacking them. For arguments see ArgumentScope in grants.hpp; what is written under
+  // these rules is good for references that this session has anyway.
   virtual core::Travel& travel() = 0;
-  // What travel() writes for a reference, with a deadline for managers that must be asked. Throws
-  // as call(), StaleHandle if the object is gone.
-  virtual core::Token outgoing(const core::Reference& reference, core::Deadline deadline) {
-    static_cast<void>(deadline);
-    return travel().outgoing(reference);
-  }
-  // The arguments that this thread has packed under travel() are not sent: drops the references
-  // that were claimed for them.
-  virtual void drop_arguments() noexcept = 0;
+  // What is written for a reference in arguments to this session's manager, by the deadline: other
+  // managers may have to be asked. What was claimed for that is put into `kept`. Throws as call(),
+  // StaleHandle if the object is gone.
+  virtual core::Token outgoing(const core::Reference& reference, core::Deadline deadline,
+                               Kept& kept) = 0;
 
   // Takes over a reference that the manager has granted (a token inside a result) to the session of
   // this number, or to the present one. If that session is lost by now, the object is claimed for

@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include <steward/client/exit.hpp>
 #include <steward/client/home_process.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/client/waiting.hpp>
@@ -33,6 +34,10 @@ State::State(State* parent)
       thread_end_(parent == nullptr ? make_key(thread_ended) : parent->thread_end_) {
   if (parent == nullptr) return;
   last_thread_ = parent->last_thread_.load();
+  inherited_terms_ = parent->inherited_terms_;
+  for (const SessionDriver* session : parent->enrolled_) {
+    if (!session->terms_->allow.empty()) inherited_terms_.push_back(session->terms_);
+  }
 }
 
 std::atomic<State*>& State::slot() {
@@ -185,7 +190,7 @@ void State::await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
     } else {
       attempt_over_.wait(lock);
     }
-    if (core::interrupt_check() == nullptr || attempt.over) continue;
+    if (!core::may_be_interrupted() || attempt.over) continue;
     lock.unlock();
     core::heed_interrupt_check("connecting");
     lock.lock();
@@ -287,6 +292,10 @@ State::SessionDriverPtr State::settle(const std::string& address, SessionDriverP
     if (same != nullptr && (*same)->usable() && (by_this_user || (*same)->online())) {
       kept = *same;
     } else if (same != nullptr) {
+      // Also where it was dialled elsewhere: there is one session a manager and proof.
+      for (auto& [other, session] : by_address_) {
+        if (session == *same) session = made;
+      }
       superseded.push_back(std::exchange(*same, made));
     } else {
       by_incarnation_.emplace(made->incarnation(), made);
@@ -296,6 +305,7 @@ State::SessionDriverPtr State::settle(const std::string& address, SessionDriverP
     ++kept->uses_;
   }
   if (kept != made) made->end(core::Duration::zero());
+  if (at_exit()) kept->announce_end();
   return kept;
 }
 
@@ -343,15 +353,13 @@ State::SessionDriverPtr State::find_with_key(const core::Incarnation& incarnatio
 }
 
 bool State::everybody_allows(const std::string& address) {
-  std::vector<SessionDriverPtr> sessions;
+  std::vector<TermsPtr> all;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [incarnation, session] : by_incarnation_) sessions.push_back(session);
+    all = inherited_terms_;
+    for (const SessionDriver* session : enrolled_) all.push_back(session->terms());
   }
-  return std::ranges::all_of(sessions, [&](const SessionDriverPtr& session) {
-    const auto& allow = session->terms()->allow;
-    return !allow || allow(address);
-  });
+  return std::ranges::all_of(all, [&](const TermsPtr& terms) { return terms->allows(address); });
 }
 
 void State::forget(const SessionDriver& session) noexcept {
@@ -430,12 +438,23 @@ void State::claim_all(const core::Incarnation& manager) {
 // Under the lock. Registered late, so that it runs before the destructors of statics that were
 // made before the first session.
 void State::register_exit_handler() {
+  notice_exit();
   if (std::exchange(exit_handler_, true)) return;
-  std::atexit([] {
-    State& state = current();
-    state.end_all(std::chrono::seconds(1));
-    state.at_exit_ = true;
-  });
+  std::atexit([] { current().announce_end(std::chrono::seconds(1)); });
+}
+
+void State::announce_end(core::Duration wait) {
+  // Other threads go on, and whoever would be asked may be gone.
+  core::set_interrupt_check(nullptr);
+  std::vector<SessionDriverPtr> sessions;
+  {
+    const std::lock_guard lock(mutex_);
+    at_exit_ = true;
+    for (const auto& [incarnation, session] : by_incarnation_) sessions.push_back(session);
+  }
+  const core::Deadline deadline = core::deadline_after(wait);
+  for (const SessionDriverPtr& session : sessions) session->announce_end();
+  for (const SessionDriverPtr& session : sessions) session->await_end_known(deadline);
 }
 
 void State::end_all(core::Duration wait) {
@@ -445,7 +464,7 @@ void State::end_all(core::Duration wait) {
     for (const auto& [incarnation, session] : by_incarnation_) sessions.push_back(session);
   }
   const core::Deadline deadline = core::deadline_after(wait);
-  for (const SessionDriverPtr& session : sessions) session->say_goodbye_at_exit();
+  for (const SessionDriverPtr& session : sessions) session->say_goodbye();
   for (const SessionDriverPtr& session : sessions) session->await_goodbye(deadline);
 }
 

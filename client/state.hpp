@@ -55,7 +55,8 @@ class State {
   // In a forked child, the session that stands for one of its parent's: with the same manager,
   // proved in the same way. Made if need be.
   SessionPtr successor_of(const SessionDriver& session, core::Deadline deadline = {});
-  // Whether ConnectOptions::allow of every session of this process does.
+  // Whether ConnectOptions::allow of every session of this process does, also of those that have
+  // ended and are still held; in a forked child also of its parent's.
   bool everybody_allows(const std::string& address);
   // This session is not found any more.
   void forget(const SessionDriver& session) noexcept;
@@ -95,9 +96,11 @@ class State {
   // child of that thread, nobody does: the end of a process is known without.
   void watch_this_thread() noexcept;
 
-  // Says goodbye to all managers and waits for their answers, `wait` in all. For the end of the
-  // process: what other threads wait for has no end any more.
+  // Ends all sessions, in order, and waits for their managers' answers, `wait` in all.
   void end_all(core::Duration wait);
+  // Tells all managers that this process ends soon, and in order, and waits until they know it,
+  // `wait` in all. Sessions go on: other threads, and destructors of statics, may still use them.
+  void announce_end(core::Duration wait);
   bool at_exit() const { return at_exit_.load(std::memory_order_relaxed); }
 
  private:
@@ -148,6 +151,7 @@ class State {
   std::vector<SessionDriver*> enrolled_;
   Dialer dialer_;
   std::vector<SessionDriver::Abandoned> abandoned_;  // by forked children; in their copies
+  std::vector<TermsPtr> inherited_terms_;            // of the sessions of a forked child's parent
   std::map<core::Incarnation, std::deque<core::ReferencePtr>> to_claim_;  // where a thread does so
   bool exit_handler_ = false;
 };

@@ -2,6 +2,7 @@
 // place of its text, which nobody shall find in memory later.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -17,9 +18,18 @@ namespace steward::detail::client {
 
 // A value; immutable once it is shared.
 struct Terms {
+  using Allow = std::shared_ptr<const std::function<bool(std::string_view address)>>;
+
   std::optional<core::KeyPairs> keys = {};
   std::chrono::milliseconds timeout = ConnectOptions().timeout;
-  std::function<bool(std::string_view address)> allow = {};
+  // Of everybody who has connected the session: all must agree.
+  std::vector<Allow> allow = {};
+
+  bool allows(std::string_view address) const {
+    return std::ranges::all_of(allow, [&](const Allow& each) { return (*each)(address); });
+  }
+  // These terms where those must agree, too.
+  std::shared_ptr<const Terms> with(const std::vector<Allow>& others) const;
 };
 using TermsPtr = std::shared_ptr<const Terms>;
 

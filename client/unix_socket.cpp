@@ -43,6 +43,7 @@ shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline dea
   shm::keep_standard_descriptors();
   shm::UniqueFd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) throw Overloaded("cannot open a socket: " + std::generic_category().message(errno));
+  core::Deadline look = core::next_look({});
   for (;;) {
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) ==
         0) {
@@ -55,7 +56,9 @@ shm::UniqueFd connect_unix(const std::string& path, int type, core::Deadline dea
     if (error != EAGAIN) return {};
     check_owner(path);
     if (has_passed(deadline)) return {};
-    if (::poll(nullptr, 0, 2) < 0) core::heed_interrupt_check("connecting");
+    if (::poll(nullptr, 0, 2) == 0 && !has_passed(look)) continue;
+    core::heed_interrupt_check("connecting");
+    look = core::next_look({});
   }
 }
 

@@ -24,9 +24,8 @@ bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline) {
 bool wait_ready(int fd, short events, core::Deadline deadline) {
   pollfd entry{fd, events, 0};
   for (;;) {
-    const int ready = poll_once(&entry, 1, deadline);
-    if (ready > 0) return true;
-    if (ready < 0 && errno == EINTR) core::heed_interrupt_check("connecting");
+    if (poll_once(&entry, 1, core::next_look(deadline)) > 0) return true;
+    core::heed_interrupt_check("connecting");
     if (has_passed(deadline)) return false;
   }
 }

@@ -26,7 +26,7 @@ int poll_once(pollfd* entries, std::size_t count, core::Deadline deadline);
 bool poll_until(pollfd* entries, std::size_t count, core::Deadline deadline);
 
 // Until the descriptor is as `events` of poll(2) say. False: the deadline passed. Throws
-// Interrupted if a signal came and the interrupt check says so.
+// Interrupted if the interrupt check says so, or a stop (core::StopScope).
 bool wait_ready(int fd, short events, core::Deadline deadline);
 inline bool wait_readable(int fd, core::Deadline deadline) {
   return wait_ready(fd, POLLIN, deadline);

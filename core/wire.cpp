@@ -139,8 +139,8 @@ OpenEnvelope open_envelope(std::string_view frame) {
     throw BadCall("malformed message: unknown kind " + std::to_string(kind));
   }
   const OpenEnvelope envelope{static_cast<Envelope>(kind), fields - 2, reader};
-  // These two say all by their kind; nobody decodes the rest.
-  if (envelope.kind == Envelope::renew || envelope.kind == Envelope::bye) {
+  // It says all by its kind; nobody decodes the rest.
+  if (envelope.kind == Envelope::renew) {
     OpenEnvelope rest = envelope;
     finish(rest, 0);
   }
@@ -233,10 +233,17 @@ std::string encode_renew() {
   return out;
 }
 
-std::string encode_bye() {
+std::string encode_bye(bool goes_on) {
   std::string out;
-  begin(out, Envelope::bye, 0);
+  Writer writer = begin(out, Envelope::bye, goes_on ? 1 : 0);
+  if (goes_on) writer.boolean(true);
   return out;
+}
+
+bool decode_bye(OpenEnvelope envelope) {
+  const bool goes_on = envelope.fields > 0 && envelope.body.boolean();
+  finish(envelope, 1);
+  return goes_on;
 }
 
 std::string encode_seqs(Envelope kind, const std::vector<Seq>& seqs) {

@@ -3,6 +3,7 @@
 // compare it with recorded bytes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -135,7 +136,11 @@ std::string encode(const Welcome& welcome);
 std::string encode_unknown_connection(std::string_view challenge);
 std::string encode_unknown_session(std::string_view reason);
 std::string encode_renew();
-std::string encode_bye();
+// `goes_on`: the client's session goes on until its process ends, which is in order then.
+std::string encode_bye(bool goes_on = false);
+bool decode_bye(OpenEnvelope envelope);
+// A session that lives by a lease lives no longer than this after the last word behind such a bye.
+inline constexpr std::chrono::milliseconds kLastLease{2000};
 // Envelope::ack or Envelope::cancel.
 std::string encode_seqs(Envelope kind, const std::vector<Seq>& seqs);
 

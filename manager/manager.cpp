@@ -12,6 +12,7 @@
 #include <steward/client/reference.hpp>
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/core/tcp_address.hpp>
 #include <steward/core/writer.hpp>
 #include <steward/manager/private_server.hpp>
@@ -114,8 +115,10 @@ Manager& Manager::operator=(Manager&& other) noexcept {
 
 Manager::~Manager() {
   if (!impl_ || impl_->creator != ::getpid()) return;
+  const detail::core::Uninterrupted uninterrupted;
   if (impl_->server) {
-    impl_->end_server();
+    // The end of the program is no reason to take the objects from under its threads.
+    detail::client::process_ends() ? impl_->server->leave_alone() : impl_->end_server();
     return;
   }
   try {

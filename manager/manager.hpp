@@ -39,7 +39,9 @@ struct ManagerAccess;  // what tests and the program `steward` do beyond other p
 // A resource: movable, not copyable. Its destructor ends a server that it owns: asks it, terminates
 // it, kills it, within ManagerOptions::shutdown_timeout; proxies then throw Disconnected. A
 // connected Manager's proxies go on after it: they share this process's one session with that
-// manager. In a process that did not create it (a forked child) the destructor does nothing.
+// manager. In a process that did not create it (a forked child) the destructor does nothing. Nor
+// does that of a static Manager, in exit(): other threads may go on until the process has ended,
+// and the server ends right after it.
 //
 // Thread safety: any thread may call any function at any time, but for moving and destruction.
 // Every call throws Disconnected if the manager is gone or out of reach.
@@ -164,7 +166,8 @@ class Manager {
                                   const A&... init) const {
     const detail::client::SessionPtr with = session();
     std::string arguments;
-    const detail::client::ArgumentScope scope(*with);
+    detail::client::Kept kept;
+    const detail::client::ArgumentScope scope(*with, kept);
     begin_create(arguments, type, name);
     detail::proxy::write_arguments(arguments, init...);
     return created(*with, arguments);

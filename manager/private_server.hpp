@@ -35,8 +35,10 @@ class PrivateServer {
   // SIGTERM, then SIGKILL, each given half of `patience`; the process and its directory are gone
   // when this returns.
   void end(std::chrono::milliseconds patience) const;
-  // Whether this process started it.
+  // Whether this process started it, and has not left it to itself.
   bool is_ours() const;
+  // Nobody ends it any more: it does so with this process.
+  void leave_alone() noexcept { creator_ = 0; }
 
  private:
   process::Child process_;

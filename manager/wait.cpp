@@ -162,6 +162,7 @@ class Answers final : public Source {
     client::CallOptions options;
     options.effect = client::Effect::read;
     options.parks = method == kWaitReady;
+    options.aside = true;
     try {
       for (const client::CallLabel& call : asked.calls) {
         options.object_type = call.type;
@@ -276,6 +277,7 @@ class Wait {
       throw BadCall("wait: an empty " + std::string(things_[i].type()) + " proxy");
     }
     try {
+      const core::StopScope scope(stop_);
       if (things_[i].type() == "queue") {
         shm::SharedQueue* const ring = client::ring_of(reference, std::nullopt);
         if (ring != nullptr) return rings_.add(i, *ring);
@@ -285,6 +287,8 @@ class Wait {
       if (known == asked_.end()) known = asked_.insert(known, Asked{session, {}, {}});
       known->indexes.push_back(i);
       known->calls.push_back({things_[i].type(), reference->token().object, {}});
+    } catch (const Interrupted&) {
+      core::throw_interrupted(kWait);
     } catch (const Disconnected&) {
       ready_.mark(i);
     } catch (const StaleHandle&) {

@@ -16,6 +16,7 @@
 
 #include <steward/client/grants.hpp>
 #include <steward/client/waiting.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/core/travel.hpp>
 #include <steward/proxy/arguments.hpp>
 #include <steward/proxy/results.hpp>
@@ -42,7 +43,8 @@ class Blocking : public Target {
     try {
       const core::Deadline limit = deadline();
       const client::SessionPtr with = session(method, limit);
-      const std::string packed = pack(*with, method, limit, arguments...);
+      client::Kept kept;
+      const std::string packed = pack(*with, kept, method, limit, arguments...);
       client::Receipt receipt;
       const std::optional<client::Result> reply =
           Target::call(*with, method, limit, packed, receipt);
@@ -60,9 +62,10 @@ class Blocking : public Target {
 
  private:
   template <class... A>
-  std::string pack(client::Session& with, const Method& method, core::Deadline limit,
-                   const A&... arguments) const {
-    const client::ArgumentScope scope(with, client::earliest(limit, method.until));
+  std::string pack(client::Session& with, client::Kept& kept, const Method& method,
+                   core::Deadline limit, const A&... arguments) const {
+    const client::ArgumentScope scope(with, kept, client::earliest(limit, method.until));
+    const core::StopScope stop(method.stop);
     std::string packed;
     try {
       write_arguments(packed, arguments...);

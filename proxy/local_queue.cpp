@@ -14,7 +14,10 @@ LocalQueue::Ring* LocalQueue::ring(const Method& method) const {
   const core::Deadline until = limit.until().deadline();
   Ring* ring = nullptr;
   try {
+    const core::StopScope scope(method.stop);
     ring = client::ring_of(reference(), until);
+  } catch (const Interrupted&) {
+    core::throw_interrupted(name(method));
   } catch (...) {
     fail(method);
   }

@@ -10,6 +10,7 @@
 #include <steward/client/reference.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 
 namespace steward::detail::proxy {
 core::ReferencePtr owned(core::ReferencePtr reference) {
@@ -23,6 +24,8 @@ core::ReferencePtr owned(core::ReferencePtr reference) {
   }
   try {
     return client::open_token(pointee.token(), {}, deadline);
+  } catch (const Interrupted&) {
+    throw;
   } catch (const Error&) {
     // What came beside it is not to be lost because its manager is slow.
     if (!client::has_passed(deadline)) throw;
@@ -39,7 +42,10 @@ client::SessionPtr Target::session(const Method& method, core::Deadline limit) c
   if (!reference_) throw StaleHandle(name(method) + ": the proxy is empty");
   const core::Deadline until = client::earliest(limit, method.until);
   try {
+    const core::StopScope scope(method.stop);
     return client::session_of(reference_, until);
+  } catch (const Interrupted&) {
+    core::throw_interrupted(name(method));
   } catch (const Disconnected&) {
     if (client::has_passed(until)) throw timed_out(method);
     throw;

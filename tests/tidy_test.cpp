@@ -80,6 +80,7 @@ struct ProcessWide {
 
 constexpr std::array kProcessWide{
     ProcessWide{"client/home_process", 1, "by that a value knows that it is a fork's copy"},
+    ProcessWide{"client/exit", 2, "whether this thread is over, and how that is noticed"},
     ProcessWide{"client", 1, "sessions by incarnation; leaked at exit"},
     ProcessWide{"shm/home_fd", 1, "what every forked copy closes; leaked at exit"},
     ProcessWide{"process/passed_files", 1, "the scope of this thread"},
@@ -87,7 +88,7 @@ constexpr std::array kProcessWide{
     ProcessWide{"process", 1, "the fork server; leaked at exit"},
     ProcessWide{"pipe/closing", 1, "sockets that have still to send; leaked at exit"},
     ProcessWide{"manager/server/accept", 1, "accept4() is the process's; a spare descriptor"},
-    ProcessWide{"core/interrupt", 1, "the program's check, which every wait asks"},
+    ProcessWide{"core/interrupt", 3, "the program's check, and what holds for one thread"},
     ProcessWide{"core/future", 1, "the executor whose own thread this is"},
     ProcessWide{"core/own_threads", 1, "whether this thread is one of the library"},
     ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},

@@ -14,6 +14,8 @@ constexpr std::size_t kSpareCalls = 64;
 constexpr std::size_t kSpareBodyBytes = 64U << 10U;
 // So many complete calls behind one that is not are worth a message, and fit into any.
 constexpr std::size_t kCompleteMany = 100;
+// Likewise complete calls with replies of so many bytes: a manager keeps 64 MiB of them by default.
+constexpr std::size_t kCompleteBytes = 1U << 20U;
 
 }  // namespace
 
@@ -77,17 +79,18 @@ std::unique_ptr<PendingCall> CallTable::take_out(PendingCall& call) {
   return removed;
 }
 
-void CallTable::remove(PendingCall& call) noexcept {
-  // A take is confirmed by an ack of its own, when its caller has it.
-  if (call.effect != Effect::take && !call.settled_later) note_complete(call.seq);
+void CallTable::remove(PendingCall& call, bool handed_over) noexcept {
+  if (!handed_over && !call.cancelled) note_complete(call.seq);
   discard(take_out(call));
 }
 
 std::vector<core::Seq> CallTable::take_complete() {
-  if (complete_.size() < kCompleteMany) return {};
+  const bool large = reply_bytes_ >= kCompleteBytes;
+  if (complete_.size() < kCompleteMany && !large) return {};
   const core::Seq first = first_incomplete();
   std::erase_if(complete_, [first](core::Seq seq) { return seq < first; });
-  if (complete_.size() < kCompleteMany / 2) return {};
+  if (complete_.size() < kCompleteMany / 2 && !large) return {};
+  reply_bytes_ = 0;
   return std::exchange(complete_, {});
 }
 
@@ -101,7 +104,7 @@ void CallTable::prove(core::Seq seq) {
   while (!acks_.empty() && acks_.front().before <= seq) acks_.pop_front();
   while (!cancels_.empty() && cancels_.front().before <= seq) {
     std::erase(abandoned_, cancels_.front().seq);
-    std::erase(handed_back_, cancels_.front().seq);
+    note_complete(cancels_.front().seq);
     cancels_.pop_front();
   }
 }
@@ -110,9 +113,8 @@ core::Seq CallTable::first_incomplete() const {
   core::Seq first = next_seq_;
   if (!calls_.empty()) first = std::min(first, calls_.front()->seq);
   if (!posts_.empty()) first = std::min(first, posts_.front()->seq);
-  for (const auto* open : {&abandoned_, &unsettled_, &handed_back_}) {
-    if (!open->empty()) first = std::min(first, std::ranges::min(*open));
-  }
+  for (const Unspoken& take : unsettled_) first = std::min(first, take.seq);
+  for (const Note& cancel : cancels_) first = std::min(first, cancel.seq);
   return first;
 }
 
@@ -122,23 +124,30 @@ std::vector<core::Seq> CallTable::seqs(const std::deque<Note>& notes) {
   return seqs;
 }
 
-void CallTable::forsake(core::Seq seq) {
-  abandoned_.push_back(seq);
-  note_cancel(seq);
-}
-
-bool CallTable::settle(const Unsettled& take, bool kept) {
-  const auto at = std::ranges::find(unsettled_, take.seq);
-  if (take.epoch != epoch_ || at == unsettled_.end()) return false;
+bool CallTable::settle(const Unsettled& take, bool kept) noexcept {
+  const auto at = std::ranges::find(unsettled_, take.seq, &Unspoken::seq);
+  if (take.epoch != epoch_ || at == unsettled_.end() || at->refused) return false;
   if (kept) {
     unsettled_.erase(at);  // which confirms it, too, with the next call
-    note_ack(take.seq);
   } else {
-    handed_back_.push_back(take.seq);
-    unsettled_.erase(at);
-    note_cancel(take.seq);
+    at->refused = true;
   }
   return true;
+}
+
+core::Seq CallTable::refused() const noexcept {
+  const auto at = std::ranges::find(unsettled_, true, &Unspoken::refused);
+  return at == unsettled_.end() ? 0 : at->seq;
+}
+
+void CallTable::forget_refused(core::Seq seq) noexcept {
+  std::erase_if(unsettled_, [seq](const Unspoken& take) { return take.seq == seq; });
+}
+
+PendingCall* CallTable::forsaken() const noexcept {
+  const auto at = std::ranges::find_if(
+      calls_, [](const auto& call) { return call->forsaken && !call->cancelled; });
+  return at == calls_.end() ? nullptr : at->get();
 }
 
 void CallTable::drop_cancelled() {
@@ -153,6 +162,13 @@ void CallTable::drop_cancelled() {
     if (open) abandoned_.push_back(call->seq);
     if (call->parks) --parking_;
     return true;
+  });
+}
+
+bool CallTable::post_is_unproven() const {
+  if (posts_.empty()) return false;
+  return std::ranges::none_of(calls_, [first = posts_.front()->seq](const auto& call) {
+    return !call->parks && call->seq > first;
   });
 }
 
@@ -192,8 +208,8 @@ void CallTable::clear() noexcept {
   cancels_.clear();
   abandoned_.clear();
   unsettled_.clear();
-  handed_back_.clear();
   complete_.clear();
+  reply_bytes_ = 0;
   ++epoch_;
   next_seq_ = 1;
   parking_ = 0;

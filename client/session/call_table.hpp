@@ -3,7 +3,9 @@
 //
 // Complete is: a call whose reply is here; a post when a later call's reply is here, since a
 // manager takes a session's frames in order and answers a post only if it failed; an ack or a
-// cancel likewise.
+// cancel likewise. A call that was cancelled is complete with its cancel: before that the manager
+// must not take it for confirmed. So is a take whose result is handed back; one that is kept with
+// its ack.
 //
 // Thread safety: none.
 #pragma once
@@ -32,9 +34,11 @@ struct PendingCall {
   bool confirm = false;     // an ack leaves before its completion is told
   bool settled_later = false;  // an ack or a cancel leaves when its caller says so
   bool sent = false;        // the manager may have seen it
-  bool cancelled = false;   // nobody waits any more
+  bool cancelled = false;   // nobody waits any more, and a cancel says so
+  bool forsaken = false;    // likewise, but there was no memory for the cancel yet
   bool unattended =
       false;  // nobody waited from the start: its error is thrown by the thread's next call
+  bool aside = false;       // tells of no error that waits for the thread
   bool unlocks = false;     // a post that ends a hold
   bool last_word = false;   // past its deadline, but the manager's answer is still awaited
   std::string body;         // as it is sent, from behind its number
@@ -46,6 +50,7 @@ struct PendingCall {
   // Its deadline is that of its wait for a place among those that park; then this one holds.
   bool awaits_place = false;
   core::Deadline with_place;
+  std::uint64_t places = 0;  // so many had been given when that wait began
 };
 
 class CallTable {
@@ -58,7 +63,10 @@ class CallTable {
   PendingCall& add(std::unique_ptr<PendingCall>&& call);
 
   PendingCall* find(core::Seq seq);  // posts too
-  void remove(PendingCall& call) noexcept;
+  // It has ended, or never was. `handed_over`: by a reply that is complete by an ack of its own.
+  void remove(PendingCall& call, bool handed_over) noexcept;
+  // The manager keeps a reply of so many bytes until it is told that the call is complete.
+  void count_reply(std::size_t bytes) { reply_bytes_ += bytes; }
 
   // The reply of call `seq` has come: posts, acks and cancels before it are complete.
   void prove(core::Seq seq);
@@ -68,20 +76,16 @@ class CallTable {
   void note_cancel(core::Seq seq) { cancels_.push_back({seq, next_seq_}); }
   std::vector<core::Seq> acks() const { return seqs(acks_); }
   std::vector<core::Seq> cancels() const { return seqs(cancels_); }
-  // The reply of this call has come and was of no use; it stays in the table. Its cancel (noted
-  // here) ends it, but its reply may come again: until the cancel is complete, the manager keeps
-  // the reply and take_abandoned() knows the call.
-  void forsake(core::Seq seq);
   // The connection broke: the cancelled calls are abandoned, and not sent again. If one was lost on
   // the way, it never happens. If it was not, its cancel ends it, if that is noted here, but its
-  // reply may still come, as with forsake().
+  // reply may still come: until the cancel is complete, take_abandoned() knows the call.
   void drop_cancelled();
   // Takes out the calls, but for posts, for which `ended` says true. It must not throw.
   template <class F>
   void remove_if(F ended) noexcept {
     std::erase_if(calls_, [&](const std::unique_ptr<PendingCall>& call) {
       if (!ended(*call)) return false;
-      if (call->effect != Effect::take && !call->settled_later) note_complete(call->seq);
+      note_complete(call->seq);
       if (call->parks) --parking_;
       return true;
     });
@@ -91,14 +95,20 @@ class CallTable {
 
   // The reply of this take has come, but is not complete before its caller's word: while it counts
   // as incomplete the manager keeps what it handed over.
-  void note_unsettled(core::Seq seq) { unsettled_.push_back(seq); }
-  // That word: an ack or a cancel, noted here. False: it was spoken, or the call was of another
-  // session. A cancelled one stays incomplete until the cancel is complete.
-  bool settle(const Unsettled& take, bool kept);
+  void note_unsettled(core::Seq seq) { unsettled_.push_back({seq}); }
+  // That word. False: it was spoken, or the call was of another session. One that is kept is
+  // complete from now on; one that is refused, when its cancel is.
+  bool settle(const Unsettled& take, bool kept) noexcept;
+  // A refused one for which no cancel is noted yet; 0: none.
+  core::Seq refused() const noexcept;
+  // Its cancel is noted.
+  void forget_refused(core::Seq seq) noexcept;
+  // A call that is forsaken and not cancelled yet; null: none.
+  PendingCall* forsaken() const noexcept;
   std::uint64_t epoch() const { return epoch_; }
 
-  // Calls that are complete although first_incomplete() has not passed them, if they are many: the
-  // manager keeps their replies until it is told. Each is given once.
+  // Calls that are complete although first_incomplete() has not passed them, if they or the bytes
+  // of their replies are many: the manager keeps those until it is told. Each is given once.
   std::vector<core::Seq> take_complete();
 
   core::Seq first_incomplete() const;
@@ -107,6 +117,7 @@ class CallTable {
   // Of these, those that park.
   std::size_t parking() const { return parking_; }
   std::size_t posts() const { return posts_.size(); }
+  bool post_is_unproven() const;
   std::vector<core::Seq> awaited() const;
   // All in the order of their numbers, posts too.
   std::vector<PendingCall*> in_order() const;
@@ -129,6 +140,10 @@ class CallTable {
     core::Seq seq;
     core::Seq before;  // sent before the call of this number
   };
+  struct Unspoken {
+    core::Seq seq;
+    bool refused = false;
+  };
   static std::vector<core::Seq> seqs(const std::deque<Note>& notes);
   static Calls::iterator position(Calls& calls, core::Seq seq);
   std::unique_ptr<PendingCall> take_out(PendingCall& call);
@@ -140,11 +155,11 @@ class CallTable {
   Calls posts_;
   std::deque<Note> acks_;
   std::deque<Note> cancels_;
-  std::vector<core::Seq> abandoned_;
-  std::vector<core::Seq> unsettled_;
-  std::vector<core::Seq> handed_back_;  // their cancels are not complete
+  std::vector<core::Seq> abandoned_;  // all have cancels
+  std::vector<Unspoken> unsettled_;
   std::uint64_t epoch_ = 0;             // so many sessions were there before
   std::vector<core::Seq> complete_;  // some of them before first_incomplete()
+  std::size_t reply_bytes_ = 0;      // since they were told, or more
   std::vector<std::unique_ptr<PendingCall>> spare_;
 };
 

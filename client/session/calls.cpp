@@ -12,7 +12,7 @@ namespace {
 
 // How long the manager's last word on a call is awaited after its deadline.
 constexpr std::chrono::milliseconds kLastWord{100};
-// How long a call that parks waits for a place among the others.
+// How long a call that parks waits for a place among the others, if nobody gets one.
 constexpr std::chrono::seconds kPlaceAwaited{10};
 // So many posts without a reply to anything, and one of them asks for a reply: it tells that those
 // before it are complete.
@@ -89,6 +89,7 @@ bool Calls::start(CallRequest& request, Completion* completion, core::Time now,
   call->settled_later = request.settled_later;
   call->parks = request.parks && !request.post;
   call->unattended = request.unattended;
+  call->aside = request.aside;
   call->unlocks = request.unattended && request.method == "unlock";
   call->renews = request.renews;
   if (request.body.empty()) {
@@ -141,7 +142,6 @@ void Calls::add(std::unique_ptr<PendingCall>& call) {
 }
 
 bool Calls::must_wait(const PendingCall& call) const {
-  if (standing_still_) return true;
   if (call.post) return false;
   if (!waiting_.empty()) return true;
   return call.parks ? !parking_.empty() || !has_place() : !has_slot();
@@ -149,13 +149,14 @@ bool Calls::must_wait(const PendingCall& call) const {
 
 void Calls::await_place(PendingCall& call, core::Deadline deadline, core::Time now) {
   const core::Time end = now + kPlaceAwaited;
-  call.awaits_place = !standing_still_ && (!deadline || end < *deadline);
+  call.awaits_place = !deadline || end < *deadline;
   call.with_place = deadline;
+  call.places = places_given_;
   watch(call, call.awaits_place ? end : deadline);
 }
 
 void Calls::advance() {
-  if (standing_still_) return;
+  if (owes_cancels_) tell_owed_cancels();
   while (!waiting_.empty() && has_slot()) {
     enter(waiting_.front());
     waiting_.pop_front();
@@ -163,6 +164,7 @@ void Calls::advance() {
   while (waiting_.empty() && !parking_.empty() && has_place()) {
     enter(parking_.front());
     parking_.pop_front();
+    ++places_given_;
   }
 }
 
@@ -174,9 +176,9 @@ bool Calls::posts_pile_up() const { return table_.posts() > kPostsUnproven; }
 
 // --- calls that end
 
-void Calls::remove(PendingCall& call) {
+void Calls::remove(PendingCall& call, bool ok) {
   watch(call, std::nullopt);
-  table_.remove(call);
+  table_.remove(call, ok && (call.confirm || call.settled_later));
 }
 
 // A call that waits for long keeps `first_incomplete` where it is, and all replies since with the
@@ -189,10 +191,20 @@ void Calls::prove(core::Seq seq) {
   send(core::encode_seqs(core::Envelope::ack, complete));
 }
 
-void Calls::ack(core::Seq seq) {
-  table_.note_ack(seq);
-  send(core::encode_seqs(core::Envelope::ack, {seq}));
+// Noted and queued. If it throws it is neither.
+void Calls::tell(core::Envelope kind, core::Seq seq) {
+  std::string frame = core::encode_seqs(kind, {seq});
+  if (flowing_) outbox_.emplace_back();
+  try {
+    kind == core::Envelope::ack ? table_.note_ack(seq) : table_.note_cancel(seq);
+  } catch (...) {
+    if (flowing_) outbox_.pop_back();
+    throw;
+  }
+  if (flowing_) outbox_.back().frame = std::move(frame);
 }
+
+void Calls::ack(core::Seq seq) { tell(core::Envelope::ack, seq); }
 
 Unsettled Calls::note_unsettled(core::Seq seq) {
   table_.note_unsettled(seq);
@@ -201,14 +213,27 @@ Unsettled Calls::note_unsettled(core::Seq seq) {
 
 void Calls::settle(const Unsettled& take, bool kept) {
   if (!table_.settle(take, kept)) return;
-  send(core::encode_seqs(kept ? core::Envelope::ack : core::Envelope::cancel, {take.seq}));
+  if (kept) return ack(take.seq);
+  tell_owed_cancels();
 }
 
-void Calls::hand_back(PendingCall& call) noexcept try {
-  table_.forsake(call.seq);
-  send(core::encode_seqs(core::Envelope::cancel, {call.seq}));
-} catch (const std::bad_alloc&) {
-  // Not even for that: then it is confirmed by the next call.
+void Calls::hand_back(PendingCall& call) noexcept {
+  call.forsaken = true;
+  tell_owed_cancels();
+}
+
+// What has no memory now is said with the next input.
+void Calls::tell_owed_cancels() noexcept {
+  owes_cancels_ = true;
+  try {
+    while (const core::Seq seq = table_.refused()) {
+      tell(core::Envelope::cancel, seq);
+      table_.forget_refused(seq);
+    }
+    while (PendingCall* call = table_.forsaken()) tell_cancel(*call);
+    owes_cancels_ = false;
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 void Calls::finish(PendingCall& call, Outcome outcome) noexcept {
@@ -244,9 +269,8 @@ void Calls::forget(PendingCall& call) {
 }
 
 void Calls::tell_cancel(PendingCall& call) {
-  table_.note_cancel(call.seq);
+  tell(core::Envelope::cancel, call.seq);
   call.cancelled = true;
-  send(core::encode_seqs(core::Envelope::cancel, {call.seq}));
 }
 
 // What a take was given goes back with the cancel.
@@ -268,6 +292,8 @@ void Calls::abandon(Completion& completion) noexcept {
   if (call == nullptr) return;
   call->completion = nullptr;
   watch(*call, std::nullopt);
+  if (!call->sent) return forget(*call);
+  call->forsaken = owes_cancels_ = true;
 }
 
 void Calls::thread_ended(core::ThreadNumber thread) noexcept {
@@ -281,6 +307,8 @@ void Calls::thread_ended(core::ThreadNumber thread) noexcept {
 void Calls::late(PendingCall& call, core::Time now) {
   if (call.awaits_place) {
     if (call.seq == 0) {
+      // They go on: it is not those that it waits for who wait for it.
+      if (call.places != places_given_) return await_place(call, call.with_place, now);
       end(call, Outcome::End::no_place);
       return forget(call);
     }
@@ -293,9 +321,11 @@ void Calls::late(PendingCall& call, core::Time now) {
     return forget(call);
   }
   // An offer may have been taken up: only the manager knows.
-  if (call.sent && call.effect == Effect::offer && !std::exchange(call.last_word, true)) {
-    tell_cancel(call);
-    return watch(call, now + kLastWord);
+  if (call.sent && call.effect == Effect::offer && !call.last_word) {
+    if (!call.cancelled) tell_cancel(call);
+    watch(call, now + kLastWord);
+    call.last_word = true;
+    return;
   }
   give_up(call);
 }

@@ -3,8 +3,8 @@
 // the frames that carry them, and remembers what has to be sent again.
 //
 // Calls that the manager may park (lock, get, join) never use up all places: whoever has what they
-// wait for must be able to call. One that finds no place among them for ten seconds ends, since it
-// may be that none of the others ends before it.
+// wait for must be able to call. One ends if for ten seconds nobody has got a place: it may be that
+// none of those that have one ends before it.
 //
 // A value: no clock, no socket, no lock; time comes with the inputs. Completions are told from
 // within. Thread safety: none.
@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -33,6 +34,9 @@ struct Frame {
   std::string_view body;
 };
 
+// No thread has this number.
+inline constexpr auto kNobody = std::numeric_limits<core::ThreadNumber>::max();
+
 // What a call says; views need not outlive its start.
 struct CallRequest {
   core::ObjectId object;
@@ -46,6 +50,7 @@ struct CallRequest {
   bool parks = false;       // the manager may let it wait for what others do
   bool post = false;        // no answer to a success
   bool unattended = false;  // nobody waits: an error is thrown by the thread's next call
+  bool aside = false;       // tells of no error that waits for the thread: see CallOptions
   core::ObjectId renews = {};
 
   // The encoded call, which start() makes and keeps. A caller with a large one makes it before it
@@ -69,23 +74,28 @@ class Calls {
   // So many posts may not have arrived that the next one should ask for an answer.
   bool post_should_ask() const;
   bool posts_pile_up() const;
+  // Whether a post may not have arrived, and no answer is under way that would tell.
+  bool post_is_unproven() const { return table_.post_is_unproven(); }
 
   // --- calls that end
   PendingCall* find(core::Seq seq) { return table_.find(seq); }
   bool take_abandoned(core::Seq seq) { return table_.take_abandoned(seq); }
-  // Its reply has come: out of the table with it. Tells nobody.
-  void remove(PendingCall& call);
+  // Its reply has come: out of the table with it. Tells nobody. `ok`: the reply is a success.
+  void remove(PendingCall& call, bool ok = false);
+  // Its caller has no use for what its reply has handed over: it goes back, and stays in the table
+  // until the cancel has been answered by the same reply.
+  void hand_back(PendingCall& call) noexcept;
+  void count_reply(std::size_t bytes) { table_.count_reply(bytes); }
   // The reply of call `seq` has come: posts, acks and cancels before it are complete.
   void prove(core::Seq seq);
   void ack(core::Seq seq);
   // Its caller's word will come: see settle().
   Unsettled note_unsettled(core::Seq seq);
   void settle(const Unsettled& take, bool kept);
-  // There is no memory for what this take was given: it goes back.
-  void hand_back(PendingCall& call) noexcept;
   // Ends the call for its caller. It may stay in the table, cancelled, until the manager has
   // answered.
   void cancel(Completion& completion);
+  // Likewise without memory: the manager hears of it later.
   void abandon(Completion& completion) noexcept;
   // Nobody is told of what its posts come to.
   void thread_ended(core::ThreadNumber thread) noexcept;
@@ -131,8 +141,6 @@ class Calls {
 
   // Calls that wait until fewer are in flight go on. After every input.
   void advance();
-  // From now on none goes on, and none that begins is sent: only deadlines end them.
-  void stand_still() { standing_still_ = true; }
 
  private:
   struct Outgoing {
@@ -152,13 +160,16 @@ class Calls {
     return call.parks ? parking_ : waiting_;
   }
   void await_place(PendingCall& call, core::Deadline deadline, core::Time now);
+  std::uint64_t places_given_ = 0;
   void enter(std::unique_ptr<PendingCall>& call);
   void queue(std::unique_ptr<PendingCall>& call);
   void watch(PendingCall& call, core::Deadline deadline);
   void end(PendingCall& call, Outcome::End end);
   void late(PendingCall& call, core::Time now);
   void give_up(PendingCall& call);
+  void tell(core::Envelope kind, core::Seq seq);
   void tell_cancel(PendingCall& call);
+  void tell_owed_cancels() noexcept;
   void forget(PendingCall& call);
 
   CallTable table_;
@@ -170,7 +181,7 @@ class Calls {
   std::size_t limit_ = 0;
   std::uint64_t started_ = 0;
   bool flowing_ = false;
-  bool standing_still_ = false;
+  bool owes_cancels_ = false;  // perhaps: there was no memory to say them
 
   // Those before `first_` have been sent. Emptied as a whole, so that its memory stays.
   std::vector<Outgoing> outbox_;

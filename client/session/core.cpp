@@ -95,6 +95,10 @@ void SessionCore::frame(std::string_view frame, core::Time now) try {
       }
       break;
     case core::Envelope::bye:
+      if (core::decode_bye(envelope)) {
+        end_is_known_ = true;
+        break;
+      }
       if (!leaving_) return close(where_ + " has shut down", true);
       goodbye_answered_ = true;
       break;
@@ -127,8 +131,14 @@ void SessionCore::on_reply(const core::Reply& reply) {
     const bool unattended = call->unattended;
     const core::ObjectId renews = call->renews;
     const core::ThreadNumber thread = call->thread;
+    calls_.count_reply(reply.payload.size());
     if (awaited) calls_.finish(*call, outcome_of(*call, reply));
-    calls_.remove(*call);
+    // Nobody has what it was given. The reply comes again, as the answer to the cancel.
+    if (ok && call->forsaken && !call->cancelled && call->effect == Effect::take) {
+      calls_.hand_back(*call);
+      return calls_.prove(reply.seq);
+    }
+    calls_.remove(*call, ok);
     unwanted = !awaited && renews == core::ObjectId{};
     if (ok && renews != core::ObjectId{}) references_.renewed(renews);
     if (!ok && unattended) errors_.note(thread, reply.code, std::string(reply.payload));
@@ -145,7 +155,7 @@ Outcome SessionCore::outcome_of(PendingCall& call, const core::Reply& reply) noe
   const bool ok = reply.code == core::ErrorCode::ok;
   Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload), session_};
   // A read loses nothing if it tells of an error that waits to be told.
-  if (ok && call.effect == Effect::read && errors_.has(call.thread)) {
+  if (ok && call.effect == Effect::read && !call.aside && errors_.has(call.thread)) {
     references_.owe(grants_in(reply.payload, link_.incarnation()));
     return *errors_.take(call.thread);
   }
@@ -153,7 +163,7 @@ Outcome SessionCore::outcome_of(PendingCall& call, const core::Reply& reply) noe
   if (ok && call.settled_later) outcome.unsettled = calls_.note_unsettled(reply.seq);
   return outcome;
 } catch (const std::bad_alloc&) {
-  if (reply.code == core::ErrorCode::ok && call.effect == Effect::take) calls_.hand_back(call);
+  call.forsaken = reply.code == core::ErrorCode::ok && call.effect == Effect::take;
   return {Outcome::End::replied, core::ErrorCode::overloaded, {}};  // see Session::result()
 }
 
@@ -171,6 +181,7 @@ void SessionCore::on_welcome(const core::Welcome& welcome, core::Time now) {
   claim_lost(now);
   calls_.resume();
   drop_owed();
+  if (process_ends_) calls_.send(core::encode_bye(true));
   if (leaving_) calls_.send(core::encode_bye());
 }
 
@@ -192,7 +203,6 @@ void SessionCore::tick(core::Time now) {
   switch (link_.tick(now)) {
     case Link::Late::ended: conclude_ending(now); break;
     case Link::Late::out_of_reach:
-      if (exiting_) break;
       calls_.fail(link_.lost() && !dial_failure_.empty() ? dial_failure_ : out_of_reach_, false);
       break;
     case Link::Late::nothing: break;
@@ -208,8 +218,10 @@ void SessionCore::tick(core::Time now) {
 
 void SessionCore::start(CallRequest request, const CallLabel& label, Completion& completion,
                         core::Time now) {
-  if (auto waiting = errors_.take(request.thread)) return completion.done(*std::move(waiting));
-  if ((link_.closed() || leaving_) && (!exiting_ || request.thread == *exiting_)) {
+  if (!request.aside) {
+    if (auto waiting = errors_.take(request.thread)) return completion.done(*std::move(waiting));
+  }
+  if (link_.closed() || leaving_) {
     const std::string& reason =
         link_.closed() ? closed_because_ : "the session with " + where_ + " was ended";
     return completion.done({Outcome::End::disconnected, {}, reason});
@@ -248,8 +260,22 @@ void SessionCore::settle(const Unsettled& take, bool kept) {
   calls_.settle(take, kept);
 }
 
-void SessionCore::renew() {
-  if (link_.online()) calls_.send(core::encode_renew());
+void SessionCore::renew(core::Time now) {
+  if (!link_.online()) return;
+  if (!calls_.post_is_unproven()) return calls_.send(core::encode_renew());
+  CallRequest asked;
+  asked.object = core::kManagerObject;
+  asked.method = "number_of_objects";
+  asked.args = core::kNoArguments;
+  asked.thread = kNobody;
+  asked.effect = Effect::read;
+  asked.aside = true;
+  std::size_t bytes = 0;
+  calls_.start(asked, nullptr, now, bytes);
+}
+
+core::Duration SessionCore::lease() const {
+  return process_ends_ ? std::min<core::Duration>(lease_, core::kLastLease) : lease_;
 }
 
 // --- the session
@@ -381,10 +407,9 @@ void SessionCore::leave() {
   calls_.send(core::encode_bye());
 }
 
-void SessionCore::leave_at_exit(core::ThreadNumber exiting) {
-  exiting_ = exiting;
-  leave();
-  calls_.stand_still();
+void SessionCore::announce_end() {
+  if (std::exchange(process_ends_, true) || !link_.online() || leaving_) return;
+  calls_.send(core::encode_bye(true));
 }
 
 void SessionCore::close(std::string reason, bool manager_is_dead) noexcept {
@@ -392,12 +417,8 @@ void SessionCore::close(std::string reason, bool manager_is_dead) noexcept {
   link_.close();
   ++session_;
   closed_because_ = std::move(reason);
-  if (exiting_) {
-    calls_.pause();
-  } else {
-    calls_.fail(closed_because_, manager_is_dead);
-    calls_.clear();
-  }
+  calls_.fail(closed_because_, manager_is_dead);
+  calls_.clear();
   lose_holds();
   references_.lose();
 }
@@ -444,8 +465,13 @@ void SessionCore::drop_owed(bool though_blocked) {
     const std::size_t bytes = std::max(calls_.message_bytes(), kDropFrameBytes + kDropBytes);
     const bool limited = calls_.message_bytes() != 0;
     const std::size_t room = limited ? (bytes - kDropFrameBytes) / kDropBytes : kDropsMax;
-    const std::string arguments =
-        drop_arguments(references_.take_owed(std::min(room, kDropsMax)));
+    Grants dropped = references_.take_owed(std::min(room, kDropsMax));
+    struct Owed {
+      ~Owed() { references.owe_again(dropped); }
+      References& references;
+      Grants& dropped;
+    } owed{references_, dropped};  // until the call has begun
+    const std::string arguments = drop_arguments(dropped);
     CallRequest request;
     request.object = core::kManagerObject;
     request.method = "drop";
@@ -454,6 +480,7 @@ void SessionCore::drop_owed(bool though_blocked) {
     request.post = !calls_.post_should_ask();
     std::size_t size = 0;
     calls_.start(request, nullptr, {}, size);
+    dropped.clear();
   }
 }
 

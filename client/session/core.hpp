@@ -80,8 +80,9 @@ class SessionCore {
   void post(CallRequest request, core::Time now);
   // The caller's word on a take: see Session::settle().
   void settle(const Unsettled& take, bool kept);
-  // Tells the manager that the session lives.
-  void renew();
+  // Tells the manager that the session lives. While posts may not have arrived, something is asked:
+  // what they did is not to count as lost with a session that is lost much later.
+  void renew(core::Time now);
   // --- inputs: the session
   // The answer to wants_session().
   void begin_anew(std::string ticket, const core::Incarnation& incarnation, core::Time now);
@@ -90,10 +91,9 @@ class SessionCore {
   void cannot_begin_anew(const std::string& why, bool for_good, core::Time now);
   // Says goodbye; no call begins any more.
   void leave();
-  // Likewise for the end of the process. Calls of other threads than this one are told nothing any
-  // more, neither of this nor of the session's end: they sleep on, until their deadline, as waits
-  // in the system do. None that begins is sent.
-  void leave_at_exit(core::ThreadNumber exiting);
+  // The process ends soon, in order, and so does what it has here then. Until then the session goes
+  // on. Also said of each session that follows this one.
+  void announce_end();
   // After leave(), or because of what happened outside.
   void close(std::string reason, bool manager_is_dead) noexcept;
 
@@ -139,9 +139,11 @@ class SessionCore {
   bool was_refused() const { return refused_; }
   bool leaving() const { return leaving_; }
   bool goodbye_answered() const { return goodbye_answered_; }
+  // The manager has heard of announce_end().
+  bool end_is_known() const { return end_is_known_; }
   // From the latest welcome; 0: there is none. Else between 100 ms and a day, so that renewals are
   // neither many nor past the end of the clock.
-  core::Duration lease() const { return lease_; }
+  core::Duration lease() const;
   const std::vector<std::string>& told_addresses() const { return told_addresses_; }
 
  private:
@@ -179,7 +181,8 @@ class SessionCore {
   bool refused_ = false;
   bool leaving_ = false;
   bool goodbye_answered_ = false;
-  std::optional<core::ThreadNumber> exiting_;  // see leave_at_exit()
+  bool process_ends_ = false;  // see announce_end()
+  bool end_is_known_ = false;
   unsigned sessions_lost_ = 0;  // since the last reply
   SessionNumber session_ = 0;
   core::Duration lease_{};

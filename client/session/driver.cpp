@@ -67,17 +67,36 @@ bool hung_up(int socket) {
 
 SessionDriver::SessionDriver(Connection connection, Dial dial, TermsPtr terms)
     : dial_(std::move(dial)),
-      terms_(std::move(terms)),
       proof_(std::move(connection.proof)),
       addresses_(connection.welcome.addresses),
       incarnation_(connection.welcome.incarnation),
       pid_(connection.welcome.pid),
+      terms_(std::move(terms)),
       core_(setup_of(connection.welcome, dial_ != nullptr, *terms_)),
       transport_(std::move(connection.transport)),
       control_(std::move(connection.welcome.control)),
       process_(std::move(connection.welcome.server)) {
   watch();
-  State::current().enroll(*this);
+}
+
+std::shared_ptr<SessionDriver> SessionDriver::make(Connection connection, Dial dial,
+                                                   TermsPtr terms) {
+  auto made =
+      std::make_shared<SessionDriver>(std::move(connection), std::move(dial), std::move(terms));
+  State::current().enroll(*made);
+  return made;
+}
+
+TermsPtr SessionDriver::terms() const {
+  if (inherited()) return terms_;  // nobody changes it any more, or could let go of the mutex
+  const Lock lock(mutex_);
+  return terms_;
+}
+
+void SessionDriver::also_on(const Terms& terms) {
+  if (terms.allow.empty()) return;
+  const Lock lock(mutex_);
+  terms_ = terms_->with(terms.allow);
 }
 
 SessionDriver::~SessionDriver() {
@@ -211,7 +230,7 @@ void SessionDriver::act() {
   if (establishing_ != nullptr && (closed || core_.link().online())) {
     leadership_.finish(*establishing_);
   }
-  if (goodbye_ != nullptr && (closed || core_.goodbye_answered())) leadership_.finish(*goodbye_);
+  if (goodbye_ != nullptr && (closed || is_answered())) leadership_.finish(*goodbye_);
 }
 
 // After an input by a thread that does not lead. What goes wrong is left to the leader, who tries
@@ -270,11 +289,13 @@ void SessionDriver::awake(std::span<const pollfd> entries) {
 }
 
 bool SessionDriver::may_be_interrupted() const {
-  return core::interrupt_check() != nullptr;
+  return core::may_be_interrupted();
 }
 
 void SessionDriver::check_interrupt() {
   core::heed_interrupt_check("the wait for " + core_.where());
+  // The check may have forked, and this be the child: there is nothing here to wait for.
+  if (inherited()) throw Disconnected("the wait for " + core_.where() + " is the parent's");
 }
 
 // --- connections
@@ -397,7 +418,7 @@ core::Deadline SessionDriver::renew() {
   if (link.closed()) return std::nullopt;
   const bool leads = !leadership_.has_leader();
   try {
-    core_.renew();
+    core_.renew(now());
     submit(std::nullopt);
     Waiter nobody;
     if (leads) leadership_.wait(use.lock, nobody, now() + (link.online() ? kGlance : kRepair));
@@ -411,41 +432,62 @@ core::Deadline SessionDriver::renew() {
 
 // --- the end
 
-template <class F>
-void SessionDriver::say_goodbye(F leave) {
+void SessionDriver::say_goodbye() {
   Use use(*this);
   try {
-    leave();
+    core_.leave();
   } catch (const std::bad_alloc&) {
     // Then it ends without a word.
   }
   submit(core_.link_deadline());
 }
 
-void SessionDriver::say_goodbye_at_exit() {
-  const core::ThreadNumber exiting = thread_number();
-  say_goodbye([&] { core_.leave_at_exit(exiting); });
+bool SessionDriver::is_answered() const {
+  return core_.leaving() ? core_.goodbye_answered() : core_.end_is_known();
+}
+
+// Of a manager that was told of an end. It may be a destructor that waits, or exit().
+void SessionDriver::await_answer(Use& use, core::Deadline deadline) noexcept {
+  if (core_.link().closed() || goodbye_ != nullptr || is_answered()) return;
+  Waiter waiter;
+  goodbye_ = &waiter;
+  try {
+    const core::Uninterrupted uninterrupted;
+    leadership_.wait(use.lock, waiter, deadline);
+  } catch (const std::exception&) {
+    // It ends without an answer.
+  }
+  goodbye_ = nullptr;
+}
+
+void SessionDriver::announce_end() noexcept {
+  Use use(*this);
+  try {
+    core_.announce_end();
+    // The lease is shorter from now on.
+    if (renewal_) std::exchange(renewal_, nullptr)->stop();
+    keep_alive();
+  } catch (const std::exception&) {
+    // Then its end counts as a death.
+  }
+  submit(core_.link_deadline());
+}
+
+void SessionDriver::await_end_known(core::Deadline deadline) {
+  Use use(*this);
+  await_answer(use, deadline);
 }
 
 void SessionDriver::await_goodbye(core::Deadline deadline) {
   Use use(*this);
-  Waiter waiter;
-  if (!core_.link().closed() && goodbye_ == nullptr) {
-    goodbye_ = &waiter;
-    try {
-      leadership_.wait(use.lock, waiter, deadline);
-    } catch (const std::exception&) {
-      // It ends without an answer.
-    }
-    goodbye_ = nullptr;
-  }
+  await_answer(use, deadline);
   core_.close("the session with " + core_.where() + " was ended", false);
   submit(std::nullopt);
 }
 
 void SessionDriver::end(core::Duration wait) {
   if (inherited()) return;
-  say_goodbye([this] { core_.leave(); });
+  say_goodbye();
   await_goodbye(core::deadline_after(wait));
   State::current().forget(*this);
 }

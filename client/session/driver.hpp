@@ -12,7 +12,6 @@
 
 #include <atomic>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -46,7 +45,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // of its own, perhaps after the session's end. Empty: a lost session cannot begin anew.
   using Dial = std::function<Connection(core::Deadline)>;
 
+  // For make(): what is made otherwise, a fork does not find.
   SessionDriver(Connection connection, Dial dial, TermsPtr terms);
+  static std::shared_ptr<SessionDriver> make(Connection connection, Dial dial, TermsPtr terms);
   ~SessionDriver() override;
 
   // Waits until the manager has welcomed the session. Throws Disconnected, AuthenticationError.
@@ -76,8 +77,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   std::size_t parked_calls() const override;
   void post(core::ObjectId object, std::string_view method, std::string_view args) override;
   core::Travel& travel() override;
-  core::Token outgoing(const core::Reference& reference, core::Deadline deadline) override;
-  void drop_arguments() noexcept override;
+  core::Token outgoing(const core::Reference& reference, core::Deadline deadline,
+                       Kept& kept) override;
   core::ReferencePtr adopt(core::Token token,
                            std::optional<SessionNumber> granted_to = {}) override;
   core::ReferencePtr claim(const core::Token& token, core::Deadline deadline) override;
@@ -89,7 +90,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   pid_t server_pid() const override { return pid_; }
   bool manager_has_ended() const override;
   SessionPtr in_this_process() override;
-  TermsPtr terms() const override { return terms_; }
+  TermsPtr terms() const override;
+  // Somebody else has connected it on these terms: whom it may dial, they decide, too.
+  void also_on(const Terms& terms);
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
   void note_grant(core::ObjectId lock, std::uint64_t token, bool previous_owner_died,
@@ -101,10 +104,12 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   // For a session that was copied by a fork: see client::end_copied_hold().
   bool end_copied_hold(core::ObjectId lock);
 
-  // The halves of end(), for many sessions at once, at the end of the process: calls of other
-  // threads are left asleep.
-  void say_goodbye_at_exit();
+  // The halves of end(), for many sessions at once.
+  void say_goodbye();
   void await_goodbye(core::Deadline deadline);
+  // The process ends soon: see SessionCore::announce_end(). Then waits until the manager knows.
+  void announce_end() noexcept;
+  void await_end_known(core::Deadline deadline);
 
   // The last proxy of an object is gone. Never waits. True: no proxy of any object of this session
   // is left.
@@ -185,8 +190,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   };
   Abandoned abandon();
   std::shared_ptr<Session> successor(core::Deadline deadline = {}) const;
-  template <class F>
-  void say_goodbye(F leave);
+  bool is_answered() const;
+  void await_answer(Use& use, core::Deadline deadline) noexcept;
 
   // --- driver_session.cpp
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
@@ -195,14 +200,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void end_call(Completion& completion) noexcept;
   CallRequest request(core::ObjectId object, std::string_view method, std::string_view args,
                       const CallOptions& options) const;
-  void hold_until_call_ends(core::ReferencePtr reference);
-  // References that are to last as long as a call of this thread.
-  using Held = std::list<std::pair<core::ThreadNumber, core::ReferencePtr>>;
-  void take_held(Held& held) noexcept;
 
   // Constant after construction, or after establish().
   const Dial dial_;
-  const TermsPtr terms_;
   const Proof proof_;
   std::vector<std::string> addresses_;
   core::Incarnation incarnation_;
@@ -215,6 +215,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
+  TermsPtr terms_;
   Leadership leadership_{*this};
   SessionCore core_;
   std::unique_ptr<Transport> transport_;  // null: closed
@@ -226,10 +227,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   std::unique_ptr<Dialled> dialled_;      // kept until no thread sleeps at the old descriptors
   std::shared_ptr<BackgroundStop> renewal_;  // of a session that lives by a lease
   Waiter* establishing_ = nullptr;
-  Waiter* goodbye_ = nullptr;
+  Waiter* goodbye_ = nullptr;             // awaits an answer to it, or to announce_end()
   bool forgotten_ = false;                // State was told of the end
   bool process_ended_ = false;            // as process_ said, before it was given back
-  Held held_;
   core::ThreadNumber forked_by_ = 0;      // in the child: the only one that has holds to unlock
 };
 

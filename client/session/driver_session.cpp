@@ -2,8 +2,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <iterator>
-#include <limits>
 #include <new>
 #include <typeinfo>
 #include <utility>
@@ -24,8 +22,6 @@ namespace steward::detail::client {
 namespace {
 
 constexpr std::size_t kLargeBytes = 16U << 10U;
-// No thread has this number.
-constexpr auto kNobody = std::numeric_limits<core::ThreadNumber>::max();
 
 }  // namespace
 
@@ -86,6 +82,7 @@ CallRequest SessionDriver::request(core::ObjectId object, std::string_view metho
   request.confirm = options.confirm;
   request.settled_later = options.receipt != nullptr;
   request.parks = options.parks;
+  request.aside = options.aside;
   // Large ones are copied before the mutex is taken.
   if (args.size() > kLargeBytes) request.compose(now());
   return request;
@@ -120,11 +117,6 @@ std::optional<Result> SessionDriver::call(core::ObjectId object, std::string_vie
 // Starts it, and waits until its end was told.
 void SessionDriver::run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
                         const CallOptions& options) {
-  Held held;  // let go after the mutex
-  {
-    const Lock lock(mutex_);
-    take_held(held);  // first: a call that fails before it begins must not leave them there
-  }
   std::optional<std::stop_callback<BlockingCall::Stop>> stop;
   if (options.stop.stop_possible()) stop.emplace(options.stop, BlockingCall::Stop{waiting});
   CallRequest asked = request(label.object, label.method, args, options);
@@ -153,8 +145,7 @@ bool SessionDriver::has_references() const {
   return !core_.references().empty();
 }
 
-// Any answer will do, also that there is no such method. In no thread's name: what is to be told to
-// this one is not for who connects.
+// Any answer will do, also that there is no such method.
 bool SessionDriver::finds_manager(core::Deadline deadline) {
   BlockingCall waiting(*this);
   bool ended = false;
@@ -164,6 +155,7 @@ bool SessionDriver::finds_manager(core::Deadline deadline) {
     asked.method = "number_of_objects";
     asked.args = core::kNoArguments;
     asked.thread = kNobody;
+    asked.aside = true;
     asked.effect = Effect::read;
     asked.deadline = deadline;
     Use use(*this);
@@ -256,8 +248,7 @@ void SessionDriver::settle(const Unsettled& take, bool kept) noexcept {
   try {
     core_.settle(take, kept);
   } catch (const std::bad_alloc&) {
-    // One that is kept is confirmed by the next call; else the manager keeps it until the session
-    // ends.
+    // One that is kept is confirmed by the next call.
   }
   submit(core_.link_deadline());
 }
@@ -427,40 +418,20 @@ void SessionDriver::give_back(std::string_view result, const Grants& taken,
 } catch (...) {
 }
 
-void SessionDriver::hold_until_call_ends(core::ReferencePtr reference) {
-  const Lock lock(mutex_);
-  held_.emplace_back(thread_number(), std::move(reference));
-}
-
-void SessionDriver::take_held(Held& held) noexcept {
-  if (held_.empty()) return;
-  const core::ThreadNumber thread = thread_number();
-  for (auto entry = held_.begin(); entry != held_.end();) {
-    const auto next = std::next(entry);
-    if (entry->first == thread) held.splice(held.end(), held_, entry);
-    entry = next;
-  }
-}
-
-void SessionDriver::drop_arguments() noexcept {
-  if (inherited()) return;
-  Held held;  // let go after the mutex
-  const Lock lock(mutex_);
-  take_held(held);
-}
-
 core::Travel& SessionDriver::travel() {
   if (inherited()) return successor()->travel();
   return travel_;
 }
 
 core::Token SessionDriver::SessionTravel::outgoing(const core::Reference& reference) {
-  return session_.outgoing(reference, {});
+  Kept kept;
+  return session_.outgoing(reference, {}, kept);
 }
 
 // To its own manager a handle goes bare, as long as this session keeps its object alive meanwhile.
-core::Token SessionDriver::outgoing(const core::Reference& reference, core::Deadline deadline) {
-  if (inherited()) return successor(deadline)->outgoing(reference, deadline);
+core::Token SessionDriver::outgoing(const core::Reference& reference, core::Deadline deadline,
+                                    Kept& kept) {
+  if (inherited()) return successor(deadline)->outgoing(reference, deadline, kept);
   core::Token token = reference.token();
   const Claimable* claimable = Claimable::from(reference);
   if (token.incarnation != incarnation_) {
@@ -472,7 +443,7 @@ core::Token SessionDriver::outgoing(const core::Reference& reference, core::Dead
     // another session with the same manager, which would not keep it for a call of this one.
     const SessionPtr keeper =
         claimable == nullptr ? nullptr : session_of(claimable->shared_from_this(), deadline);
-    if (keeper.get() != this) hold_until_call_ends(claim(token, deadline));
+    if (keeper.get() != this) kept.push_back(claim(token, deadline));
   }
   token.addresses.clear();
   token.nonce.reset();

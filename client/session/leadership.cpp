@@ -47,26 +47,33 @@ bool Leadership::wait(Lock& lock, Waiter& waiter, core::Deadline deadline) {
     Leadership& leadership;
     Waiter& waiter;
   } leave{*this, waiter};
+  const bool asks = handler_.may_be_interrupted();
+  core::Deadline look = asks ? core::next_look({}) : std::nullopt;
   while (!waiter.finished_ && !has_passed(deadline)) {
+    const core::Deadline until = earliest(deadline, look);
+    bool interrupted = false;
     if (leader_ == nullptr) leader_ = &waiter;
     if (leader_ == &waiter) {
-      lead(lock, waiter, deadline);
+      interrupted = lead(lock, waiter, until);
     } else {
-      follow(lock, waiter, deadline);
+      follow(lock, waiter, until);
     }
+    if (!asks || waiter.finished_ || !(interrupted || has_passed(look))) continue;
+    check_interrupt(lock, waiter);
+    look = core::next_look({});
   }
   return waiter.finished_;
 }
 
-void Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
+bool Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
   if (!handler_.handle(waiter)) {
     lock.unlock();
     const timespec way{0, std::chrono::nanoseconds(kWay).count()};
     ::ppoll(nullptr, 0, &way, nullptr);  // a signal ends it, too
     lock.lock();
-    return;
+    return false;
   }
-  if (waiter.finished_ || !handler_.prepare_to_sleep()) return;
+  if (waiter.finished_ || !handler_.prepare_to_sleep()) return false;
   sleeps_until_ = earliest(deadline, handler_.next_deadline());
   asleep_ = true;
   lock.unlock();
@@ -80,29 +87,28 @@ void Leadership::lead(Lock& lock, Waiter& waiter, core::Deadline deadline) {
     [[maybe_unused]] const ssize_t size = ::read(wake_up_.get(), &count, sizeof count);
   }
   if (ready > 0) handler_.awake(std::span(entries_).subspan(1));
-  if (interrupted && handler_.may_be_interrupted()) check_interrupt(lock, waiter);
+  return interrupted;
 }
 
 void Leadership::follow(Lock& lock, Waiter& waiter, core::Deadline deadline) {
-  const bool asks = handler_.may_be_interrupted();
-  const core::Deadline until = asks ? core::next_look(deadline) : deadline;
   add_follower(waiter);
-  if (until) {
-    waiter.ready_.wait_until(lock, *until);
+  if (deadline) {
+    waiter.ready_.wait_until(lock, *deadline);
   } else {
     waiter.ready_.wait(lock);
   }
   if (waiter.following_) remove_follower(waiter);
-  if (asks && !waiter.finished_ && leader_ != &waiter) check_interrupt(lock, waiter);
 }
 
-// Asks without the mutex. What was waited for may come meanwhile: then it must not be thrown away.
+// Asks without the mutex, and does not lead meanwhile. What was waited for may come: then it must
+// not be thrown away.
 void Leadership::check_interrupt(Lock& lock, const Waiter& waiter) {
   struct Relock {
     explicit Relock(Lock& lock) : lock(lock) { lock.unlock(); }
     ~Relock() { lock.lock(); }
     Lock& lock;
   };
+  if (leader_ == &waiter) hand_over();
   try {
     const Relock relock(lock);
     handler_.check_interrupt();

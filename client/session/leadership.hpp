@@ -8,7 +8,9 @@
 //     prepare_to_sleep), and announces under the mutex that it sleeps;
 //  2. whoever does something that the leader must see (a send that swallowed the edge of a
 //     descriptor, an earlier deadline) calls wake() under the mutex: an eventfd remembers it;
-//  3. a thread that stops waiting, for whatever reason, hands the leadership over if it has it.
+//  3. a thread that stops waiting, for whatever reason, hands the leadership over if it has it, and
+//     so does one that asks the program's interrupt check, which may take its time. A signal may
+//     come at any moment, also while the leader does not sleep: so each thread asks now and then.
 // However much arrives, the leader gives up the mutex now and then, for others have deadlines.
 #pragma once
 
@@ -91,7 +93,8 @@ class Leadership {
   void abandon() { wake_up_.reset(); }
 
  private:
-  void lead(Lock& lock, Waiter& waiter, core::Deadline deadline);
+  // Both sleep until the deadline at the latest. True: a signal came.
+  bool lead(Lock& lock, Waiter& waiter, core::Deadline deadline);
   void follow(Lock& lock, Waiter& waiter, core::Deadline deadline);
   void check_interrupt(Lock& lock, const Waiter& waiter);
   void hand_over() noexcept;

@@ -37,6 +37,8 @@ class References {
   bool owes() const { return !owed_.empty(); }
   // At most `count` of them, to be sent now.
   Grants take_owed(std::size_t count);
+  // They were not sent after all.
+  void owe_again(Grants& grants) noexcept { owed_.merge(grants); }
 
   // The session was lost, and its grants with it: all objects must be claimed for the next session.
   void lose() noexcept;

@@ -54,7 +54,9 @@ void Connections::receive(const Arrival& arrival, core::Time now) {
     }
     if (!session) return challenge(arrival.route, now);
     liveness_.renew(*session, now);
-    if (envelope.kind == core::Envelope::bye) return bye(arrival.route, *session);
+    if (envelope.kind == core::Envelope::bye) {
+      return bye(arrival.route, *session, core::decode_bye(envelope));
+    }
     request(*session, envelope.kind, arrival.frame);
   } catch (const BadCall& error) {
     ++incidents_.malformed;
@@ -104,7 +106,9 @@ void Connections::open(const Arrival& arrival, const core::Hello& hello, core::T
                                              core_.number_of_sessions()));
   }
   // A client may try again on a connection that it has a session on already: that one is over.
-  if (const auto old = session_at(arrival.route)) end(*old, Ending::died);
+  if (const auto old = session_at(arrival.route)) {
+    end(*old, links_.at(*old).ends_in_order ? Ending::orderly : Ending::died);
+  }
 
   const auto session = core::random_id<core::SessionId>();
   const std::string secret = core::random_bytes(core::kSecretBytes);
@@ -143,9 +147,14 @@ void Connections::resume(const std::string& route, const core::Hello& hello, cor
                core::session_proof(core::Role::server, *secret, session, hello.nonce));
 }
 
-void Connections::bye(const std::string& route, const core::SessionId& session) {
-  end(session, Ending::orderly);
-  outbox_.envelope(route, core::encode_bye());
+void Connections::bye(const std::string& route, const core::SessionId& session, bool goes_on) {
+  if (goes_on) {
+    links_.at(session).ends_in_order = true;
+    liveness_.shorten(session);
+  } else {
+    end(session, Ending::orderly);
+  }
+  outbox_.envelope(route, core::encode_bye(goes_on));
 }
 
 void Connections::send_welcome(const std::string& route, const core::SessionId& session,
@@ -229,8 +238,9 @@ void Connections::died(const core::SessionId& session) {
   const auto place = links_.find(session);
   if (place == links_.end()) return;
   const std::string route = place->second.route;
-  if (place->second.leased) ++incidents_.expired;
-  end(session, Ending::died);
+  const bool in_order = place->second.ends_in_order;
+  if (place->second.leased && !in_order) ++incidents_.expired;
+  end(session, in_order ? Ending::orderly : Ending::died);
   if (!route.empty()) outbox_.forget(route);
 }
 

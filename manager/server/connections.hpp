@@ -55,7 +55,7 @@ class Connections {
   // The replies of one or more inputs, and what the core objects to.
   void take(Outputs& outputs);
 
-  // The session's process has ended, or its lease is over.
+  // The session's process has ended, or its lease is over: in order, if it has said that it would.
   void died(const core::SessionId& session);
   // Connections that the outbox found gone or too slow.
   void look_at_outbox();
@@ -72,6 +72,7 @@ class Connections {
     std::string route;   // empty: its connection was lost, or is not proven yet
     std::string ticket;  // that opened it, until the client has shown that it got the welcome
     bool leased = false;
+    bool ends_in_order = false;  // its client has said so
   };
   // A connection that has yet to prove which session it is.
   struct Challenge {
@@ -84,7 +85,7 @@ class Connections {
   void hello(const Arrival& arrival, const core::Hello& hello, core::Time now);
   void open(const Arrival& arrival, const core::Hello& hello, core::Time now);
   void resume(const std::string& route, const core::Hello& hello, core::Time now);
-  void bye(const std::string& route, const core::SessionId& session);
+  void bye(const std::string& route, const core::SessionId& session, bool goes_on);
   void request(const core::SessionId& session, core::Envelope kind, std::string_view frame);
 
   void send_welcome(const std::string& route, const core::SessionId& session, std::string secret,

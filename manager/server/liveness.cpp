@@ -45,36 +45,55 @@ void Liveness::look(const core::SessionId& session) {
 }
 
 void Liveness::lease(const core::SessionId& session, core::Time now) {
-  leased_.emplace(session, leases_.insert(leases_.end(), {session, now}));
+  leased_.emplace(session, Place{&leases_, leases_.all.insert(leases_.all.end(), {session, now})});
 }
 
 void Liveness::renew(const core::SessionId& session, core::Time now) {
   const auto place = leased_.find(session);
   if (place == leased_.end()) return;
-  place->second->heard = now;
-  leases_.splice(leases_.end(), leases_, place->second);
+  const auto& [among, at] = place->second;
+  at->heard = now;
+  among->all.splice(among->all.end(), among->all, at);
+}
+
+void Liveness::shorten(const core::SessionId& session) {
+  const auto place = leased_.find(session);
+  if (place == leased_.end()) return;
+  // Who says so is heard now: it stands last there, too.
+  last_.all.splice(last_.all.end(), place->second.among->all, place->second.at);
+  place->second.among = &last_;
 }
 
 void Liveness::expire(core::Time now) {
-  while (!leases_.empty() && now - leases_.front().heard >= lease_) {
-    dead_.push_back(leases_.front().session);
-    leased_.erase(leases_.front().session);
-    leases_.pop_front();
+  for (Leases* each : {&leases_, &last_}) {
+    std::list<Lease>& all = each->all;
+    while (!all.empty() && now - all.front().heard >= each->length) {
+      dead_.push_back(all.front().session);
+      leased_.erase(all.front().session);
+      all.pop_front();
+    }
   }
 }
 
 core::Deadline Liveness::next_deadline() const {
-  if (leases_.empty()) return std::nullopt;
-  return leases_.front().heard + lease_;
+  core::Deadline next;
+  for (const Leases* each : {&leases_, &last_}) {
+    if (each->all.empty()) continue;
+    const core::Time end = each->all.front().heard + each->length;
+    if (!next || end < *next) next = end;
+  }
+  return next;
 }
 
 void Liveness::excuse(core::Time now) {
-  for (Lease& lease : leases_) lease.heard = now;
+  for (Leases* each : {&leases_, &last_}) {
+    for (Lease& lease : each->all) lease.heard = now;
+  }
 }
 
 void Liveness::forget(const core::SessionId& session) {
   if (const auto lease = leased_.find(session); lease != leased_.end()) {
-    leases_.erase(lease->second);
+    lease->second.among->all.erase(lease->second.at);
     leased_.erase(lease);
   }
   const auto place = peers_.find(session);

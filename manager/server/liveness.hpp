@@ -4,6 +4,7 @@
 // word from its client renews.
 #pragma once
 
+#include <algorithm>
 #include <list>
 #include <unordered_map>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
+#include <steward/core/wire.hpp>
 #include <steward/manager/server/poller.hpp>
 #include <steward/manager/server/control_socket.hpp>
 
@@ -20,7 +22,8 @@ namespace steward::detail::server {
 // outlive it.
 class Liveness {
  public:
-  Liveness(Poller& poller, core::Duration lease) : poller_(poller), lease_(lease) {}
+  Liveness(Poller& poller, core::Duration lease)
+      : poller_(poller), leases_{lease}, last_{std::min<core::Duration>(lease, core::kLastLease)} {}
   Liveness(const Liveness&) = delete;
   Liveness& operator=(const Liveness&) = delete;
   ~Liveness();
@@ -31,6 +34,8 @@ class Liveness {
   void lease(const core::SessionId& session, core::Time now);
   // Its client was heard. Nothing for sessions without a lease.
   void renew(const core::SessionId& session, core::Time now);
+  // From now on its lease is core::kLastLease, if it was longer.
+  void shorten(const core::SessionId& session);
   // Those are dead whose lease is over.
   void expire(core::Time now);
   // When the next lease is over.
@@ -57,14 +62,23 @@ class Liveness {
     core::SessionId session;
     core::Time heard;
   };
+  // Of one length. Who was heard last stands last.
+  struct Leases {
+    core::Duration length;
+    std::list<Lease> all = {};
+  };
+  struct Place {
+    Leases* among = nullptr;
+    std::list<Lease>::iterator at = {};
+  };
 
   void look(const core::SessionId& session);
 
   Poller& poller_;
-  const core::Duration lease_;
   std::unordered_map<core::SessionId, LocalPeer> peers_;
-  std::list<Lease> leases_;  // who was heard last stands last
-  std::unordered_map<core::SessionId, std::list<Lease>::iterator> leased_;
+  Leases leases_;
+  Leases last_;  // of those that were shortened
+  std::unordered_map<core::SessionId, Place> leased_;
   std::vector<core::SessionId> dead_;
   std::vector<LocalPeer> left_;
 };

@@ -72,9 +72,10 @@ TEST_F(AllocationsTest, ThatFailLetGoOfWhatWasClaimedForTheCall) {
   const core::Reference bare(list_token(session->incarnation(), 7));
   const std::string args = arguments({encoded(std::string(20'000, 'x'))});
   at_each_allocation([&](std::size_t n) {
-    session->outgoing(bare, {});
     bool failed = false;
     try {
+      client::Kept kept;
+      session->outgoing(bare, {}, kept);
       const FailingNew failing(n);
       session->call(kList, "echo", args, {});
       failed = failing.has_failed();
@@ -100,7 +101,7 @@ class AnewTest : public testing::Test {
   using Driver = client::SessionDriver;
 
   AnewTest() : serving([this] { serve(); }) {
-    auto made = std::make_shared<Driver>(
+    auto made = Driver::make(
         connection(), [this](core::Deadline) { return connection(); },
         std::make_shared<const client::Terms>(client::Terms{.timeout = 60s}));
     made->establish(core::deadline_after(60s));

@@ -16,6 +16,7 @@
 #include <steward/client/interrupt.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/client/session/leadership.hpp>
+#include <steward/client/state.hpp>
 #include <steward/core/own_threads.hpp>
 #include <steward/tests/client/fake_house.hpp>
 
@@ -346,7 +347,7 @@ TEST_F(DialTest, HoldsNoCallerPastItsDeadline) {
   std::mutex mutex;
   std::condition_variable changed;
   bool may_dial = false;
-  auto made = std::make_shared<Driver>(
+  auto made = Driver::make(
       connection(),
       [&](core::Deadline) {
         std::unique_lock lock(mutex);
@@ -370,7 +371,7 @@ TEST_F(DialTest, HoldsNoCallerPastItsDeadline) {
 
 TEST_F(DialTest, AFailureThatPassesEndsNothing) {
   std::atomic<int> attempts = 0;
-  auto made = std::make_shared<Driver>(
+  auto made = Driver::make(
       connection(),
       [&](core::Deadline) {
         if (++attempts < 3) throw Overloaded("no descriptor is left");
@@ -383,6 +384,26 @@ TEST_F(DialTest, AFailureThatPassesEndsNothing) {
   link->replace();
   EXPECT_EQ(echo(2), 2);
   EXPECT_EQ(attempts, 3);
+}
+
+// Also under the address where the one was found that it has taken the place of.
+TEST_F(DialTest, AnewElsewhereLeavesOneSession) {
+  client::State& state = client::State::current();
+  const auto dial = [&] {
+    auto made = Driver::make(connection(), client::SessionDriver::Dial(),
+                             std::make_shared<const client::Terms>(client::Terms{.timeout = 60s}));
+    made->establish(core::deadline_after(60s));
+    return made;
+  };
+  const auto first = state.connect("there", std::nullopt, dial);
+  link->cut();
+  session = first;
+  EXPECT_THROW(call("echo", {encoded(1)}, Effect::read, core::deadline_after(20ms)), TimeoutError);
+  const auto second = state.connect("elsewhere", std::nullopt, dial);
+  EXPECT_NE(first.get(), second.get());
+  EXPECT_EQ(state.connect("there", std::nullopt, dial).get(), second.get());
+  first->end(0s);
+  session = second;
 }
 
 // --- descriptors

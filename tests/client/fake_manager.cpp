@@ -99,9 +99,10 @@ std::vector<std::string> FakeManager::take(std::uint64_t number, std::string_vie
       answers.push_back(framed(stored->second));
     }
   } else if (envelope.kind == core::Envelope::bye) {
-    ++byes_;
-    sessions_.erase(known);
-    if (answer_bye_) answers.push_back(core::encode_bye());
+    const bool goes_on = core::decode_bye(envelope);
+    ++(goes_on ? ends_announced_ : byes_);
+    if (!goes_on) sessions_.erase(known);
+    if (answer_bye_) answers.push_back(core::encode_bye(goes_on));
   }
   ++frames_;
   changed_.notify_all();
@@ -183,7 +184,7 @@ std::string FakeManager::run(Session& session, const core::Call& call, const std
   if (method == "fail") throw BadCall(std::string(args.string()));
   if (method == "handle") return result(call.seq, handle(session, args.natural()));
   if (method == "claim") return result(call.seq, handle(session, args.natural()));
-  if (method == "lease") return result(call.seq, "\xc0");
+  if (method == "lease" || method == "unlock") return result(call.seq, "\xc0");
   if (method == "park") {
     session.parked[call.seq] = true;
     return {};
@@ -291,6 +292,7 @@ STEWARD_SNAPSHOT(std::vector<core::Hello>, hellos, hellos_)
 STEWARD_SNAPSHOT(std::int64_t, sum, sum_)
 STEWARD_SNAPSHOT(std::size_t, sessions, sessions_.size())
 STEWARD_SNAPSHOT(std::size_t, byes, byes_)
+STEWARD_SNAPSHOT(std::size_t, ends_announced, ends_announced_)
 #undef STEWARD_SNAPSHOT
 
 std::size_t FakeManager::runs(const std::string& method) const {

@@ -26,6 +26,7 @@ namespace steward::detail::test {
 //   park() -> nil             a change, answered when the test says so
 //   fail(text)                BadCall
 //   handle(n) -> handle of object n
+//   unlock()
 // and of object 0: claim, lease, drop.
 class FakeManager {
  public:
@@ -60,6 +61,7 @@ class FakeManager {
   std::size_t kept() const;  // replies, of all sessions
   std::size_t sessions() const;
   std::size_t byes() const;
+  std::size_t ends_announced() const;  // byes of sessions that go on until their process ends
   // Blocks until the predicate holds; it is looked at after each frame.
   void wait_until(const std::function<bool(const FakeManager&)>& predicate) const;
 
@@ -116,6 +118,7 @@ class FakeManager {
   std::int64_t sum_ = 0;
   std::uint64_t frames_ = 0;
   std::size_t byes_ = 0;
+  std::size_t ends_announced_ = 0;
   bool swallow_ = false;
   bool answer_bye_ = true;
   bool remote_ = false;

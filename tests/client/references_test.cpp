@@ -52,6 +52,20 @@ class ReferencesTest : public SessionTest {
   }
 };
 
+// The claim of the second one is a call, too.
+TEST_F(ReferencesTest, EachBareHandleOfOneCallIsKeptUntilTheCallHasEnded) {
+  start();
+  {
+    client::Kept kept;
+    client::ArgumentScope scope(*session, kept);
+    for (const std::uint64_t object : {7U, 8U, 9U}) {
+      scope.outgoing(core::Reference(list_token(manager.incarnation(), object)));
+    }
+    EXPECT_EQ(grants(), (Grants{{7, 1}, {8, 1}, {9, 1}}));
+  }
+  EXPECT_EQ(grants(), Grants{});
+}
+
 // With a walk over all of them for each that would take minutes.
 TEST(Grants, OfManyHandlesAreCounted) {
   std::string encoded;
@@ -150,9 +164,13 @@ TEST_F(ReferencesTest, AMerelyDecodedHandleIsClaimedForTheCallThatCarriesIt) {
   token.object = core::ObjectId{8};
   token.type = "list";
   const auto plain = std::make_shared<const core::Reference>(token);
-  const std::string argument = written(plain);
-  EXPECT_EQ(manager.grants(), (Grants{{8, 1}}));
-  call("echo", {argument}, Effect::read);
+  {
+    client::Kept kept;
+    client::ArgumentScope scope(*session, kept);
+    scope.outgoing(*plain);
+    call("echo", {encoded(1)}, Effect::read);
+    EXPECT_EQ(grants(), (Grants{{8, 1}}));
+  }
   EXPECT_EQ(grants(), Grants{});
 }
 

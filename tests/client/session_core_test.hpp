@@ -76,6 +76,7 @@ class SessionCoreTest : public testing::Test {
     request.confirm = confirm;
     request.settled_later = settled_later;
     request.parks = parks;
+    request.aside = aside;
     session.start(request, {"list", kList, method}, told, now);
   }
   void post(std::string_view method, const std::vector<std::string>& args) {
@@ -98,6 +99,7 @@ class SessionCoreTest : public testing::Test {
   bool confirm = false;
   bool settled_later = false;
   bool parks = false;
+  bool aside = false;
   core::ThreadNumber thread = 1;
   std::vector<std::string> frames;
   client::SessionCore session;

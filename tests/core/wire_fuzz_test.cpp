@@ -53,6 +53,7 @@ std::vector<std::string> frames() {
           encode_seqs(Envelope::cancel, {}),
           encode_renew(),
           encode_bye(),
+          encode_bye(true),
           encode_unknown_connection(std::string(16, 'c')),
           encode_unknown_session("the reason")};
 }
@@ -75,7 +76,7 @@ void read_all(std::string_view frame) {
     case Envelope::ack:
     case Envelope::cancel: decode_seqs(envelope); return;
     case Envelope::renew:
-    case Envelope::bye: return;
+    case Envelope::bye: decode_bye(envelope); return;
     case Envelope::unknown_connection:
     case Envelope::unknown_session: decode_text(envelope); return;
   }

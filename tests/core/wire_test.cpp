@@ -203,6 +203,14 @@ TEST(Wire, EnvelopesWithoutFieldsKeepTheirBytes) {
   EXPECT_EQ(opened(renew, Envelope::renew).fields, 0U);
   const std::string bye = unhex(kBye);
   EXPECT_EQ(opened(bye, Envelope::bye).fields, 0U);
+  EXPECT_FALSE(decode_bye(open_envelope(bye)));
+}
+
+TEST(Wire, AByeOfASessionThatGoesOnKeepsItsBytes) {
+  const std::string bye = encode_bye(true);
+  EXPECT_EQ(hex(bye), hex(unhex("93 01 08 c3")));
+  EXPECT_TRUE(decode_bye(open_envelope(bye)));
+  EXPECT_THROW(decode_bye(open_envelope(unhex("93 01 08 05"))), BadCall);
 }
 
 TEST(Wire, RefusalsOfASessionKeepTheirBytes) {

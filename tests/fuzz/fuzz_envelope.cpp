@@ -126,7 +126,7 @@ void read(std::string_view frame) {
     case Envelope::ack:
     case Envelope::cancel: return seqs(envelope);
     case Envelope::renew:
-    case Envelope::bye: return;
+    case Envelope::bye: decode_bye(envelope); return;
     case Envelope::unknown_connection:
     case Envelope::unknown_session: return text(envelope);
   }

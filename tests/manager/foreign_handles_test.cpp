@@ -15,14 +15,17 @@
 #include <steward/manager/private_server.hpp>
 #include <steward/shm/unique_fd.hpp>
 #include <steward/steward.hpp>
+#include <steward/tests/client/forked.hpp>
 #include <steward/tests/error_text.hpp>
 
 namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 // Listens, says nothing, and sees who comes.
 class Trap {
@@ -147,6 +150,60 @@ TEST_F(AllowedTest, CountsForHandlesThatCameByNoSession) {
   EXPECT_THROW(list.size(), Disconnected);
   EXPECT_THAT(asked, ElementsAre(trap.address()));
   EXPECT_FALSE(trap.was_visited());
+}
+
+// One session a manager: whoever has connected it counts.
+TEST(Allowed, OfEverybodyWhoHasConnectedTheSessionMustAgree) {
+  const Trap trap;
+  const manager::PrivateServer server{manager::Types(), {}};
+  const std::string& address = server.addresses().front();
+  const Manager first = Manager::connect(address);
+  int asked = 0;
+  bool allowed = false;
+  const auto allow = [&](std::string_view) {
+    ++asked;
+    return allowed;
+  };
+  const Manager second = Manager::connect(address, {.allow = allow});
+  const Manager third = Manager::connect(address);
+  first.list<Planted>(named("l")).append({trap.address()});
+  const List<int> list = first.list<List<int>>(named("l")).at(0);
+  EXPECT_THROW(list.size(), Disconnected);
+  EXPECT_EQ(asked, 1);
+  EXPECT_FALSE(trap.was_visited());
+  allowed = true;
+  EXPECT_THROW(list.with_timeout(50ms).size(), Error);
+  EXPECT_TRUE(trap.was_visited());
+}
+
+TEST_F(AllowedTest, CountsInAForkedChildAndAfterTheManagersDeath) {
+  Listener listener("tcp://127.0.0.1:0");
+  auto near = Connection<Planted>::connect(listener.address());
+  auto far = listener.accept<List<int>>();
+  near.send({trap.address()});
+  const List<int> list = far.recv();
+  Forked child([&](int) {
+    try {
+      list.size();
+    } catch (const Disconnected&) {
+    }
+    return asked.size() == 1 ? 0 : 1;
+  });
+  EXPECT_EQ(child.join(), 0);
+  manager.shutdown();
+  EXPECT_THROW(manager.number_of_objects(), Disconnected);
+  EXPECT_THROW(list.size(), Disconnected);
+  EXPECT_EQ(asked.size(), 1U);
+  EXPECT_FALSE(trap.was_visited());
+}
+
+TEST_F(AllowedTest, IsNotAskedForManagersThatAreConnectedOverTcp) {
+  const manager::PrivateServer other{manager::Types(), {.address = "tcp://127.0.0.1:0"}};
+  const std::string& address = other.addresses().back();
+  const Manager remote = Manager::connect(address);
+  const List<List<int>> lists = manager.list<List<int>>({remote.list<int>({5})});
+  EXPECT_EQ(lists.at(0).at(0), 5);
+  EXPECT_THAT(asked, Not(Contains(address)));
 }
 
 TEST_F(AllowedTest, IsNotAskedForWhatTheProgramNames) {

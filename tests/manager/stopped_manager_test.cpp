@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include <steward/steward.hpp>
 #include <steward/tests/client/forked.hpp>
+#include <steward/tests/waiting_thread.hpp>
 
 namespace steward::detail::test {
 namespace {
@@ -74,6 +76,31 @@ TEST(StoppedManager, HoldsNoCallToAnotherOnePastItsDeadline) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, kSoon);
   }
   EXPECT_EQ(lists.size(), 0U);
+}
+
+// The first call asks for the queue's memory; others wait behind it.
+TEST(StoppedManager, HoldsNoQuestionForAQueuesMemoryPastAStop) {
+  const Manager manager;
+  const Queue<int> queue = manager.queue<int>();
+  const Stopped stopped(manager);
+  std::stop_source stop;
+  const auto get = [&] {
+    EXPECT_TRUE(ends_soon([&] { EXPECT_THROW(queue.get(stop.get_token()), Interrupted); }));
+  };
+  const WaitingThread first(get);
+  EXPECT_TRUE(first.falls_asleep());
+  const WaitingThread second(get);
+  EXPECT_TRUE(second.falls_asleep());
+  stop.request_stop();
+}
+
+TEST(StoppedManager, HoldsNoQuestionForAQueuesMemoryPastAnInterrupt) {
+  const Manager manager;
+  const Queue<int> queue = manager.queue<int>();
+  const Stopped stopped(manager);
+  set_interrupt_check([] { return true; });
+  EXPECT_TRUE(ends_soon([&] { EXPECT_THROW(queue.put(1), Interrupted); }));
+  set_interrupt_check(nullptr);
 }
 
 // In a message of another process, which is not lost by it.

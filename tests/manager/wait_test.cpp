@@ -319,6 +319,19 @@ TEST(Wait, SignalsDoNotEndIt) {
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
+// It has no use for errors that are the thread's: a lock that was lost, a post that failed.
+TEST(Wait, LeavesErrorsForTheThreadsNextCall) {
+  Manager manager;
+  const List<int> list = manager.list<int>();
+  Lock lock = manager.lock();
+  lock.lock();
+  detail::manager::ManagerAccess::session_of(manager)->post(list.reference()->token().object,
+                                                            "nonsense", detail::core::kNoArguments);
+  EXPECT_TRUE(wait({lock}, 50ms).empty());
+  EXPECT_THROW(list.append(1), BadCall);
+  EXPECT_EQ(list.size(), 0U);
+}
+
 }  // namespace
 }  // namespace steward
 

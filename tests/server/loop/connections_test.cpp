@@ -182,6 +182,23 @@ TEST_F(Connections, ByeEndsASessionInOrder) {
   EXPECT_TRUE(notes.empty());
 }
 
+// Its process ends soon, and goes on until then.
+TEST_F(Connections, AByeMayPromiseThatTheEndIsInOrder) {
+  BareClient other = LoopTest::client();
+  const core::ObjectId lock = other.create("lock", "l");
+  BareClient client = LoopTest::client();
+  client.create("lock", "l");
+  client.get(lock, "lock");
+  client.send(core::encode_bye(true));
+  client.receive_kind(Envelope::bye);
+  EXPECT_TRUE(core::decode_bye(core::open_envelope(client.last_frame)));
+  EXPECT_TRUE(client.get(lock, "locked").boolean()) << "the session goes on";
+  client.entrance.control.reset();
+  const Value hold = other.get(lock, "lock");
+  EXPECT_FALSE(hold.list().at(1).boolean()) << "its owner has not died";
+  EXPECT_EQ(server->core().number_of_sessions(), 1U);
+}
+
 TEST_F(Connections, AClosedControlSocketEndsTheSession) {
   BareClient client = LoopTest::client();
   client.create("lock");
