@@ -8,6 +8,7 @@
 #include <coroutine>
 #endif
 #include <cstddef>
+#include <cstdlib>
 #include <functional>
 #include <initializer_list>
 #include <iterator>
@@ -56,23 +57,24 @@ namespace impl {
 // How many members of a struct are looked at; each element of an array counts.
 inline constexpr std::size_t kMembersSeen = 256;
 
-// Stand for the members of a struct that is initialized with them. Owned gives nothing that
+// Stand for the members of a struct that is initialized with them; nothing of it is ever run (the
+// bodies are for compilers that want one). Owned gives nothing that
 // borrows: that conversion is there, but private. Were it absent (or, for clang, deleted), braces
 // around the members of a nested struct would count as left out.
 struct Anything {
   template <class U>
-  operator U() const;
+  operator U() const { std::abort(); }
 };
 class Owned {
  public:
   template <class U>
     requires(!borrows<U>())
-  operator U() const;
+  operator U() const { std::abort(); }
 
  private:
   template <class U>
     requires(borrows<U>())
-  operator U() const;
+  operator U() const { std::abort(); }
 };
 
 template <class T, class Member, std::size_t... I>
@@ -111,12 +113,12 @@ class Viewless {
  public:
   template <class U>
     requires(!holds_view<U>())
-  operator U() const;
+  operator U() const { std::abort(); }
 
  private:
   template <class U>
     requires(holds_view<U>())
-  operator U() const;
+  operator U() const { std::abort(); }
 };
 
 template <class T>

@@ -115,8 +115,9 @@ class Future {
   bool cancel() { return state("Future.cancel").cancel(); }
 
   // Calls `callback` with the result or `error_callback` with the exception once there is one:
-  // before the future is ready, or at once if it is. The future remains to be got. What a callback
-  // throws goes to standard error, and no further.
+  // before the future is ready, or at once if it is. The future remains to be got, with its
+  // own result: what a callback returns is dropped. What it throws goes to standard error, and no
+  // further.
   using Callback = typename detail::core::CallbackOf<T>::type;
   using ErrorCallback = std::function<void(const std::exception&)>;
   Future& then(Callback callback, ErrorCallback error_callback = {}) & {

@@ -217,7 +217,8 @@ constexpr bool check_calls(process::Parameters<P...> declared, process::Paramete
     constexpr bool travels = std::is_void_v<R> || core::Packable<R>;
     static_assert(travels,
                   "what the target returns cannot travel to this process: pointers and views never "
-                  "do (return a std::string or std::vector), nor do members that are such");
+                  "do (return a std::string or std::vector), nor do members that are such; a class "
+                  "needs MSGPACK_DEFINE(members...) or to be trivially copyable");
     return travels;
   }
 }

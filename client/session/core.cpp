@@ -235,7 +235,7 @@ void SessionCore::start(CallRequest request, const CallLabel& label, Completion&
   if (calls_.start(request, &completion, now, bytes)) return;
   completion.done(error(core::ErrorCode::overloaded,
                         label.text() + "the call has " + std::to_string(bytes) + " bytes, " +
-                            where_ + " takes " + std::to_string(calls_.message_bytes())));
+                            where_ + " takes at most " + std::to_string(calls_.message_bytes())));
 }
 
 void SessionCore::cancel(Completion& completion) {

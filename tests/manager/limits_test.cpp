@@ -68,7 +68,7 @@ TEST(ManagerLimits, Messages) {
   const List<std::string> list = manager.list<std::string>();
   list.append(std::string(19'900, 'x'));
   const std::string text = thrown<Overloaded>([&] { list.append(std::string(20'000, 'x')); });
-  EXPECT_NE(text.find("takes 20000"), text.npos) << text;
+  EXPECT_NE(text.find("takes at most 20000"), text.npos) << text;
   EXPECT_EQ(list.size(), 1U);
   list.append("y");
   list.append(std::string(10'000, 'x'));
