@@ -190,7 +190,7 @@ TEST_F(SessionTest, TooLargeACallIsOverloadedBeforeItIsSent) {
   const std::string error = thrown<Overloaded>(
       [&] { call("echo", {encoded(std::string(text + 1, 'x'))}, Effect::read); });
   EXPECT_EQ(error, "list#3.echo: the call has 1001 bytes, the manager at ipc:///fake/manager.sock "
-                   "takes 1000");
+                   "takes at most 1000");
   EXPECT_EQ(manager.calls().size(), 1U);
   EXPECT_EQ(echo(1), 1);
 }
