@@ -26,6 +26,7 @@
 #include <steward/tests/error_text.hpp>
 #include <steward/tests/manager/scratch.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/sanitized.hpp>
 
 namespace steward {
 namespace {
@@ -270,6 +271,7 @@ TYPED_TEST(ListenerTest, WhoHasConnectedCanBeAcceptedAtOnce) {
 }
 
 TYPED_TEST(ListenerTest, WhoWaitsIsStillThereAfterALackOfDescriptors) {
+  if (detail::test::kSanitized) GTEST_SKIP() << "the sanitizer needs descriptors itself";
   detail::test::Forked child([this](int out) {
     Listener listener = this->listen();
     ::dprintf(out, "%s\n", listener.address().c_str());

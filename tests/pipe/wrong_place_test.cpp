@@ -18,6 +18,7 @@
 #include <steward/tests/error_text.hpp>
 #include <steward/tests/pipe/placed_calls.hpp>
 #include <steward/tests/pipe/raw_tcp.hpp>
+#include <steward/tests/sanitized.hpp>
 
 namespace steward {
 namespace {
@@ -113,6 +114,7 @@ TEST(WrongPlace, TheWordsOfAStrangerAreNotRepeated) {
 }
 
 TEST(WrongPlace, WithoutADescriptorThereIsNoSayingWhoListens) {
+  if (detail::test::kSanitized) GTEST_SKIP() << "the sanitizer needs descriptors itself";
   const Stranger silent("");
   detail::test::Forked child([&](int out) {
     const rlimit few{60, 60};

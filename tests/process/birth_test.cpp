@@ -31,6 +31,7 @@
 #include <steward/shm/pidfd.hpp>
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/sanitized.hpp>
 #include <steward/tests/shm/failing_new.hpp>
 
 namespace steward::detail::process {
@@ -162,6 +163,7 @@ TEST_P(Birth, OfAProcessThatLacksMemoryOnceEndsInItOrAReason) {
 }
 
 TEST(BirthWithFewDescriptors, BesideACopyOfTheProgramIsOneOrNamesTheLimit) {
+  if (test::kSanitized) GTEST_SKIP() << "the sanitizer needs descriptors itself";
   EXPECT_EQ(test::in_fork([] {
               const rlimit few{64, 64};
               ::setrlimit(RLIMIT_NOFILE, &few);

@@ -31,6 +31,7 @@
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 #include <steward/tests/refused_call.hpp>
+#include <steward/tests/sanitized.hpp>
 
 namespace steward::detail::process {
 namespace {
@@ -479,6 +480,7 @@ bool nothing_ran(pid_t server, Pipe& pipe) {
 }
 
 TEST_P(ServerTest, WhoseAnswerFindsNoDescriptorLeftStartsNothing) {
+  if (test::kSanitized) GTEST_SKIP() << "the sanitizer needs descriptors itself";
   const int code = test::in_fork([] {
     const pid_t server = server_pid();
     test::Pipe pipe;
