@@ -22,7 +22,7 @@ int main() {
   auto anything = m.list();
   anything.append("text");
   anything.append(Value(1.5));
-  std::cout << anything << '\n';
+  std::cout << anything << ' ' << anything.at(1).as<double>() << '\n';
 
   xs += {7};
   std::cout << xs[-1] << ' ' << Value(xs.slice(1, 3)) << '\n';
