@@ -115,7 +115,7 @@ TEST_F(BesidePython, DoesWhatPythonDoes) {
   const Ran ran = run("beside_python");
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(lines(ran.out),
-              ElementsAre("[\"text\", 1.5]", "7 [2, 7]",
+              ElementsAre("[\"text\", 1.5] 1.5", "7 [2, 7]",
                           StartsWith("1 2 7 [1, 2, 7] <ListProxy object, typeid 'list' at "),
                           "{\"a\": 8, \"x\": 1}", "1 2 3", "true", "false 0 [1, 2, 7, 5]", "[1]",
                           "[1, 8, 343, 125]", "[3, 7]", "5 true 5", "477", "4 0 1 3 5",
