@@ -166,10 +166,19 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
                               core::Deadline deadline, Wanted wanted,
                               const Allowed& allowed = {}) {
   std::string failures;
+  bool thrown = false;  // by what the program was asked
+  const auto may_dial = [&](const std::string& address) {
+    try {
+      return !allowed || allowed(address);
+    } catch (...) {
+      thrown = true;
+      throw;
+    }
+  };
   for (const std::string& address : addresses) {
     try {
       if (SessionDriverPtr known = known_at(address, incarnation, terms, wanted)) return known;
-      if (allowed && !allowed(address)) {
+      if (!may_dial(address)) {
         failures += "; " + address + " is not allowed (ConnectOptions::allow)";
         continue;
       }
@@ -177,11 +186,13 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
       if (session->incarnation() == incarnation) return session;
       failures += "; another manager is at " + address + " now";
     } catch (const Disconnected& error) {
+      if (thrown) throw;
       failures += std::string("; ") + error.what();
     } catch (const AuthenticationError& error) {
-      if (&address == &addresses.back()) throw;
+      if (thrown || &address == &addresses.back()) throw;
       failures += std::string("; ") + error.what();
     } catch (const BadCall& error) {
+      if (thrown) throw;
       failures += std::string("; ") + error.what();
     }
   }

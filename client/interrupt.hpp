@@ -5,12 +5,12 @@ namespace steward {
 
 // From now on a thread that waits (for a manager, a future, a connection, a process, for several of
 // them) asks this check when a signal has come in between, and throws Interrupted if it says that
-// it shall wait no longer. Some sleeps no signal ends: for a manager, behind another thread that
-// waits for the same connection or pool, and for what this process itself brings about. There the
-// check is asked some twenty times a second. A destructor that waits does not ask, nor does exit(),
-// nor do the library's own threads. The check is asked without locks, and may throw nothing; other
-// threads go on meanwhile. It may fork: in the child, the wait throws. Null: signals end no wait,
-// as at the beginning. Waits that have begun may not ask a new check. Thread safety: any thread.
+// it shall wait no longer. As a signal may come just before a sleep, and some sleeps no signal
+// ends, the check is asked some twenty times a second in any case. A destructor that waits does not
+// ask, nor does exit(), nor do the library's own threads. The check may throw nothing; other
+// threads go on meanwhile. It may use anything of the library but the queue that is waited for. It
+// may fork: in the child, the wait throws. Null: signals end no wait, as at the beginning. Waits
+// that have begun may not ask a new check. Thread safety: any thread.
 void set_interrupt_check(bool (*check)());
 
 }  // namespace steward

@@ -23,7 +23,9 @@ struct ConnectOptions {
   // connected: all who have done so must allow it. A handle that came by no session, as in a
   // message of a Connection, is dialled without a key, and only where every session of this process
   // allows it; in a forked child also those of its parent.
-  //   Called by any thread, by several at once. What it throws, the call throws.
+  //   Called by any thread, by several at once. What it throws, the call throws. It is kept, and
+  // asked, as long as anybody in this process uses this manager, also after this Manager is gone:
+  // what it refers to must be there as long.
   std::function<bool(std::string_view address)> allow = {};
 };
 

@@ -293,6 +293,7 @@ State::SessionDriverPtr State::settle(const std::string& address, SessionDriverP
       kept = *same;
     } else if (same != nullptr) {
       // Also where it was dialled elsewhere: there is one session a manager and proof.
+      made->also_on(*(*same)->terms());
       for (auto& [other, session] : by_address_) {
         if (session == *same) session = made;
       }
@@ -449,8 +450,14 @@ void State::announce_end(core::Duration wait) {
   std::vector<SessionDriverPtr> sessions;
   {
     const std::lock_guard lock(mutex_);
-    at_exit_ = true;
-    for (const auto& [incarnation, session] : by_incarnation_) sessions.push_back(session);
+    // A forked child has its parent's handler beside its own.
+    if (at_exit_.exchange(true)) return;
+    // Also those in whose place another has come: they have their locks and leases.
+    for (SessionDriver* session : enrolled_) {
+      if (SessionPtr shared = session->weak_from_this().lock()) {
+        sessions.push_back(std::static_pointer_cast<SessionDriver>(std::move(shared)));
+      }
+    }
   }
   const core::Deadline deadline = core::deadline_after(wait);
   for (const SessionDriverPtr& session : sessions) session->announce_end();

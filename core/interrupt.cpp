@@ -1,8 +1,11 @@
 #include <steward/core/interrupt.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <string>
+#include <utility>
 
 #include <steward/core/errors.hpp>
 #include <steward/core/own_threads.hpp>
@@ -31,13 +34,23 @@ void throw_interrupted(std::string_view wait) {
 }
 
 bool may_be_interrupted() noexcept {
-  return interrupt_check() != nullptr || stop_of_scope != nullptr;
+  return interrupt_check() != nullptr || (uninterrupted == 0 && stop_of_scope != nullptr);
+}
+
+bool ask_interrupt_check() {
+  const InterruptCheck check = interrupt_check();
+  if (check == nullptr) return false;
+  // The stop is for what this thread waits for, not for what the check calls.
+  const std::stop_token* const scope = std::exchange(stop_of_scope, nullptr);
+  const pid_t process = ::getpid();
+  const bool interrupted = check();
+  stop_of_scope = scope;
+  return interrupted || ::getpid() != process;
 }
 
 void heed_interrupt_check(std::string_view wait) {
-  if (stop_of_scope != nullptr) heed_stop(*stop_of_scope, wait);
-  const InterruptCheck check = interrupt_check();
-  if (check != nullptr && check()) throw_interrupted(wait);
+  if (uninterrupted == 0 && stop_of_scope != nullptr) heed_stop(*stop_of_scope, wait);
+  if (ask_interrupt_check()) throw_interrupted(wait);
 }
 
 Deadline next_look(Deadline deadline) {

@@ -31,16 +31,18 @@ inline void heed_stop(const std::stop_token& stop, std::string_view wait) {
 
 // Whether a wait of the calling thread may end before its time: by the check, or by a StopScope.
 bool may_be_interrupted() noexcept;
-// Looks for the stop of a StopScope, and asks the check, if there is one. Without locks: it is the
-// program's code.
+// Asks the check, if there is one: whether the wait is over. It is, too, in a child that the check
+// has forked: nothing there is the child's to wait for. Without locks: it is the program's code.
+bool ask_interrupt_check();
+// Looks for the stop of a StopScope, and asks the check.
 void heed_interrupt_check(std::string_view wait);
 
 // When a sleep has to ask the check, which no signal ends (on a condition variable, say), or which
 // begins a moment after the signal: at the deadline, or before if the wait may be interrupted.
 Deadline next_look(Deadline deadline);
 
-// While it lives, waits of this thread ask no check: for destructors, and for exit(), where the
-// host language may be gone. Use on one thread.
+// While it lives, waits of this thread ask no check and heed no StopScope: for destructors, and for
+// exit(), where the host language may be gone. Use on one thread.
 class Uninterrupted {
  public:
   Uninterrupted() noexcept;

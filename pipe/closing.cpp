@@ -172,11 +172,24 @@ bool open_ends_have_finished(bool alone) {
   return finished;
 }
 
-// At the end of this process. From a thread that is still receiving nothing is taken away.
+bool has_one_thread() noexcept try {
+  return process::other_threads() == 0;
+} catch (const std::exception&) {
+  return false;
+}
+
+// At the end of this process. From a thread that is still receiving nothing is taken away, and one
+// that is still sending is not told of an end.
 void settle() noexcept {
   const core::Time end = Clock::now() + kClosingAtExit;
   if (open_ends_have_finished(false) && Closing::all_gone()) return;
-  const bool alone = process::other_threads() == 0;
+  const bool alone = has_one_thread();
+  if (alone) {
+    // What is the last is acknowledged at once.
+    PassedFd::for_each([](int socket, bool unshared) {
+      if (unshared && is_tcp(socket)) ::shutdown(socket, SHUT_WR);
+    });
+  }
   const auto all_have_finished = [alone] {
     const bool open = open_ends_have_finished(alone);
     return Closing::all_gone() && open;

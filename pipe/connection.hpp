@@ -15,6 +15,7 @@
 #include <steward/core/auth.hpp>
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/interrupt.hpp>
 #include <steward/pipe/arriving.hpp>
 #include <steward/pipe/closing.hpp>
 #include <steward/pipe/message_stream.hpp>
@@ -36,8 +37,8 @@ struct ConnectionAccess;
 // side, too, which should receive them within a minute (detail::core::Limits::claim_lease), and
 // from a Listener or through connect() use each for the first time within it: nothing is dialled
 // before (see ConnectOptions::allow). Both sides must mean the same T: a message that is no T
-// throws BadCall and is gone; the next one may be right. One for which there is no memory stays
-// (std::bad_alloc), unless other threads receive as well.
+// throws BadCall and is gone; the next one may be right. One for which there is no memory
+// (std::bad_alloc) stays for one more try, unless other threads receive as well.
 //
 // recv waits, try_recv does not, recv_for waits that long; the last two give nullopt where nothing
 // has come. What has come in part stays for the next call. When the other side has closed, or its
@@ -215,11 +216,12 @@ class Connection {
     const int socket = fd("poll");
     return stream_->poll(socket, deadline, stop);
   }
-  // A claim hears no stop.
+  // A claim hears no stop, and an interrupt would end it.
   static detail::core::Claiming claiming(detail::core::Deadline deadline,
                                          const std::stop_token& stop) {
     using When = detail::core::Claiming::When;
-    return {stop.stop_possible() ? When::soon : When::at_once, deadline};
+    const bool may_end = stop.stop_possible() || detail::core::may_be_interrupted();
+    return {may_end ? When::soon : When::at_once, deadline};
   }
   T read(int socket, std::string message, const detail::core::Claiming& claiming) {
     try {

@@ -264,12 +264,13 @@ std::optional<std::string> MessageStream::receive(int socket,
 
 void MessageStream::put_back(std::string message) noexcept try {
   const Hold turn(receiving_, std::chrono::steady_clock::now(), {}, kRecv);
-  if (!turn || ended_ || !between_messages()) return;
+  if (!turn || ended_ || put_back_ || !between_messages()) return;
   const Changing now(*this);
   head_size_ = head_.size();
   length_ = body_size_ = message.size();
   body_ = std::move(message);
   whole_ = true;
+  put_back_ = true;
 } catch (const std::exception&) {
   // Interrupted, which this wait, of no time, is not.
 }
@@ -408,6 +409,7 @@ void MessageStream::hang_up(int socket) {
 }
 
 void MessageStream::read_length(int socket) {
+  put_back_ = false;  // another message
   length_ = 0;
   for (const unsigned char byte : head_) length_ = length_ << 8U | byte;
   if (length_ <= message_bytes_) return;

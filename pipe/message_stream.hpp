@@ -71,7 +71,7 @@ class MessageStream {
   std::optional<std::string> receive(int socket, core::Deadline deadline,
                                      const std::stop_token& stop = {});
 
-  // Where receive() found this one it is found again, unless it found more meanwhile.
+  // Where receive() found this one it is found again, once, unless it found more meanwhile.
   void put_back(std::string message) noexcept;
 
   // Whether receive() would not wait: a whole message is there, or the end. False once the deadline
@@ -171,6 +171,7 @@ class MessageStream {
   std::string body_;           // grows as bytes arrive
   std::size_t body_size_ = 0;  // of it that has come
   bool whole_ = false;
+  bool put_back_ = false;  // this one, already
   bool ended_ = false;
   const char* why_ended_ = nullptr;        // null: because the other side has ended
   bool reset_ = false;                     // the kernel has said that the other side was not read

@@ -42,7 +42,7 @@ bool PassedFd::keep_from_copies() noexcept {
     const auto place = held.find(number_.get());
     if (place == held.end()) return;
     place->second.in_copies = InCopies::closed;
-    alone = !place->second.shared;
+    alone = State::get().is_this_process() && !place->second.shared;
   });
   return alone;
 }
@@ -71,8 +71,9 @@ PassedFd PassedFd::opened_here_alone(const std::function<int()>& open) {
 
 void PassedFd::for_each(const std::function<void(int fd, bool alone)>& use) {
   State::get().with_held([&](HeldFiles& held) {
+    const bool ours = State::get().is_this_process();
     for (const auto& [number, file] : held) {
-      if (file.in_copies == InCopies::stays) use(number->load(), !file.shared);
+      if (file.in_copies == InCopies::stays) use(number->load(), ours && !file.shared);
     }
   });
 }

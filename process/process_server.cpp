@@ -84,7 +84,11 @@ class ProcessServer {
   };
 
   bool once() const { return method_ == StartMethod::fork; }
-  bool has_kept() const { return once() && asked_ && members_.size() == 1; }
+  // Nobody is left, neither a process nor who could ask for one.
+  bool has_kept() const {
+    const bool nobody_asks = once() ? asked_ : !members_.front().connection;
+    return nobody_asks && members_.size() == 1;
+  }
 
   // Two entries a member: its pidfd and its connection, which may be closed (-1 is never ready).
   // There is room for them since the member was made.
@@ -95,7 +99,8 @@ class ProcessServer {
       events_.push_back({member.connection.get(), POLLIN, 0});
     }
     while (::poll(events_.data(), events_.size(), -1) < 0) {
-      if (errno != EINTR) throw SystemError(errno, "a process server cannot poll");
+      if (errno == ENOMEM) ::poll(nullptr, 0, 10);
+      else if (errno != EINTR) throw SystemError(errno, "a process server cannot poll");
     }
   }
 

@@ -160,7 +160,6 @@ std::shared_ptr<const Link> State::ensure_spawn_server(const Environment* enviro
     const std::lock_guard hold(mutex_);
     if (spawn_server_ && !shm::has_ended(spawn_server_->pidfd.get())) return spawn_server_;
   }
-  const CopiesLoseFiles alone;
   std::shared_ptr<Link> made = start_spawn_server(environment);
   const std::lock_guard hold(mutex_);
   spawn_server_ = made;

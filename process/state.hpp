@@ -5,6 +5,8 @@
 // Thread safety: any thread may call any function.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdint>
 #include <list>
@@ -109,6 +111,9 @@ class State {
     const std::lock_guard hold(mutex_);
     use(held_);
   }
+  // False in a copy of this process that was made without fork handlers, by a system call: whatever
+  // it has is its parent's.
+  bool is_this_process() const noexcept { return process_ == ::getpid(); }
   // Under that lock, too: nothing that is forked meanwhile has a copy that it does not know.
   void close_held(std::atomic<int>& number) noexcept;
   // Called in a forked copy: closes the files that it was not given.
@@ -132,6 +137,8 @@ class State {
   static void after_fork_in_parent();
   static void after_fork_in_child();
   void settle_processes() noexcept;
+
+  const pid_t process_ = ::getpid();
 
   std::mutex starting_;  // held while a process server is started; taken before mutex_
   std::mutex mutex_;     // held across every fork, so that the child finds the rest whole

@@ -77,7 +77,9 @@ class LocalQueue : public Blocking {
     const bool own = method.timed && !(whole && (!method.until || *whole < *method.until));
     Limit limit{own ? method.until : whole, own};
     if (method.stop.stop_possible()) limit.stopping.token = &method.stop;
-    limit.stopping.interrupted = core::interrupt_check();
+    if (core::interrupt_check() != nullptr) {
+      limit.stopping.interrupted = core::ask_interrupt_check;
+    }
     return limit;
   }
 

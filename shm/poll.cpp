@@ -92,20 +92,22 @@ bool StoppablePoll::poll(pollfd* entries, std::size_t count, core::Deadline dead
   const auto heed_check = [this] {
     if (!wait_.empty()) core::heed_interrupt_check(wait_);
   };
-  if (!stop_.stop_possible()) return poll_all(entries, count, deadline, heed_check);
-  pollfd& event = entries[--count];
+  const bool stops = stop_.stop_possible();
+  pollfd* const event = stops ? &entries[--count] : nullptr;
   const auto is_ready = [](const pollfd& entry) { return entry.revents != 0; };
   for (;;) {
-    event.fd = listen();
-    core::Deadline until = deadline;
-    if (!event_) {
+    // A signal may come a moment before the sleep.
+    core::Deadline until = wait_.empty() ? deadline : core::next_look(deadline);
+    if (stops) {
+      event->fd = listen();
       const core::Time look = std::chrono::steady_clock::now() + kLook;
-      until = deadline ? std::min(*deadline, look) : look;
+      if (!event_) until = until ? std::min(*until, look) : look;
     }
-    poll_all(entries, count + 1, until, heed_check);
+    poll_all(entries, count + (stops ? 1 : 0), until, heed_check);
     if (std::any_of(entries, entries + count, is_ready)) return true;
     core::heed_stop(stop_, wait_);
     if (until == deadline) return false;
+    heed_check();
   }
 }
 

@@ -364,9 +364,10 @@ void Calls::fail(const std::string& reason, bool manager_is_dead) noexcept {
     // handed over already, it gets back.
     try {
       if (!call.cancelled) table_.note_cancel(call.seq);
+      call.cancelled = true;
     } catch (const std::bad_alloc&) {
+      call.forsaken = owes_cancels_ = true;
     }
-    call.cancelled = true;
     return false;
   });
   try {

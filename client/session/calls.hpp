@@ -76,6 +76,8 @@ class Calls {
   bool posts_pile_up() const;
   // Whether a post may not have arrived, and no answer is under way that would tell.
   bool post_is_unproven() const { return table_.post_is_unproven(); }
+  // Whether a call that begins now goes out at once.
+  bool can_send() const { return waiting_.empty() && has_slot(); }
 
   // --- calls that end
   PendingCall* find(core::Seq seq) { return table_.find(seq); }

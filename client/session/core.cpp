@@ -99,7 +99,8 @@ void SessionCore::frame(std::string_view frame, core::Time now) try {
         end_is_known_ = true;
         break;
       }
-      if (!leaving_) return close(where_ + " has shut down", true);
+      // An older manager takes the word of an end that is to come for a goodbye.
+      if (!leaving_ && !process_ends_) return close(where_ + " has shut down", true);
       goodbye_answered_ = true;
       break;
     default: break;
@@ -262,7 +263,7 @@ void SessionCore::settle(const Unsettled& take, bool kept) {
 
 void SessionCore::renew(core::Time now) {
   if (!link_.online()) return;
-  if (!calls_.post_is_unproven()) return calls_.send(core::encode_renew());
+  if (!calls_.post_is_unproven() || !calls_.can_send()) return calls_.send(core::encode_renew());
   CallRequest asked;
   asked.object = core::kManagerObject;
   asked.method = "number_of_objects";

@@ -294,8 +294,6 @@ bool SessionDriver::may_be_interrupted() const {
 
 void SessionDriver::check_interrupt() {
   core::heed_interrupt_check("the wait for " + core_.where());
-  // The check may have forked, and this be the child: there is nothing here to wait for.
-  if (inherited()) throw Disconnected("the wait for " + core_.where() + " is the parent's");
 }
 
 // --- connections
@@ -464,9 +462,15 @@ void SessionDriver::announce_end() noexcept {
   Use use(*this);
   try {
     core_.announce_end();
-    // The lease is shorter from now on.
-    if (renewal_) std::exchange(renewal_, nullptr)->stop();
-    keep_alive();
+    // The lease is shorter from now on. Where there is no thread for that, the old one goes on.
+    auto before = std::exchange(renewal_, nullptr);
+    try {
+      keep_alive();
+    } catch (...) {
+      renewal_ = std::move(before);
+      throw;
+    }
+    if (before) before->stop();
   } catch (const std::exception&) {
     // Then its end counts as a death.
   }

@@ -119,7 +119,7 @@ TEST_F(Places, NamesHaveAPlaceToo) {
     const Ran moved = run({"/usr/bin/unshare", "-m", "--propagation", "private", "/bin/bash", "-c",
                            mounts + "mount -t tmpfs x /var/tmp; S=" STEWARD_PROGRAM
                            "; $S serve --background --name places && "
-                           "$S list 2>/dev/null | cut -f 5 | grep places && "  // others may be silent
+                           "$S list 2>/dev/null | cut -f 5 | grep places && "
                            "$S stop places; $S ls places"});
     EXPECT_EQ(moved.out, "ipc:///var/tmp/steward-0/places.sock\nplaces\n") << moved.err;
     EXPECT_EQ(moved.err, "steward: no manager named 'places' is running" +

@@ -115,6 +115,7 @@ class AllowedTest : public testing::Test {
         manager(Manager::connect(server_.addresses().front(),
                                  {.allow = [this](std::string_view address) {
                                    asked.emplace_back(address);
+                                   if (throws) throw BadCall("policy");
                                    return allowed;
                                  }})) {}
 
@@ -123,6 +124,7 @@ class AllowedTest : public testing::Test {
 
  protected:
   bool allowed = false;
+  bool throws = false;
   std::vector<std::string> asked;
   Manager manager;
   Trap trap;
@@ -139,6 +141,16 @@ TEST_F(AllowedTest, IsAskedBeforeTheManagerOfAHandleIsDialled) {
   allowed = true;
   EXPECT_THROW(list.with_timeout(50ms).size(), Error);
   EXPECT_TRUE(trap.was_visited());
+}
+
+// Not one error of an address among others.
+TEST_F(AllowedTest, WhatItThrowsTheCallThrows) {
+  manager.list<Planted>(named("l")).append({trap.address()});
+  const List<int> list = manager.list<List<int>>(named("l")).at(0);
+  throws = true;
+  EXPECT_THAT(text_of<BadCall>([&] { list.size(); }), HasSubstr("policy"));
+  EXPECT_THAT(asked, ElementsAre(trap.address()));
+  EXPECT_FALSE(trap.was_visited());
 }
 
 TEST_F(AllowedTest, CountsForHandlesThatCameByNoSession) {

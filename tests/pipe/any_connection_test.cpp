@@ -147,6 +147,24 @@ TYPED_TEST(AnyConnection, AMessageThatFindsNoMemoryForItsValueStays) {
   });
 }
 
+TYPED_TEST(AnyConnection, AMessageForWhichThereIsNeverMemoryGivesWayToTheNext) {
+  using Words = std::map<std::string, std::vector<std::string>>;
+  auto [near, far] = this->template connected<Words>();
+  near.send({{std::string(100, 'k'), {std::string(100, 'a'), std::string(100, 'b')}}});
+  near.send({});
+  int failures = 0;
+  while (failures < 10) {
+    const detail::test::FailingNew failing(4);  // in the midst of decoding
+    try {
+      EXPECT_EQ(far.recv(), Words());
+      break;
+    } catch (const std::bad_alloc&) {
+      ++failures;
+    }
+  }
+  EXPECT_EQ(failures, 2);
+}
+
 // Once a message is begun. What is sealed has to be sent.
 TYPED_TEST(AnyConnection, AMessageIsNotCutWhereTheSystemHasNoMemoryForAPart) {
   auto [near, far] = this->template connected<std::string>();

@@ -246,6 +246,15 @@ void expect_the_check_to_end(const std::function<void()>& wait) {
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
+TEST(InterruptCheck, IsAskedThoughTheSignalCameBeforeTheWait) {
+  auto [near, far] = pipe<std::string>();
+  Listener listener("tcp://127.0.0.1:0");
+  set_interrupt_check([] { return true; });
+  EXPECT_THROW(near.recv(), Interrupted);
+  EXPECT_THROW(listener.accept(), Interrupted);
+  set_interrupt_check(nullptr);
+}
+
 TEST(InterruptCheck, EndsWaitsAtConnectionsAndListeners) {
   auto [near, far] = pipe<std::string>();
   expect_the_check_to_end([&, &near = near] { near.recv(); });
