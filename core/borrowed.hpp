@@ -47,33 +47,34 @@ template <class Promise>
 inline constexpr bool kView<std::coroutine_handle<Promise>> = true;
 #endif
 
-template <class T>
-constexpr bool borrows();
-template <class T>
-constexpr bool holds_view();
-
 namespace impl {
+
+// What is looked for in a type.
+enum class Lent { views, views_and_pointers };
+template <class T, Lent what>
+constexpr bool lends();
 
 // How many members of a struct are looked at; each element of an array counts.
 inline constexpr std::size_t kMembersSeen = 256;
 
 // Stand for the members of a struct that is initialized with them; nothing of it is ever run (the
-// bodies are for compilers that want one). Owned gives nothing that
-// borrows: that conversion is there, but private. Were it absent (or, for clang, deleted), braces
-// around the members of a nested struct would count as left out.
+// bodies are for compilers that want one). Owned gives nothing that lends: that conversion is
+// there, but private. Were it absent (or, for clang, deleted), braces around the members of a
+// nested struct would count as left out.
 struct Anything {
   template <class U>
   operator U() const { std::abort(); }
 };
+template <Lent what>
 class Owned {
  public:
   template <class U>
-    requires(!borrows<U>())
+    requires(!lends<U, what>())
   operator U() const { std::abort(); }
 
  private:
   template <class U>
-    requires(borrows<U>())
+    requires(lends<U, what>())
   operator U() const { std::abort(); }
 };
 
@@ -99,36 +100,31 @@ constexpr std::size_t members() {
   }
 }
 
-template <class T>
-inline constexpr bool kPartBorrows = false;  // of classes of the standard library
-template <class T>
-inline constexpr bool kPartBorrows<std::optional<T>> = borrows<T>();
-template <class... T>
-inline constexpr bool kPartBorrows<std::variant<T...>> = (borrows<T>() || ...);
-template <class A, class B>
-inline constexpr bool kPartBorrows<std::pair<A, B>> = borrows<A>() || borrows<B>();
+template <class T, Lent what>
+inline constexpr bool kPartLends = false;  // of classes of the standard library
+template <class T, Lent what>
+inline constexpr bool kPartLends<std::optional<T>, what> = lends<T, what>();
+template <class... T, Lent what>
+inline constexpr bool kPartLends<std::variant<T...>, what> = (lends<T, what>() || ...);
+template <class A, class B, Lent what>
+inline constexpr bool kPartLends<std::pair<A, B>, what> = lends<A, what>() || lends<B, what>();
 
-// As Owned, for structs that are looked at for views only.
-class Viewless {
- public:
-  template <class U>
-    requires(!holds_view<U>())
-  operator U() const { std::abort(); }
-
- private:
-  template <class U>
-    requires(holds_view<U>())
-  operator U() const { std::abort(); }
-};
-
-template <class T>
-inline constexpr bool kPartHoldsView = false;
-template <class T>
-inline constexpr bool kPartHoldsView<std::optional<T>> = holds_view<T>();
-template <class... T>
-inline constexpr bool kPartHoldsView<std::variant<T...>> = (holds_view<T>() || ...);
-template <class A, class B>
-inline constexpr bool kPartHoldsView<std::pair<A, B>> = holds_view<A>() || holds_view<B>();
+template <class T, Lent what>
+constexpr bool lends() {
+  if constexpr (std::is_array_v<T>) {
+    return lends<std::remove_all_extents_t<T>, what>();
+  } else if constexpr (!std::is_class_v<T>) {
+    return what == Lent::views_and_pointers &&
+           (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T> ||
+            std::is_reference_v<T>);
+  } else if constexpr (kView<T> || kPartLends<T, what>) {
+    return true;
+  } else if constexpr (std::is_aggregate_v<T> && !std::is_empty_v<T>) {
+    return !takes<T, Owned<what>, members<T, 0, kMembersSeen + 1>()>();
+  } else {
+    return false;
+  }
+}
 
 }  // namespace impl
 
@@ -137,34 +133,13 @@ inline constexpr bool kPartHoldsView<std::pair<A, B>> = holds_view<A>() || holds
 // cannot be seen, nor what stands behind a member that takes anything at all, as a std::any.
 template <class T>
 constexpr bool borrows() {
-  if constexpr (std::is_array_v<T>) {
-    return borrows<std::remove_all_extents_t<T>>();
-  } else if constexpr (!std::is_class_v<T>) {
-    return std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T> ||
-           std::is_reference_v<T>;
-  } else if constexpr (kView<T> || impl::kPartBorrows<T>) {
-    return true;
-  } else if constexpr (std::is_aggregate_v<T> && !std::is_empty_v<T>) {
-    return !impl::takes<T, impl::Owned, impl::members<T, 0, impl::kMembersSeen + 1>()>();
-  } else {
-    return false;
-  }
+  return impl::lends<T, impl::Lent::views_and_pointers>();
 }
 
 // Whether T is a view, or a struct with one inside: as borrows(), without pointers.
 template <class T>
 constexpr bool holds_view() {
-  if constexpr (std::is_array_v<T>) {
-    return holds_view<std::remove_all_extents_t<T>>();
-  } else if constexpr (!std::is_class_v<T>) {
-    return false;
-  } else if constexpr (kView<T> || impl::kPartHoldsView<T>) {
-    return true;
-  } else if constexpr (std::is_aggregate_v<T> && !std::is_empty_v<T>) {
-    return !impl::takes<T, impl::Viewless, impl::members<T, 0, impl::kMembersSeen + 1>()>();
-  } else {
-    return false;
-  }
+  return impl::lends<T, impl::Lent::views>();
 }
 
 }  // namespace steward::detail::core
