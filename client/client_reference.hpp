@@ -58,10 +58,18 @@ class ClientReference final : public Claimable {
   enum class Road : std::uint8_t { unknown, ring, general };
   static constexpr std::chrono::seconds kRingAgain{1};
 
-  Road find_ring(core::Deadline deadline) const;
+  // What the manager says to the question for the ring.
+  struct Answer {
+    Road road;
+    shm::UniqueFd memory = {};    // for Road::ring
+    bool is_for_a_while = false;  // for Road::unknown: ask again, but not at once
+  };
+  bool is_time_to_ask() const;
+  Answer ask_for_ring(core::Deadline deadline) const;
+  void take_answer(Answer answer) const;
 
   const std::shared_ptr<SessionDriver> session_;
-  mutable std::timed_mutex ring_mutex_;  // while the road is unknown
+  mutable std::mutex ring_mutex_;  // while the road is unknown; never held while one waits
   mutable std::atomic<Road> road_ = Road::unknown;
   // For the ring; guarded by ring_mutex_.
   mutable core::Deadline ask_again_at_;

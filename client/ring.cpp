@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include <steward/client/address.hpp>
 #include <steward/client/client_reference.hpp>
@@ -11,7 +13,6 @@
 #include <steward/client/state.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/core/interrupt.hpp>
 
 namespace steward::detail::client {
 namespace {
@@ -35,50 +36,55 @@ std::optional<IpcAddress> control_of(const Session& session) {
 
 }  // namespace
 
-ClientReference::Road ClientReference::find_ring(core::Deadline deadline) const {
-  if (told_to_use_zmq()) return Road::general;
+// Without the mutex: the question waits, and what is asked meanwhile (an interrupt check) is the
+// program's code, which may use this queue.
+ClientReference::Answer ClientReference::ask_for_ring(core::Deadline deadline) const {
+  if (told_to_use_zmq()) return {Road::general, {}};
   const auto address = control_of(*session_);
-  if (!address) return Road::general;
+  if (!address) return {Road::general, {}};
   const core::Deadline patience = core::deadline_after(session_->terms()->timeout);
   const bool callers = deadline && (!patience || *deadline < *patience);
   try {
     shm::UniqueFd memory = request_ring(*address, token_.object, callers ? deadline : patience);
-    if (!memory) return Road::general;
-    ring_ = shm::SharedQueue::open(std::move(memory));
-    return Road::ring;
+    if (!memory) return {Road::general, {}};
+    return {Road::ring, std::move(memory)};
   } catch (const Interrupted&) {
     throw;
   } catch (const Error&) {
-    // No descriptor or memory is left, here or there, or the manager is slow: that may pass. Until
-    // then the general road is there, and will say so if the queue or the manager is gone.
-    if (!callers || !has_passed(deadline)) {
-      ask_again_at_ = now() + ask_again_in_;
-      ask_again_in_ = std::min(2 * ask_again_in_, core::Duration(kRingAgainMax));
-    }
-    return Road::unknown;
+    // No descriptor is left, here or there, or the manager is slow: that may pass. Until then the
+    // general road is there, and will say so if the queue or the manager is gone.
+    return {Road::unknown, {}, !callers || !has_passed(deadline)};
   }
 }
 
-shm::SharedQueue* ClientReference::ring(core::Deadline deadline) const {
-  Road road = road_.load(std::memory_order_acquire);
-  if (road == Road::unknown) {
-    std::unique_lock lock(ring_mutex_, std::defer_lock);
-    while (!lock) {
-      const core::Deadline until = core::next_look(deadline);
-      if (!until) {
-        lock.lock();
-      } else if (!lock.try_lock_until(*until)) {
-        core::heed_interrupt_check("the question for a queue's memory");
-        if (has_passed(deadline)) return nullptr;
-      }
-    }
-    road = road_.load(std::memory_order_relaxed);
-    if (road == Road::unknown && (!ask_again_at_ || has_passed(ask_again_at_))) {
-      road = find_ring(deadline);
-      road_.store(road, std::memory_order_release);
+// Of the answers that several threads got, the first one counts.
+void ClientReference::take_answer(Answer answer) const {
+  const std::lock_guard lock(ring_mutex_);
+  if (road_.load(std::memory_order_relaxed) != Road::unknown) return;
+  if (answer.road == Road::ring) {
+    try {
+      ring_ = shm::SharedQueue::open(std::move(answer.memory));
+    } catch (const Error&) {  // there is no memory for it: that may pass
+      answer = {Road::unknown, {}, true};
     }
   }
-  return road == Road::ring ? ring_.get() : nullptr;
+  if (answer.is_for_a_while) {
+    ask_again_at_ = now() + ask_again_in_;
+    ask_again_in_ = std::min(2 * ask_again_in_, core::Duration(kRingAgainMax));
+  }
+  road_.store(answer.road, std::memory_order_release);
+}
+
+bool ClientReference::is_time_to_ask() const {
+  const std::lock_guard lock(ring_mutex_);
+  return !ask_again_at_ || has_passed(ask_again_at_);
+}
+
+shm::SharedQueue* ClientReference::ring(core::Deadline deadline) const {
+  if (road_.load(std::memory_order_acquire) == Road::unknown && is_time_to_ask()) {
+    take_answer(ask_for_ring(deadline));
+  }
+  return road_.load(std::memory_order_acquire) == Road::ring ? ring_.get() : nullptr;
 }
 
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline) {

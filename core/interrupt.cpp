@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <string>
-#include <utility>
 
 #include <steward/core/errors.hpp>
 #include <steward/core/own_threads.hpp>
@@ -40,12 +39,10 @@ bool may_be_interrupted() noexcept {
 bool ask_interrupt_check() {
   const InterruptCheck check = interrupt_check();
   if (check == nullptr) return false;
-  // The stop is for what this thread waits for, not for what the check calls.
-  const std::stop_token* const scope = std::exchange(stop_of_scope, nullptr);
   const pid_t process = ::getpid();
-  const bool interrupted = check();
-  stop_of_scope = scope;
-  return interrupted || ::getpid() != process;
+  // Check and scope are for what this thread waits for, not for what the check calls.
+  const Uninterrupted inside;
+  return check() || ::getpid() != process;
 }
 
 void heed_interrupt_check(std::string_view wait) {

@@ -78,7 +78,7 @@ TEST(StoppedManager, HoldsNoCallToAnotherOnePastItsDeadline) {
   EXPECT_EQ(lists.size(), 0U);
 }
 
-// The first call asks for the queue's memory; others wait behind it.
+// The first call asks for the queue's memory.
 TEST(StoppedManager, HoldsNoQuestionForAQueuesMemoryPastAStop) {
   const Manager manager;
   const Queue<int> queue = manager.queue<int>();
@@ -101,6 +101,24 @@ TEST(StoppedManager, HoldsNoQuestionForAQueuesMemoryPastAnInterrupt) {
   set_interrupt_check([] { return true; });
   EXPECT_TRUE(ends_soon([&] { EXPECT_THROW(queue.put(1), Interrupted); }));
   set_interrupt_check(nullptr);
+}
+
+// The check is the program's code, and asks for the same memory.
+TEST(StoppedManager, LeavesAQueueToTheCheckThatItsFirstQuestionAsks) {
+  static const Queue<int>* used = nullptr;
+  static bool waited = false;
+  const Manager manager;
+  const Queue<int> queue = manager.queue<int>();
+  used = &queue;
+  waited = false;
+  const Stopped stopped(manager);
+  set_interrupt_check([] {
+    waited = ends_soon([] { used->get_for(kShort); });
+    return true;
+  });
+  EXPECT_TRUE(ends_soon([&] { EXPECT_THROW(queue.put(1), Interrupted); }));
+  set_interrupt_check(nullptr);
+  EXPECT_TRUE(waited);
 }
 
 // In a message of another process, which is not lost by it.
