@@ -32,8 +32,8 @@ class Claimable : public core::Reference, public std::enable_shared_from_this<Cl
   }
 
  private:
-  friend class State;
-  mutable core::ReferencePtr claimed_;  // guarded by State's lock
+  friend class ClientState;
+  mutable core::ReferencePtr claimed_;  // guarded by ClientState's lock
 };
 
 // A session's share in one object of its manager. Ownership: keeps its session. There is at most
@@ -55,22 +55,22 @@ class ClientReference final : public Claimable {
   shm::SharedQueue* ring(core::Deadline deadline) const;
 
  private:
-  enum class Road : std::uint8_t { unknown, ring, general };
+  enum class Route : std::uint8_t { unknown, ring, manager };
   static constexpr std::chrono::seconds kRingAgain{1};
 
   // What the manager says to the question for the ring.
   struct Answer {
-    Road road;
-    shm::UniqueFd memory = {};    // for Road::ring
-    bool is_for_a_while = false;  // for Road::unknown: ask again, but not at once
+    Route route;
+    shm::UniqueFd memory = {};    // for Route::ring
+    bool is_for_a_while = false;  // for Route::unknown: ask again, but not at once
   };
   bool is_time_to_ask() const;
   Answer ask_for_ring(core::Deadline deadline) const;
   void take_answer(Answer answer) const;
 
   const std::shared_ptr<SessionDriver> session_;
-  mutable std::mutex ring_mutex_;  // while the road is unknown; never held while one waits
-  mutable std::atomic<Road> road_ = Road::unknown;
+  mutable std::mutex ring_mutex_;  // while the route is unknown; never held while one waits
+  mutable std::atomic<Route> route_ = Route::unknown;
   // For the ring; guarded by ring_mutex_.
   mutable core::Deadline ask_again_at_;
   mutable core::Duration ask_again_in_ = kRingAgain;

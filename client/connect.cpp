@@ -25,7 +25,7 @@
 namespace steward::detail::client {
 namespace {
 
-using SessionDriverPtr = State::SessionDriverPtr;
+using SessionDriverPtr = ClientState::SessionDriverPtr;
 
 // Of who listens at a tcp address: how long its first word is awaited.
 constexpr std::chrono::seconds kFirstWord{1};
@@ -60,7 +60,7 @@ SessionDriver::Connection dial_local(const IpcAddress& address, core::Deadline d
   SessionDriver::Connection connection;
   connection.welcome = connect_control(address, deadline);
   connection.transport =
-      State::current().dial({endpoint_of(address, connection.welcome), {}});
+      ClientState::current().dial({endpoint_of(address, connection.welcome), {}});
   connection.proof.kind = Proof::Kind::user;
   return connection;
 }
@@ -68,7 +68,7 @@ SessionDriver::Connection dial_local(const IpcAddress& address, core::Deadline d
 SessionDriver::Connection dial_remote(const Goal& goal) {
   SessionDriver::Connection connection;
   connection.welcome.addresses = {goal.endpoint};
-  connection.transport = State::current().dial(goal);
+  connection.transport = ClientState::current().dial(goal);
   connection.proof = proof_of(goal);
   return connection;
 }
@@ -111,7 +111,7 @@ SessionDriverPtr connect_remote(const core::TcpAddress& address, const TermsPtr&
     check_reachable(address, deadline);
     return known.finds_manager(deadline);
   };
-  return State::current().connect(address_and_key(goal), deadline, dial, look);
+  return ClientState::current().connect(address_and_key(goal), deadline, dial, look);
 }
 
 // By the deadline, and in no more time than the terms give.
@@ -133,7 +133,7 @@ SessionDriverPtr connect_to(const std::string& text, const TermsPtr& terms,
                         terms, deadline);
   };
   const auto look = [&](SessionDriver& known) { return known.finds_manager(deadline); };
-  return State::current().connect(address->text, deadline, dial, look);
+  return ClientState::current().connect(address->text, deadline, dial, look);
 }
 
 // Which sessions will do.
@@ -146,7 +146,7 @@ enum class Wanted : std::uint8_t {
 // A known session that does as well as one that would be dialled there.
 SessionDriverPtr known_at(const std::string& address, const core::Incarnation& incarnation,
                           const TermsPtr& terms, Wanted wanted) {
-  State& state = State::current();
+  ClientState& state = ClientState::current();
   const auto remote = core::parse_tcp(address);
   if (!remote) return nullptr;
   if (wanted == Wanted::decoded || (wanted == Wanted::any_key && !terms->keys)) {
@@ -204,7 +204,8 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
 SessionDriverPtr session_of_handle(const core::Token& token, const TermsPtr& terms,
                                    core::Deadline deadline, Wanted wanted,
                                    const Allowed& allowed = {}) {
-  if (auto known = State::current().find(token.incarnation, {Proof::Kind::user})) return known;
+  if (auto known = ClientState::current().find(token.incarnation, {Proof::Kind::user}))
+    return known;
   return session_with(token.incarnation, token.addresses, terms, deadline, wanted, allowed);
 }
 
@@ -217,7 +218,7 @@ core::ReferencePtr open_decoded(const UnclaimedReference& reference, core::Deadl
   const TermsPtr terms = reference.terms() ? reference.terms() : usual_terms();
   const bool by_session = reference.terms() != nullptr;
   const Allowed allowed = [&](const std::string& address) {
-    return by_session ? terms->allows(address) : State::current().everybody_allows(address);
+    return by_session ? terms->allows(address) : ClientState::current().everybody_allows(address);
   };
   return session_of_handle(token, terms, deadline, Wanted::decoded, allowed)
       ->claim(token, deadline);
@@ -229,7 +230,7 @@ core::ReferencePtr claimed_here(const core::Reference& reference, core::Deadline
   if (claimable == nullptr) {
     throw BadCall(core::describe(reference.token()) + " is not a reference of this process");
   }
-  State& state = State::current();
+  ClientState& state = ClientState::current();
   if (core::ReferencePtr known = state.claimed(*claimable)) return known;
   if (const ClientReference* own = ClientReference::from(reference)) {
     return state.note_claim(*claimable, own->session()->claim(reference.token(), deadline));
@@ -249,7 +250,7 @@ SessionPtr connect(const std::string& address, const ConnectOptions& options) {
 
 void leave(SessionPtr session) {
   const auto& driver = static_cast<const SessionDriver&>(*session);
-  if (State::current().forget_unused(driver, 1)) session->end(std::chrono::seconds(1));
+  if (ClientState::current().forget_unused(driver, 1)) session->end(std::chrono::seconds(1));
 }
 
 SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket,
@@ -266,7 +267,7 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
 }
 
 // By the roads that give the same proof.
-SessionPtr State::successor_of(const SessionDriver& session, core::Deadline deadline) {
+SessionPtr ClientState::successor_of(const SessionDriver& session, core::Deadline deadline) {
   if (SessionDriverPtr known = find(session.incarnation(), session.proof())) return known;
   std::vector<std::string> addresses = session.addresses();
   std::erase_if(addresses, [&](const std::string& address) {
@@ -296,7 +297,7 @@ core::ReferencePtr unclaimed(core::Token token, const Session* by) {
 
 core::ReferencePtr claimed_soon(core::Token token) {
   auto reference = std::make_shared<const UnclaimedReference>(std::move(token), usual_terms());
-  State::current().claim_soon(reference);
+  ClientState::current().claim_soon(reference);
   return reference;
 }
 
@@ -311,16 +312,16 @@ bool end_copied_hold(const core::ReferencePtr& lock) {
   const ClientReference* copied = lock == nullptr ? nullptr : ClientReference::from(*lock);
   if (copied == nullptr || !copied->session()->inherited()) return false;
   const core::ObjectId object = lock->token().object;
-  if (const core::ReferencePtr claimed = State::current().claimed(*copied)) {
+  if (const core::ReferencePtr claimed = ClientState::current().claimed(*copied)) {
     const auto& own = static_cast<const ClientReference&>(*claimed).session();
     if (own->hold(object).depth > 0) return false;
   }
   return copied->session()->end_copied_hold(object);
 }
 
-void end_all_sessions(core::Duration wait) { State::current().end_all(wait); }
+void end_all_sessions(core::Duration wait) { ClientState::current().end_all(wait); }
 
-bool process_ends() noexcept { return is_exiting() || State::current().at_exit(); }
+bool process_ends() noexcept { return is_exiting() || ClientState::current().at_exit(); }
 
 }  // namespace steward::detail::client
 

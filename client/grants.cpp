@@ -53,7 +53,7 @@ core::Token ArgumentScope::outgoing(const core::Reference& reference) {
 }
 
 core::ReferencePtr ArgumentScope::incoming(core::Token token) {
-  return session_.travel().incoming(std::move(token));
+  return session_.codec().incoming(std::move(token));
 }
 
 ResultScope::ResultScope(Session& session, std::string_view result,
@@ -61,7 +61,7 @@ ResultScope::ResultScope(Session& session, std::string_view result,
     : session_(session),
       result_(result),
       granted_to_(granted_to),
-      inner_(session.travel()),
+      inner_(session.codec()),
       scope_(*this) {}
 
 ResultScope::~ResultScope() {

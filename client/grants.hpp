@@ -11,8 +11,8 @@
 
 #include <steward/client/session/completion.hpp>
 #include <steward/core/clock.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/ids.hpp>
-#include <steward/core/travel.hpp>
 
 namespace steward::detail::client {
 
@@ -31,7 +31,7 @@ std::string drop_arguments(const Grants& grants);
 // Puts the session's rules for handles (see Session::outgoing) in charge while arguments of a call
 // to it are packed, which has until the deadline: other managers may have to be asked. What is
 // claimed for them is put into `kept`, which must outlive the call.
-class ArgumentScope final : public core::Travel {
+class ArgumentScope final : public core::HandleCodec {
  public:
   ArgumentScope(Session& session, Kept& kept, core::Deadline deadline = {})
       : session_(session), kept_(kept), deadline_(deadline), scope_(*this) {}
@@ -45,16 +45,16 @@ class ArgumentScope final : public core::Travel {
   Session& session_;
   Kept& kept_;
   const core::Deadline deadline_;
-  core::TravelScope scope_;
+  core::HandleCodecScope scope_;
 };
 
-// While it lives, session.travel() is the current Travel: for decoding a result. If that fails
+// While it lives, session.codec() is the current HandleCodec: for decoding a result. If that fails
 // half-way, the grants that no reference has taken over go back.
 //
 //   ResultScope scope(session, result, result.session);
 //   T value = core::unpack<T>(result);
 //   scope.done();
-class ResultScope final : public core::Travel {
+class ResultScope final : public core::HandleCodec {
  public:
   // `granted_to`: the session that the result is of; by default the present one.
   ResultScope(Session& session, std::string_view result,
@@ -72,10 +72,10 @@ class ResultScope final : public core::Travel {
   Session& session_;
   const std::string_view result_;
   const std::optional<SessionNumber> granted_to_;
-  core::Travel& inner_;
+  core::HandleCodec& inner_;
   Grants taken_;
   bool done_ = false;
-  core::TravelScope scope_;
+  core::HandleCodecScope scope_;
 };
 
 }  // namespace steward::detail::client

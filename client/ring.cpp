@@ -39,40 +39,40 @@ std::optional<IpcAddress> control_of(const Session& session) {
 // Without the mutex: the question waits, and what is asked meanwhile (an interrupt check) is the
 // program's code, which may use this queue.
 ClientReference::Answer ClientReference::ask_for_ring(core::Deadline deadline) const {
-  if (told_to_use_zmq()) return {Road::general, {}};
+  if (told_to_use_zmq()) return {Route::manager, {}};
   const auto address = control_of(*session_);
-  if (!address) return {Road::general, {}};
+  if (!address) return {Route::manager, {}};
   const core::Deadline patience = core::deadline_after(session_->terms()->timeout);
   const bool callers = deadline && (!patience || *deadline < *patience);
   try {
     shm::UniqueFd memory = request_ring(*address, token_.object, callers ? deadline : patience);
-    if (!memory) return {Road::general, {}};
-    return {Road::ring, std::move(memory)};
+    if (!memory) return {Route::manager, {}};
+    return {Route::ring, std::move(memory)};
   } catch (const Interrupted&) {
     throw;
   } catch (const Error&) {
     // No descriptor is left, here or there, or the manager is slow: that may pass. Until then the
-    // general road is there, and will say so if the queue or the manager is gone.
-    return {Road::unknown, {}, !callers || !has_passed(deadline)};
+    // calls go to the manager, which will say so if the queue or the manager is gone.
+    return {Route::unknown, {}, !callers || !has_passed(deadline)};
   }
 }
 
 // Of the answers that several threads got, the first one counts.
 void ClientReference::take_answer(Answer answer) const {
   const std::lock_guard lock(ring_mutex_);
-  if (road_.load(std::memory_order_relaxed) != Road::unknown) return;
-  if (answer.road == Road::ring) {
+  if (route_.load(std::memory_order_relaxed) != Route::unknown) return;
+  if (answer.route == Route::ring) {
     try {
       ring_ = shm::SharedQueue::open(std::move(answer.memory));
     } catch (const Error&) {  // there is no memory for it: that may pass
-      answer = {Road::unknown, {}, true};
+      answer = {Route::unknown, {}, true};
     }
   }
   if (answer.is_for_a_while) {
     ask_again_at_ = now() + ask_again_in_;
     ask_again_in_ = std::min(2 * ask_again_in_, core::Duration(kRingAgainMax));
   }
-  road_.store(answer.road, std::memory_order_release);
+  route_.store(answer.route, std::memory_order_release);
 }
 
 bool ClientReference::is_time_to_ask() const {
@@ -81,10 +81,10 @@ bool ClientReference::is_time_to_ask() const {
 }
 
 shm::SharedQueue* ClientReference::ring(core::Deadline deadline) const {
-  if (road_.load(std::memory_order_acquire) == Road::unknown && is_time_to_ask()) {
+  if (route_.load(std::memory_order_acquire) == Route::unknown && is_time_to_ask()) {
     take_answer(ask_for_ring(deadline));
   }
-  return road_.load(std::memory_order_acquire) == Road::ring ? ring_.get() : nullptr;
+  return route_.load(std::memory_order_acquire) == Route::ring ? ring_.get() : nullptr;
 }
 
 shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline deadline) {
@@ -93,7 +93,7 @@ shm::SharedQueue* ring_of(const core::ReferencePtr& reference, core::Deadline de
   if (own != nullptr && !own->session()->inherited()) return own->ring(deadline);
   session_of(reference, deadline);  // claims it for this process
   const Claimable* claimable = Claimable::from(*reference);
-  return ring_of(State::current().claimed(*claimable), deadline);
+  return ring_of(ClientState::current().claimed(*claimable), deadline);
 }
 
 }  // namespace steward::detail::client

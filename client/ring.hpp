@@ -5,7 +5,7 @@
 //
 //   client -> manager   [1, "ring", object]
 //   manager -> client   [1, "ring", maxsize]   and the memfd of the queue
-//                       [1, nil, reason]       refused for now; meanwhile the general road it is
+//                       [1, nil, reason]       refused for now: calls go to the manager
 //                       [1, nil, reason, true] refused for good
 #pragma once
 

@@ -16,8 +16,8 @@
 #include <steward/client/options.hpp>
 #include <steward/client/session/completion.hpp>
 #include <steward/core/clock.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/token.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
 
@@ -108,10 +108,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // nothing by it: before that is sent, or in place of what it read.
   virtual void post(core::ObjectId object, std::string_view method, std::string_view args) = 0;
 
-  // The rules for handles in results of this session's manager: install with core::TravelScope
+  // The rules for handles in results of this session's manager: install with core::HandleCodecScope
   // around unpacking them. For arguments see ArgumentScope in grants.hpp; what is written under
   // these rules is good for references that this session has anyway.
-  virtual core::Travel& travel() = 0;
+  virtual core::HandleCodec& codec() = 0;
   // What is written for a reference in arguments to this session's manager, by the deadline: other
   // managers may have to be asked. What was claimed for that is put into `kept`. Throws as call(),
   // StaleHandle if the object is gone.

@@ -29,7 +29,7 @@ std::optional<pthread_key_t> make_key(void (*at_thread_end)(void*)) {
 
 }  // namespace
 
-State::State(State* parent)
+ClientState::ClientState(ClientState* parent)
     : parent_(parent),
       thread_end_(parent == nullptr ? make_key(thread_ended) : parent->thread_end_) {
   if (parent == nullptr) return;
@@ -40,22 +40,22 @@ State::State(State* parent)
   }
 }
 
-std::atomic<State*>& State::slot() {
-  static std::atomic<State*> current = first();
+std::atomic<ClientState*>& ClientState::slot() {
+  static std::atomic<ClientState*> current = first();
   return current;
 }
 
-State* State::first() {
+ClientState* ClientState::first() {
   shm::HomeFd::watch_forks();  // a queue may be opened or closed under a lock of ours
   ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-  return new State(nullptr);
+  return new ClientState(nullptr);
 }
 
-State& State::current() { return *slot().load(std::memory_order_acquire); }
+ClientState& ClientState::current() { return *slot().load(std::memory_order_acquire); }
 
 core::ThreadNumber Session::thread_number() {
   thread_local const core::ThreadNumber number = [] {
-    State& state = State::current();
+    ClientState& state = ClientState::current();
     state.watch_this_thread();
     return state.next_thread_number();
   }();
@@ -64,14 +64,14 @@ core::ThreadNumber Session::thread_number() {
 
 // --- threads that end
 
-void State::watch_this_thread() noexcept {
+void ClientState::watch_this_thread() noexcept {
   if (!thread_end_ || ::pthread_getspecific(*thread_end_) == this) return;
   // Without memory for it the thread's locks go with the process.
   ::pthread_setspecific(*thread_end_, this);
 }
 
-void State::thread_ended(void* watched_by) noexcept try {
-  State& state = current();
+void ClientState::thread_ended(void* watched_by) noexcept try {
+  ClientState& state = current();
   if (watched_by != &state) return;  // its holds are the parent's
   std::vector<SessionPtr> sessions;
   {
@@ -92,26 +92,26 @@ void State::thread_ended(void* watched_by) noexcept try {
 
 // --- fork: everything of ours is at rest meanwhile. No lock here is ever held for long.
 
-void State::before_fork() {
-  State& state = current();
+void ClientState::before_fork() {
+  ClientState& state = current();
   state.mutex_.lock();
   for (SessionDriver* session : state.enrolled_) session->mutex_.lock();
 }
 
-void State::after_fork_in_parent() {
-  State& state = current();
+void ClientState::after_fork_in_parent() {
+  ClientState& state = current();
   for (SessionDriver* session : state.enrolled_) session->mutex_.unlock();
   state.mutex_.unlock();
 }
 
-void State::after_fork_in_child() {
+void ClientState::after_fork_in_child() {
   ++forks_so_far;
-  State& state = current();
+  ClientState& state = current();
   for (SessionDriver* session : state.enrolled_) {
     state.abandoned_.push_back(session->abandon());
     session->mutex_.unlock();
   }
-  slot().store(new State(&state), std::memory_order_release);
+  slot().store(new ClientState(&state), std::memory_order_release);
   state.mutex_.unlock();
 }
 
@@ -119,12 +119,12 @@ void HomeProcess::refuse(std::string_view what) {
   throw BadCall(std::string(what) + ": it belongs to the process of which this one is a fork");
 }
 
-void State::enroll(SessionDriver& session) {
+void ClientState::enroll(SessionDriver& session) {
   const std::lock_guard lock(mutex_);
   enrolled_.push_back(&session);
 }
 
-void State::strike(SessionDriver& session) {
+void ClientState::strike(SessionDriver& session) {
   const std::lock_guard lock(mutex_);
   std::erase(enrolled_, &session);
 }
@@ -132,7 +132,7 @@ void State::strike(SessionDriver& session) {
 // --- who uses a session
 
 // Its uses were counted under the lock, together with why it may be used.
-State::SessionDriverPtr State::lent(SessionDriverPtr session) {
+ClientState::SessionDriverPtr ClientState::lent(SessionDriverPtr session) {
   if (session == nullptr) return nullptr;
   struct Return {
     void operator()(SessionDriver*) const noexcept { current().give_back(session); }
@@ -142,7 +142,7 @@ State::SessionDriverPtr State::lent(SessionDriverPtr session) {
   return SessionDriverPtr(raw, Return{std::move(session)});  // gives it back if it throws
 }
 
-void State::give_back(const SessionDriverPtr& session) noexcept {
+void ClientState::give_back(const SessionDriverPtr& session) noexcept {
   {
     const std::lock_guard lock(mutex_);
     --session->uses_;
@@ -150,7 +150,7 @@ void State::give_back(const SessionDriverPtr& session) noexcept {
   note_idle(session);
 }
 
-bool State::forget_unused(const SessionDriver& session, std::size_t beside) {
+bool ClientState::forget_unused(const SessionDriver& session, std::size_t beside) {
   SessionDriverPtr forgotten;  // let go after the lock
   const std::lock_guard lock(mutex_);
   if (session.uses_ > beside || session.has_references()) return false;
@@ -158,7 +158,7 @@ bool State::forget_unused(const SessionDriver& session, std::size_t beside) {
   return true;
 }
 
-void State::note_idle(const SessionDriverPtr& session) noexcept try {
+void ClientState::note_idle(const SessionDriverPtr& session) noexcept try {
   if (session->inherited()) return;
   SessionDriverPtr oldest;
   {
@@ -182,7 +182,7 @@ void State::note_idle(const SessionDriverPtr& session) noexcept try {
 // --- sessions
 
 // Until it is over or the deadline has passed.
-void State::await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
+void ClientState::await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
                   core::Deadline deadline) {
   while (!attempt.over && !has_passed(deadline)) {
     if (const core::Deadline until = core::next_look(deadline)) {
@@ -199,8 +199,9 @@ void State::await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
 
 // Null: `known` is the session, one that was made just now if `is_new`. Else an attempt that the
 // caller makes.
-std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core::Deadline deadline,
-                                               SessionDriverPtr& known, bool& is_new) {
+std::shared_ptr<ClientState::Attempt> ClientState::attempt(const std::string& address,
+                                                           core::Deadline deadline,
+                                                           SessionDriverPtr& known, bool& is_new) {
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto found = by_address_.find(address);
@@ -229,9 +230,10 @@ std::shared_ptr<State::Attempt> State::attempt(const std::string& address, core:
   return made;
 }
 
-State::SessionDriverPtr State::connect(const std::string& address, core::Deadline deadline,
-                                       const std::function<SessionDriverPtr()>& dial,
-                                       const std::function<bool(SessionDriver&)>& look) {
+ClientState::SessionDriverPtr ClientState::connect(
+    const std::string& address, core::Deadline deadline,
+    const std::function<SessionDriverPtr()>& dial,
+    const std::function<bool(SessionDriver&)>& look) {
   for (;;) {
     SessionDriverPtr found;
     bool is_new = false;
@@ -243,7 +245,7 @@ State::SessionDriverPtr State::connect(const std::string& address, core::Deadlin
   }
 }
 
-State::SessionDriverPtr State::make(const std::string& address, Attempt& mine,
+ClientState::SessionDriverPtr ClientState::make(const std::string& address, Attempt& mine,
                                     const std::function<SessionDriverPtr()>& dial) {
   SessionDriverPtr session;
   std::exception_ptr failure;
@@ -269,7 +271,8 @@ State::SessionDriverPtr State::make(const std::string& address, Attempt& mine,
 }
 
 // Under the lock. Null: there is none.
-State::SessionDriverPtr* State::known(const core::Incarnation& incarnation, const Proof& proof) {
+ClientState::SessionDriverPtr* ClientState::known(const core::Incarnation& incarnation,
+                                                  const Proof& proof) {
   const auto [first, last] = by_incarnation_.equal_range(incarnation);
   const auto found = std::find_if(
       first, last, [&](const auto& entry) { return entry.second->proof() == proof; });
@@ -280,7 +283,8 @@ State::SessionDriverPtr* State::known(const core::Incarnation& incarnation, cons
 // Never is one taken for another that merely says to be with the same manager, nor one that is
 // proved worse for one that is proved better, or the other way round: the caller has asked for this
 // one.
-State::SessionDriverPtr State::settle(const std::string& address, SessionDriverPtr made) {
+ClientState::SessionDriverPtr ClientState::settle(const std::string& address,
+                                                  SessionDriverPtr made) {
   std::vector<SessionDriverPtr> superseded;  // let go after the lock
   superseded.reserve(2);
   SessionDriverPtr kept = made;
@@ -310,7 +314,7 @@ State::SessionDriverPtr State::settle(const std::string& address, SessionDriverP
   return kept;
 }
 
-void State::introduce(SessionDriverPtr session) {
+void ClientState::introduce(SessionDriverPtr session) {
   SessionDriverPtr superseded;  // let go after the lock
   const std::lock_guard lock(mutex_);
   if (SessionDriverPtr* same = known(session->incarnation(), session->proof())) {
@@ -321,7 +325,8 @@ void State::introduce(SessionDriverPtr session) {
   register_exit_handler();
 }
 
-State::SessionDriverPtr State::find(const core::Incarnation& incarnation, const Proof& proof) {
+ClientState::SessionDriverPtr ClientState::find(const core::Incarnation& incarnation,
+                                                const Proof& proof) {
   SessionDriverPtr found;
   {
     const std::lock_guard lock(mutex_);
@@ -333,7 +338,7 @@ State::SessionDriverPtr State::find(const core::Incarnation& incarnation, const 
   return lent(std::move(found));
 }
 
-State::SessionDriverPtr State::find_with_key(const core::Incarnation& incarnation) {
+ClientState::SessionDriverPtr ClientState::find_with_key(const core::Incarnation& incarnation) {
   SessionDriverPtr found;
   {
     const std::lock_guard lock(mutex_);
@@ -353,7 +358,7 @@ State::SessionDriverPtr State::find_with_key(const core::Incarnation& incarnatio
   return lent(std::move(found));
 }
 
-bool State::everybody_allows(const std::string& address) {
+bool ClientState::everybody_allows(const std::string& address) {
   std::vector<TermsPtr> all;
   {
     const std::lock_guard lock(mutex_);
@@ -363,14 +368,14 @@ bool State::everybody_allows(const std::string& address) {
   return std::ranges::all_of(all, [&](const TermsPtr& terms) { return terms->allows(address); });
 }
 
-void State::forget(const SessionDriver& session) noexcept {
+void ClientState::forget(const SessionDriver& session) noexcept {
   SessionDriverPtr forgotten;  // let go after the lock
   const std::lock_guard lock(mutex_);
   forgotten = take_out(session);
 }
 
 // Under the lock. One pointer to it stays with the caller.
-State::SessionDriverPtr State::take_out(const SessionDriver& session) noexcept {
+ClientState::SessionDriverPtr ClientState::take_out(const SessionDriver& session) noexcept {
   SessionDriverPtr taken;
   const auto take = [&](const SessionDriverPtr& entry) {
     if (entry.get() != &session) return false;
@@ -386,18 +391,18 @@ State::SessionDriverPtr State::take_out(const SessionDriver& session) noexcept {
 
 // --- claims
 
-core::ReferencePtr State::claimed(const Claimable& reference) {
+core::ReferencePtr ClientState::claimed(const Claimable& reference) {
   const std::lock_guard lock(mutex_);
   return reference.claimed_;
 }
 
-core::ReferencePtr State::note_claim(const Claimable& reference, core::ReferencePtr claimed) {
+core::ReferencePtr ClientState::note_claim(const Claimable& reference, core::ReferencePtr claimed) {
   const std::lock_guard lock(mutex_);
   if (reference.claimed_ == nullptr) reference.claimed_ = std::move(claimed);
   return reference.claimed_;
 }
 
-void State::claim_soon(core::ReferencePtr reference) noexcept try {
+void ClientState::claim_soon(core::ReferencePtr reference) noexcept try {
   const core::Incarnation manager = reference->token().incarnation;
   {
     const std::lock_guard lock(mutex_);
@@ -416,7 +421,7 @@ void State::claim_soon(core::ReferencePtr reference) noexcept try {
 }
 
 // What nobody refers to any more is claimed as well, and dropped: its lease is over then.
-void State::claim_all(const core::Incarnation& manager) {
+void ClientState::claim_all(const core::Incarnation& manager) {
   for (;;) {
     core::ReferencePtr next;
     {
@@ -438,13 +443,13 @@ void State::claim_all(const core::Incarnation& manager) {
 
 // Under the lock. Registered late, so that it runs before the destructors of statics that were
 // made before the first session.
-void State::register_exit_handler() {
+void ClientState::register_exit_handler() {
   notice_exit();
   if (std::exchange(exit_handler_, true)) return;
   std::atexit([] { current().announce_end(std::chrono::seconds(1)); });
 }
 
-void State::announce_end(core::Duration wait) {
+void ClientState::announce_end(core::Duration wait) {
   // Other threads go on, and whoever would be asked may be gone.
   core::set_interrupt_check(nullptr);
   std::vector<SessionDriverPtr> sessions;
@@ -464,7 +469,7 @@ void State::announce_end(core::Duration wait) {
   for (const SessionDriverPtr& session : sessions) session->await_end_known(deadline);
 }
 
-void State::end_all(core::Duration wait) {
+void ClientState::end_all(core::Duration wait) {
   std::vector<SessionDriverPtr> sessions;
   {
     const std::lock_guard lock(mutex_);

@@ -1,5 +1,5 @@
-// State: the one process-wide object of this room. Knows the sessions of this process, who uses
-// them, and what becomes of them when it forks or exits.
+// ClientState: the one process-wide object of this room. Knows the sessions of this process, who
+// uses them, and what becomes of them when it forks or exits.
 //
 // What it gives to a caller is a use of a session: the pointer counts, copies of it count as one,
 // until the last one is gone. References are the other users. Whoever else holds a session (its own
@@ -8,7 +8,7 @@
 // Thread safety: everything may be called from any thread. One lock, never held across a wait for
 // the network; sessions' own mutexes may be taken under it, never it under one of those.
 // Ownership: leaked, as are the sessions in it: at exit other threads and late destructors may
-// still come here. A forked child gets a new State, and leaves its parent's alone.
+// still come here. A forked child gets a new ClientState, and leaves its parent's alone.
 #pragma once
 
 #include <pthread.h>
@@ -31,11 +31,11 @@
 
 namespace steward::detail::client {
 
-class State {
+class ClientState {
  public:
   using SessionDriverPtr = std::shared_ptr<SessionDriver>;
 
-  static State& current();
+  static ClientState& current();
 
   // The session with the manager at this address. One that is known is given if `look` still finds
   // the manager (empty: it is not asked); else `dial` makes one, by the deadline. Several threads
@@ -110,10 +110,10 @@ class State {
     bool interrupted = false;  // by a signal to the thread that made it
     std::exception_ptr failure;
   };
-  explicit State(State* parent);
+  explicit ClientState(ClientState* parent);
   static void thread_ended(void* watched_by) noexcept;
-  static std::atomic<State*>& slot();
-  static State* first();
+  static std::atomic<ClientState*>& slot();
+  static ClientState* first();
   static void before_fork();
   static void after_fork_in_parent();
   static void after_fork_in_child();
@@ -131,11 +131,11 @@ class State {
   SessionDriverPtr take_out(const SessionDriver& session) noexcept;
   SessionDriverPtr* known(const core::Incarnation& incarnation, const Proof& proof);
 
-  [[maybe_unused]] State* const
+  [[maybe_unused]] ClientState* const
       parent_;  // of a forked child: only so that leak checkers still see it; never touched
-  // The thread-specific value is the State of the process in which the thread was watched. Not a
-  // thread_local object: exit() destroys those of its thread, while the process is about to end in
-  // order.
+  // The thread-specific value is the ClientState of the process in which the thread was watched.
+  // Not a thread_local object: exit() destroys those of its thread, while the process is about to
+  // end in order.
   const std::optional<pthread_key_t> thread_end_;
   std::atomic<core::ThreadNumber> last_thread_ = 0;
   std::atomic<bool> at_exit_ = false;

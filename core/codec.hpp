@@ -19,14 +19,14 @@
 #include <steward/core/codec_adaptors.hpp>
 #include <steward/core/codec_read.hpp>
 #include <steward/core/codec_traits.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/reader.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
 
 namespace steward::detail::core {
 
-// Appends the encoded value to `out`. Handles inside go through current_travel().
+// Appends the encoded value to `out`. Handles inside go through current_handle_codec().
 template <class T>
 void pack(std::string& out, const T& value) {
   static_assert(Packable<T>,
@@ -34,7 +34,7 @@ void pack(std::string& out, const T& value) {
                 "copyable; pointers and views never travel, nor structs with one inside");
   if constexpr (std::same_as<T, Value>) {
     Writer writer(out);
-    encode_value(writer, value, current_travel());
+    encode_value(writer, value, current_handle_codec());
   } else if constexpr (std::same_as<T, std::string>) {
     Writer(out).string(value);
   } else if constexpr (std::same_as<T, bool>) {
@@ -57,8 +57,8 @@ std::string packed(const T& value) {
   return out;
 }
 
-// Reads exactly one value. Handles inside go through current_travel(). Throws BadCall if the bytes
-// are malformed or of another type.
+// Reads exactly one value. Handles inside go through current_handle_codec(). Throws BadCall if the
+// bytes are malformed or of another type.
 template <class T>
 T unpack(std::string_view bytes) {
   static_assert(Packable<T>,
@@ -75,7 +75,7 @@ T unpack(std::string_view bytes) {
 template <class T>
 T cast_value(const Value& value) {
   SameReferences same(value);
-  const TravelScope scope(same);
+  const HandleCodecScope scope(same);
   std::string bytes;
   Writer writer(bytes);
   encode_value(writer, value, same, kFrameDepth);

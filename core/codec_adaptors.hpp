@@ -11,7 +11,7 @@
 #include <type_traits>
 
 #include <steward/core/codec_traits.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/value.hpp>
 
 namespace msgpack {

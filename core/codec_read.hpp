@@ -18,9 +18,9 @@
 #include <vector>
 
 #include <steward/core/codec_adaptors.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/limits.hpp>
 #include <steward/core/reader.hpp>
-#include <steward/core/travel.hpp>
 
 namespace steward::detail::core {
 
@@ -173,7 +173,7 @@ T convert_checked(std::string_view bytes) {
 template <class T>
 T read(Reader& in) {
   if constexpr (std::same_as<T, Value>) {
-    return decode_value(in, current_travel());
+    return decode_value(in, current_handle_codec());
   } else if constexpr (kUserAdaptor<T> && !ProxyType<T>) {
     return convert_checked<T>(in.skip(kFrameDepth));
   } else if constexpr (std::same_as<T, std::string>) {

@@ -298,19 +298,19 @@ T Value::as() const {
 namespace detail::core {
 
 class Reader;
-class Travel;
+class HandleCodec;
 class Writer;
 
 // Throws BadCall if the value is nested deeper than `depth` allows.
-void encode_value(Writer& out, const Value& value, Travel& travel,
+void encode_value(Writer& out, const Value& value, HandleCodec& codec,
                   std::size_t depth = kValueDepth);
 // Iterative; throws BadCall on anything malformed, nested more than kFrameDepth deep (a snapshot of
 // a container holds values of kValueDepth), with a key twice in one map or of an unknown extension
 // type.
-Value decode_value(Reader& in, Travel& travel);
+Value decode_value(Reader& in, HandleCodec& codec);
 // `bytes` must be exactly one value.
-Value decode_value(std::string_view bytes, Travel& travel);
-// Both by current_travel(), for msgpack-cxx's adaptors. At most 4 GiB: it counts in 32 bits.
+Value decode_value(std::string_view bytes, HandleCodec& codec);
+// Both by current_handle_codec(), for msgpack-cxx's adaptors. At most 4 GiB: it counts in 32 bits.
 std::string encoded(const Value& value);
 Value decoded(std::string_view bytes);
 

@@ -1,9 +1,9 @@
 // Values as MessagePack, both ways.
 #include <algorithm>
 
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/limits.hpp>
 #include <steward/core/reader.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
 
@@ -11,7 +11,7 @@ namespace steward::detail::core {
 namespace {
 
 // Depth was checked: recursion is bounded.
-void encode(Writer& out, const Value& value, Travel& travel) {
+void encode(Writer& out, const Value& value, HandleCodec& codec) {
   switch (value.kind()) {
     case ValueKind::nil: return out.nil();
     case ValueKind::boolean: return out.boolean(value.boolean());
@@ -22,18 +22,18 @@ void encode(Writer& out, const Value& value, Travel& travel) {
     case ValueKind::bytes: return out.bytes(value.bytes());
     case ValueKind::list:
       out.array(value.list().size());
-      for (const Value& item : value.list()) encode(out, item, travel);
+      for (const Value& item : value.list()) encode(out, item, codec);
       return;
     case ValueKind::map:
       out.map(value.map().size());
       for (const auto& [key, item] : value.map()) {
-        encode(out, key, travel);
-        encode(out, item, travel);
+        encode(out, key, codec);
+        encode(out, item, codec);
       }
       return;
     case ValueKind::proxy:
       if (!value.reference()) throw StaleHandle("an empty proxy cannot be sent");
-      return encode_token(out, travel.outgoing(*value.reference()));
+      return encode_token(out, codec.outgoing(*value.reference()));
   }
 }
 
@@ -54,7 +54,7 @@ Value close(Open open) {
   return Value::of_map(std::move(entries));
 }
 
-Value decode_scalar(Reader& in, Kind kind, Travel& travel) {
+Value decode_scalar(Reader& in, Kind kind, HandleCodec& codec) {
   switch (kind) {
     case Kind::nil: in.nil(); return {};
     case Kind::boolean: return in.boolean();
@@ -69,26 +69,26 @@ Value decode_scalar(Reader& in, Kind kind, Travel& travel) {
   if (extension.type != kHandleExtension) {
     throw BadCall("extension type " + std::to_string(extension.type) + " is unknown");
   }
-  return Value::of_reference(travel.incoming(decode_token(extension.payload)));
+  return Value::of_reference(codec.incoming(decode_token(extension.payload)));
 }
 
 }  // namespace
 
-void encode_value(Writer& out, const Value& value, Travel& travel, std::size_t depth) {
+void encode_value(Writer& out, const Value& value, HandleCodec& codec, std::size_t depth) {
   if (value.depth() > depth) {
     throw BadCall("a value is nested more than " + std::to_string(depth) + " deep");
   }
-  encode(out, value, travel);
+  encode(out, value, codec);
 }
 
-Value decode_value(Reader& in, Travel& travel) {
+Value decode_value(Reader& in, HandleCodec& codec) {
   // What the wire announces is reserved only up to here; more grows as it really arrives.
   constexpr std::size_t kReserve = 1024;
   std::vector<Open> open;
   for (;;) {
     const Kind kind = in.peek();
     const bool scalar = kind != Kind::array && kind != Kind::map;
-    if (scalar && open.empty()) return decode_scalar(in, kind, travel);
+    if (scalar && open.empty()) return decode_scalar(in, kind, codec);
     Value value;
     if (!scalar) {
       const bool map = kind == Kind::map;
@@ -102,7 +102,7 @@ Value decode_value(Reader& in, Travel& travel) {
       value = close(std::move(open.back()));
       open.pop_back();
     } else {
-      value = decode_scalar(in, kind, travel);
+      value = decode_scalar(in, kind, codec);
     }
     for (;;) {
       if (open.empty()) return value;
@@ -117,16 +117,16 @@ Value decode_value(Reader& in, Travel& travel) {
 std::string encoded(const Value& value) {
   std::string bytes;
   Writer writer(bytes);
-  encode_value(writer, value, current_travel());
+  encode_value(writer, value, current_handle_codec());
   if (bytes.size() > UINT32_MAX) throw Overloaded("a value has more than 2^32 - 1 bytes");
   return bytes;
 }
 
-Value decoded(std::string_view bytes) { return decode_value(bytes, current_travel()); }
+Value decoded(std::string_view bytes) { return decode_value(bytes, current_handle_codec()); }
 
-Value decode_value(std::string_view bytes, Travel& travel) {
+Value decode_value(std::string_view bytes, HandleCodec& codec) {
   Reader reader(bytes);
-  Value value = decode_value(reader, travel);
+  Value value = decode_value(reader, codec);
   reader.finish();
   return value;
 }

@@ -18,7 +18,7 @@
 
 #include <steward/client/options.hpp>
 #include <steward/client/session.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/manager/options.hpp>
 #include <steward/proxy/dict.hpp>
 #include <steward/proxy/items.hpp>

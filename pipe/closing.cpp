@@ -201,7 +201,7 @@ void settle() noexcept {
 
 }  // namespace
 
-void settle_at_end() { process::State::get().at_end(settle); }
+void settle_at_end() { process::ProcessState::get().at_end(settle); }
 
 void finish_sending(PassedFd& socket, bool was_used) noexcept {
   const int number = socket.get();

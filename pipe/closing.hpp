@@ -7,9 +7,9 @@
 // does not wait for ever.
 //
 // At the end of a process that returns from main() or calls exit(), behind all else (see
-// process::State::at_end()), those and all ends that are still open have a second together until
-// the other side has what they sent. What still comes is read meanwhile, unless other threads or
-// processes may be reading it.
+// process::ProcessState::at_end()), those and all ends that are still open have a second together
+// until the other side has what they sent. What still comes is read meanwhile, unless other threads
+// or processes may be reading it.
 #pragma once
 
 #include <chrono>

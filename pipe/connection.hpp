@@ -226,7 +226,7 @@ class Connection {
   T read(int socket, std::string message, const detail::core::Claiming& claiming) {
     try {
       detail::pipe::Arriving arriving(socket, claiming);
-      const detail::core::TravelScope scope(arriving);
+      const detail::core::HandleCodecScope scope(arriving);
       return detail::core::unpack<T>(message);
     } catch (const BadCall& error) {
       throw BadCall(std::string("Connection.recv: ") + error.what());

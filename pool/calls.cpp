@@ -7,14 +7,14 @@
 namespace steward::detail::pool {
 
 void append_failure(std::string& results) {
-  const std::string failure = process::pack_failure(process::current_failure());
+  const std::string failure = process::pack_exception(process::record_exception());
   append_bytes(results, CallEnd::threw);
   append_bytes(results, std::uint64_t{failure.size()});
   results += failure;
 }
 
 void throw_failed_call(MessageReader& results) {
-  process::throw_failure(results.bytes(results.number<std::uint64_t>()));
+  process::throw_exception(results.bytes(results.number<std::uint64_t>()));
 }
 
 }  // namespace steward::detail::pool

@@ -53,9 +53,9 @@ class Results {
 };
 
 // Makes the calls: one for each of `count` items in `arguments`. Appends to `results`, for each,
-// whether it returned, and then what, or with what it failed (pack_failure). Ends early if the rest
-// is unwanted: then what was appended is to be forgotten. Throws BadCall if the callable cannot be
-// read.
+// whether it returned, and then what, or with what it failed (pack_exception). Ends early if the
+// rest is unwanted: then what was appended is to be forgotten. Throws BadCall if the callable
+// cannot be read.
 using RunCalls = void (*)(std::string_view callable, MessageReader arguments, std::size_t count,
                           const Unwanted& unwanted, Results& results);
 
@@ -99,15 +99,15 @@ void run_one(F& f, std::tuple<std::decay_t<P>...>& arguments, Results& results) 
 template <class F, class... P>
 void run_calls(std::string_view callable, MessageReader arguments, std::size_t count,
                const Unwanted& unwanted, Results& results) {
-  process::HeldTravel held;
+  process::HeldHandleCodec held;
   core::Reader in(callable);
   F f = [&] {
-    const core::TravelScope scope(held);
+    const core::HandleCodecScope scope(held);
     return process::unpack_callable<F>(in, "a pool's worker");
   }();
   for (std::size_t i = 0; i < count && !unwanted; ++i) {
     auto call = [&] {
-      const core::TravelScope scope(held);
+      const core::HandleCodecScope scope(held);
       return unpack_call<F, P...>(arguments, std::index_sequence_for<P...>{});
     }();
     run_one<F, P...>(f, call, results);
@@ -170,8 +170,8 @@ class PackedCalls {
 
  private:
   struct HeldScope {
-    process::HeldTravel held;
-    core::TravelScope scope{held};
+    process::HeldHandleCodec held;
+    core::HandleCodecScope scope{held};
   };
 
   std::string bytes_;
@@ -252,24 +252,24 @@ constexpr bool check_walk(process::Parameters<P...>) {
 // The types of a braced list of elements; where the parameters are not known there can be none.
 struct NoList;
 template <class Parameters>
-struct ListOf {
+struct BracedList {
   using only = NoList;
   using all = NoList;
 };
 template <class... P>
-struct ListOf<process::Parameters<P...>> {
+struct BracedList<process::Parameters<P...>> {
   using only = NoList;
   using all = std::tuple<std::decay_t<P>...>;
 };
 template <class P>
-struct ListOf<process::Parameters<P>> {
+struct BracedList<process::Parameters<P>> {
   using only = std::decay_t<P>;
   using all = std::tuple<std::decay_t<P>>;
 };
 template <class F>
-using OnlyParameter = typename ListOf<process::Sig<std::decay_t<F>>>::only;
+using OnlyParameter = typename BracedList<process::Sig<std::decay_t<F>>>::only;
 template <class F>
-using AllParameters = typename ListOf<process::Sig<std::decay_t<F>>>::all;
+using AllParameters = typename BracedList<process::Sig<std::decay_t<F>>>::all;
 
 // How an element becomes a call.
 struct AsOne {

@@ -18,9 +18,9 @@
 #include <vector>
 
 #include <steward/core/future_state.hpp>
-#include <steward/core/travel.hpp>
-#include <steward/pool/job.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/pool/calls.hpp>
+#include <steward/pool/job.hpp>
 #include <steward/pool/messages.hpp>
 
 namespace steward::detail::pool {
@@ -34,8 +34,8 @@ template <class R, class Got, class Failed>
 void each_result(std::size_t first, std::size_t count, MessageReader& in, Got&& got,
                  Failed&& failed) {
   // Whoever decodes reads the results of all: none of them is to keep the others waiting.
-  core::LeasedTravel leased;
-  const core::TravelScope scope(leased);
+  core::LeasedHandleCodec leased;
+  const core::HandleCodecScope scope(leased);
   for (std::size_t i = first; i < first + count; ++i) {
     try {
       if (in.number<CallEnd>() == CallEnd::returned) {

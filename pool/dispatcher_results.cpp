@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds kLookWhetherBroken{50};
 
 std::exception_ptr failure_in(std::string_view packed) {
   try {
-    process::throw_failure(packed);
+    process::throw_exception(packed);
   } catch (...) {
     return std::current_exception();
   }
@@ -181,7 +181,7 @@ void Dispatcher::no_more_workers(std::exception_ptr why) {
     try {
       std::rethrow_exception(why);
     } catch (...) {
-      failure = process::pack_failure(process::current_failure());
+      failure = process::pack_exception(process::record_exception());
     }
     tell_workers_end(ResultKind::no_worker, failure);
   } catch (...) {

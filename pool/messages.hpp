@@ -31,8 +31,8 @@ enum class ResultKind : std::uint32_t {
   done,         // the results follow, the last of them
   part,         // the first results follow: all together are too large for one message
   not_begun,    // its first worker died before it began
-  failed,       // none of it could be run: a packed Failure follows
-  no_worker,    // the initializer threw: a packed Failure follows
+  failed,       // none of it could be run: a packed ExceptionRecord follows
+  no_worker,    // the initializer threw: a packed ExceptionRecord follows
   worker_ended,  // from the pool itself: WorkerEnd follows
   look_again,   // from the pool itself
 };

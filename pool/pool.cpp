@@ -19,7 +19,7 @@ namespace steward {
 namespace {
 
 detail::pool::Dispatcher::Plan plan_of(PoolOptions options) {
-  if (detail::process::State::get().identity().daemon) {
+  if (detail::process::ProcessState::get().identity().daemon) {
     throw BadCall("Pool: a daemon may not have processes of its own");
   }
   if (options.processes > detail::pool::WorkerTable::kSlotsMax) {

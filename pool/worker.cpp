@@ -44,7 +44,7 @@ class Worker final : private Results {
       return true;
     } catch (...) {
       begin_result();
-      bytes() += process::pack_failure(process::current_failure());
+      bytes() += process::pack_exception(process::record_exception());
       put(ResultKind::no_worker);
       return false;
     }
@@ -107,7 +107,7 @@ class Worker final : private Results {
     } catch (...) {
       kind = ResultKind::failed;
       begin_result();
-      bytes() += process::pack_failure(process::current_failure());
+      bytes() += process::pack_exception(process::record_exception());
     }
     put(kind);
   }
@@ -155,7 +155,7 @@ class Worker final : private Results {
     } catch (const Error&) {
       // There is no memory: that is what came of the task.
       begin_result();
-      bytes() += process::pack_failure(process::current_failure());
+      bytes() += process::pack_exception(process::record_exception());
       constexpr auto kFailed = static_cast<std::uint32_t>(ResultKind::failed);
       results_->put(shm::bytes_of(bytes()), kFailed, std::nullopt);
     }

@@ -15,11 +15,11 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/own_threads.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/pool/worker.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/state.hpp>
-#include <steward/pool/worker.hpp>
 #include <steward/shm/poll.hpp>
 
 namespace steward::detail::pool {
@@ -104,7 +104,7 @@ Workforce::~Workforce() {
 
 // Only at the beginning, or by the watching thread.
 void Workforce::start(std::size_t number, By by) {
-  process::State& state = process::State::get();
+  process::ProcessState& state = process::ProcessState::get();
   process::Launch order;
   order.entry = run_worker;
   order.numbers = state.next_numbers();
@@ -117,15 +117,15 @@ void Workforce::start(std::size_t number, By by) {
   order.environment = &environment_;
   {
     // The pool keeps what the initializer's arguments refer to.
-    process::HeldTravel held;
-    const core::TravelScope scope(held);
+    process::HeldHandleCodec held;
+    const core::HandleCodecScope scope(held);
     order.arguments =
         pack_worker_order({number, plan_.tasks_max, plan_.initializer.work()});
   }
   table_.slot(number).store(WorkerTable::kStarting);
   const auto child = std::make_shared<process::Child>();
   std::string name = order.name;
-  process::State::StartedList entry;
+  process::ProcessState::StartedList entry;
   entry.push_back({ProcessInfo(order.name, 0, true), child});
   *child = process::launch(order);
   bool late = false;
@@ -200,7 +200,7 @@ void Workforce::look_after(std::size_t number, core::Time patience) {
   if (!slot.child) return;  // kill() has let go of it
   const int exit_code = exit_code_of(*slot.child, patience);
   const Ticket at = table_.slot(number).load();
-  process::State::get().remove(slot.child.get());
+  process::ProcessState::get().remove(slot.child.get());
   owner_.worker_ended(slot.name, slot.child->pid(), exit_code, at);
   if (!retired()) replace(number, at, exit_code);
 }
@@ -362,7 +362,7 @@ void Workforce::let_go(std::size_t number) {
     const std::lock_guard hold(mutex_);
     slot = std::exchange(slots_[number], {});
   }
-  if (slot.child) process::State::get().remove(slot.child.get());
+  if (slot.child) process::ProcessState::get().remove(slot.child.get());
 }
 
 void Workforce::join() {

@@ -88,12 +88,12 @@ void take_environment(const std::vector<std::string_view>& variables) {
 // Runs after every handler that the process has registered itself, and before all that it has
 // inherited, which are the program's: those never run.
 void end_life(int status, void*) {
-  State::get().settle();
+  ProcessState::get().settle();
   flush_streams();
   ::_exit(status);
 }
 
-void report(const std::string& name, const Failure& failure) {
+void report(const std::string& name, const ExceptionRecord& failure) {
   flush_streams();
   const std::string_view colon = failure.text.empty() ? "" : ": ";
   write_error(fmt::format("{}: {}{}{}\n", name, failure.type, colon, failure.text));
@@ -122,10 +122,10 @@ std::string name_in(IncomingRequest& request) {
 template <class Name>
 void refuse(const shm::UniqueFd& channel, Name&& name) noexcept {
   try {
-    Failure failure = current_failure();
+    ExceptionRecord failure = record_exception();
     const std::string whose = name();
     if (!whose.empty()) failure.text = fmt::format("{}: {}", whose, failure.text);
-    send_status(channel.get(), StatusKind::refused, 0, pack_failure(failure));
+    send_status(channel.get(), StatusKind::refused, 0, pack_exception(failure));
   } catch (const std::exception&) {
   }
 }
@@ -133,7 +133,7 @@ void refuse(const shm::UniqueFd& channel, Name&& name) noexcept {
 // Likewise what has left its entry, before or after.
 void tell_failure(ChildContext& context, const std::string& name) noexcept {
   try {
-    const Failure failure = current_failure();
+    const ExceptionRecord failure = record_exception();
     if (context.confirmed()) {
       report(name, failure);
     } else {
@@ -151,7 +151,7 @@ int run_entry(Bootstrap& bootstrap, std::string& name) {
   if (bootstrap.method != StartMethod::spawn) take_environment(request.environment);
   name = request.identity.name;
   if (request.server) ::prctl(PR_SET_NAME, name.c_str());
-  State::get().become(request.identity, request.default_method, take_link(bootstrap));
+  ProcessState::get().become(request.identity, request.default_method, take_link(bootstrap));
   PassedFiles passed_files(receive_files(bootstrap.request.channel.get(), request.files));
   ChildContext context(name, std::move(bootstrap.request.channel), bootstrap.starter_pidfd,
                        std::move(bytes), std::move(passed_files));

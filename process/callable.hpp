@@ -106,7 +106,7 @@ concept ForkTarget = Target<F> || (std::is_class_v<F> && std::move_constructible
 
 // While it lives, handles are written without a nonce: whoever packs holds their references until
 // the other side has its own.
-class HeldTravel final : public core::Travel {
+class HeldHandleCodec final : public core::HandleCodec {
  public:
   core::Token outgoing(const core::Reference& reference) override { return reference.token(); }
   core::ReferencePtr incoming(core::Token token) override {
@@ -117,8 +117,8 @@ class HeldTravel final : public core::Travel {
 template <class T>
 void pack_argument(std::string& out, const T& argument) {
   if constexpr (core::ProxyType<T>) {
-    HeldTravel held;
-    const core::TravelScope scope(held);
+    HeldHandleCodec held;
+    const core::HandleCodecScope scope(held);
     core::pack(out, argument);
   } else {
     core::pack(out, argument);

@@ -224,7 +224,7 @@ Child await_start(std::shared_ptr<const Link> link, shm::UniqueFd channel,
         confirmed = true;
         break;
       case StatusKind::refused:
-        throw_failure(status->text);
+        throw_exception(status->text);
       case StatusKind::not_started:
         throw SystemError(status->value, name + ": " + server_of(*link) + " cannot start it");
       case StatusKind::ended:

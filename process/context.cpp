@@ -36,10 +36,10 @@ bool ChildContext::may_go(std::string_view message) const {
   }
 }
 
-void ChildContext::refuse(const Failure& failure) {
+void ChildContext::refuse(const ExceptionRecord& failure) {
   if (confirmed()) return;
   try {
-    send_status(channel_.get(), StatusKind::refused, 0, pack_failure(failure));
+    send_status(channel_.get(), StatusKind::refused, 0, pack_exception(failure));
   } catch (const std::system_error&) {
     // Nobody is left who would want to know.
   }

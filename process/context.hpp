@@ -33,7 +33,7 @@ class ChildContext {
   bool confirmed() const { return !channel_; }
 
   // Tells the starter why this process cannot come up.
-  void refuse(const Failure& failure);
+  void refuse(const ExceptionRecord& failure);
 
  private:
   bool may_go(std::string_view message) const;

@@ -40,7 +40,7 @@ std::shared_ptr<Link> fork_as(const Copy& copy) {
       const pid_t pid = ::fork();
       if (pid != 0) end_step(arguments.connection.get(), pid);
       pair.a.reset();
-      if (!copy.keeps_files) State::get().lose_held_files();
+      if (!copy.keeps_files) ProcessState::get().lose_held_files();
       if (!copy.on_programs_thread) forget_output();
       serve_processes(std::move(arguments));
     }

@@ -26,12 +26,12 @@ CodeAddress address_of(Entry entry, StartMethod method) {
 
 // The views in it are of both.
 Request request_for(const Launch& order, StartMethod method, const Environment& environment) {
-  const Identity self = State::get().identity();
+  const Identity self = ProcessState::get().identity();
   Request request;
   request.entry = address_of(order.entry, method);
   request.identity = {order.name, order.numbers, order.daemon,
                       ProcessInfo(self.name, ::getpid(), self.daemon)};
-  request.default_method = State::get().default_method();
+  request.default_method = ProcessState::get().default_method();
   request.server = order.server;
   request.environment.assign(environment.begin(), environment.end());
   request.files = order.files.size();
@@ -42,8 +42,8 @@ Request request_for(const Launch& order, StartMethod method, const Environment& 
 std::shared_ptr<const Link> server_for(const Launch& order, StartMethod method,
                                        const Environment& environment) {
   switch (method) {
-    case StartMethod::fork_server: return State::get().ensure_fork_server(Threads::any);
-    case StartMethod::spawn: return State::get().ensure_spawn_server(&environment);
+    case StartMethod::fork_server: return ProcessState::get().ensure_fork_server(Threads::any);
+    case StartMethod::spawn: return ProcessState::get().ensure_spawn_server(&environment);
     case StartMethod::fork: break;
   }
   return fork_process_server(order.keeps_files, order.on_programs_thread);
@@ -86,7 +86,7 @@ Child launch(const Launch& order) {
 
 StartMethod prepare(For what, std::optional<StartMethod> wish, const Environment* environment) {
   shm::keep_standard_descriptors();
-  State& state = State::get();
+  ProcessState& state = ProcessState::get();
   if (!wish && what == For::process) wish = state.default_method();
   if (!wish && state.spawns_for_want_of_better()) wish = StartMethod::spawn;
   const StartMethod method = wish.value_or(StartMethod::fork_server);
@@ -104,7 +104,7 @@ StartMethod prepare(For what, std::optional<StartMethod> wish, const Environment
 }
 
 pid_t fork_server_pid() {
-  const auto link = State::get().fork_server();
+  const auto link = ProcessState::get().fork_server();
   return link ? link->pid : 0;
 }
 

@@ -15,7 +15,7 @@ namespace steward::detail::process {
 PassedFd::PassedFd(shm::UniqueFd fd) {
   if (!fd) return;
   number_ = std::make_unique<std::atomic<int>>(fd.get());
-  State::get().with_held([this](HeldFiles& held) { held.try_emplace(number_.get()); });
+  ProcessState::get().with_held([this](HeldFiles& held) { held.try_emplace(number_.get()); });
   static_cast<void>(fd.release());
 }
 
@@ -32,17 +32,17 @@ PassedFd::~PassedFd() { close(); }
 
 void PassedFd::close() noexcept {
   if (!number_) return;
-  State::get().close_held(*number_);
+  ProcessState::get().close_held(*number_);
   number_.reset();
 }
 
 bool PassedFd::keep_from_copies() noexcept {
   bool alone = true;
-  State::get().with_held([&](HeldFiles& held) {
+  ProcessState::get().with_held([&](HeldFiles& held) {
     const auto place = held.find(number_.get());
     if (place == held.end()) return;
     place->second.in_copies = InCopies::closed;
-    alone = State::get().is_this_process() && !place->second.shared;
+    alone = ProcessState::get().is_this_process() && !place->second.shared;
   });
   return alone;
 }
@@ -51,7 +51,7 @@ PassedFd PassedFd::opened(const std::function<int()>& open, InCopies copies) {
   shm::keep_standard_descriptors();
   PassedFd file;
   auto number = std::make_unique<std::atomic<int>>(-1);
-  State::get().with_held([&](HeldFiles& held) {
+  ProcessState::get().with_held([&](HeldFiles& held) {
     shm::UniqueFd opened(open());
     if (!opened) return;
     held.try_emplace(number.get(), HeldFile{copies});
@@ -70,8 +70,8 @@ PassedFd PassedFd::opened_here_alone(const std::function<int()>& open) {
 }
 
 void PassedFd::for_each(const std::function<void(int fd, bool alone)>& use) {
-  State::get().with_held([&](HeldFiles& held) {
-    const bool ours = State::get().is_this_process();
+  ProcessState::get().with_held([&](HeldFiles& held) {
+    const bool ours = ProcessState::get().is_this_process();
     for (const auto& [number, file] : held) {
       if (file.in_copies == InCopies::stays) use(number->load(), ours && !file.shared);
     }
@@ -81,7 +81,7 @@ void PassedFd::for_each(const std::function<void(int fd, bool alone)>& use) {
 std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
   shm::keep_standard_descriptors();
   std::pair<PassedFd, PassedFd> ends;
-  State::get().with_held([&](HeldFiles& held) {
+  ProcessState::get().with_held([&](HeldFiles& held) {
     std::array<int, 2> fds{};
     if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds.data()) != 0) {
       throw SystemError(errno, "cannot make a pair of sockets");
@@ -105,7 +105,7 @@ void PassedFd::check_packing() const {
 std::uint64_t PassedFd::pack_place() const {
   check_packing();
   bool shared = false;
-  State::get().with_held([&](HeldFiles& held) { shared = held[number_.get()].shared; });
+  ProcessState::get().with_held([&](HeldFiles& held) { shared = held[number_.get()].shared; });
   return current_passed_files().add(*number_) << 1U | (shared ? 1U : 0U);
 }
 
@@ -113,7 +113,7 @@ void PassedFd::unpack_place(std::uint64_t place) {
   *this = PassedFd(current_passed_files().take(place >> 1U));
   given_ = true;
   if ((place & 1U) == 0) return;
-  State::get().with_held([this](HeldFiles& held) { held[number_.get()].shared = true; });
+  ProcessState::get().with_held([this](HeldFiles& held) { held[number_.get()].shared = true; });
 }
 
 }  // namespace steward::detail::process

@@ -80,7 +80,7 @@ class PassedFd {
   std::uint64_t pack_place() const;
   void unpack_place(std::uint64_t place);
 
-  std::unique_ptr<std::atomic<int>> number_;  // noted in State while it is not -1
+  std::unique_ptr<std::atomic<int>> number_;  // noted in ProcessState while it is not -1
   bool given_ = false;
 };
 

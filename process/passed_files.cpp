@@ -31,7 +31,8 @@ std::vector<int> PassedFiles::files() const {
 }
 
 void PassedFiles::hand_over() noexcept {
-  for (std::atomic<int>* number : std::exchange(noted_, {})) State::get().close_held(*number);
+  for (std::atomic<int>* number : std::exchange(noted_, {}))
+    ProcessState::get().close_held(*number);
 }
 
 shm::UniqueFd PassedFiles::take(std::size_t place) {

@@ -18,7 +18,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/process/launch.hpp>
 #include <steward/process/passed_files.hpp>
 #include <steward/process/state.hpp>
@@ -29,7 +29,7 @@ namespace steward {
 namespace detail::process {
 
 // What a process's arguments have leased that it may never claim.
-class Packing final : public core::Travel {
+class Packing final : public core::HandleCodec {
  public:
   core::Token outgoing(const core::Reference& reference) override {
     core::Token token = reference.outgoing();
@@ -112,7 +112,7 @@ class Process::ForkedSelf final : public detail::process::Work {
 };
 
 Process::Process(ProcessOptions options) : impl_(std::make_unique<Impl>()) {
-  impl_->numbers = detail::process::State::get().next_numbers();
+  impl_->numbers = detail::process::ProcessState::get().next_numbers();
   impl_->name = options.name.empty() ? "Process-" + impl_->numbers : std::move(options.name);
   impl_->daemon = options.daemon;
   impl_->method = options.start_method;
@@ -122,7 +122,7 @@ Process::Process(std::unique_ptr<detail::process::Work> work, ProcessOptions opt
     : Process(std::move(options)) {
   impl_->work = std::move(work);
   if (!impl_->work->travels()) {
-    if (!impl_->method) impl_->method = detail::process::State::get().default_method();
+    if (!impl_->method) impl_->method = detail::process::ProcessState::get().default_method();
     if (impl_->method != StartMethod::fork) {
       throw BadCall(fmt::format(
           "Process {}: a lambda with captures, or what else cannot be packed, is started by "
@@ -162,7 +162,7 @@ void Process::finish() noexcept {
     // Only a descriptor gone bad brings us here; there is nobody left to wait for.
   }
   // One that cannot be ended is not awaited at the end of the program either.
-  detail::process::State::get().remove(impl_->child.get());
+  detail::process::ProcessState::get().remove(impl_->child.get());
 }
 
 const Process::Impl& Process::there(const char* function) const {
@@ -194,7 +194,7 @@ const detail::process::Child& Process::started(const char* function) const {
 void Process::start() {
   const Impl& impl = own("start");
   if (impl.child || impl.current) refuse("start", "a process starts only once");
-  if (detail::process::State::get().identity().daemon) {
+  if (detail::process::ProcessState::get().identity().daemon) {
     refuse("start", "a daemon may not have processes of its own");
   }
   if (typeid(*this) != typeid(Process)) {
@@ -220,7 +220,7 @@ std::unique_ptr<detail::process::Work> Process::work_of_subclass() {
 
 void Process::start(detail::process::Work& work) {
   Impl& impl = *impl_;
-  detail::process::State& state = detail::process::State::get();
+  detail::process::ProcessState& state = detail::process::ProcessState::get();
   detail::process::Launch order;
   order.name = impl.name;
   order.numbers = impl.numbers;
@@ -230,11 +230,11 @@ void Process::start(detail::process::Work& work) {
   detail::process::PassedFiles passed_files;
   // All that takes memory comes before the process, which nobody could take back.
   auto child = std::make_shared<detail::process::Child>();
-  detail::process::State::StartedList entry;
+  detail::process::ProcessState::StartedList entry;
   entry.push_back({ProcessInfo(impl.name, 0, impl.daemon), child});
   try {
     {
-      const detail::core::TravelScope scope(impl.packing);
+      const detail::core::HandleCodecScope scope(impl.packing);
       const detail::process::PassedFilesScope files(passed_files);
       const bool copied = order.method == StartMethod::fork;
       order.entry = copied ? run_copied : work.entry();
@@ -264,7 +264,7 @@ void Process::run() {
 }
 
 void Process::become_current() {
-  const detail::process::Identity identity = detail::process::State::get().identity();
+  const detail::process::Identity identity = detail::process::ProcessState::get().identity();
   impl_->name = identity.name;
   impl_->numbers = identity.numbers;
   impl_->daemon = identity.daemon;
@@ -284,7 +284,7 @@ bool Process::join_until(detail::core::Deadline deadline, const std::stop_token&
 
 void Process::ended(const detail::process::Child& child) {
   impl_->let_go();
-  detail::process::State::get().remove(&child);
+  detail::process::ProcessState::get().remove(&child);
 }
 
 bool Process::is_alive() const {
@@ -317,7 +317,7 @@ void Process::close() {
   }
   if (impl.child) {
     impl.child->exit_code();
-    detail::process::State::get().remove(impl.child.get());
+    detail::process::ProcessState::get().remove(impl.child.get());
   }
   impl.let_go();
   impl.child.reset();
@@ -325,16 +325,16 @@ void Process::close() {
 }
 
 ProcessInfo current_process() {
-  const detail::process::Identity identity = detail::process::State::get().identity();
+  const detail::process::Identity identity = detail::process::ProcessState::get().identity();
   return {identity.name, ::getpid(), identity.daemon};
 }
 
 std::optional<ProcessInfo> parent_process() {
-  return detail::process::State::get().identity().parent;
+  return detail::process::ProcessState::get().identity().parent;
 }
 
 std::vector<ProcessInfo> active_children() {
-  return detail::process::State::get().active_children();
+  return detail::process::ProcessState::get().active_children();
 }
 
 unsigned cpu_count() {
@@ -352,7 +352,7 @@ unsigned cpu_count() {
 
 void set_start_method(StartMethod method) {
   if (method == StartMethod::spawn) detail::process::check_spawn();
-  detail::process::State::get().set_default_method(method);
+  detail::process::ProcessState::get().set_default_method(method);
 }
 
 }  // namespace steward

@@ -7,9 +7,9 @@
 
 namespace steward::detail::process {
 
-NumbersKept::NumbersKept() : made_(State::get().processes_made()) {}
+NumbersKept::NumbersKept() : made_(ProcessState::get().processes_made()) {}
 
-NumbersKept::~NumbersKept() { State::get().set_processes_made(made_); }
+NumbersKept::~NumbersKept() { ProcessState::get().set_processes_made(made_); }
 
 void check_class(const std::type_info& object, const std::type_info& wanted,
                  std::string_view process) {

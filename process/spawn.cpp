@@ -40,7 +40,7 @@ constexpr const char* kMark = "--steward-child";
 class CommandLine {
  public:
   explicit CommandLine(std::string role)
-      : name_(State::get().program().value_or("")), mark_(kMark), role_(std::move(role)) {}
+      : name_(ProcessState::get().program().value_or("")), mark_(kMark), role_(std::move(role)) {}
   char* const* get() { return words_.data(); }
 
  private:
@@ -166,7 +166,7 @@ void execute(const Bootstrap& bootstrap) {
   try {
     throw SystemError(errno, "cannot execute this program anew");
   } catch (const SystemError&) {
-    send_status(request.channel.get(), StatusKind::refused, 0, pack_failure(current_failure()));
+    send_status(request.channel.get(), StatusKind::refused, 0, pack_exception(record_exception()));
   }
   ::_exit(1);
 }
@@ -175,7 +175,7 @@ void execute(const Bootstrap& bootstrap) {
 
 void child_entry(int argc, char** argv) {
   const char* program = argc > 0 ? argv[0] : "";
-  detail::process::State::get().enter(program);
+  detail::process::ProcessState::get().enter(program);
   if (argc < 2 || std::string_view(argv[1]) != detail::process::kMark) return;
   detail::process::take_name(program);
   std::istringstream role(argc > 2 ? argv[2] : "");

@@ -26,38 +26,38 @@
 namespace steward::detail::process {
 
 void check_spawn() {
-  if (State::get().program()) return;
+  if (ProcessState::get().program()) return;
   throw BadCall("StartMethod::spawn executes this program anew: call steward::child_entry(argc, "
                 "argv) in the first line of main()");
 }
 
-std::atomic<State*> State::current = nullptr;
+std::atomic<ProcessState*> ProcessState::current = nullptr;
 
 namespace {
 
 // Of a program that returns from main() or calls exit(). A forked process ends before it.
-[[gnu::destructor]] void end_of_program() { State::end(); }
+[[gnu::destructor]] void end_of_program() { ProcessState::end(); }
 
 }  // namespace
 
 CopiesLoseFiles::CopiesLoseFiles() {
-  State& state = State::get();
+  ProcessState& state = ProcessState::get();
   const std::lock_guard hold(state.mutex_);
   state.lose_files_.push_back(std::this_thread::get_id());
 }
 
 CopiesLoseFiles::~CopiesLoseFiles() {
-  State& state = State::get();
+  ProcessState& state = ProcessState::get();
   const std::lock_guard hold(state.mutex_);
   std::erase(state.lose_files_, std::this_thread::get_id());
 }
 
-State& State::get() {
+ProcessState& ProcessState::get() {
   static const bool made = [] {
     // Or a thread may be at that when this process is forked, and its copy wait for it for ever.
     // What the program forks itself before it has anything of ours is not seen to.
     core::require_sodium();
-    current = new State;
+    current = new ProcessState;
     ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     return true;
   }();
@@ -65,10 +65,10 @@ State& State::get() {
   return *current;
 }
 
-void State::before_fork() { current.load()->mutex_.lock(); }
+void ProcessState::before_fork() { current.load()->mutex_.lock(); }
 
-void State::after_fork_in_parent() {
-  State& own = *current;
+void ProcessState::after_fork_in_parent() {
+  ProcessState& own = *current;
   const auto& losing = own.lose_files_;
   if (std::find(losing.begin(), losing.end(), std::this_thread::get_id()) == losing.end()) {
     for (auto& [number, file] : own.held_) file.shared |= file.in_copies == InCopies::stays;
@@ -76,9 +76,9 @@ void State::after_fork_in_parent() {
   own.mutex_.unlock();
 }
 
-void State::after_fork_in_child() {
-  State& parents = *current;
-  auto* own = new State;
+void ProcessState::after_fork_in_child() {
+  ProcessState& parents = *current;
+  auto* own = new ProcessState;
   own->identity_ = parents.identity_;
   own->program_ = parents.program_;
   own->default_method_ = parents.default_method_;
@@ -100,29 +100,29 @@ void State::after_fork_in_child() {
   parents.mutex_.unlock();
 }
 
-Identity State::identity() {
+Identity ProcessState::identity() {
   const std::lock_guard hold(mutex_);
   return identity_;
 }
 
-std::string State::next_numbers() {
+std::string ProcessState::next_numbers() {
   const std::lock_guard hold(mutex_);
   ++processes_made_;
   if (identity_.numbers.empty()) return std::to_string(processes_made_);
   return fmt::format("{}:{}", identity_.numbers, processes_made_);
 }
 
-int State::processes_made() {
+int ProcessState::processes_made() {
   const std::lock_guard hold(mutex_);
   return processes_made_;
 }
 
-void State::set_processes_made(int count) {
+void ProcessState::set_processes_made(int count) {
   const std::lock_guard hold(mutex_);
   processes_made_ = count;
 }
 
-std::shared_ptr<const Link> State::fork_server() {
+std::shared_ptr<const Link> ProcessState::fork_server() {
   const std::lock_guard hold(mutex_);
   return fork_server_;
 }
@@ -140,7 +140,7 @@ namespace {
 
 }  // namespace
 
-std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
+std::shared_ptr<const Link> ProcessState::ensure_fork_server(Threads allowed) {
   const std::lock_guard once(starting_);
   std::shared_ptr<const Link> known = fork_server();
   const int others = known ? beside_fork_server_ : other_threads();
@@ -153,7 +153,7 @@ std::shared_ptr<const Link> State::ensure_fork_server(Threads allowed) {
   return made;
 }
 
-std::shared_ptr<const Link> State::ensure_spawn_server(const Environment* environment) {
+std::shared_ptr<const Link> ProcessState::ensure_spawn_server(const Environment* environment) {
   check_spawn();
   const std::lock_guard once(starting_);
   {
@@ -166,7 +166,7 @@ std::shared_ptr<const Link> State::ensure_spawn_server(const Environment* enviro
   return made;
 }
 
-bool State::spawns_for_want_of_better() {
+bool ProcessState::spawns_for_want_of_better() {
   const std::lock_guard once(starting_);
   {
     const std::lock_guard hold(mutex_);
@@ -178,27 +178,27 @@ bool State::spawns_for_want_of_better() {
   return spawns_ = threads;
 }
 
-void State::enter(std::string program) {
+void ProcessState::enter(std::string program) {
   const std::lock_guard hold(mutex_);
   program_ = std::move(program);
 }
 
-std::optional<std::string> State::program() {
+std::optional<std::string> ProcessState::program() {
   const std::lock_guard hold(mutex_);
   return program_;
 }
 
-std::optional<StartMethod> State::default_method() {
+std::optional<StartMethod> ProcessState::default_method() {
   const std::lock_guard hold(mutex_);
   return default_method_;
 }
 
-void State::set_default_method(std::optional<StartMethod> method) {
+void ProcessState::set_default_method(std::optional<StartMethod> method) {
   const std::lock_guard hold(mutex_);
   default_method_ = method;
 }
 
-void State::become(Identity identity, std::optional<StartMethod> default_method,
+void ProcessState::become(Identity identity, std::optional<StartMethod> default_method,
                    std::shared_ptr<Link> link) {
   const std::lock_guard hold(mutex_);
   identity_ = std::move(identity);
@@ -206,19 +206,19 @@ void State::become(Identity identity, std::optional<StartMethod> default_method,
   if (link) (link->method == StartMethod::spawn ? spawn_server_ : fork_server_) = std::move(link);
 }
 
-void State::add(StartedList one) noexcept {
+void ProcessState::add(StartedList one) noexcept {
   const std::lock_guard hold(mutex_);
   static const bool registered = std::atexit([] { get().settle_processes(); }) == 0;
   static_cast<void>(registered);
   started_.splice(started_.end(), one);
 }
 
-void State::remove(const Child* child) {
+void ProcessState::remove(const Child* child) {
   const std::lock_guard hold(mutex_);
   std::erase_if(started_, [&](const Started& each) { return each.child.get() == child; });
 }
 
-std::vector<ProcessInfo> State::active_children() {
+std::vector<ProcessInfo> ProcessState::active_children() {
   const std::lock_guard hold(mutex_);
   std::vector<ProcessInfo> active;
   for (const Started& each : started_) {
@@ -227,13 +227,13 @@ std::vector<ProcessInfo> State::active_children() {
   return active;
 }
 
-void State::close_held(std::atomic<int>& number) noexcept {
+void ProcessState::close_held(std::atomic<int>& number) noexcept {
   const std::lock_guard hold(mutex_);
   held_.erase(&number);
   if (const int fd = number.exchange(-1); fd >= 0) ::close(fd);
 }
 
-void State::lose_held_files() {
+void ProcessState::lose_held_files() {
   for (const auto& [number, file] : HeldFiles(held_)) close_held(*number);
 }
 
@@ -258,7 +258,7 @@ bool gone_quietly(const Child& child, core::Time by) noexcept {
   }
 }
 
-void await_or_tell(const State::Started& process) noexcept {
+void await_or_tell(const ProcessState::Started& process) noexcept {
   try {
     process.child->gone(std::nullopt);
   } catch (const std::exception& error) {
@@ -268,7 +268,7 @@ void await_or_tell(const State::Started& process) noexcept {
 
 // One that nothing has helped against. If the reason is not heard, its process server may have been
 // asked.
-void tell_that_it_goes_on(const State::Started& process) noexcept {
+void tell_that_it_goes_on(const ProcessState::Started& process) noexcept {
   try {
     process.child->signal(SIGKILL);
     throw SystemError(EPERM, fmt::format("the process {} cannot be ended", process.child->pid()));
@@ -279,18 +279,18 @@ void tell_that_it_goes_on(const State::Started& process) noexcept {
 
 }  // namespace
 
-void State::settle() noexcept {
+void ProcessState::settle() noexcept {
   settle_processes();
   end();
 }
 
-void State::end() noexcept {
-  const State* const here = current;
+void ProcessState::end() noexcept {
+  const ProcessState* const here = current;
   const AtEnd what = here != nullptr ? here->at_end_.load() : nullptr;
   if (what != nullptr) what();
 }
 
-void State::settle_processes() noexcept {
+void ProcessState::settle_processes() noexcept {
   struct Step {
     int signal;
     std::chrono::seconds patience;

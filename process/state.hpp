@@ -42,7 +42,7 @@ struct HeldFile {
 using HeldFiles = std::unordered_map<std::atomic<int>*, HeldFile>;
 
 // While it lives, the copies of this process that this thread forks do not share its files: each
-// calls State::lose_held_files() or executes another program. Use on one thread.
+// calls ProcessState::lose_held_files() or executes another program. Use on one thread.
 class CopiesLoseFiles {
  public:
   CopiesLoseFiles();
@@ -51,12 +51,12 @@ class CopiesLoseFiles {
   ~CopiesLoseFiles();
 };
 
-class State {
+class ProcessState {
  public:
   // Of this process.
-  static State& get();
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
+  static ProcessState& get();
+  ProcessState(const ProcessState&) = delete;
+  ProcessState& operator=(const ProcessState&) = delete;
 
   Identity identity();
   // The numbers of the next Process that is made here: "3" in the main process, "1:3" in its first
@@ -132,7 +132,7 @@ class State {
   static void end() noexcept;
 
  private:
-  State() = default;
+  ProcessState() = default;
   static void before_fork();
   static void after_fork_in_parent();
   static void after_fork_in_child();
@@ -156,9 +156,10 @@ class State {
   std::atomic<AtEnd> at_end_ = nullptr;
   int processes_made_ = 0;
 
-  State* parent_ = nullptr;  // of a forked child: never touched; kept so that leak checkers see it
+  ProcessState* parent_ =
+      nullptr;  // of a forked child: never touched; kept so that leak checkers see it
 
-  static std::atomic<State*> current;
+  static std::atomic<ProcessState*> current;
 };
 
 }  // namespace steward::detail::process

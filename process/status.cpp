@@ -162,7 +162,7 @@ bool await_go(int channel, int starter_pidfd) {
 
 void give_up(int channel) noexcept { ::shutdown(channel, SHUT_RDWR); }
 
-Failure current_failure() {
+ExceptionRecord record_exception() {
   try {
     throw;
   } catch (const RemoteError& error) {
@@ -182,7 +182,7 @@ Failure current_failure() {
   }
 }
 
-std::string pack_failure(const Failure& failure) {
+std::string pack_exception(const ExceptionRecord& failure) {
   std::string packed;
   core::Writer out(packed);
   const auto cut = [](std::string_view text) { return text.substr(0, core::kErrorTextBytes); };
@@ -195,9 +195,9 @@ std::string pack_failure(const Failure& failure) {
   return packed;
 }
 
-void throw_failure(std::string_view packed) {
+void throw_exception(std::string_view packed) {
   core::Reader in(packed);
-  Failure failure;
+  ExceptionRecord failure;
   failure.code = static_cast<core::ErrorCode>(in.natural());
   failure.text = in.string();
   failure.type = in.string();

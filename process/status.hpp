@@ -18,7 +18,7 @@ enum class StatusKind : std::int32_t {
   started,    // from the process server: value is the pid, the descriptor a pidfd
   not_started,  // from the process server: value is the errno of fork
   confirmed,  // from the child: it is up; text is its message
-  refused,    // from the child: it cannot come up; text is a packed Failure
+  refused,    // from the child: it cannot come up; text is a packed ExceptionRecord
   ended,      // from the process server, last: value is the exit code, negative for a signal
 };
 
@@ -52,7 +52,7 @@ void give_up(int channel) noexcept;
 
 // An exception on its way from the child to the starter, where it becomes the same type again if it
 // is one of ours or a standard one.
-struct Failure {
+struct ExceptionRecord {
   core::ErrorCode code = core::ErrorCode::remote;
   std::string text;
   std::string type;  // "std::out_of_range"
@@ -60,8 +60,8 @@ struct Failure {
 };
 
 // Of the exception that is being handled.
-Failure current_failure();
-std::string pack_failure(const Failure& failure);
-[[noreturn]] void throw_failure(std::string_view packed);
+ExceptionRecord record_exception();
+std::string pack_exception(const ExceptionRecord& failure);
+[[noreturn]] void throw_exception(std::string_view packed);
 
 }  // namespace steward::detail::process

@@ -88,7 +88,7 @@ void write_argument(std::string& out, const A& argument) {
   }
 }
 
-// As a MessagePack array. Handles inside go through core::current_travel().
+// As a MessagePack array. Handles inside go through core::current_handle_codec().
 template <class... A>
 void write_arguments(std::string& out, const A&... arguments) {
   core::Writer(out).array(sizeof...(A));

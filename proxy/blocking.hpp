@@ -16,8 +16,8 @@
 
 #include <steward/client/grants.hpp>
 #include <steward/client/waiting.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/interrupt.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/proxy/arguments.hpp>
 #include <steward/proxy/results.hpp>
 #include <steward/proxy/target.hpp>

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include <steward/client/home_process.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/interrupt.hpp>
 #include <steward/core/token.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/proxy/blocking.hpp>
 #include <steward/shm/bytes.hpp>
 #include <steward/shm/shared_queue.hpp>
@@ -35,7 +35,7 @@ using shm::text_of;
 // The rules for handles in items of a ring: nobody counts references in there, so an item with one
 // goes through the manager, which does. What a hostile neighbour writes all the same becomes a
 // plain token.
-class RingTravel final : public core::Travel {
+class RingHandleCodec final : public core::HandleCodec {
  public:
   bool met_handles() const { return met_; }
   core::Token outgoing(const core::Reference& reference) override {

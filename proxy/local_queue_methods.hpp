@@ -288,10 +288,10 @@ class LocalQueueMethods : public QueueMethods<T, LocalQueue> {
   }
 
   bool pack_for_ring(const Method& method, std::string& out, const T& item) const {
-    RingTravel travel;
-    const core::TravelScope scope(travel);
+    RingHandleCodec codec;
+    const core::HandleCodecScope scope(codec);
     this->on_ring(method, [&] { write_element(out, item); });
-    return !travel.met_handles();
+    return !codec.met_handles();
   }
 
   std::optional<T> take_from(Ring& ring, const Method& method, const Limit& limit) const {

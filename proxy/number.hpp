@@ -108,7 +108,7 @@ class Step<Value> {
   }
   void write_argument(std::string& out) const {
     core::Writer writer(out);
-    core::encode_value(writer, by_, core::current_travel());
+    core::encode_value(writer, by_, core::current_handle_codec());
   }
 
  private:

@@ -31,8 +31,8 @@ struct DecodedItem {
 
   operator T() const {
     if (item.format == static_cast<std::uint32_t>(ItemFormat::raw)) return raw();
-    RingTravel travel;
-    const core::TravelScope scope(travel);
+    RingHandleCodec codec;
+    const core::HandleCodecScope scope(codec);
     return core::unpack<T>(text_of(item.bytes));
   }
 

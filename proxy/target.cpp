@@ -18,7 +18,7 @@ core::ReferencePtr owned(core::ReferencePtr reference) {
   // Derived classes own; the base is a bare token.
   const core::Reference& pointee = *reference;
   if (typeid(pointee) != typeid(core::Reference)) return reference;
-  const auto [when, deadline] = core::current_travel().claiming();
+  const auto [when, deadline] = core::current_handle_codec().claiming();
   if (when == core::Claiming::When::soon || client::has_passed(deadline)) {
     return client::claimed_soon(pointee.token());
   }

@@ -89,7 +89,7 @@ class Target {
   }
 
   // The call under all proxies, which has until `limit` (as deadline()) or the method's own time.
-  // `arguments` is a MessagePack array, encoded under session.travel(). nullopt: a timed form was
+  // `arguments` is a MessagePack array, encoded under session.codec(). nullopt: a timed form was
   // not done in its own time. What a method takes is the caller's once he keeps the receipt. Throws
   // as client::Session::call.
   std::optional<client::Result> call(client::Session& session, const Method& method,

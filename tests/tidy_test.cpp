@@ -91,7 +91,7 @@ constexpr std::array kProcessWide{
     ProcessWide{"core/interrupt", 3, "the program's check, and what holds for one thread"},
     ProcessWide{"core/future", 1, "the executor whose own thread this is"},
     ProcessWide{"core/own_threads", 1, "whether this thread is one of the library"},
-    ProcessWide{"core/travel", 2, "the scope of this thread, and its stateless default"},
+    ProcessWide{"core/handle_codec", 2, "the scope of this thread, and its stateless default"},
 };
 
 // What `using namespace steward` brings: the names of README.md and docs/from-python.md, those that

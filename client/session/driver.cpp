@@ -83,7 +83,7 @@ std::shared_ptr<SessionDriver> SessionDriver::make(Connection connection, Dial d
                                                    TermsPtr terms) {
   auto made =
       std::make_shared<SessionDriver>(std::move(connection), std::move(dial), std::move(terms));
-  State::current().enroll(*made);
+  ClientState::current().enroll(*made);
   return made;
 }
 
@@ -100,10 +100,10 @@ void SessionDriver::also_on(const Terms& terms) {
 }
 
 SessionDriver::~SessionDriver() {
-  State::current().strike(*this);
+  ClientState::current().strike(*this);
   if (inherited()) return;  // what it had is the parent's
   if (renewal_) renewal_->stop();
-  if (State::current().at_exit()) {
+  if (ClientState::current().at_exit()) {
     // Other statics, and ZeroMQ's own, may be gone.
     static_cast<void>(transport_.release());
     return;
@@ -122,7 +122,7 @@ SessionDriver::Use::~Use() {
   if (driver_.leadership_.asleep()) return;  // the leader comes here, too
   driver_.forgotten_ = true;
   lock.unlock();
-  State::current().forget(driver_);
+  ClientState::current().forget(driver_);
 }
 
 void SessionDriver::establish(core::Deadline deadline) {
@@ -493,7 +493,7 @@ void SessionDriver::end(core::Duration wait) {
   if (inherited()) return;
   say_goodbye();
   await_goodbye(core::deadline_after(wait));
-  State::current().forget(*this);
+  ClientState::current().forget(*this);
 }
 
 bool SessionDriver::manager_has_ended() const {
@@ -516,7 +516,7 @@ SessionDriver::Abandoned SessionDriver::abandon() {
 
 // The session that stands for this one in a forked child.
 SessionPtr SessionDriver::successor(core::Deadline deadline) const {
-  return State::current().successor_of(*this, deadline);
+  return ClientState::current().successor_of(*this, deadline);
 }
 
 SessionPtr SessionDriver::in_this_process() {

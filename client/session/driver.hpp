@@ -5,9 +5,9 @@
 //   driver_session.cpp what callers see: calls, references, holds
 //
 // Thread safety: as Session. One mutex guards everything that changes; it is never held across a
-// wait for the network, nor while the State's lock is taken. Nothing but a steward::Error leaves
-// it, whatever a transport throws. Ownership: references and State share it; transport and
-// descriptors are its own, and are given back when the session is closed.
+// wait for the network, nor while the ClientState's lock is taken. Nothing but a steward::Error
+// leaves it, whatever a transport throws. Ownership: references and ClientState share it; transport
+// and descriptors are its own, and are given back when the session is closed.
 #pragma once
 
 #include <atomic>
@@ -76,7 +76,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void interrupt(Waiter& waiter) noexcept override;
   std::size_t parked_calls() const override;
   void post(core::ObjectId object, std::string_view method, std::string_view args) override;
-  core::Travel& travel() override;
+  core::HandleCodec& codec() override;
   core::Token outgoing(const core::Reference& reference, core::Deadline deadline,
                        Kept& kept) override;
   core::ReferencePtr adopt(core::Token token,
@@ -116,7 +116,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool release(const ClientReference& reference) noexcept;
 
  private:
-  friend class State;  // counts uses_; fork: locks mutex_, then abandons the session in the child
+  friend class ClientState;  // counts uses_; fork: locks mutex_, then abandons the session in the
+                             // child
   using Lock = Leadership::Lock;
   class BlockingCall;
   // Holds the mutex. At its end a session that was closed meanwhile gives everything back.
@@ -136,9 +137,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
     std::string failure;
     bool is_gone = false;  // the manager is not there any more
   };
-  class SessionTravel final : public core::Travel {
+  class SessionHandleCodec final : public core::HandleCodec {
    public:
-    explicit SessionTravel(SessionDriver& session) : session_(session) {}
+    explicit SessionHandleCodec(SessionDriver& session) : session_(session) {}
     core::Token outgoing(const core::Reference& reference) override;
     core::ReferencePtr incoming(core::Token token) override;
 
@@ -209,9 +210,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   pid_t pid_ = 0;
   std::atomic<bool> usable_ = true;
   std::atomic<bool> inherited_ = false;
-  SessionTravel travel_{*this};
+  SessionHandleCodec codec_{*this};
 
-  std::size_t uses_ = 0;  // guarded by State's lock, and told there what they are
+  std::size_t uses_ = 0;  // guarded by ClientState's lock, and told there what they are
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
@@ -228,7 +229,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   std::shared_ptr<BackgroundStop> renewal_;  // of a session that lives by a lease
   Waiter* establishing_ = nullptr;
   Waiter* goodbye_ = nullptr;             // awaits an answer to it, or to announce_end()
-  bool forgotten_ = false;                // State was told of the end
+  bool forgotten_ = false;                // ClientState was told of the end
   bool process_ended_ = false;            // as process_ said, before it was given back
   core::ThreadNumber forked_by_ = 0;      // in the child: the only one that has holds to unlock
 };

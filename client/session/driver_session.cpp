@@ -294,7 +294,7 @@ ClientReference::~ClientReference() {
   if (session_->inherited()) {
     static_cast<void>(ring_.release());  // its mapping is not here
   } else if (session_->release(*this)) {
-    State::current().note_idle(session_);
+    ClientState::current().note_idle(session_);
   }
 }
 
@@ -318,7 +318,7 @@ std::function<void()> ClientReference::recall(const core::Token& sent) const {
   if (!sent.nonce) return {};
   return [manager = sent.incarnation, proof = session_->proof(), nonce = *sent.nonce]() noexcept {
     try {
-      const auto session = State::current().find(manager, proof);
+      const auto session = ClientState::current().find(manager, proof);
       if (session == nullptr) return;
       std::string arguments;
       core::Writer writer(arguments);
@@ -332,13 +332,13 @@ std::function<void()> ClientReference::recall(const core::Token& sent) const {
 }
 
 core::Token UnclaimedReference::leased(core::Deadline deadline) const {
-  const core::ReferencePtr claimed = State::current().claimed(*this);
+  const core::ReferencePtr claimed = ClientState::current().claimed(*this);
   if (claimed == nullptr) return token_;
   return static_cast<const Claimable&>(*claimed).leased(deadline);
 }
 
 std::function<void()> UnclaimedReference::recall(const core::Token& sent) const {
-  const core::ReferencePtr claimed = State::current().claimed(*this);
+  const core::ReferencePtr claimed = ClientState::current().claimed(*this);
   return claimed == nullptr ? std::function<void()>() : claimed->recall(sent);
 }
 
@@ -418,12 +418,12 @@ void SessionDriver::give_back(std::string_view result, const Grants& taken,
 } catch (...) {
 }
 
-core::Travel& SessionDriver::travel() {
-  if (inherited()) return successor()->travel();
-  return travel_;
+core::HandleCodec& SessionDriver::codec() {
+  if (inherited()) return successor()->codec();
+  return codec_;
 }
 
-core::Token SessionDriver::SessionTravel::outgoing(const core::Reference& reference) {
+core::Token SessionDriver::SessionHandleCodec::outgoing(const core::Reference& reference) {
   Kept kept;
   return session_.outgoing(reference, {}, kept);
 }
@@ -450,7 +450,7 @@ core::Token SessionDriver::outgoing(const core::Reference& reference, core::Dead
   return token;
 }
 
-core::ReferencePtr SessionDriver::SessionTravel::incoming(core::Token token) {
+core::ReferencePtr SessionDriver::SessionHandleCodec::incoming(core::Token token) {
   if (token.incarnation == session_.incarnation_) return session_.adopt(std::move(token));
   return unclaimed(std::move(token), &session_);
 }
@@ -468,7 +468,7 @@ void SessionDriver::note_grant(core::ObjectId lock, std::uint64_t token, bool pr
   if (inherited()) {
     return successor()->note_grant(lock, token, previous_owner_died, granted_by);
   }
-  State::current().watch_this_thread();
+  ClientState::current().watch_this_thread();
   guarded([&] {
     const Lock guard(mutex_);
     // One that cannot be noted goes back: its caller does not keep the receipt.

@@ -19,9 +19,10 @@ struct Goal {
 
 class ZmqContext;
 
-// Thread safety: none; State calls it under the lock that fork takes, since libzmq and libsodium
-// hold locks of their own while they start. Ownership: what the connections of a process share is
-// never destroyed: its threads do not survive a fork, and at exit other threads may still use it.
+// Thread safety: none; ClientState calls it under the lock that fork takes, since libzmq and
+// libsodium hold locks of their own while they start. Ownership: what the connections of a process
+// share is never destroyed: its threads do not survive a fork, and at exit other threads may still
+// use it.
 class Dialer {
  public:
   // Starts to connect; that it has succeeded is said by Arrival::connected, and that it never will,

@@ -6,8 +6,8 @@
 
 namespace steward::detail::server {
 
-Arguments::Arguments(std::string_view encoded, core::Travel& travel)
-    : reader_(encoded), travel_(&travel), count_(reader_.array()) {}
+Arguments::Arguments(std::string_view encoded, core::HandleCodec& codec)
+    : reader_(encoded), codec_(&codec), count_(reader_.array()) {}
 
 void Arguments::too_few(const std::string& expected) const {
   throw BadCall("too few arguments: " + std::to_string(count_) + ", expected " + expected);
@@ -81,7 +81,7 @@ std::string_view Arguments::take_string() {
 }
 
 Value Arguments::read_value() {
-  Value value = core::decode_value(reader_, *travel_);
+  Value value = core::decode_value(reader_, *codec_);
   if (value.depth() > core::kValueDepth) {
     throw BadCall("values are nested more than " + std::to_string(core::kValueDepth) + " deep");
   }
@@ -133,7 +133,7 @@ std::string_view Arguments::take_encoded() {
   return reader_.skip(core::kFrameDepth);
 }
 
-Arguments Arguments::take_arguments() { return {take_encoded(), *travel_}; }
+Arguments Arguments::take_arguments() { return {take_encoded(), *codec_}; }
 
 void Arguments::finish() const {
   if (more()) {

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/reader.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 
 namespace steward::detail::server {
@@ -23,8 +23,8 @@ inline constexpr bool kOptional<std::optional<T>> = true;
 // argument's number if it is of another kind.
 class Arguments {
  public:
-  // `encoded` is one array; `travel` turns tokens into references.
-  Arguments(std::string_view encoded, core::Travel& travel);
+  // `encoded` is one array; `codec` turns tokens into references.
+  Arguments(std::string_view encoded, core::HandleCodec& codec);
 
   std::size_t count() const { return count_; }
   bool more() const { return taken_ < count_; }
@@ -63,7 +63,7 @@ class Arguments {
   Value read_value();
 
   core::Reader reader_;
-  core::Travel* travel_;
+  core::HandleCodec* codec_;
   std::size_t count_;
   std::size_t taken_ = 0;
 };

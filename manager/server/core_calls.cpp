@@ -71,7 +71,7 @@ core::ReferencePtr Core::Impl::Incoming::incoming(core::Token token) {
 
 // For what a local process wrote without asking us: a handle in it is worth no more, and no less,
 // than one that a client claims.
-class Core::Impl::FromOutside final : public core::Travel {
+class Core::Impl::FromOutside final : public core::HandleCodec {
  public:
   explicit FromOutside(const Impl& core) : core_(core) {}
 
@@ -89,7 +89,7 @@ class Core::Impl::FromOutside final : public core::Travel {
 
 // A handle in a result is a reference for the session that gets it. Between the two ends of a
 // session addresses go without saying.
-class Core::Impl::Granting final : public core::Travel {
+class Core::Impl::Granting final : public core::HandleCodec {
  public:
   Granting(Impl& core, Session& session) : core_(core), session_(session) {}
 
@@ -149,8 +149,8 @@ class Core::Impl::Serving final : public Call {
     core_.outputs->work.push_back(std::move(work));
   }
   Value read_value(std::string_view encoded) override {
-    FromOutside travel(core_);
-    Value value = core::decode_value(encoded, travel);
+    FromOutside codec(core_);
+    Value value = core::decode_value(encoded, codec);
     if (value.depth() > core::kValueDepth) throw BadCall("a value that is nested too deep");
     return value;
   }

@@ -94,7 +94,7 @@ class Core::Impl {
 
   // Turns tokens in arguments into references; throws StaleHandle for objects of ours that are
   // gone.
-  class Incoming final : public core::Travel {
+  class Incoming final : public core::HandleCodec {
    public:
     explicit Incoming(const Impl& core) : core_(core) {}
     core::Token outgoing(const core::Reference& reference) override;

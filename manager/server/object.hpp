@@ -13,7 +13,7 @@
 
 #include <steward/core/auth.hpp>
 #include <steward/core/clock.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
 #include <steward/core/writer.hpp>
@@ -115,7 +115,7 @@ class Outcome {
 };
 
 // Writes state for Core::save: MessagePack with handles as bare tokens.
-class Saver : public core::Travel {
+class Saver : public core::HandleCodec {
  public:
   explicit Saver(std::string& out) : writer_(out) {}
   core::Writer& writer() { return writer_; }

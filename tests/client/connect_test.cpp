@@ -18,13 +18,13 @@
 #include <thread>
 
 #include <steward/client/address.hpp>
-#include <steward/client/reference.hpp>
 #include <steward/client/control_socket.hpp>
+#include <steward/client/reference.hpp>
 #include <steward/client/unix_socket.hpp>
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/ipc_address.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/programs.hpp>
@@ -118,7 +118,7 @@ TEST_F(ConnectTest, AForeignHandleInAResultIsDialledWhenItIsUsedAndByTheDeadline
   token.object = kList;
   token.type = "list";
   token.addresses = {elsewhere.address()};
-  const core::ReferencePtr decoded = session->travel().incoming(token);
+  const core::ReferencePtr decoded = session->codec().incoming(token);
   EXPECT_EQ(elsewhere.peers(), 0U);
   const auto before = std::chrono::steady_clock::now();
   EXPECT_THROW(client::session_of(decoded, core::deadline_after(20ms)), Disconnected);

@@ -388,7 +388,7 @@ TEST_F(DialTest, AFailureThatPassesEndsNothing) {
 
 // Also under the address where the one was found that it has taken the place of.
 TEST_F(DialTest, AnewElsewhereLeavesOneSession) {
-  client::State& state = client::State::current();
+  client::ClientState& state = client::ClientState::current();
   const auto dial = [&] {
     auto made = Driver::make(connection(), client::SessionDriver::Dial(),
                              std::make_shared<const client::Terms>(client::Terms{.timeout = 60s}));

@@ -84,7 +84,7 @@ class FaultsTest : public testing::Test {
                                     {encoded(type), "\xc0", arguments({})}, Effect::change)
                                    .value();
     client::ResultScope scope(*session, result);
-    core::ReferencePtr reference = core::current_travel().incoming(
+    core::ReferencePtr reference = core::current_handle_codec().incoming(
         core::decode_token(core::Reader(result).extension().payload));
     scope.done();
     return reference;
@@ -202,16 +202,16 @@ TEST_F(FaultsTest, NoReferenceLeaks) {
       core::ReferencePtr mine = create("list");
       call(mine->token().object, "append", {encoded(i)}, Effect::change);
       {
-        const core::TravelScope scope(session->travel());
+        const core::HandleCodecScope scope(session->codec());
         std::string handle;
         core::Writer writer(handle);
-        core::encode_token(writer, core::current_travel().outgoing(*mine));
+        core::encode_token(writer, core::current_handle_codec().outgoing(*mine));
         call(id, "append", {handle}, Effect::change);
       }
       mine.reset();
       const std::string result = call(id, "pop", {}, Effect::change).value();
       client::ResultScope scope(*session, result);
-      mine = core::current_travel().incoming(
+      mine = core::current_handle_codec().incoming(
           core::decode_token(core::Reader(result).extension().payload));
       scope.done();
       ASSERT_EQ(integer_of(call(mine->token().object, "size", {}, Effect::read).value()), 1);

@@ -11,7 +11,7 @@
 #include <steward/client/reference.hpp>
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/tcp_house.hpp>
@@ -154,7 +154,7 @@ TEST_F(Identity, AHandleThatGoesThroughAnotherSessionIsKeptByThat) {
   TcpHouse stranger(mine.manager().incarnation());
   const core::ReferencePtr reference =
       client::open_token(handle(mine.manager().incarnation(), {mine.address()}));
-  client::connect(stranger.address())->travel().outgoing(*reference);
+  client::connect(stranger.address())->codec().outgoing(*reference);
   EXPECT_EQ(stranger.manager().runs("claim"), 1U);
 }
 

@@ -55,7 +55,7 @@ std::atomic<std::thread::id> sharer;
 std::atomic<bool> shares = false;
 
 TEST_F(InterruptTest, EndsNoConnectOfAnotherThreadThatSharesIt) {
-  client::State& state = client::State::current();
+  client::ClientState& state = client::ClientState::current();
   const std::string address = "ipc:///nowhere/shared.sock";
   // It waits behind the other one as soon as it asks.
   set_interrupt_check([] {
@@ -68,7 +68,7 @@ TEST_F(InterruptTest, EndsNoConnectOfAnotherThreadThatSharesIt) {
   std::atomic<bool> dials = false;
   auto first = std::async(std::launch::async, [&] {
     EXPECT_THROW(state.connect(address, std::nullopt,
-                               [&]() -> client::State::SessionDriverPtr {
+                               [&]() -> client::ClientState::SessionDriverPtr {
                                  dials = true;
                                  dials.notify_all();
                                  shares.wait(false);
@@ -80,7 +80,7 @@ TEST_F(InterruptTest, EndsNoConnectOfAnotherThreadThatSharesIt) {
   auto second = std::async(std::launch::async, [&] {
     sharer = std::this_thread::get_id();
     EXPECT_THROW(state.connect(address, std::nullopt,
-                               []() -> client::State::SessionDriverPtr {
+                               []() -> client::ClientState::SessionDriverPtr {
                                  throw Disconnected("begun anew");
                                }),
                  Disconnected);

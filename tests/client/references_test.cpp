@@ -10,7 +10,7 @@
 #include <steward/client/grants.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/core/codec.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/writer.hpp>
 #include <steward/tests/shm/failing_new.hpp>
 
@@ -30,7 +30,7 @@ class ReferencesTest : public SessionTest {
     client::ResultScope scope(*session, result);
     const core::Reader::Extension extension = core::Reader(result).extension();
     core::ReferencePtr reference =
-        core::current_travel().incoming(core::decode_token(extension.payload));
+        core::current_handle_codec().incoming(core::decode_token(extension.payload));
     scope.done();
     return reference;
   }
@@ -41,10 +41,10 @@ class ReferencesTest : public SessionTest {
     return manager.grants();
   }
   std::string written(const core::ReferencePtr& reference) {
-    const core::TravelScope scope(session->travel());
+    const core::HandleCodecScope scope(session->codec());
     std::string bytes;
     core::Writer writer(bytes);
-    core::encode_token(writer, core::current_travel().outgoing(*reference));
+    core::encode_token(writer, core::current_handle_codec().outgoing(*reference));
     return bytes;
   }
   static core::Token token_of(const std::string& bytes) {
@@ -152,7 +152,7 @@ TEST_F(ReferencesTest, AForeignHandleIsLeftAsItIs) {
   foreign.nonce = core::random_id<core::Nonce>();
   const auto plain = std::make_shared<const core::Reference>(foreign);
   EXPECT_EQ(token_of(written(plain)), foreign);
-  const core::ReferencePtr back = session->travel().incoming(foreign);
+  const core::ReferencePtr back = session->codec().incoming(foreign);
   EXPECT_EQ(back->token(), foreign);
   EXPECT_EQ(grants(), Grants{});
 }
@@ -210,7 +210,7 @@ TEST_F(ReferencesTest, AResultThatCannotBeDecodedGivesItsGrantsBack) {
         client::ResultScope scope(*session, result);
         core::Reader reader(result);
         reader.array();
-        const core::ReferencePtr first = core::current_travel().incoming(
+        const core::ReferencePtr first = core::current_handle_codec().incoming(
             core::decode_token(reader.extension().payload));
         reader.extension();  // there is a number
       },

@@ -66,7 +66,8 @@ class InProcess {
     client::SessionPtr session = client::connect_over(
         std::make_unique<LocalTransport>(network_->connect()), {}, {"local:test"});
     // So that tokens find it: there is no address by which they could connect.
-    client::State::current().introduce(std::static_pointer_cast<client::SessionDriver>(session));
+    client::ClientState::current().introduce(
+        std::static_pointer_cast<client::SessionDriver>(session));
     manager_ = std::make_unique<Manager>(manager::ManagerAccess::over(std::move(session)));
   }
   ~InProcess() {

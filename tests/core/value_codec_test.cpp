@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/reader.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
 
@@ -22,11 +22,11 @@ using test::unhex;
 std::string bytes_of(const Value& value, std::size_t depth = kValueDepth) {
   std::string out;
   Writer writer(out);
-  encode_value(writer, value, current_travel(), depth);
+  encode_value(writer, value, current_handle_codec(), depth);
   return out;
 }
 
-Value value_of(std::string_view bytes) { return decode_value(bytes, current_travel()); }
+Value value_of(std::string_view bytes) { return decode_value(bytes, current_handle_codec()); }
 
 Value everything() {
   return Value(Value::List{
@@ -72,7 +72,7 @@ TEST(ValueCodec, ReadsFormsThatItDoesNotWrite) {
 TEST(ValueCodec, LeavesWhatFollowsInAReader) {
   const std::string bytes = unhex("91 05 c3");
   Reader reader(bytes);
-  EXPECT_EQ(decode_value(reader, current_travel()), Value(Value::List{5}));
+  EXPECT_EQ(decode_value(reader, current_handle_codec()), Value(Value::List{5}));
   EXPECT_TRUE(reader.boolean());
   EXPECT_EQ(refusal([&] { value_of(bytes); }), "malformed message: bytes follow its end");
 }

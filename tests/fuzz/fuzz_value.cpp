@@ -20,17 +20,17 @@ namespace {
 constexpr std::size_t kCompared = 12;
 
 std::string written(const Value& value) {
-  PlainTravel travel;
+  PlainHandleCodec codec;
   std::string bytes;
   detail::core::Writer writer(bytes);
-  detail::core::encode_value(writer, value, travel, detail::core::kFrameDepth);
+  detail::core::encode_value(writer, value, codec, detail::core::kFrameDepth);
   return bytes;
 }
 
 void travels(const Value& value) {
-  PlainTravel travel;
+  PlainHandleCodec codec;
   const std::string once = written(value);
-  const Value again = detail::core::decode_value(once, travel);
+  const Value again = detail::core::decode_value(once, codec);
   require(again == value, "a value is read as it was written");
   require(written(again) == once, "equal values read from the same bytes write the same bytes");
   require(again.depth() == value.depth() && value.depth() <= detail::core::kFrameDepth &&
@@ -119,8 +119,8 @@ void meet(std::string_view bytes) {
   reads_as<std::vector<std::optional<std::uint32_t>>>(bytes);
   reads_as<std::map<std::string, std::vector<bool>>>(bytes);
   reads_as<std::tuple<std::int64_t, std::string, std::vector<std::string>>>(bytes);
-  PlainTravel travel;
-  const Value value = detail::core::decode_value(bytes, travel);
+  PlainHandleCodec codec;
+  const Value value = detail::core::decode_value(bytes, codec);
   travels(value);
   prints(value);
   is_ordered(sample_of(value));

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/token.hpp>
-#include <steward/core/travel.hpp>
 
 namespace steward::fuzz {
 
@@ -22,7 +22,7 @@ inline std::string_view view_of(const std::uint8_t* data, std::size_t size) {
 }
 
 // Handles as plain tokens, both ways.
-class PlainTravel final : public detail::core::Travel {
+class PlainHandleCodec final : public detail::core::HandleCodec {
  public:
   detail::core::Token outgoing(const detail::core::Reference& reference) override {
     return reference.token();

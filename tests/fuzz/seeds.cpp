@@ -48,8 +48,8 @@ detail::core::Token handle(std::string type) {
 }
 
 std::string packed(const Value& value) {
-  PlainTravel travel;
-  const detail::core::TravelScope scope(travel);
+  PlainHandleCodec codec;
+  const detail::core::HandleCodecScope scope(codec);
   return detail::core::packed(value);
 }
 

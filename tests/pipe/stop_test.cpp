@@ -16,8 +16,8 @@
 
 #include <steward/client/interrupt.hpp>
 #include <steward/core/auth_key.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/interrupt.hpp>
-#include <steward/core/travel.hpp>
 #include <steward/pipe/listener.hpp>
 #include <steward/pipe/pipe.hpp>
 #include <steward/tests/error_text.hpp>
@@ -194,7 +194,7 @@ struct Claims {
   }
   void msgpack_unpack(const msgpack::object&) {
     using When = detail::core::Claiming::When;
-    at_once = detail::core::current_travel().claiming().when == When::at_once;
+    at_once = detail::core::current_handle_codec().claiming().when == When::at_once;
   }
 };
 

@@ -167,7 +167,8 @@ TEST(PoolWorkforce, ProcessesAreEndedWithTheProgramThoughTheirProcessServerStand
               bool in_time = false;
               {
                 const Stopped stopped;
-                in_time = takes_no_more_than_one_patience([] { process::State::get().settle(); });
+                in_time =
+                    takes_no_more_than_one_patience([] { process::ProcessState::get().settle(); });
               }
               for (Process& each : daemons) each.join();
               return in_time ? 0 : 1;
@@ -187,7 +188,8 @@ TEST(PoolWorkforce, ProcessesThatOnlyAProcessServerMayEndAreAwaitedTogether) {
               bool in_time = false;
               {
                 const Stopped stopped;
-                in_time = takes_no_more_than_one_patience([] { process::State::get().settle(); });
+                in_time =
+                    takes_no_more_than_one_patience([] { process::ProcessState::get().settle(); });
               }
               for (Process& each : daemons) each.join();
               return in_time ? 0 : 1;

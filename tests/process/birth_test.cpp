@@ -44,7 +44,7 @@ std::function<void()> at_birth = [] {};
 
 // From now on each process that is forked from here, or from such a one, calls this first.
 void watch_births(std::function<void()> call) {
-  State::get();  // its own preparations for a fork come before
+  ProcessState::get();  // its own preparations for a fork come before
   at_birth = std::move(call);
   ::pthread_atfork(nullptr, nullptr, [] {
     born = static_cast<Born>(static_cast<int>(born) + 1);

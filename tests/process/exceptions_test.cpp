@@ -165,17 +165,19 @@ TEST(SystemErrors, AreBothWhatTheLibraryAndWhatTheStandardThrows) {
 }
 
 TEST(PackedFailures, ThatAreDamagedAreABadCallOrSomethingCatchable) {
-  detail::process::Failure failure{
+  detail::process::ExceptionRecord failure{
       detail::core::ErrorCode::remote, "text", "T", {"std::future_error", "generic", 7}};
-  EXPECT_THROW(detail::process::throw_failure(detail::process::pack_failure(failure)),
+  EXPECT_THROW(detail::process::throw_exception(detail::process::pack_exception(failure)),
                std::logic_error);
   failure.standard = {"std::no_such", "generic", 7};
-  EXPECT_THROW(detail::process::throw_failure(detail::process::pack_failure(failure)), RemoteError);
+  EXPECT_THROW(detail::process::throw_exception(detail::process::pack_exception(failure)),
+               RemoteError);
   failure.standard = {"steward::SystemError", "own", 7};
-  EXPECT_THROW(detail::process::throw_failure(detail::process::pack_failure(failure)), RemoteError);
-  const std::string packed = detail::process::pack_failure(failure);
+  EXPECT_THROW(detail::process::throw_exception(detail::process::pack_exception(failure)),
+               RemoteError);
+  const std::string packed = detail::process::pack_exception(failure);
   for (std::size_t size = 0; size < packed.size(); ++size) {
-    EXPECT_THROW(detail::process::throw_failure(packed.substr(0, size)), BadCall) << size;
+    EXPECT_THROW(detail::process::throw_exception(packed.substr(0, size)), BadCall) << size;
   }
 }
 

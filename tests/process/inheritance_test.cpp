@@ -460,7 +460,7 @@ class ExecutionAfterARequest : public testing::Test {
       if (status->kind == detail::process::StatusKind::confirmed) told = status->text;
       if (status->kind != detail::process::StatusKind::refused) continue;
       try {
-        detail::process::throw_failure(status->text);
+        detail::process::throw_exception(status->text);
       } catch (const std::exception& error) {
         told = error.what();
       }
@@ -478,7 +478,7 @@ class ExecutionAfterARequest : public testing::Test {
     const pid_t process_server = detail::process::fork_server_pid();
     ::kill(process_server, SIGSTOP);
     give_up();
-    const auto link = detail::process::State::get().fork_server();
+    const auto link = detail::process::ProcessState::get().fork_server();
     detail::process::Request request;
     const detail::process::Entry entry = [](detail::process::ChildContext& context,
                                             std::string_view) {

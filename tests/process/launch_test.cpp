@@ -382,7 +382,7 @@ TEST_P(ServerTest, LeavesEndingTheProgramToTheProgram) {
 
 TEST(ForkServer, SurvivesARequestThatItCannotRead) {
   const Child before = launch_with(confirm_arguments);
-  shm::send_with_fds(State::get().fork_server()->socket.get(), "?");
+  shm::send_with_fds(ProcessState::get().fork_server()->socket.get(), "?");
   EXPECT_EQ(launch_with(confirm_arguments, "up").confirmation(), "up");
 }
 
@@ -408,7 +408,7 @@ TEST(ForkServer, IsNotHaltedByAStatusChannelThatIsFull) {
   Request request;
   request.entry = locate(reinterpret_cast<const void*>(static_cast<Entry>(confirm_arguments)));
   request.identity = {"w", "1", false, ProcessInfo("main", ::getpid(), false)};
-  send_request(State::get().fork_server()->socket.get(), request, channel.b.get(),
+  send_request(ProcessState::get().fork_server()->socket.get(), request, channel.b.get(),
                Encoding::by_size);
   EXPECT_EQ(launch_with(confirm_arguments, "up").confirmation(), "up");
 }

@@ -18,7 +18,7 @@ namespace detail::test {
 class ByMethod : public testing::TestWithParam<StartMethod> {
  protected:
   ByMethod() { set_start_method(GetParam()); }
-  ~ByMethod() override { process::State::get().set_default_method(std::nullopt); }
+  ~ByMethod() override { process::ProcessState::get().set_default_method(std::nullopt); }
 };
 
 inline std::string name_of(StartMethod method) {

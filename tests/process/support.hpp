@@ -193,7 +193,7 @@ inline std::size_t open_files(pid_t pid) {
   return pid == ::getpid() ? count - 1 : count;
 }
 
-// The field of /proc/<pid>/status, trimmed: "Name", "PPid", "State".
+// The field of /proc/<pid>/status, trimmed: "Name", "PPid", "ProcessState".
 inline std::string status_field(pid_t pid, const std::string& name) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(file, line);) {

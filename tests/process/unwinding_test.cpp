@@ -176,7 +176,7 @@ TEST(UnwindingOfAFormerUser, AProcessThatCannotBeEndedIsNotAwaitedAtTheEndOfTheP
       throw std::runtime_error("no");
     } catch (const std::runtime_error&) {
     }
-    detail::process::State::get().settle();
+    detail::process::ProcessState::get().settle();
     return active_children().empty() ? 0 : 1;
   });
   EXPECT_EQ(code, 0);

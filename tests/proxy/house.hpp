@@ -46,7 +46,7 @@ class House {
     writer.string(P::kType);
     writer.nil();
     {
-      const core::TravelScope scope(session_->travel());
+      const core::HandleCodecScope scope(session_->codec());
       proxy::write_arguments(arguments, init...);
     }
     const auto result = session_->call(core::kManagerObject, "create", arguments, {});

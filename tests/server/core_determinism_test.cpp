@@ -182,8 +182,8 @@ class Inputs {
   }
 
   std::string random_arguments() {
-    TokenTravel travel;
-    const core::TravelScope scope(travel);
+    TokenHandleCodec codec;
+    const core::HandleCodecScope scope(codec);
     switch (below(6)) {
       case 0: return arguments();
       case 1: return arguments(value(), value());

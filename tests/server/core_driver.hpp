@@ -12,7 +12,7 @@
 namespace steward::detail::test {
 
 // Reads handles as plain tokens.
-class TokenTravel final : public core::Travel {
+class TokenHandleCodec final : public core::HandleCodec {
  public:
   core::Token outgoing(const core::Reference& reference) override { return reference.token(); }
   core::ReferencePtr incoming(core::Token token) override {
@@ -173,7 +173,7 @@ class CoreDriver {
   }
 
   void take(const server::Outputs& outputs) {
-    TokenTravel travel;
+    TokenHandleCodec codec;
     shutdown = shutdown || outputs.shutdown;
     violations.insert(violations.end(), outputs.violations.begin(), outputs.violations.end());
     for (const server::Work& one : outputs.work) {
@@ -186,7 +186,7 @@ class CoreDriver {
       const core::Reply reply = core::decode_replies(core::open_envelope(envelope)).at(0);
       Answer answer{reply.code, {}, {}};
       if (reply.code == core::ErrorCode::ok) {
-        answer.result = core::decode_value(reply.payload, travel);
+        answer.result = core::decode_value(reply.payload, codec);
         ++successes;
       } else {
         answer.text = core::decode_error(reply.payload).text;

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/writer.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t kQueueSaveVersion = 7;
 
 // Handles as an answer has them: only those of other managers have addresses.
-class Answering final : public core::Travel {
+class Answering final : public core::HandleCodec {
  public:
   core::Token outgoing(const core::Reference& reference) override {
     core::Token token = reference.token();
@@ -30,8 +30,8 @@ class Answering final : public core::Travel {
 std::size_t bytes_in_answer(const Value& value) {
   std::string bytes;
   core::Writer writer(bytes);
-  Answering travel;
-  core::encode_value(writer, value, travel);
+  Answering codec;
+  core::encode_value(writer, value, codec);
   return bytes.size();
 }
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/writer.hpp>
 #include <steward/manager/server/class.hpp>
 
@@ -78,7 +78,7 @@ inline std::string encode_arguments(const Value::List& arguments) {
   core::Writer writer(bytes);
   writer.array(arguments.size());
   for (const Value& argument : arguments) {
-    core::encode_value(writer, argument, core::current_travel());
+    core::encode_value(writer, argument, core::current_handle_codec());
   }
   return bytes;
 }
@@ -104,7 +104,7 @@ class Hosted {
                   const Environment& environment = {})
       : type_(registry_.find(type)) {
     const std::string bytes = encode_arguments(arguments);
-    Arguments encoded(bytes, core::current_travel());
+    Arguments encoded(bytes, core::current_handle_codec());
     object_ = type_->create(environment, encoded);
   }
 
@@ -250,7 +250,7 @@ class Hosted {
     void set_alarm(core::Deadline time) override { host_.alarm_ = time; }
     void work(Work work) override { host_.work_.push_back(std::move(work)); }
     Value read_value(std::string_view encoded) override {
-      return core::decode_value(encoded, core::current_travel());
+      return core::decode_value(encoded, core::current_handle_codec());
     }
     std::uint64_t next_fencing_token() override { return ++host_.last_token_; }
 
@@ -286,7 +286,7 @@ class Hosted {
     const std::string bytes = encode_arguments(arguments);
     Serving serving(*this, answer.key, {answer.key.session, who.thread}, timed);
     answer.error = error_of([&] {
-      Arguments encoded(bytes, core::current_travel());
+      Arguments encoded(bytes, core::current_handle_codec());
       if (method->is_read(*object_)) {
         answer.value = method->read(*object_, encoded);
         return;

@@ -21,7 +21,7 @@
 #include <zmq.hpp>
 
 #include <steward/core/auth.hpp>
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
 #include <steward/manager/server/directory.hpp>
@@ -164,7 +164,7 @@ struct Answer {
 };
 
 // Reads handles as plain tokens.
-class TokenTravel final : public core::Travel {
+class TokenHandleCodec final : public core::HandleCodec {
  public:
   core::Token outgoing(const core::Reference& reference) override { return reference.token(); }
   core::ReferencePtr incoming(core::Token token) override {
@@ -177,8 +177,8 @@ std::string arguments(const T&... values) {
   std::string bytes;
   core::Writer writer(bytes);
   writer.array(sizeof...(T));
-  TokenTravel travel;
-  (core::encode_value(writer, Value(values), travel), ...);
+  TokenHandleCodec codec;
+  (core::encode_value(writer, Value(values), codec), ...);
   return bytes;
 }
 
@@ -290,8 +290,8 @@ class BareClient {
         Answer answer;
         answer.code = reply.code;
         if (reply.code == core::ErrorCode::ok) {
-          TokenTravel travel;
-          answer.result = core::decode_value(reply.payload, travel);
+          TokenHandleCodec codec;
+          answer.result = core::decode_value(reply.payload, codec);
         } else {
           answer.text = core::decode_error(reply.payload).text;
         }

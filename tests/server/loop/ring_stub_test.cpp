@@ -119,8 +119,8 @@ TEST_F(RingStubs, HandlesInARawItemAreWorthNoMoreThanAClaim) {
     token.type = "list";
     return Value::of_reference(std::make_shared<const core::Reference>(token));
   };
-  TokenTravel travel;
-  const core::TravelScope scope(travel);
+  TokenHandleCodec codec;
+  const core::HandleCodecScope scope(codec);
   put(*ring, item(core::number(list)));
   put(*ring, item(1000));
   EXPECT_EQ(owner->get(queue, "get").reference()->token().object, list);

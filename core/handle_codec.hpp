@@ -1,7 +1,7 @@
 // How handles inside values cross a boundary: what is written for a reference on the way out, and
 // which reference a token becomes on the way in. A call to a session's own manager, a snapshot, a
-// process argument each have their own rules; codecs ask the current Travel. Thread safety: each
-// thread has its own current Travel; a Travel is used by one thread at a time.
+// process argument each have their own rules; codecs ask the current HandleCodec. Thread safety:
+// each thread has its own current HandleCodec; a HandleCodec is used by one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -30,34 +30,34 @@ struct Claiming {
   Deadline deadline = {};
 };
 
-class Travel {
+class HandleCodec {
  public:
-  virtual ~Travel() = default;
+  virtual ~HandleCodec() = default;
   virtual Token outgoing(const Reference& reference) = 0;
   virtual ReferencePtr incoming(Token token) = 0;
   virtual Claiming claiming() const { return {}; }
 };
 
-// Makes `travel` the current Travel for everything that this thread packs and unpacks until the
-// scope ends, msgpack-cxx's adaptors included: those cannot be handed a parameter. Scopes nest.
-class TravelScope {
+// Makes `codec` the current HandleCodec for everything that this thread packs and unpacks until
+// the scope ends, msgpack-cxx's adaptors included: those cannot be handed a parameter. Scopes nest.
+class HandleCodecScope {
  public:
-  explicit TravelScope(Travel& travel);
-  TravelScope(const TravelScope&) = delete;
-  TravelScope& operator=(const TravelScope&) = delete;
-  ~TravelScope();
+  explicit HandleCodecScope(HandleCodec& codec);
+  HandleCodecScope(const HandleCodecScope&) = delete;
+  HandleCodecScope& operator=(const HandleCodecScope&) = delete;
+  ~HandleCodecScope();
 
  private:
-  Travel* outer_;
+  HandleCodec* outer_;
 };
 
-// This thread's innermost scope; without one, a Travel that writes Reference::outgoing() and reads
-// plain references that keep nothing alive.
-Travel& current_travel();
+// This thread's innermost scope; without one, a HandleCodec that writes Reference::outgoing() and
+// reads plain references that keep nothing alive.
+HandleCodec& current_handle_codec();
 
 // For what another process of the program has said and does not hold any longer: handles become
 // plain references, whose proxies are claimed soon.
-class LeasedTravel final : public Travel {
+class LeasedHandleCodec final : public HandleCodec {
  public:
   Token outgoing(const Reference& reference) override { return reference.outgoing(); }
   ReferencePtr incoming(Token token) override {
@@ -66,13 +66,13 @@ class LeasedTravel final : public Travel {
   Claiming claiming() const override { return {Claiming::When::soon, {}}; }
 };
 
-// The reference that a handle becomes by current_travel(). Throws BadCall unless the extension is a
-// handle of an object of this type: a token of a list does not become a Lock.
+// The reference that a handle becomes by current_handle_codec(). Throws BadCall unless the
+// extension is a handle of an object of this type: a token of a list does not become a Lock.
 ReferencePtr incoming_reference(const Reader::Extension& extension, std::string_view type);
 
 // Handles that do not leave the process: those inside one value, written and read back, become the
 // very references that they were.
-class SameReferences final : public Travel {
+class SameReferences final : public HandleCodec {
  public:
   explicit SameReferences(const Value& value);
   Token outgoing(const Reference& reference) override;

@@ -1,4 +1,4 @@
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 
 #include <thread>
 
@@ -14,7 +14,7 @@ namespace {
 using test::FakeList;
 
 // Writes every handle with its own flags, and reads every one as the same reference.
-class Marking final : public Travel {
+class Marking final : public HandleCodec {
  public:
   explicit Marking(std::uint32_t flags) : flags_(flags) {}
   Token outgoing(const Reference& reference) override {
@@ -53,26 +53,26 @@ std::uint32_t flags_of(const std::string& bytes) {
   return decode_token(Reader(bytes).extension().payload).flags;
 }
 
-TEST(Travel, WithoutAScopeWritesWhatTheReferenceSays) {
+TEST(HandleCodec, WithoutAScopeWritesWhatTheReferenceSays) {
   EXPECT_EQ(flags_of(packed(leased())), 99U);
   EXPECT_EQ(flags_of(packed(Value(leased()))), 99U);
 }
 
-TEST(Travel, WithoutAScopeReadsReferencesThatKeepNothing) {
+TEST(HandleCodec, WithoutAScopeReadsReferencesThatKeepNothing) {
   const auto list = unpack<FakeList>(packed(leased()));
   EXPECT_EQ(list.reference()->token().object, ObjectId{5});
   EXPECT_EQ(list.reference().use_count(), 1);
 }
 
-TEST(Travel, TheInnermostScopeIsInCharge) {
+TEST(HandleCodec, TheInnermostScopeIsInCharge) {
   Marking outer(1);
   Marking inner(2);
   {
-    const TravelScope around(outer);
-    EXPECT_EQ(&current_travel(), &outer);
+    const HandleCodecScope around(outer);
+    EXPECT_EQ(&current_handle_codec(), &outer);
     EXPECT_EQ(flags_of(packed(leased())), 1U);
     {
-      const TravelScope within(inner);
+      const HandleCodecScope within(inner);
       EXPECT_EQ(flags_of(packed(leased())), 2U);
     }
     EXPECT_EQ(flags_of(packed(leased())), 1U);
@@ -80,43 +80,43 @@ TEST(Travel, TheInnermostScopeIsInCharge) {
   EXPECT_EQ(flags_of(packed(leased())), 99U);
 }
 
-TEST(Travel, AScopeEndsWithAnExceptionToo) {
-  Marking travel(1);
+TEST(HandleCodec, AScopeEndsWithAnExceptionToo) {
+  Marking codec(1);
   EXPECT_TRUE(test::refuses([&] {
-    const TravelScope scope(travel);
+    const HandleCodecScope scope(codec);
     unpack<FakeList>("\xc0");
   }));
-  EXPECT_NE(&current_travel(), &travel);
+  EXPECT_NE(&current_handle_codec(), &codec);
 }
 
-TEST(Travel, AScopeReachesValuesStructsAndContainers) {
-  Marking travel(3);
-  const TravelScope scope(travel);
+TEST(HandleCodec, AScopeReachesValuesStructsAndContainers) {
+  Marking codec(3);
+  const HandleCodecScope scope(codec);
   const std::vector<std::map<std::string, Value>> nested{{{"a", Value(leased())}}};
   const auto back = unpack<std::vector<std::map<std::string, Value>>>(packed(nested));
-  EXPECT_EQ(back.at(0).at("a").reference(), travel.arrived);
+  EXPECT_EQ(back.at(0).at("a").reference(), codec.arrived);
   const auto pair = unpack<std::pair<int, FakeList>>(packed(std::pair(1, leased())));
-  EXPECT_EQ(pair.second.reference(), travel.arrived);
-  EXPECT_EQ(travel.seen, (std::vector<std::uint32_t>{3, 3}));
+  EXPECT_EQ(pair.second.reference(), codec.arrived);
+  EXPECT_EQ(codec.seen, (std::vector<std::uint32_t>{3, 3}));
 }
 
-TEST(Travel, AScopeIsOneThreadsOwn) {
-  Marking travel(1);
-  const TravelScope scope(travel);
+TEST(HandleCodec, AScopeIsOneThreadsOwn) {
+  Marking codec(1);
+  const HandleCodecScope scope(codec);
   bool same = true;
-  std::thread([&] { same = &current_travel() == &travel; }).join();
+  std::thread([&] { same = &current_handle_codec() == &codec; }).join();
   EXPECT_FALSE(same);
 }
 
-TEST(Travel, AMalformedHandleNeverArrives) {
-  Marking travel(1);
-  const TravelScope scope(travel);
+TEST(HandleCodec, AMalformedHandleNeverArrives) {
+  Marking codec(1);
+  const HandleCodecScope scope(codec);
   EXPECT_TRUE(test::refuses([] { unpack<Value>(test::unhex("d4 01 c0")); }));
   EXPECT_TRUE(test::refuses([] { unpack<FakeList>(test::unhex("d4 01 c0")); }));
   EXPECT_TRUE(test::refuses([] {
     unpack<FakeList>(packed(Value::of_reference(test::reference("lock", 1))));
   }));
-  EXPECT_TRUE(travel.seen.empty());
+  EXPECT_TRUE(codec.seen.empty());
 }
 
 }  // namespace

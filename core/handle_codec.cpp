@@ -1,4 +1,4 @@
-#include <steward/core/travel.hpp>
+#include <steward/core/handle_codec.hpp>
 
 #include <string>
 #include <utility>
@@ -9,7 +9,7 @@
 namespace steward::detail::core {
 namespace {
 
-class Plain final : public Travel {
+class Plain final : public HandleCodec {
  public:
   Token outgoing(const Reference& reference) override { return reference.outgoing(); }
   ReferencePtr incoming(Token token) override {
@@ -17,15 +17,15 @@ class Plain final : public Travel {
   }
 };
 
-thread_local Travel* innermost = nullptr;
+thread_local HandleCodec* innermost = nullptr;
 
 }  // namespace
 
-TravelScope::TravelScope(Travel& travel) : outer_(std::exchange(innermost, &travel)) {}
+HandleCodecScope::HandleCodecScope(HandleCodec& codec) : outer_(std::exchange(innermost, &codec)) {}
 
-TravelScope::~TravelScope() { innermost = outer_; }
+HandleCodecScope::~HandleCodecScope() { innermost = outer_; }
 
-Travel& current_travel() {
+HandleCodec& current_handle_codec() {
   static Plain& plain = *new Plain;  // stateless; leaked, so that it serves at exit too
   return innermost != nullptr ? *innermost : plain;
 }
@@ -38,7 +38,7 @@ ReferencePtr incoming_reference(const Reader::Extension& extension, std::string_
   if (!fits(token, type)) {
     throw BadCall("expected a " + std::string(type) + " proxy, got " + describe(token));
   }
-  return current_travel().incoming(std::move(token));
+  return current_handle_codec().incoming(std::move(token));
 }
 
 SameReferences::SameReferences(const Value& value) { note(value); }
