@@ -1,5 +1,6 @@
 # Compiles SOURCE with -DCASE=<CASE>. CASE 0 must compile; any other must not, and the compiler's
-# words must match EXPECT and, with ONE_ERROR, be about no other error. Run by the tests that steward_compile_fail() makes.
+# words must match EXPECT and, with ONE_ERROR, be about no other error, in at most five lines. Run by
+# the tests that steward_compile_fail() makes.
 cmake_minimum_required(VERSION 3.25)
 
 string(REPLACE "|" ";" INCLUDES "${INCLUDES}")
@@ -29,4 +30,14 @@ string(REGEX MATCHALL " error: " errors "${words}")
 list(LENGTH errors errors)
 if(ONE_ERROR AND errors GREATER 1)
   message(FATAL_ERROR "CASE ${CASE}: ${errors} errors instead of one:\n${words}")
+endif()
+if(ONE_ERROR)
+  # From the error to the notes on how the compiler came there.
+  string(REGEX REPLACE "^.* error: " "" error "${words}")
+  string(REGEX REPLACE "\n[^\n]*(: note: |: In |In file |required |\\.\\.\\.\\.\\.\\.|[0-9]+ errors? generated).*$" "" error "${error}")
+  string(REGEX MATCHALL "\n." lines "${error}")
+  list(LENGTH lines lines)
+  if(lines GREATER 4)
+    message(FATAL_ERROR "CASE ${CASE}: an error of more than five lines:\n${error}")
+  endif()
 endif()

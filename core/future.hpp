@@ -99,6 +99,12 @@ class Future {
     return std::exchange(state_, nullptr)->take();
   }
 
+  template <class Rep, class Period>
+  void get(std::chrono::duration<Rep, Period>) {
+    static_assert(sizeof(Rep) == 0,
+                  "get() takes no time: wait_for(time) says whether there is a result to get");
+  }
+
   // Waits at most so long. Whether it is ready.
   template <class Rep, class Period>
   bool wait_for(std::chrono::duration<Rep, Period> timeout, std::stop_token stop = {}) {

@@ -199,7 +199,7 @@ bool end_or_tell(const Child& child, const std::string& name,
     child.end(patience);
     return true;
   } catch (const std::exception& error) {
-    write_error(fmt::format("{} goes on: {}\n", name, error.what()));
+    write_error(fmt::format("steward: {} goes on: {}\n", name, error.what()));
     return false;
   }
 }

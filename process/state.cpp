@@ -262,7 +262,7 @@ void await_or_tell(const ProcessState::Started& process) noexcept {
   try {
     process.child->gone(std::nullopt);
   } catch (const std::exception& error) {
-    write_error(fmt::format("{} cannot be awaited: {}\n", process.info.name(), error.what()));
+    write_error(fmt::format("steward: {} cannot be awaited: {}\n", process.info.name(), error.what()));
   }
 }
 
@@ -273,7 +273,7 @@ void tell_that_it_goes_on(const ProcessState::Started& process) noexcept {
     process.child->signal(SIGKILL);
     throw SystemError(EPERM, fmt::format("the process {} cannot be ended", process.child->pid()));
   } catch (const std::exception& error) {
-    write_error(fmt::format("{} goes on: {}\n", process.info.name(), error.what()));
+    write_error(fmt::format("steward: {} goes on: {}\n", process.info.name(), error.what()));
   }
 }
 

@@ -36,8 +36,8 @@ bool end_in_unwinding(const Child& child, const std::string& name) noexcept {
   const UnwindingPatience patience = patience_left();
   try {
     if (child.wait(core::deadline_after(patience.to_end))) return true;
-    write_error(fmt::format("{} is terminated: an exception unwinds past it, and it does not end\n",
-                            name));
+    write_error(fmt::format(
+        "steward: {} is terminated: an exception unwinds past it, and it does not end\n", name));
   } catch (const std::exception&) {
     // A descriptor gone bad: end_or_tell() says so.
   }

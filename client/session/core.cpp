@@ -224,7 +224,7 @@ void SessionCore::start(CallRequest request, const CallLabel& label, Completion&
   }
   if (link_.closed() || leaving_) {
     const std::string& reason =
-        link_.closed() ? closed_because_ : "the session with " + where_ + " was ended";
+        link_.closed() ? closed_because_ : "this program has ended its session with " + where_;
     return completion.done({Outcome::End::disconnected, {}, reason});
   }
   if (link_.online()) {

@@ -485,7 +485,7 @@ void SessionDriver::await_end_known(core::Deadline deadline) {
 void SessionDriver::await_goodbye(core::Deadline deadline) {
   Use use(*this);
   await_answer(use, deadline);
-  core_.close("the session with " + core_.where() + " was ended", false);
+  core_.close("this program has ended its session with " + core_.where(), false);
   submit(std::nullopt);
 }
 

@@ -105,6 +105,10 @@ struct Failure {
 struct Runner {
   std::thread::id thread;
 };
+struct Referring {
+  int n;
+  int& r;
+};
 struct Unnamed {
   int a = 1;
   struct {
@@ -118,6 +122,7 @@ constexpr bool kAllBorrow = (borrows<T>() && ...) && (!Packable<T> && ...);
 static_assert(kAllBorrow<Text, Nested, NestedAlone, Derived, InArray, Pointers, InArrays>);
 static_assert(kAllBorrow<BehindAName, BehindBits, View, Span, Wrapped, Function, Member, Null>);
 static_assert(kAllBorrow<Perhaps, Pair, Array, Late, Unnamed, Failure, Runner>);
+static_assert(!Packable<Referring>);
 static_assert(kAllBorrow<std::error_code, std::error_condition, std::thread::id>);
 #ifdef __cpp_lib_coroutine
 static_assert(kAllBorrow<std::coroutine_handle<>, std::coroutine_handle<int>>);

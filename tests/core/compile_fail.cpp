@@ -1,9 +1,11 @@
 // What must not compile, and with which words: each CASE is one program. CASE 0 compiles.
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <steward/core/codec.hpp>
+#include <steward/core/future.hpp>
 
 #ifndef CASE
 #define CASE 0
@@ -39,6 +41,8 @@ inline void compiles(int* pointer, std::string_view view, char letter) {
   Value(Value::List{}).is<Homemade>();
 #elif CASE == 8
   packed(std::vector<Borrowing>());
+#elif CASE == 9
+  Future<int>().get(std::chrono::seconds(2));
 #endif
 }
 

@@ -325,7 +325,7 @@ TEST_P(Inheritance, ADaemonOfTheFormerUserDoesNotEndTheProgram) {
     ::fcntl(errors.reader_fd(), F_SETFL, O_NONBLOCK);
     const std::string text = errors.read(1000);
     const bool silent = GetParam() != StartMethod::fork;
-    return compare(silent ? "" : "w goes on: cannot send a signal: Operation not permitted\n",
+    return compare(silent ? "" : "steward: w goes on: cannot send a signal: Operation not permitted\n",
                    text);
   });
   EXPECT_EQ(code, 0);
