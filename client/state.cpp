@@ -449,7 +449,7 @@ void ClientState::register_exit_handler() {
   std::atexit([] { current().announce_end(std::chrono::seconds(1)); });
 }
 
-void ClientState::announce_end(core::Duration wait) {
+void ClientState::announce_end(core::Duration wait) noexcept try {
   // Other threads go on, and whoever would be asked may be gone.
   core::set_interrupt_check(nullptr);
   std::vector<SessionDriverPtr> sessions;
@@ -467,6 +467,8 @@ void ClientState::announce_end(core::Duration wait) {
   const core::Deadline deadline = core::deadline_after(wait);
   for (const SessionDriverPtr& session : sessions) session->announce_end();
   for (const SessionDriverPtr& session : sessions) session->await_end_known(deadline);
+} catch (const std::bad_alloc&) {
+  // Then its end counts as a death.
 }
 
 void ClientState::end_all(core::Duration wait) {

@@ -100,7 +100,7 @@ class ClientState {
   void end_all(core::Duration wait);
   // Tells all managers that this process ends soon, and in order, and waits until they know it,
   // `wait` in all. Sessions go on: other threads, and destructors of statics, may still use them.
-  void announce_end(core::Duration wait);
+  void announce_end(core::Duration wait) noexcept;
   bool at_exit() const { return at_exit_.load(std::memory_order_relaxed); }
 
  private:

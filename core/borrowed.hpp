@@ -7,6 +7,7 @@
 #ifdef __cpp_lib_coroutine
 #include <coroutine>
 #endif
+#include <concepts>
 #include <cstddef>
 #include <cstdlib>
 #include <functional>
@@ -35,16 +36,15 @@ template <class T>
 inline constexpr bool kView<std::initializer_list<T>> = true;
 template <class T>
 inline constexpr bool kView<std::reference_wrapper<T>> = true;
-// The pointers of these are private. A std::errc travels.
-template <>
-inline constexpr bool kView<std::error_code> = true;
-template <>
-inline constexpr bool kView<std::error_condition> = true;
-template <>
-inline constexpr bool kView<std::thread::id> = true;
+
+// Holds a pointer that is private. A std::errc travels.
+template <class T>
+inline constexpr bool kHidesPointer =
+    std::same_as<T, std::error_code> || std::same_as<T, std::error_condition> ||
+    std::same_as<T, std::thread::id>;
 #ifdef __cpp_lib_coroutine
 template <class Promise>
-inline constexpr bool kView<std::coroutine_handle<Promise>> = true;
+inline constexpr bool kHidesPointer<std::coroutine_handle<Promise>> = true;
 #endif
 
 namespace impl {
@@ -119,6 +119,8 @@ constexpr bool lends() {
             std::is_reference_v<T>);
   } else if constexpr (kView<T> || kPartLends<T, what>) {
     return true;
+  } else if constexpr (kHidesPointer<T>) {
+    return what == Lent::views_and_pointers;
   } else if constexpr (std::is_aggregate_v<T> && !std::is_empty_v<T>) {
     return !takes<T, Owned<what>, members<T, 0, kMembersSeen + 1>()>();
   } else {

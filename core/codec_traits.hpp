@@ -11,9 +11,8 @@
 #include <type_traits>
 #include <utility>
 
-#include <msgpack.hpp>
-
 #include <steward/core/borrowed.hpp>
+#include <steward/core/codec_msgpack.hpp>
 #include <steward/core/padding.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/writer.hpp>
@@ -154,7 +153,8 @@ inline constexpr bool kParts<std::unique_ptr<T, Deleter>> = travels<T>();
 
 template <class T>
 constexpr bool travels() {
-  if constexpr (std::is_reference_v<T> || std::is_const_v<T> || std::is_volatile_v<T> || kView<T>) {
+  if constexpr (std::is_reference_v<T> || std::is_const_v<T> || std::is_volatile_v<T> || kView<T> ||
+                kHidesPointer<T>) {
     return false;
   } else if constexpr (std::derived_from<msgpack::adaptor::pack<T>, NoAdaptor>) {
     return false;

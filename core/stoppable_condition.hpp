@@ -36,7 +36,7 @@ class StoppableCondition {
       } else {
         changed_.wait(lock);
       }
-      if (interrupt_check() == nullptr || done()) continue;
+      if (!may_be_interrupted() || done()) continue;
       const Unlocked unlocked(lock);
       heed_interrupt_check(wait_);
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <steward/core/limits.hpp>
 
@@ -79,6 +80,19 @@ struct Value::MapNode {
     return entries.size() <=> other.entries.size();
   }
 };
+
+Value::Value(const Value& other) = default;
+Value& Value::operator=(const Value& other) = default;
+Value::Value(Value&& other) noexcept : data_(std::move(other.data_)) {
+  other.data_.emplace<std::monostate>();
+}
+Value& Value::operator=(Value&& other) noexcept {
+  if (this == &other) return *this;
+  data_ = std::move(other.data_);
+  other.data_.emplace<std::monostate>();
+  return *this;
+}
+Value::~Value() = default;
 
 namespace {
 

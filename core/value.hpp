@@ -113,19 +113,12 @@ class Value {
   // empty). Throws BadCall for a null const char*, a map with a key twice, and what would nest
   // deeper than kFrameDepth.
   Value() = default;  // nil
-  Value(const Value&) = default;
-  Value& operator=(const Value&) = default;
+  Value(const Value& other);
+  Value& operator=(const Value& other);
   // What was moved from is nil.
-  Value(Value&& other) noexcept : data_(std::move(other.data_)) {
-    other.data_.emplace<std::monostate>();
-  }
-  Value& operator=(Value&& other) noexcept {
-    if (this == &other) return *this;
-    data_ = std::move(other.data_);
-    other.data_.emplace<std::monostate>();
-    return *this;
-  }
-  ~Value() = default;
+  Value(Value&& other) noexcept;
+  Value& operator=(Value&& other) noexcept;
+  ~Value();
   Value(std::nullptr_t) {}
   template <std::same_as<bool> T>
   Value(T value) : data_(value) {}

@@ -8,9 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <exception>
 #include <list>
 #include <mutex>
@@ -41,17 +43,22 @@ bool is_tcp(int socket) {
          protocol == IPPROTO_TCP;
 }
 
+// How much the other side's kernel does not have yet.
+std::size_t unacknowledged(int socket) {
+  int bytes = 0;
+  return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
 // Whether the other side's kernel has all, or the connection is gone.
 bool has_finished(int socket) {
-  int unacknowledged = 0;
-  if (::ioctl(socket, SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0) return true;
+  if (unacknowledged(socket) == 0) return true;
   tcp_info info{};
   socklen_t size = sizeof info;
   return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
          info.tcpi_state == TCP_CLOSE;
 }
 
-// Likewise. What still comes is read where nobody else reads it: `alone`.
+// As has_finished(). What still comes is read where nobody else reads it: `alone`.
 bool advance(int socket, bool alone) {
   std::array<char, 16U << 10U> rest;
   for (int i = 0; alone && i < kReadsAtOnce; ++i) {
@@ -70,6 +77,7 @@ class Last {
   bool advance() {
     return pipe::advance(socket_.get(), alone_) || Clock::now() >= since_ + kClosingTime;
   }
+  std::size_t unacknowledged() const { return pipe::unacknowledged(socket_.get()); }
   bool is_young() const { return Clock::now() < since_ + kYoung; }
 
  private:
@@ -103,12 +111,22 @@ class Closing {
 
   // Whether all have gone.
   static bool all_gone() {
-    Closing* const known = current.load();
-    return known == nullptr || known->process_ != ::getpid() || known->is_empty();
+    Closing* const known = of_this_process_if_any();
+    return known == nullptr || known->is_empty();
+  }
+  // How much of what those have sent has not arrived yet, as far as is known.
+  static std::size_t bytes() {
+    Closing* const known = of_this_process_if_any();
+    return known == nullptr ? 0 : known->bytes_.load();
   }
 
  private:
   explicit Closing(Closing* parents) : parents_(parents) {}
+
+  static Closing* of_this_process_if_any() {
+    Closing* const known = current.load();
+    return known != nullptr && known->process_ == ::getpid() ? known : nullptr;
+  }
 
   // Where there is no thread they wait for one, that of the next who closes, or for the end of the
   // process. The kernel sends what they have meanwhile.
@@ -120,8 +138,17 @@ class Closing {
 
   bool is_empty() {
     const std::lock_guard lock(mutex_);
-    if (!runs_) count_ -= std::erase_if(arrived_, [](Last& each) { return each.advance(); });
+    if (!runs_) count_ -= advance(arrived_);
     return count_ == 0;
+  }
+
+  // How many of them have gone.
+  std::size_t advance(std::list<Last>& all) {
+    const std::size_t gone = std::erase_if(all, [](Last& each) { return each.advance(); });
+    std::size_t bytes = 0;
+    for (const Last& each : all) bytes += each.unacknowledged();
+    bytes_ = bytes;
+    return gone;
   }
 
   void drop_oldest() noexcept {
@@ -139,7 +166,7 @@ class Closing {
       lock.unlock();
       const std::size_t before = mine.size();
       while (mine.size() > kClosingSockets) mine.pop_front();
-      std::erase_if(mine, [](Last& each) { return each.advance(); });
+      static_cast<void>(advance(mine));
       const std::size_t gone = before - mine.size();
       lock.lock();
       count_ -= gone;
@@ -158,6 +185,7 @@ class Closing {
   std::condition_variable changed_;
   std::list<Last> arrived_;
   std::size_t count_ = 0;  // not closed yet
+  std::atomic<std::size_t> bytes_ = 0;  // that have not arrived yet
   bool runs_ = false;
 };
 
@@ -172,6 +200,14 @@ bool open_ends_have_finished(bool alone) {
   return finished;
 }
 
+std::size_t bytes_of_open_ends() {
+  std::size_t bytes = 0;
+  PassedFd::for_each([&](int socket, bool) {
+    if (is_tcp(socket)) bytes += unacknowledged(socket);
+  });
+  return bytes;
+}
+
 bool has_one_thread() noexcept try {
   return process::other_threads() == 0;
 } catch (const std::exception&) {
@@ -181,7 +217,7 @@ bool has_one_thread() noexcept try {
 // At the end of this process. From a thread that is still receiving nothing is taken away, and one
 // that is still sending is not told of an end.
 void settle() noexcept {
-  const core::Time end = Clock::now() + kClosingAtExit;
+  const core::Time latest = Clock::now() + kClosingAtExitMost;
   if (open_ends_have_finished(false) && Closing::all_gone()) return;
   const bool alone = has_one_thread();
   if (alone) {
@@ -194,7 +230,11 @@ void settle() noexcept {
     const bool open = open_ends_have_finished(alone);
     return Closing::all_gone() && open;
   };
-  while (!all_have_finished() && Clock::now() < end) {
+  // A slow reader is waited for, one that does not read is not.
+  core::Time end = Clock::now() + kClosingAtExit;
+  for (std::size_t before = 0; !all_have_finished() && Clock::now() < std::min(end, latest);) {
+    const std::size_t bytes = Closing::bytes() + bytes_of_open_ends();
+    if (std::exchange(before, bytes) != bytes) end = Clock::now() + kClosingAtExit;
     ::poll(nullptr, 0, kLookAgain.count());
   }
 }

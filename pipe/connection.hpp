@@ -44,8 +44,8 @@ struct ConnectionAccess;
 // has come. What has come in part stays for the next call. When the other side has closed, or its
 // process has returned from main() or called exit(), all that it had sent can be received; then
 // everything throws Closed. That holds for other ends of a process, too (_exit, a signal), except
-// over tcp, where the kernel may forget what had not arrived. For that exit() waits, a second at
-// most.
+// over tcp, where the kernel may forget what had not arrived. For that exit() waits, as long as
+// something arrives once a second, 10 s at most.
 //
 // A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which sends
 // nothing of it then, and in recv(), for which the connection is over: the limit is for what
@@ -135,8 +135,8 @@ class Connection {
   // The other side receives what was sent, then Closed. Neither this nor the destructor waits for
   // that: over tcp a thread of the library has the socket until the other side's kernel has all,
   // for 30 s at most and of 256 sockets at most (what a peer has not taken by then is lost), or
-  // until the end of the process, where exit() waits for all of them together, a second at most.
-  // May be called again.
+  // until the end of the process, where exit() waits for all of them together (see above). May be
+  // called again.
   void close() {
     if (closed_) return;
     static_cast<void>(fd("close"));

@@ -88,6 +88,7 @@ void MessageStream::Turn::make_anew_in_child() {
       new (&mutex_) std::mutex;
       new (&given_) std::condition_variable;
       lost_ = std::exchange(taken_, false);
+      settle_at_end();  // it uses what its parent has, too
       process_.store(here, std::memory_order_release);
       return;
     }

@@ -14,6 +14,7 @@
 #include <steward/pool/worker_table.hpp>
 #include <steward/pool/calls.hpp>
 #include <steward/pool/messages.hpp>
+#include <steward/process/request.hpp>
 #include <steward/process/status.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/shm/bytes.hpp>

@@ -20,6 +20,7 @@
 #include <steward/process/signals.hpp>
 #include <steward/process/spawn.hpp>
 #include <steward/process/state.hpp>
+#include <steward/process/status.hpp>
 #include <steward/process/streams.hpp>
 
 namespace steward::detail::process {

@@ -20,7 +20,8 @@
 
 #include <steward/core/codec.hpp>
 #include <steward/core/limits.hpp>
-#include <steward/process/launch.hpp>
+#include <steward/process/context.hpp>
+#include <steward/process/entry.hpp>
 #include <steward/process/module.hpp>
 
 namespace steward::detail::process {

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/process/request.hpp>
+#include <steward/process/status.hpp>
 
 namespace steward::detail::process {
 
@@ -16,6 +18,8 @@ ChildContext::ChildContext(std::string name, shm::UniqueFd channel, int owner_pi
       owner_pidfd_(owner_pidfd),
       request_(std::move(request)),
       passed_files_(std::move(passed_files)) {}
+
+ChildContext::~ChildContext() = default;
 
 void ChildContext::confirm(std::string_view message) {
   if (confirmed()) return;

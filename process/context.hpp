@@ -6,17 +6,19 @@
 #include <string_view>
 
 #include <steward/process/passed_files.hpp>
-#include <steward/process/request.hpp>
-#include <steward/process/status.hpp>
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::detail::process {
+
+struct ExceptionRecord;
+class RequestBytes;
 
 // Given to the entry of a process. Thread safety: none; owner_pidfd() may be used by any thread.
 class ChildContext {
  public:
   ChildContext(std::string name, shm::UniqueFd channel, int owner_pidfd,
                std::unique_ptr<RequestBytes> request, PassedFiles passed_files = {});
+  ~ChildContext();
 
   const std::string& name() const { return name_; }
   // Readable once the process that started this one has ended. Stays open for ever.

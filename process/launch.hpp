@@ -8,19 +8,11 @@
 
 #include <steward/process/child.hpp>
 #include <steward/process/context.hpp>
+#include <steward/process/entry.hpp>
 #include <steward/process/environment.hpp>
 #include <steward/process/start_method.hpp>
 
 namespace steward::detail::process {
-
-// What a new process runs, in the process itself. When it returns, the process ends with exit code
-// 0; an exception that leaves it means exit code 1, and goes to the starter as its own before
-// context.confirm(), to standard error after.
-//
-// A function of this program, or of a library that the process has too: with the fork server one
-// that was loaded before it was started, with spawn one that the program is linked to.
-// `arguments` are what Launch gave; the view ends with context.confirm().
-using Entry = void (*)(ChildContext& context, std::string_view arguments);
 
 struct Launch {
   Entry entry = nullptr;

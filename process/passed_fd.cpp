@@ -88,10 +88,19 @@ std::pair<PassedFd, PassedFd> PassedFd::socket_pair(int type) {
     }
     shm::UniqueFd first(fds[0]);
     shm::UniqueFd second(fds[1]);
-    ends.first.number_ = std::make_unique<std::atomic<int>>(first.release());
-    ends.second.number_ = std::make_unique<std::atomic<int>>(second.release());
-    held.try_emplace(ends.first.number_.get());
-    held.try_emplace(ends.second.number_.get());
+    auto first_number = std::make_unique<std::atomic<int>>(first.get());
+    auto second_number = std::make_unique<std::atomic<int>>(second.get());
+    const auto noted = held.try_emplace(first_number.get()).first;
+    try {
+      held.try_emplace(second_number.get());
+    } catch (...) {
+      held.erase(noted);
+      throw;
+    }
+    ends.first.number_ = std::move(first_number);
+    ends.second.number_ = std::move(second_number);
+    static_cast<void>(first.release());
+    static_cast<void>(second.release());
   });
   return ends;
 }

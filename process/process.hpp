@@ -22,6 +22,10 @@
 
 namespace steward {
 
+namespace detail::process {
+class Child;
+}
+
 struct ProcessOptions {
   std::string name{};   // empty: "Process-1", "Process-2", ...; in Process-1 "Process-1:1", ...
   bool daemon =

@@ -82,7 +82,6 @@ void ProcessState::after_fork_in_child() {
   own->identity_ = parents.identity_;
   own->program_ = parents.program_;
   own->default_method_ = parents.default_method_;
-  own->at_end_ = parents.at_end_.load();
   for (const auto& [number, file] : parents.held_) {
     if (file.in_copies == InCopies::stays) {
       own->held_.emplace(number, HeldFile{InCopies::stays, true});
@@ -262,7 +261,8 @@ void await_or_tell(const ProcessState::Started& process) noexcept {
   try {
     process.child->gone(std::nullopt);
   } catch (const std::exception& error) {
-    write_error(fmt::format("steward: {} cannot be awaited: {}\n", process.info.name(), error.what()));
+    write_error(
+        fmt::format("steward: {} cannot be awaited: {}\n", process.info.name(), error.what()));
   }
 }
 

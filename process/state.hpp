@@ -124,8 +124,9 @@ class ProcessState {
   // forked process, what at_end() was given.
   void settle() noexcept;
 
-  // What exit() does last in this process and all that are forked from it: behind its handlers, the
-  // destructors of static objects and the end of its processes. There is one.
+  // What exit() does last in this process: behind its handlers, the destructors of static objects
+  // and the end of its processes. There is one. A forked child asks for it itself: what is still
+  // to be done at the fork is its parent's.
   using AtEnd = void (*)() noexcept;
   void at_end(AtEnd what) noexcept { at_end_ = what; }
   // Does that, if there is something to be done.

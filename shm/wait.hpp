@@ -15,6 +15,8 @@
 // No sleeper is counted: a killed one leaves a system call to be made in vain, nothing else.
 #pragma once
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -156,7 +158,10 @@ Waited wait(FutexWord& word, Spin& spin, Until until, core::Duration slice, Look
     if (over) at_slice();
     // Also without a signal: one may have come just before the sleep.
     if ((signalled || over) && stopping != nullptr && stopping->interrupted != nullptr) {
+      const pid_t process = ::getpid();
       interrupted = stopping->interrupted();
+      // A child that the check has forked has not even the memory.
+      if (::getpid() != process) return Waited::stopped;
     }
   }
   spin.slept(Clock::now() - began);

@@ -28,17 +28,25 @@ void run_in_background(const char* name, std::function<void()> run) {
   }
 }
 
-BackgroundStop::BackgroundStop() : stopped_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!stopped_) throw Overloaded("no descriptor is left for a session");
+BackgroundStop::BackgroundStop() : called_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!called_) throw Overloaded("no descriptor is left for a session");
 }
 
 void BackgroundStop::stop() noexcept {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(stopped_.get(), &one, sizeof one);
+  stopped_ = true;
+  wake();
 }
 
-bool BackgroundStop::sleep_until(core::Deadline deadline) const {
-  return !wait_readable(stopped_.get(), deadline);
+void BackgroundStop::wake() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(called_.get(), &one, sizeof one);
+}
+
+bool BackgroundStop::sleep_until(core::Deadline deadline) {
+  static_cast<void>(wait_readable(called_.get(), deadline));
+  std::uint64_t calls = 0;
+  [[maybe_unused]] const ssize_t taken = ::read(called_.get(), &calls, sizeof calls);
+  return !stopped_;
 }
 
 }  // namespace steward::detail::client

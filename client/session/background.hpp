@@ -3,6 +3,7 @@
 // forked child has nothing of them.
 #pragma once
 
+#include <atomic>
 #include <functional>
 
 #include <steward/core/clock.hpp>
@@ -14,20 +15,22 @@ namespace steward::detail::client {
 // else. Throws Overloaded if no thread is left.
 void run_in_background(const char* name, std::function<void()> run);
 
-// Stops a background thread that wakes from time to time. Shared by that thread and whoever stops
-// it. Thread safety: stop() may be called by any thread.
+// Stops or wakes a background thread that wakes from time to time. Shared by that thread and
+// whoever stops it. Thread safety: stop() and wake() may be called by any thread.
 class BackgroundStop {
  public:
   // Throws Overloaded if no descriptor is left.
   BackgroundStop();
   void stop() noexcept;
+  void wake() noexcept;
   // Called by that thread. False: stop() was called.
-  bool sleep_until(core::Deadline deadline) const;
+  bool sleep_until(core::Deadline deadline);
 
  private:
   // Waits by poll and not by a condition variable, whose destructor would wait in a forked child
   // for a thread that is not there.
-  shm::UniqueFd stopped_;  // an eventfd
+  shm::UniqueFd called_;  // an eventfd
+  std::atomic<bool> stopped_ = false;
 };
 
 }  // namespace steward::detail::client

@@ -275,12 +275,14 @@ void Calls::tell_cancel(PendingCall& call) {
 
 // What a take was given goes back with the cancel.
 void Calls::give_up(PendingCall& call) {
-  if (!call.sent) {
-    end(call, Outcome::End::not_done);
-    return forget(call);
-  }
-  if (!call.cancelled) tell_cancel(call);
-  end(call, call.effect == Effect::take ? Outcome::End::not_done : Outcome::End::given_up);
+  if (call.sent && !call.cancelled) tell_cancel(call);
+  end_unanswered(call);
+}
+
+void Calls::end_unanswered(PendingCall& call) noexcept {
+  const bool undone = !call.sent || call.effect == Effect::take;
+  end(call, undone ? Outcome::End::not_done : Outcome::End::given_up);
+  if (!call.sent) forget(call);
 }
 
 void Calls::cancel(Completion& completion) {
@@ -288,12 +290,10 @@ void Calls::cancel(Completion& completion) {
 }
 
 void Calls::abandon(Completion& completion) noexcept {
-  PendingCall* call = std::exchange(completion.call_, nullptr);
+  PendingCall* const call = completion.call_;
   if (call == nullptr) return;
-  call->completion = nullptr;
-  watch(*call, std::nullopt);
-  if (!call->sent) return forget(*call);
-  call->forsaken = owes_cancels_ = true;
+  if (call->sent) call->forsaken = owes_cancels_ = true;
+  end_unanswered(*call);
 }
 
 void Calls::thread_ended(core::ThreadNumber thread) noexcept {

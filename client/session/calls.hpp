@@ -169,6 +169,7 @@ class Calls {
   void end(PendingCall& call, Outcome::End end);
   void late(PendingCall& call, core::Time now);
   void give_up(PendingCall& call);
+  void end_unanswered(PendingCall& call) noexcept;
   void tell(core::Envelope kind, core::Seq seq);
   void tell_cancel(PendingCall& call);
   void tell_owed_cancels() noexcept;

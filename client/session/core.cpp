@@ -100,7 +100,9 @@ void SessionCore::frame(std::string_view frame, core::Time now) try {
         break;
       }
       // An older manager takes the word of an end that is to come for a goodbye.
-      if (!leaving_ && !process_ends_) return close(where_ + " has shut down", true);
+      if (!leaving_ && (!process_ends_ || end_is_known_)) {
+        return close(where_ + " has shut down", true);
+      }
       goodbye_answered_ = true;
       break;
     default: break;
@@ -295,6 +297,7 @@ void SessionCore::lose(const std::string& reason, core::Time now) {
   std::vector<std::unique_ptr<PendingCall>> calls = calls_.restart();
   ++sessions_lost_;
   ++session_;
+  end_is_known_ = false;
   link_.lose(now);
   errors_.take_over(std::move(errors));
   lose_holds();

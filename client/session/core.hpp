@@ -73,7 +73,7 @@ class SessionCore {
   void start(CallRequest request, const CallLabel& label, Completion& completion,
              core::Time now);
   void cancel(Completion& completion);
-  // Nothing is told to it any more.
+  // The same where there is no memory for that.
   void abandon(Completion& completion) noexcept { calls_.abandon(completion); }
   // Nobody waits for it. Its error is thrown by the thread's next call that can fail without losing
   // anything.

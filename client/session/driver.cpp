@@ -462,15 +462,7 @@ void SessionDriver::announce_end() noexcept {
   Use use(*this);
   try {
     core_.announce_end();
-    // The lease is shorter from now on. Where there is no thread for that, the old one goes on.
-    auto before = std::exchange(renewal_, nullptr);
-    try {
-      keep_alive();
-    } catch (...) {
-      renewal_ = std::move(before);
-      throw;
-    }
-    if (before) before->stop();
+    if (renewal_) renewal_->wake();  // the lease is shorter from now on
   } catch (const std::exception&) {
     // Then its end counts as a death.
   }

@@ -37,6 +37,18 @@ TEST_F(SessionCoreTest, TheEndOfTheProcessIsSaidOnEachConnection) {
   EXPECT_EQ(manager.ends_announced(), 3U);
 }
 
+// A manager that has answered the word of the end knows it: its goodbye is its own.
+TEST_F(SessionCoreTest, AManagerThatShutsDownIsBelievedAlsoWhereTheProcessEndsSoon) {
+  connect();
+  Told waiting;
+  start(waiting, "park");
+  session.announce_end();
+  flow();
+  ASSERT_TRUE(session.end_is_known());
+  session.frame(core::encode_bye(), now);
+  EXPECT_EQ(waiting.end(), End::disconnected);
+}
+
 TEST_F(SessionCoreTest, ALeaseIsShortOnceTheProcessEndsSoon) {
   manager.lease(15'000);
   connect();

@@ -183,13 +183,14 @@ TEST_F(SessionCoreTest, ACancelledCallEndsOnceAndFreesItsPlaceWithTheManagersWor
   EXPECT_EQ(parked.times, 1);
 }
 
-TEST_F(SessionCoreTest, AnAbandonedCallTellsNobody) {
+TEST_F(SessionCoreTest, AnAbandonedCallIsToldItsEndAndNothingMore) {
   connect();
   {
     Told gone;
     start(gone, "park", {}, Effect::change, now + 1s);
     flow();
     session.abandon(gone);
+    EXPECT_EQ(gone.outcome.end, Outcome::End::given_up) << "it may take effect";
   }
   release(encoded(1));
   flow();

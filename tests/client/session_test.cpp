@@ -242,7 +242,9 @@ TEST_F(SessionTest, AnEndIsSaidAndAnswered) {
   EXPECT_EQ(manager.byes(), 1U);
   EXPECT_EQ(manager.sessions(), 0U);
   const std::string text = thrown<Disconnected>([&] { add(1); });
-  EXPECT_EQ(text, "list#3.add: this program has ended its session with the manager at ipc:///fake/manager.sock");
+  EXPECT_EQ(text,
+            "list#3.add: this program has ended its session with the manager at "
+            "ipc:///fake/manager.sock");
   post("add", {encoded(1)});  // harmless
 }
 

@@ -1,6 +1,8 @@
 // Waiting forms of a queue that are told to stop: what they would have taken is still there.
 #include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -214,6 +216,33 @@ TYPED_TEST(QueueStopConformance, TheInterruptCheckEndsAWaitToo) {
   ::sigaction(SIGUSR1, &before, nullptr);
   queue.put(1);
   EXPECT_EQ(this->next(queue), "1");
+}
+
+// The child has not even the memory in which its parent waits.
+TYPED_TEST(QueueStopConformance, AnInterruptCheckMayFork) {
+  static std::atomic<pid_t> child;
+  const auto each = [this](const Queue<int>& queue, const auto& waits) {
+    for (const auto& [name, form] : waits) {
+      child = -1;
+      set_interrupt_check([] {
+        if (child == -1) child = ::fork();
+        return child != 0;
+      });
+      const pid_t parent = ::getpid();
+      const std::string what = this->interrupted([&, &form = form] { form.call(queue, {}); });
+      if (::getpid() != parent) ::_exit(what.ends_with("interrupted") ? 2 : 1);
+      set_interrupt_check(nullptr);
+      this->expect_interrupted(what, name);
+      int status = 0;
+      ASSERT_EQ(::waitpid(child, &status, 0), child);
+      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << name << ": " << status;
+    }
+  };
+  const Queue<int> empty = this->queue();
+  const Queue<int> full = this->queue();
+  full.put(1);
+  each(empty, takes());
+  each(full, puts());
 }
 
 }  // namespace

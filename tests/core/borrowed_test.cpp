@@ -217,6 +217,16 @@ struct Range {
   const int* end() const { return numbers + 2; }
 };
 
+// What is left out does not travel, whatever it is.
+struct LeavesOut {
+  int n = 0;
+  std::error_code code;
+  std::thread::id thread;
+  int* p = nullptr;
+  MSGPACK_DEFINE(n)
+};
+static_assert(Packable<LeavesOut>);
+
 template <class... T>
 constexpr bool kNoneBorrow = !(borrows<T>() || ...) && (TravelsRaw<T> && ...);
 static_assert(kNoneBorrow<Plain, Arrays, Bits, WithUnion, WithUnnamedUnion, WithBase>);

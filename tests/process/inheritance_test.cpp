@@ -325,8 +325,8 @@ TEST_P(Inheritance, ADaemonOfTheFormerUserDoesNotEndTheProgram) {
     ::fcntl(errors.reader_fd(), F_SETFL, O_NONBLOCK);
     const std::string text = errors.read(1000);
     const bool silent = GetParam() != StartMethod::fork;
-    return compare(silent ? "" : "steward: w goes on: cannot send a signal: Operation not permitted\n",
-                   text);
+    return compare(
+        silent ? "" : "steward: w goes on: cannot send a signal: Operation not permitted\n", text);
   });
   EXPECT_EQ(code, 0);
 }

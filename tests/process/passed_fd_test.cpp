@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,6 +21,7 @@
 
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
+#include <steward/tests/shm/failing_new.hpp>
 
 namespace steward {
 namespace {
@@ -195,6 +197,20 @@ TEST_P(PassedFiles, ACopyInAProcessThatWasNotGivenItStandsForNothing) {
     return *known ? child.exitcode().value_or(99) : 98;
   });
   EXPECT_EQ(code, 0);
+}
+
+TEST(PassedFdWithoutMemory, APairLeavesNoDescriptorBehind) {
+  const auto free = [] { return detail::shm::UniqueFd(::dup(STDERR_FILENO)).get(); };
+  const int before = free();
+  detail::test::at_each_allocation([](std::size_t n) {
+    const detail::test::FailingNew failing(n);
+    try {
+      PassedFd::socket_pair(SOCK_STREAM);
+    } catch (const std::bad_alloc&) {
+    }
+    return failing.has_failed();
+  });
+  EXPECT_EQ(free(), before);
 }
 
 TEST(PassedFd, OneThatIsClosedOrEmptyCannotBePassed) {
