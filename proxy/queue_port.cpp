@@ -20,7 +20,8 @@ QueuePort::Ring* QueuePort::ring(const Method& method, const Limit& limit) const
   const core::Deadline until = limit.until.deadline();
   Ring* ring = nullptr;
   try {
-    const core::StopScope scope(method.stop);
+    std::optional<core::StopScope> scope;  // not made for nothing: this is a part of every call
+    if (method.stop.stop_possible()) scope.emplace(method.stop);
     ring = client::ring_of(reference(), until);
   } catch (const Interrupted&) {
     core::throw_interrupted(name(method));

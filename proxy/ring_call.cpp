@@ -32,7 +32,7 @@ bool is_known_to_be_gone(shm::SharedQueue& ring) noexcept {
 bool QueuePort::RingCall::failed(Ring::Outcome outcome) const {
   switch (outcome) {
     case Ring::Outcome::timeout:
-      if (own_time_) return false;
+      if (own_time()) return false;
       throw port_.timed_out(method_);
     case Ring::Outcome::closed: throw Closed(port_.name(method_) + ": the queue is closed");
     case Ring::Outcome::stopped: core::throw_interrupted(port_.name(method_));
@@ -62,8 +62,8 @@ shm::SharedQueue::Outcome QueuePort::RingCall::put_packed(const Outgoing& item) 
 bool QueuePort::RingCall::put_by_manager(const Outgoing& item) const {
   if (!method_.parks) return port_.put_in_manager(method_, item);
   Method put = until_stopped(method_.stop, offering("put"));
-  put.timed = own_time_;
-  put.until = until_.deadline();
+  put.timed = own_time();
+  put.until = until().deadline();
   return as_part(put, [&] { return port_.put_in_manager(put, item); });
 }
 
@@ -114,7 +114,7 @@ std::size_t QueuePort::RingCall::put_those_that_fit(const OutgoingItems& items) 
   }
   std::size_t done = 0;
   const auto outcome = on_ring([&] {
-    return ring_.put_many(views, static_cast<std::uint32_t>(format), until_, done,
+    return ring_.put_many(views, static_cast<std::uint32_t>(format), until(), done,
                           Ring::NoBlock::tell);
   });
   if (outcome != Ring::Outcome::no_block) static_cast<void>(concluded(outcome));
@@ -159,7 +159,7 @@ void QueuePort::RingCall::take_many(std::size_t max, SlotReader read) const {
       later.push_back({slot, stub ? std::optional(number_of(item)) : std::nullopt});
       return false;
     };
-    const auto outcome = on_ring([&] { return ring_.get_many(max, look, until_, held); });
+    const auto outcome = on_ring([&] { return ring_.get_many(max, look, until(), held); });
     static_cast<void>(concluded(outcome));
     if (settle(later, held, slots - later.size(), read) > 0 || max == 0) return;
   }
@@ -198,7 +198,7 @@ std::size_t QueuePort::RingCall::settle(const std::vector<Later>& later,
 bool QueuePort::RingCall::fetch(std::uint64_t stub, const shm::Held& held, ItemReader read,
                                 bool heard) const {
   Method ask = reading("redeem");
-  if (!until_.is_now()) ask.until = until_.deadline();
+  if (!until().is_now()) ask.until = until().deadline();
   bool answered = false;
   const auto reading = ReadBy{[&](const Reply& reply) {
     answered = true;
@@ -239,7 +239,7 @@ std::optional<QueuePort::RingCall::Took> QueuePort::RingCall::redeem_in_time(
   try {
     return redeem(stub, held, read, true) ? std::optional(Took::item) : std::nullopt;
   } catch (const TimeoutError&) {
-    if (own_time_ && !until_.is_now()) return Took::nothing;
+    if (own_time() && !until().is_now()) return Took::nothing;
     throw;
   }
 }

@@ -62,11 +62,7 @@ struct QueuePort::Limit {
 class QueuePort::RingCall {
  public:
   RingCall(const QueuePort& port, Ring& ring, const Method& method, const Limit& limit)
-      : port_(port),
-        ring_(ring),
-        method_(method),
-        until_(method.parks ? limit.until : shm::Until(Ring::kNow)),
-        own_time_(!method.parks || limit.own) {}
+      : port_(port), ring_(ring), method_(method), limit_(limit) {}
 
   // Runs an operation of the ring; its errors get the call's name in front.
   template <class F>
@@ -114,7 +110,7 @@ class QueuePort::RingCall {
         taken = show(item, read);
         return taken;
       };
-      const auto outcome = on_ring([&] { return ring_.get(look, until_, held); });
+      const auto outcome = on_ring([&] { return ring_.get(look, until(), held); });
       if (outcome != Ring::Outcome::done) {
         static_cast<void>(failed(outcome));
         return Took::nothing;
@@ -148,12 +144,16 @@ class QueuePort::RingCall {
     std::optional<std::uint64_t> stub;
   };
 
+  // A form that does not wait has no time.
+  shm::Until until() const { return method_.parks ? limit_.until : shm::Until(Ring::kNow); }
+  bool own_time() const { return !method_.parks || limit_.own; }
+
   bool failed(Ring::Outcome outcome) const;
   static bool show_packed(const shm::Item& item, ItemReader read);
 
   Ring::Outcome put_bytes(shm::Bytes bytes, ItemFormat format) const {
     return on_ring([&] {
-      return ring_.put(bytes, static_cast<std::uint32_t>(format), until_, Ring::NoBlock::tell);
+      return ring_.put(bytes, static_cast<std::uint32_t>(format), until(), Ring::NoBlock::tell);
     });
   }
   Ring::Outcome put_packed(const Outgoing& item) const;
@@ -171,8 +171,7 @@ class QueuePort::RingCall {
   const QueuePort& port_;
   Ring& ring_;
   const Method& method_;
-  const shm::Until until_;
-  const bool own_time_;
+  const Limit& limit_;
 };
 
 }  // namespace steward::detail::proxy
