@@ -5,7 +5,6 @@
 // does nothing when it is destroyed, and throws BadCall when it is used; the parent's is as it was.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -13,6 +12,66 @@
 #include <steward/client/home_process.hpp>
 
 namespace steward {
+namespace detail::proxy {
+
+// Something that a queue has lent to this process. `Ways` is what can be said of it, and has a
+// drop(), which is said in the end if nothing else was; errors of that are nobody's. Empty once it
+// is settled.
+template <class Ways>
+class Lent {
+ public:
+  Lent() = default;
+  explicit Lent(std::unique_ptr<Ways> ways) : ways_(std::move(ways)) {}
+  Lent(Lent&&) noexcept = default;
+  Lent& operator=(Lent&& other) noexcept {
+    Lent moved(std::move(other));
+    std::swap(ways_, moved.ways_);
+    std::swap(home_, moved.home_);
+    return *this;
+  }
+  ~Lent() {
+    if (!ways_ || !home_.is_this_one()) return;
+    try {
+      ways_->drop();
+    } catch (...) {
+    }
+  }
+
+  // Null if it is empty. Throws BadCall in a forked copy; `what` begins the text.
+  Ways* ways(std::string_view what) const {
+    home_.require(what);
+    return ways_.get();
+  }
+  // Likewise, for the last that is said of it.
+  std::unique_ptr<Ways> settle(std::string_view what) {
+    home_.require(what);
+    return std::exchange(ways_, nullptr);
+  }
+
+ private:
+  std::unique_ptr<Ways> ways_;
+  client::HomeProcess home_;
+};
+
+// Of a reserved item. Each returns whether its time was not over yet; drop() waits for nothing.
+class LeaseWays {
+ public:
+  virtual ~LeaseWays() = default;
+  virtual bool ack() = 0;
+  virtual bool nack() = 0;
+  virtual bool touch() = 0;
+  virtual void drop() = 0;
+};
+
+// Of room for an item.
+class RoomWays {
+ public:
+  virtual ~RoomWays() = default;
+  virtual void commit() = 0;
+  virtual void drop() = 0;
+};
+
+}  // namespace detail::proxy
 
 // An item that stays in the queue's care until it is acknowledged: `auto job = jobs.reserve(30s);`.
 // Not acknowledged in that time, given back, or dropped, it goes to the next taker, in front of all
@@ -24,64 +83,37 @@ namespace steward {
 template <class T>
 class Delivery {
  public:
-  // What ack(), nack() and touch() do; each returns whether the time was not over yet. And what the
-  // destructor does, without waiting.
-  struct Answers {
-    std::function<bool()> ack;
-    std::function<bool()> nack;
-    std::function<bool()> touch;
-    std::function<void()> drop;
-  };
+  using Lease = detail::proxy::Lent<detail::proxy::LeaseWays>;
 
-  Delivery(T value, bool redelivered, Answers answers)
-      : value_(std::move(value)), redelivered_(redelivered), answers_(std::move(answers)) {}
-  Delivery(Delivery&& other) noexcept
-      : value_(std::move(other.value_)),
-        redelivered_(other.redelivered_),
-        answers_(std::exchange(other.answers_, {})),
-        home_(other.home_) {}
-  Delivery& operator=(Delivery&& other) noexcept {
-    Delivery moved(std::move(other));
-    std::swap(value_, moved.value_);
-    std::swap(redelivered_, moved.redelivered_);
-    std::swap(answers_, moved.answers_);
-    std::swap(home_, moved.home_);
-    return *this;
-  }
-  // As nack(), without an error if that fails: the item's time ends anyway.
-  ~Delivery() {
-    if (!answers_.drop || !home_.is_this_one()) return;
-    try {
-      answers_.drop();
-    } catch (...) {
-    }
-  }
+  Delivery(T value, bool redelivered, Lease lease)
+      : value_(std::move(value)), redelivered_(redelivered), lease_(std::move(lease)) {}
 
   const T& value() const { return value_; }
   // Somebody had it before and did not acknowledge it: what it asks for may have been done.
   bool redelivered() const { return redelivered_; }
 
   // Done: the item is gone for good. False: too late, or said already; it went to somebody else.
-  bool ack() { return say("Delivery.ack", &Answers::ack); }
+  bool ack() {
+    const auto last = lease_.settle("Delivery.ack");
+    return last && last->ack();
+  }
   // Not done: the next taker gets it.
-  bool nack() { return say("Delivery.nack", &Answers::nack); }
+  bool nack() {
+    const auto last = lease_.settle("Delivery.nack");
+    return last && last->nack();
+  }
   // Begins its time anew.
   bool touch() {
-    home_.require("Delivery.touch");
-    return answers_.touch && answers_.touch();
+    auto* const ways = lease_.ways("Delivery.touch");
+    return ways != nullptr && ways->touch();
   }
 
  private:
-  bool say(std::string_view what, std::function<bool()> Answers::* which) {
-    home_.require(what);
-    const Answers answers = std::exchange(answers_, {});
-    return answers.*which && (answers.*which)();
-  }
-
   T value_;
-  bool redelivered_ = false;
-  Answers answers_;  // empty once it is settled
-  detail::client::HomeProcess home_;
+  bool redelivered_;
+  // Destroyed unsettled, it says nack(), without an error if that fails: the item's time ends
+  // anyway.
+  Lease lease_;
 };
 
 namespace detail::proxy {
@@ -96,50 +128,31 @@ namespace detail::proxy {
 template <class T>
 class Loan {
  public:
-  struct Ways {
-    std::function<void()> commit;
-    std::function<void()> give_back;
-  };
-
-  Loan(T* place, Ways ways) : place_(place), ways_(std::move(ways)) {}
+  Loan(T* place, Lent<RoomWays> room) : place_(place), room_(std::move(room)) {}
   Loan(Loan&& other) noexcept
-      : place_(std::exchange(other.place_, nullptr)),
-        ways_(std::exchange(other.ways_, {})),
-        home_(other.home_) {}
+      : place_(std::exchange(other.place_, nullptr)), room_(std::move(other.room_)) {}
   Loan& operator=(Loan&& other) noexcept {
-    Loan moved(std::move(other));
-    std::swap(place_, moved.place_);
-    std::swap(ways_, moved.ways_);
-    std::swap(home_, moved.home_);
+    place_ = std::exchange(other.place_, nullptr);
+    room_ = std::move(other.room_);
     return *this;
-  }
-  // Without an error if the room cannot be given back: the queue's memory is damaged then.
-  ~Loan() {
-    if (!ways_.give_back || !home_.is_this_one()) return;
-    try {
-      ways_.give_back();
-    } catch (...) {
-    }
   }
 
   T& operator*() const { return *operator->(); }
   T* operator->() const {
-    home_.require("Loan");
+    static_cast<void>(room_.ways("Loan"));
     return place_;
   }
 
   // Puts it; waits while the queue is full. Throws as put(), and the loan is over all the same.
   void commit() {
-    home_.require("Loan.commit");
-    const Ways ways = std::exchange(ways_, {});
+    const auto last = room_.settle("Loan.commit");
     place_ = nullptr;
-    if (ways.commit) ways.commit();
+    if (last) last->commit();
   }
 
  private:
   T* place_;
-  Ways ways_;  // empty once it is over
-  client::HomeProcess home_;
+  Lent<RoomWays> room_;
 };
 
 // An item taken from a queue and looked at where it lies: `auto frame = frames.take();`. It is gone

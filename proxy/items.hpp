@@ -78,6 +78,11 @@ class Items {
 
   std::size_t size() const { return owns_ ? owned_.size() : view_.size(); }
 
+  // Not for bool, of which owned ones do not lie in one piece.
+  std::span<const T> span() const {
+    return owns_ ? std::span<const T>(owned_) : view_;
+  }
+
   template <class F>
   void for_each(F visit) const {
     if (owns_) {

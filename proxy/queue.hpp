@@ -8,7 +8,7 @@
 #include <string>
 
 #include <steward/core/errors.hpp>
-#include <steward/proxy/local_queue_methods.hpp>
+#include <steward/proxy/queue_methods.hpp>
 #include <steward/proxy/proxy.hpp>
 
 namespace steward {
@@ -28,10 +28,10 @@ class Queue
 
   // How items travel between this process and the queue: "shm", straight through shared memory, or
   // "zmq", through the manager. Decided with the first call or question; STEWARD_TRANSPORT=zmq in
-  // the environment forces the latter. What differs is listed at LocalQueueMethods. Throws
+  // the environment forces the latter. What differs is listed at QueueMethods. Throws
   // StaleHandle, Disconnected; TimeoutError under with_timeout().
   std::string transport() const {
-    return this->ring(detail::proxy::reading("transport")) != nullptr ? "shm" : "zmq";
+    return this->has_ring(detail::proxy::reading("transport")) ? "shm" : "zmq";
   }
 
   // An input iterator: each step is a get(). Copies share their place.

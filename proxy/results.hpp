@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -119,31 +120,15 @@ struct Done {
   bool operator()(const Reply& reply) const { return reply.done; }
 };
 
-// As Element, and notes that the manager has answered, even if the answer cannot be read.
-template <class Element>
-struct Answered {
-  using Result = typename Element::Result;
-  bool& answered;
-  Result operator()(const Reply& reply) const {
-    answered = true;
-    return Element::read(reply.result);
-  }
+// As a function reads it.
+template <class F>
+struct ReadBy {
+  using Result = std::invoke_result_t<const F&, const Reply&>;
+  F read;
+  Result operator()(const Reply& reply) const { return read(reply); }
 };
-
-// A reserved item, which the queue keeps until it is acknowledged; the flag says whether it was
-// delivered before. `number`, under which it is kept, is known even if the item cannot be read.
-template <class Element>
-struct Reserved {
-  using Result = std::pair<bool, typename Element::Result>;
-  std::uint64_t& number;
-  Result operator()(const Reply& reply) const {
-    impl::Elements elements(reply.result);
-    if (elements.left() != 3) throw BadCall("expected an item and its number");
-    number = As<std::uint64_t>::read(elements.next());
-    const bool redelivered = As<bool>::read(elements.next());
-    return {redelivered, Element::read(elements.next())};
-  }
-};
+template <class F>
+ReadBy(F) -> ReadBy<F>;
 
 // Pairs, sorted by their keys.
 template <class K, class V>

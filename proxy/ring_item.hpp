@@ -1,15 +1,20 @@
-// How the items of a queue's ring are read and written as a T.
+// How the items of a queue are read and written as a T.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <type_traits>
 
 #include <steward/core/codec.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/padding.hpp>
 #include <steward/core/writer.hpp>
-#include <steward/proxy/local_queue.hpp>
+#include <steward/proxy/items.hpp>
+#include <steward/proxy/queue_port.hpp>
 
 namespace steward::detail::proxy {
 
@@ -19,21 +24,63 @@ inline constexpr bool kRawItem = core::TravelsRaw<T>;
 // The very bytes of an object are what travels.
 template <class T>
 inline constexpr bool kPlainItem = kRawItem<T> && std::has_unique_object_representations_v<T>;
+// It may be looked at where it lies in the ring.
+template <class T>
+inline constexpr bool kLiesInPlace = kRawItem<T> && alignof(T) <= 64;
 template <class T>
 inline constexpr auto kItemFormat =
     static_cast<std::uint32_t>(kRawItem<T> ? ItemFormat::raw : ItemFormat::packed);
 
-// An item of the ring, converted to a T only where the T is constructed, so that large items are
-// not copied again. Throws BadCall for what is no T.
+// What is put for a T.
+template <class T>
+class OutgoingOf : public Outgoing {
+ public:
+  explicit OutgoingOf(const T& item) : Outgoing{&item, write_as_packed} {
+    if constexpr (kPlainItem<T>) {
+      raw = std::as_bytes(std::span(&item, 1));
+    } else if constexpr (kRawItem<T>) {
+      clean_ = core::clean_bytes(item);
+      raw = std::as_bytes(std::span(clean_));
+    }
+  }
+  OutgoingOf(const OutgoingOf&) = delete;
+  OutgoingOf& operator=(const OutgoingOf&) = delete;
+
+ private:
+  static constexpr std::size_t kCleanBytes = kRawItem<T> && !kPlainItem<T> ? sizeof(T) : 0;
+
+  static void write_as_packed(std::string& out, const void* item) {
+    write_element(out, *static_cast<const T*>(item));
+  }
+
+  std::array<char, kCleanBytes> clean_;
+};
+
+// What is put for several.
+template <class T>
+OutgoingItems outgoing(const Items<T>& items) {
+  using Visit = FunctionRef<void(const Outgoing&)>;
+  OutgoingItems out{&items, items.size(),
+                    [](std::string& to, const void* of) {
+                      static_cast<const Items<T>*>(of)->write_argument(to);
+                    },
+                    [](const void* of, Visit visit) {
+                      static_cast<const Items<T>*>(of)->for_each(
+                          [&](const T& item) { visit(OutgoingOf<T>(item)); });
+                    }};
+  if constexpr (kPlainItem<T>) out.raw = std::as_bytes(items.span());
+  return out;
+}
+
+// An item of a queue, converted to a T only where the T is constructed, so that large items are not
+// copied again. Throws BadCall for what is no T.
 template <class T>
 struct DecodedItem {
   const shm::Item& item;
 
   operator T() const {
-    if (item.format == static_cast<std::uint32_t>(ItemFormat::raw)) return raw();
-    RingHandleCodec codec;
-    const core::HandleCodecScope scope(codec);
-    return core::unpack<T>(text_of(item.bytes));
+    const bool is_raw = item.format == static_cast<std::uint32_t>(ItemFormat::raw);
+    return is_raw ? raw() : core::unpack<T>(shm::text_of(item.bytes));
   }
 
  private:
@@ -49,7 +96,7 @@ struct DecodedItem {
       // It was put by a process with another type for the items. Reads it as the manager would have
       // sent it, as bytes.
       std::string packed;
-      core::Writer(packed).bytes(text_of(item.bytes));
+      core::Writer(packed).bytes(shm::text_of(item.bytes));
       return core::unpack<T>(packed);
     }
   }

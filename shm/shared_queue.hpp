@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <steward/core/clock.hpp>
+#include <steward/shm/item.hpp>
 #include <steward/shm/participant.hpp>
 #include <steward/shm/queue_memory.hpp>
 #include <steward/shm/ring.hpp>
@@ -19,13 +20,6 @@
 #include <steward/shm/wait.hpp>
 
 namespace steward::detail::shm {
-
-// What a taker gets to see of an item. The bytes are good during the call that shows them.
-struct Item {
-  std::span<const std::byte> bytes;
-  std::uint32_t format = 0;  // as it was put
-  bool redelivered = false;  // somebody had it before and died, gave it back or took too long
-};
 
 // One process's part in the queue: any number of producers and consumers, first in first out by
 // the order in which items were committed. What came back is served first.

@@ -1,4 +1,5 @@
 // What must not compile, and with which words: each CASE is one program. CASE 0 compiles.
+#include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
@@ -120,6 +121,8 @@ struct PackedView {
   MSGPACK_DEFINE(text)
 };
 void refused(const List<std::vector<PackedView>>& l) { l.append({}); }
+#elif CASE == 32
+void refused(const Queue<int>& q) { q.get(std::chrono::seconds(2)); }
 #endif
 
 }  // namespace steward::detail::test
