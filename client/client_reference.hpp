@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 
+#include <steward/client/proof.hpp>
 #include <steward/client/session/driver.hpp>
 #include <steward/client/terms.hpp>
 #include <steward/core/token.hpp>
@@ -81,16 +82,25 @@ class ClientReference final : public Claimable {
 // is dialled before somebody uses it. Until then it keeps nothing alive.
 class UnclaimedReference final : public Claimable {
  public:
-  // `terms`: those of the session that it came by; null: it came by none.
-  UnclaimedReference(core::Token token, TermsPtr terms)
-      : Claimable(std::move(token)), terms_(std::move(terms)) {}
+  // `terms` and `writer`: of the session that it came by, and what proves its manager; null: it
+  // came by none.
+  UnclaimedReference(core::Token token, TermsPtr terms, Proof writer)
+      : Claimable(std::move(token)), terms_(std::move(terms)), writer_(std::move(writer)) {}
   const TermsPtr& terms() const { return terms_; }
-  // Until it was used: the token as it came. From then on as in ClientReference.
+  const Proof& writer() const { return writer_; }
+  // Until it was used: the token as it came, if it is trusted. Else as in ClientReference: whoever
+  // gets it from this process would trust it.
   core::Token leased(core::Deadline deadline) const override;
   std::function<void()> recall(const core::Token& sent) const override;
 
  private:
+  // By this user's own manager or program, and what it leads to is not asked for.
+  bool is_trusted() const {
+    return writer_.kind == Proof::Kind::user && terms_ != nullptr && terms_->allow.empty();
+  }
+
   const TermsPtr terms_;
+  const Proof writer_;
 };
 
 }  // namespace steward::detail::client

@@ -1,6 +1,7 @@
 // How a session comes about: by an address, a token, a reference, or a transport.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <utility>
@@ -29,6 +30,8 @@ using SessionDriverPtr = ClientState::SessionDriverPtr;
 
 // Of who listens at a tcp address: how long its first word is awaited.
 constexpr std::chrono::seconds kFirstWord{1};
+
+constexpr const char* kOutOfReach = "the manager of this handle cannot be reached";
 
 // Where the ZeroMQ socket of this manager is. Only the control socket has proved whose it is, so
 // only what was said there counts: the socket beside it may be anybody's, since the path of the
@@ -143,6 +146,14 @@ enum class Wanted : std::uint8_t {
   decoded,     // likewise, also where the terms have one: they are those of another session
 };
 
+// Whether it may have been written by somebody with more proof than that its manager answers: those
+// who have no more never write a socket (see SessionDriver::learn_addresses()).
+bool names_a_socket(const core::Token& token) {
+  return std::ranges::any_of(token.addresses, [](const std::string& address) {
+    return address.starts_with("ipc:");
+  });
+}
+
 // A known session that does as well as one that would be dialled there.
 SessionDriverPtr known_at(const std::string& address, const core::Incarnation& incarnation,
                           const TermsPtr& terms, Wanted wanted) {
@@ -155,8 +166,32 @@ SessionDriverPtr known_at(const std::string& address, const core::Incarnation& i
   return state.find(incarnation, proof_of({remote->text(), terms->keys}));
 }
 
-// Whether ConnectOptions::allow lets this process dial there because a handle says so.
+// Whether ConnectOptions::allow lets this process use the manager there because a handle that was
+// decoded says so. Empty: the handle is the program's own word.
 using Allowed = std::function<bool(const std::string& address)>;
+
+// As it is asked for: what is dialled, without the boot. Throws BadCall unless it is an address:
+// what a name stands for, the writer of a handle does not know better.
+std::string asked_for(const std::string& address) {
+  if (const auto remote = core::parse_tcp(address)) return remote->text();
+  if (const auto local = parse_ipc(address)) return local->text;
+  throw BadCall("'" + address + "' is no address");
+}
+
+// Where this process has found the manager of the session.
+std::string asked_for(const SessionDriver& session) {
+  if (session.proof().kind == Proof::Kind::address) return session.proof().of;
+  const bool remote = session.proof().kind == Proof::Kind::key;
+  const auto& all = session.addresses();
+  const auto first = std::ranges::find_if(all, [&](const std::string& address) {
+    return address.starts_with(remote ? "tcp:" : "ipc:");
+  });
+  return first == all.end() ? std::string() : asked_for(*first);
+}
+
+std::string not_allowed(const std::string& address) {
+  return "; " + address + " is not allowed (ConnectOptions::allow)";
+}
 
 // Tries the addresses in turn, nearest first. What is known already is looked at in that order,
 // too: whoever merely says to be this manager must not stand in for one that another address leads
@@ -167,7 +202,7 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
                               const Allowed& allowed = {}) {
   std::string failures;
   bool thrown = false;  // by what the program was asked
-  const auto may_dial = [&](const std::string& address) {
+  const auto may_use = [&](const std::string& address) {
     try {
       return !allowed || allowed(address);
     } catch (...) {
@@ -177,11 +212,16 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
   };
   for (const std::string& address : addresses) {
     try {
-      if (SessionDriverPtr known = known_at(address, incarnation, terms, wanted)) return known;
-      if (!may_dial(address)) {
-        failures += "; " + address + " is not allowed (ConnectOptions::allow)";
-        continue;
+      SessionDriverPtr known = known_at(address, incarnation, terms, wanted);
+      if (known != nullptr && !allowed) return known;
+      if (allowed) {
+        const std::string question = known != nullptr ? asked_for(*known) : asked_for(address);
+        if (!may_use(question)) {
+          failures += not_allowed(question);
+          continue;
+        }
       }
+      if (known != nullptr) return known;
       SessionDriverPtr session = connect_to(address, terms, deadline);
       if (session->incarnation() == incarnation) return session;
       failures += "; another manager is at " + address + " now";
@@ -196,16 +236,20 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
       failures += std::string("; ") + error.what();
     }
   }
-  throw Disconnected("the manager of this handle cannot be reached" + failures);
+  throw Disconnected(kOutOfReach + failures);
 }
 
 // A manager that is proved to run for this user stands for what it says to be, whatever road the
-// handle knows.
+// handle knows, unless its writer had no such proof himself.
 SessionDriverPtr session_of_handle(const core::Token& token, const TermsPtr& terms,
                                    core::Deadline deadline, Wanted wanted,
                                    const Allowed& allowed = {}) {
-  if (auto known = ClientState::current().find(token.incarnation, {Proof::Kind::user}))
-    return known;
+  if (!names_a_socket(token)) {
+    wanted = Wanted::as_dialled;
+  } else if (auto known = ClientState::current().find(token.incarnation, {Proof::Kind::user})) {
+    if (!allowed || allowed(asked_for(*known))) return known;
+    throw Disconnected(kOutOfReach + not_allowed(asked_for(*known)));
+  }
   return session_with(token.incarnation, token.addresses, terms, deadline, wanted, allowed);
 }
 
@@ -220,8 +264,10 @@ core::ReferencePtr open_decoded(const UnclaimedReference& reference, core::Deadl
   const Allowed allowed = [&](const std::string& address) {
     return by_session ? terms->allows(address) : ClientState::current().everybody_allows(address);
   };
-  return session_of_handle(token, terms, deadline, Wanted::decoded, allowed)
-      ->claim(token, deadline);
+  const SessionDriverPtr session =
+      session_of_handle(token, terms, deadline, Wanted::decoded, allowed);
+  const bool trusted = reference.writer().vouches_for(session->proof());
+  return session->claim(token, deadline, trusted ? ClaimBy::number : ClaimBy::lease);
 }
 
 // The reference by which this process uses one that was copied by a fork, or merely decoded.
@@ -230,13 +276,12 @@ core::ReferencePtr claimed_here(const core::Reference& reference, core::Deadline
   if (claimable == nullptr) {
     throw BadCall(core::describe(reference.token()) + " is not a reference of this process");
   }
-  ClientState& state = ClientState::current();
-  if (core::ReferencePtr known = state.claimed(*claimable)) return known;
-  if (const ClientReference* own = ClientReference::from(reference)) {
-    return state.note_claim(*claimable, own->session()->claim(reference.token(), deadline));
-  }
-  return state.note_claim(
-      *claimable, open_decoded(static_cast<const UnclaimedReference&>(reference), deadline));
+  return ClientState::current().claimed(*claimable, deadline, [&] {
+    if (const ClientReference* own = ClientReference::from(reference)) {
+      return own->session()->claim(reference.token(), deadline, ClaimBy::number);
+    }
+    return open_decoded(static_cast<const UnclaimedReference&>(reference), deadline);
+  });
 }
 
 }  // namespace
@@ -270,14 +315,12 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
 SessionPtr ClientState::successor_of(const SessionDriver& session, core::Deadline deadline) {
   if (SessionDriverPtr known = find(session.incarnation(), session.proof())) return known;
   std::vector<std::string> addresses = session.addresses();
+  const bool local = session.proof().kind == Proof::Kind::user;
   std::erase_if(addresses, [&](const std::string& address) {
-    switch (session.proof().kind) {
-      case Proof::Kind::address: return address != session.proof().of;
-      case Proof::Kind::key: return !core::parse_tcp(address);
-      case Proof::Kind::user: return core::parse_tcp(address).has_value();
-    }
-    return true;
+    return core::parse_tcp(address).has_value() == local;
   });
+  // Over tcp the first one is where the parent dialled; others are what its manager says.
+  if (!local && addresses.size() > 1) addresses.resize(1);
   return session_with(session.incarnation(), addresses, session.terms(), deadline,
                       Wanted::as_dialled);
 }
@@ -287,16 +330,19 @@ core::ReferencePtr open_token(const core::Token& token, const ConnectOptions& op
   const TermsPtr terms = terms_of(options, token.addresses);
   const SessionDriverPtr session = session_of_handle(token, terms, deadline, Wanted::any_key);
   session->also_on(*terms);
-  return session->claim(token, deadline);
+  return session->claim(token, deadline, ClaimBy::number);
 }
 
-core::ReferencePtr unclaimed(core::Token token, const Session* by) {
-  return std::make_shared<const UnclaimedReference>(std::move(token),
-                                                    by != nullptr ? by->terms() : nullptr);
+core::ReferencePtr unclaimed(core::Token token, const SessionDriver* by) {
+  return std::make_shared<const UnclaimedReference>(
+      std::move(token), by != nullptr ? by->terms() : nullptr,
+      by != nullptr ? by->proof() : Proof());
 }
 
 core::ReferencePtr claimed_soon(core::Token token) {
-  auto reference = std::make_shared<const UnclaimedReference>(std::move(token), usual_terms());
+  const Proof program{Proof::Kind::user};
+  auto reference =
+      std::make_shared<const UnclaimedReference>(std::move(token), usual_terms(), program);
   ClientState::current().claim_soon(reference);
   return reference;
 }

@@ -13,11 +13,12 @@ struct ConnectOptions {
   // To connect, and to reconnect: there the one of the first who has connected the session.
   std::chrono::milliseconds timeout = std::chrono::seconds(10);
 
-  // Which managers may be dialled because a handle names them that came in a result, an item of a
-  // queue, a message. Asked with each address ("tcp://host:port", "ipc://path") that would be
-  // dialled, by the thread whose call is the first to need it; if none is allowed, that call throws
-  // Disconnected, which names them. Not asked for what the program itself names, nor for managers
-  // that this process is connected to already. Empty: all may be dialled.
+  // Which managers may be used because a handle names them that came in a result, an item of a
+  // queue, a message. Asked with each address that would be dialled, or with that of a manager that
+  // this process is connected to already, by the thread whose call is the first to need it; if none
+  // is allowed, that call throws Disconnected, which names them. It is always an address,
+  // "tcp://host:port" or "ipc://path": names of managers do not count in such handles. Not asked
+  // for what the program itself names. Empty: all may be used.
   //   A handle is dialled on the terms (key, timeout, allow) of the session that it came by, and so
   // are those that come by the new one. There is one session with a manager, however often it was
   // connected: all who have done so must allow it. A handle that came by no session, as in a

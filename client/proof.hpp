@@ -22,6 +22,11 @@ struct Proof {
   std::string of = {};  // the address; the public key; empty
 
   friend bool operator==(const Proof&, const Proof&) = default;
+  // Whether what is said by a manager of this proof may lead to calls to one of the other. Not
+  // where that one would trust somebody else for us.
+  bool vouches_for(const Proof& other) const {
+    return kind > other.kind || (kind == other.kind && (kind != Kind::key || of == other.of));
+  }
 };
 
 }  // namespace steward::detail::client

@@ -7,8 +7,7 @@
 
 namespace steward::detail::client {
 
-// Throws Disconnected with the reason if nobody does, by the deadline (the system's resolver may
-// take longer).
+// Throws Disconnected with the reason if nobody does, by the deadline.
 void check_reachable(const core::TcpAddress& address, core::Deadline deadline);
 
 // Whether who listens there takes connections, and does not close them before it has said anything,

@@ -14,6 +14,8 @@
 
 namespace steward::detail::client {
 
+class SessionDriver;
+
 // The session that calls to this reference's object go through. Usually the one that made it; after
 // a fork, the child's own session, on which the object is claimed first. A handle that was merely
 // decoded (see unclaimed()) is claimed likewise, at its first use.
@@ -23,8 +25,9 @@ SessionPtr session_of(const core::ReferencePtr& reference, core::Deadline deadli
 
 // A reference for a token that stood in a result of another manager. Until it is used it keeps
 // nothing alive, and its manager is not connected to. `by`: the session that it came by, on whose
-// terms its manager is dialled (ConnectOptions::allow); null: it came by none.
-core::ReferencePtr unclaimed(core::Token token, const Session* by = nullptr);
+// terms its manager is dialled (ConnectOptions::allow), and as far as whose proof goes it is
+// trusted: where that does not do for its manager, it needs a lease. Null: it came by none.
+core::ReferencePtr unclaimed(core::Token token, const SessionDriver* by = nullptr);
 
 // Likewise for a token of this program that is to be claimed within its lease, although the thread
 // that has it must not wait for its manager: another one does, unless its first use comes before.

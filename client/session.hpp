@@ -32,6 +32,12 @@ enum class Effect : std::uint8_t {
   offer,   // puts something in (put_for): it counts as not done only if the manager has said so
 };
 
+// What a claim goes by.
+enum class ClaimBy : std::uint8_t {
+  number,  // of the object: who may call its manager may use it
+  lease,   // that waits for this very handle: whoever gave it could not use the object for us
+};
+
 class Receipt;
 // References that arguments need until their call has ended.
 using Kept = std::vector<core::ReferencePtr>;
@@ -124,7 +130,9 @@ class Session : public std::enable_shared_from_this<Session> {
   virtual core::ReferencePtr adopt(core::Token token,
                                    std::optional<SessionNumber> granted_to = {}) = 0;
   // Asks the manager for a reference to the object of this token, which is of this incarnation.
-  virtual core::ReferencePtr claim(const core::Token& token, core::Deadline deadline = {}) = 0;
+  // Throws StaleHandle if there is no such object, or no such lease.
+  virtual core::ReferencePtr claim(const core::Token& token, core::Deadline deadline = {},
+                                   ClaimBy by = ClaimBy::number) = 0;
 
   // A result of this session could not be decoded: the references that it grants go back, but for
   // those that were adopted (object and how often). See ResultScope in grants.hpp.

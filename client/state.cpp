@@ -396,10 +396,39 @@ core::ReferencePtr ClientState::claimed(const Claimable& reference) {
   return reference.claimed_;
 }
 
-core::ReferencePtr ClientState::note_claim(const Claimable& reference, core::ReferencePtr claimed) {
-  const std::lock_guard lock(mutex_);
-  if (reference.claimed_ == nullptr) reference.claimed_ = std::move(claimed);
-  return reference.claimed_;
+core::ReferencePtr ClientState::claimed(const Claimable& reference, core::Deadline deadline,
+                                        const std::function<core::ReferencePtr()>& claim) {
+  const auto mine = std::make_shared<Attempt>();
+  {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      if (reference.claimed_ != nullptr) return reference.claimed_;
+      const auto [entry, first] = claims_.try_emplace(&reference, mine);
+      if (first) break;
+      const std::shared_ptr<Attempt> other = entry->second;
+      await(lock, *other, deadline);
+      if (!other->over) {
+        throw Disconnected("the manager of " + core::describe(reference.token()) +
+                           " has not answered in time");
+      }
+    }
+  }
+  core::ReferencePtr claimed;
+  const auto end = [&] {
+    const std::lock_guard lock(mutex_);
+    reference.claimed_ = claimed;
+    mine->over = true;
+    claims_.erase(&reference);
+    attempt_over_.notify_all();
+  };
+  try {
+    claimed = claim();
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
+  return claimed;
 }
 
 void ClientState::claim_soon(core::ReferencePtr reference) noexcept try {

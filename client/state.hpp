@@ -66,10 +66,14 @@ class ClientState {
   // As forget(), if nobody uses it beside those whose number is given. False: somebody does.
   bool forget_unused(const SessionDriver& session, std::size_t beside);
 
-  // The reference through which this process uses one that it merely copied or decoded.
+  // The reference through which this process uses one that it merely copied or decoded. nullptr:
+  // it has not used it yet.
   core::ReferencePtr claimed(const Claimable& reference);
-  // Two threads may claim at once: returns the one that counts.
-  core::ReferencePtr note_claim(const Claimable& reference, core::ReferencePtr claimed);
+  // Likewise; if there is none yet, the one that `claim` gives. One thread at a time: a lease is
+  // spent by its first claim. Throws Disconnected at the deadline, Interrupted, and what `claim`
+  // throws.
+  core::ReferencePtr claimed(const Claimable& reference, core::Deadline deadline,
+                             const std::function<core::ReferencePtr()>& claim);
 
   // Claims it on a thread that ends by itself, one for each manager. Without memory or threads the
   // reference is claimed at its first use.
@@ -144,6 +148,7 @@ class ClientState {
   std::mutex mutex_;
   std::condition_variable attempt_over_;
   std::unordered_map<std::string, std::shared_ptr<Attempt>> attempts_;
+  std::unordered_map<const Claimable*, std::shared_ptr<Attempt>> claims_;
   std::unordered_map<std::string, SessionDriverPtr> by_address_;
   // As their managers say: one for each proof.
   std::unordered_multimap<core::Incarnation, SessionDriverPtr> by_incarnation_;

@@ -1,14 +1,20 @@
 #include <steward/client/tcp_socket.hpp>
 
+#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <exception>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <system_error>
+#include <utility>
 
+#include <steward/client/session/background.hpp>
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/shm/standard_descriptors.hpp>
@@ -48,6 +54,39 @@ core::Deadline share_of(core::Deadline deadline, int addresses) {
   return now + std::max(core::Duration::zero(), *deadline - now) / addresses;
 }
 
+bool is_numeric(const std::string& host) {
+  in_addr any{};
+  return host.starts_with('[') || ::inet_pton(AF_INET, host.c_str(), &any) == 1;
+}
+
+// The system's resolver knows no deadline, and who wrote a handle may answer for its host: so names
+// are looked up on a thread of their own, which is left to itself at the deadline.
+HostAddresses resolve_by(const core::TcpAddress& address, core::Deadline deadline) {
+  if (!deadline || is_numeric(address.host)) return resolve(address);
+  struct Lookup {
+    BackgroundStop over;
+    std::mutex mutex;
+    HostAddresses found{nullptr, &::freeaddrinfo};
+    std::exception_ptr failure;
+  };
+  const auto lookup = std::make_shared<Lookup>();
+  run_in_background("steward-resolve", [lookup, address] {
+    {
+      const std::lock_guard lock(lookup->mutex);
+      try {
+        lookup->found = resolve(address);
+      } catch (...) {
+        lookup->failure = std::current_exception();
+      }
+    }
+    lookup->over.stop();
+  });
+  if (lookup->over.sleep_until(deadline)) unknown(address, "its name is not resolved in time");
+  const std::lock_guard lock(lookup->mutex);
+  if (lookup->failure) std::rethrow_exception(lookup->failure);
+  return std::move(lookup->found);
+}
+
 }  // namespace
 
 HostAddresses resolve(const core::TcpAddress& address, int flags) {
@@ -79,7 +118,7 @@ shm::UniqueFd connect_to_any(const addrinfo* addresses, core::Deadline deadline,
 }
 
 shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadline, int& error) {
-  const HostAddresses found = resolve(address);
+  const HostAddresses found = resolve_by(address, deadline);
   return connect_to_any(found.get(), deadline, error);
 }
 

@@ -23,8 +23,8 @@ HostAddresses resolve(const core::TcpAddress& address, int flags = 0);
 // Interrupted, Overloaded if there is no descriptor.
 shm::UniqueFd connect_to_any(const addrinfo* addresses, core::Deadline deadline, int& error);
 
-// Likewise to one of the host's addresses (and when the system's resolver has given up). Throws
-// Disconnected if the host is unknown.
+// Likewise to one of the host's addresses. Throws Disconnected if the host is unknown, or not
+// resolved in time.
 shm::UniqueFd connect_tcp(const core::TcpAddress& address, core::Deadline deadline, int& error);
 
 }  // namespace steward::detail::client

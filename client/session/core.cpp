@@ -46,16 +46,18 @@ std::optional<Outcome> ThreadErrors::take(core::ThreadNumber thread) {
   return std::move(node.mapped());
 }
 
-std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce) {
+std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce,
+                            bool needs_lease) {
   std::string arguments;
   core::Writer writer(arguments);
-  writer.array(2);
+  writer.array(needs_lease ? 3 : 2);
   writer.natural(core::number(object));
   if (nonce) {
     writer.bytes(nonce->view());
   } else {
     writer.nil();
   }
+  if (needs_lease) writer.boolean(true);
   return arguments;
 }
 

@@ -190,6 +190,7 @@ class SessionCore {
 };
 
 // The arguments of the manager's `claim` and `lease`.
-std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce);
+std::string claim_arguments(core::ObjectId object, const std::optional<core::Nonce>& nonce,
+                            bool needs_lease = false);
 
 }  // namespace steward::detail::client

@@ -1,7 +1,10 @@
 // What the leader does for all: arrivals, descriptors, dialling, the end.
 #include <steward/client/session/driver.hpp>
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <steward/client/client_reference.hpp>
@@ -11,7 +14,6 @@
 #include <steward/core/errors.hpp>
 #include <steward/core/interrupt.hpp>
 #include <steward/core/limits.hpp>
-#include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
 namespace steward::detail::client {
@@ -49,18 +51,12 @@ SessionCore::Setup setup_of(const Welcome& welcome, bool begins_anew, const Term
           [] { return core::random_bytes(core::kChallengeBytes); }};
 }
 
-// Whether the manager has closed this socket. Messages on it answer questions that nobody of this
-// session has asked.
+// Whether the manager has closed this socket. So does one that says anything there, since nobody of
+// this session has asked: there may be no end to it.
 bool hung_up(int socket) {
-  try {
-    for (;;) {
-      const shm::Received received =
-          shm::receive_with_fds(socket, kControlMessageBytes, shm::Wait::none);
-      if (!received.message) return !received.would_block;
-    }
-  } catch (const std::exception&) {
-    return true;
-  }
+  char letter = 0;
+  return ::recv(socket, &letter, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+         (errno != EAGAIN && errno != EINTR);
 }
 
 }  // namespace
@@ -147,8 +143,11 @@ void SessionDriver::await_welcome(core::Deadline deadline) {
 }
 
 // What handles of this manager carry: its own socket, for those on its host, the address that has
-// led us to it, and what else it knows.
+// led us to it, and what else it knows. One that has proved nothing is where it was dialled, and no
+// more: else it would choose what is dialled by those who get its handles, this user's own manager
+// perhaps. So a handle that names no socket is known to be no better than that.
 void SessionDriver::learn_addresses() {
+  if (proof_.kind == Proof::Kind::address) return;
   const std::vector<std::string>& told = core_.told_addresses();
   const std::vector<std::string> ours = std::exchange(addresses_, {});
   const auto take = [&](const std::string& address) {

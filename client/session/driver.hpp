@@ -81,7 +81,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
                        Kept& kept) override;
   core::ReferencePtr adopt(core::Token token,
                            std::optional<SessionNumber> granted_to = {}) override;
-  core::ReferencePtr claim(const core::Token& token, core::Deadline deadline) override;
+  core::ReferencePtr claim(const core::Token& token, core::Deadline deadline,
+                           ClaimBy by) override;
   void give_back(std::string_view result, const Grants& taken,
                  std::optional<SessionNumber> granted_to) noexcept override;
   const core::Incarnation& incarnation() const override { return incarnation_; }

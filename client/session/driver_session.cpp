@@ -332,8 +332,12 @@ std::function<void()> ClientReference::recall(const core::Token& sent) const {
 }
 
 core::Token UnclaimedReference::leased(core::Deadline deadline) const {
-  const core::ReferencePtr claimed = ClientState::current().claimed(*this);
-  if (claimed == nullptr) return token_;
+  core::ReferencePtr claimed = ClientState::current().claimed(*this);
+  if (claimed == nullptr) {
+    if (is_trusted()) return token_;
+    session_of(shared_from_this(), deadline);
+    claimed = ClientState::current().claimed(*this);
+  }
   return static_cast<const Claimable&>(*claimed).leased(deadline);
 }
 
@@ -365,13 +369,21 @@ core::ReferencePtr SessionDriver::adopt(core::Token token,
   });
 }
 
-core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline deadline) {
-  if (inherited()) return successor(deadline)->claim(token, deadline);
+core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline deadline,
+                                        ClaimBy by) {
+  if (inherited()) return successor(deadline)->claim(token, deadline, by);
+  const bool needs_lease = by == ClaimBy::lease;
+  if (needs_lease && !token.nonce) {
+    throw StaleHandle(core::describe(token) + " of " + core_.where() +
+                      ": its handle came from somebody who has not proved that he may use it, and "
+                      "carries no lease");
+  }
   CallOptions options;
   options.deadline = deadline;
   options.object_type = token.type;
   const auto result =
-      call(core::kManagerObject, "claim", claim_arguments(token.object, token.nonce), options);
+      call(core::kManagerObject, "claim",
+           claim_arguments(token.object, token.nonce, needs_lease), options);
   ResultScope scope(*this, *result, result->session);
   const core::Reader::Extension extension = core::Reader(*result).extension();
   if (extension.type != core::kHandleExtension) {
@@ -440,10 +452,16 @@ core::Token SessionDriver::outgoing(const core::Reference& reference, core::Dead
   const ClientReference* own = ClientReference::from(reference);
   if (own == nullptr || own->session().get() != this) {
     // A handle that was merely decoded, or copied by a fork: claims it, once. That may be through
-    // another session with the same manager, which would not keep it for a call of this one.
+    // another session with the same manager, which would not keep it for a call of this one; or
+    // with one that merely says to be the same.
     const SessionPtr keeper =
         claimable == nullptr ? nullptr : session_of(claimable->shared_from_this(), deadline);
-    if (keeper.get() != this) kept.push_back(claim(token, deadline));
+    if (keeper.get() != this) {
+      const auto* known = static_cast<const SessionDriver*>(keeper.get());
+      const bool trusted = known == nullptr || known->proof().vouches_for(proof_);
+      kept.push_back(trusted ? claim(token, deadline, ClaimBy::number)
+                             : claim(claimable->leased(deadline), deadline, ClaimBy::lease));
+    }
   }
   token.addresses.clear();
   token.nonce.reset();

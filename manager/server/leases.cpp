@@ -10,6 +10,11 @@ bool Leases::add(const core::Nonce& nonce, core::ReferencePtr object, SessionNum
   return true;
 }
 
+bool Leases::waits(const core::Nonce& nonce, core::ObjectId object) const {
+  const auto found = leases_.find(nonce);
+  return found != leases_.end() && found->second.object->token().object == object;
+}
+
 bool Leases::end(const core::Nonce& nonce) {
   const auto found = leases_.find(nonce);
   if (found == leases_.end()) return false;

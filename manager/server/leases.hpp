@@ -18,6 +18,8 @@ class Leases {
  public:
   // False: the nonce is taken.
   bool add(const core::Nonce& nonce, core::ReferencePtr object, SessionNumber by, core::Time end);
+  // Whether such a lease of this very object waits.
+  bool waits(const core::Nonce& nonce, core::ObjectId object) const;
   // False: there is no such lease (any more).
   bool end(const core::Nonce& nonce);
   void end_expired(core::Time now);

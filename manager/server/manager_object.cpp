@@ -65,11 +65,17 @@ Value create(Impl& core, Session&, Arguments& arguments) {
 Value claim(Impl& core, Session&, Arguments& arguments) {
   const core::ObjectId id{arguments.take<std::uint64_t>()};
   core::ReferencePtr reference = existing(core, id);
-  // A lease that is spent or over makes this a plain claim.
+  std::optional<core::Nonce> lease;
   if (const auto nonce = arguments.take<std::optional<Value>>()) {
-    if (const auto lease = core::Nonce::from(nonce->bytes())) core.leases.end(*lease);
+    lease = core::Nonce::from(nonce->bytes());
   }
+  const bool needs_lease = arguments.take<std::optional<bool>>().value_or(false);
   arguments.finish();
+  if (needs_lease && !(lease && core.leases.waits(*lease, id))) {
+    throw StaleHandle("this handle is good for one use by its lease, which is spent or over");
+  }
+  // A lease that is spent or over makes this a plain claim.
+  if (lease) core.leases.end(*lease);
   return Value::of_reference(std::move(reference));
 }
 

@@ -26,6 +26,7 @@
 #include <steward/core/handle_codec.hpp>
 #include <steward/core/ipc_address.hpp>
 #include <steward/tests/client/fake_house.hpp>
+#include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/programs.hpp>
 #include <steward/tests/client/tcp_house.hpp>
@@ -102,7 +103,7 @@ TEST_F(ConnectTest, ATokenIsOpenedWhereItsAddressesSay) {
   EXPECT_EQ(house.manager().grants().at(3), 1U);
   EXPECT_EQ(add(client::session_of(reference), 1), 1);
   // A token that was merely decoded is claimed at its first use, once.
-  const core::ReferencePtr decoded = client::unclaimed(token);
+  const core::ReferencePtr decoded = client::unclaimed(reference->outgoing());
   EXPECT_EQ(house.manager().grants().at(3), 1U);
   EXPECT_EQ(add(client::session_of(decoded), 1), 2);
   EXPECT_EQ(add(client::session_of(decoded), 1), 3);
@@ -132,7 +133,7 @@ TEST_F(ConnectTest, SessionsThatNobodyUsesAnyMoreEnd) {
     houses.push_back(std::make_unique<FakeHouse>());
     core::Token token = list_token(houses.back()->manager().incarnation(), 3);
     token.addresses = {houses.back()->address()};
-    add(client::session_of(client::unclaimed(token)), 1);
+    add(client::session_of(client::open_token(token)), 1);
   }
   // The oldest ones say goodbye; a few stay, for those who come back.
   houses.front()->manager().wait_until([](const FakeManager& seen) { return seen.byes() == 1; });
@@ -334,6 +335,17 @@ TEST_F(ConnectTest, AHangUpMeansANewSession) {
   EXPECT_EQ(add(session, 1), 1);
   EXPECT_EQ(house.manager().sessions(), 1U);
   EXPECT_EQ(house.manager().grants().at(3), 1U);
+}
+
+// Or one that speaks without end would keep us listening.
+TEST_F(ConnectTest, AWordThatNobodyHasAskedForIsAHangUp) {
+  FakeHouse house;
+  const client::SessionPtr session = client::connect(house.address());
+  house.speak_unasked();
+  EXPECT_TRUE(eventually([&] {
+    session->call(kList, "echo", arguments({encoded(5)}), {.effect = client::Effect::read});
+    return house.peers() == 2;
+  }));
 }
 
 // A manager in a process of its own, which a test may kill.

@@ -41,7 +41,7 @@ class FakeHouse::Loop {
 
   std::size_t came() const { return came_; }
 
-  enum class Order { none, stop, restart, hang_up };
+  enum class Order { none, stop, restart, hang_up, speak };
   // Returns when it is done.
   void tell(Order order) {
     std::unique_lock lock(mutex_);
@@ -90,6 +90,9 @@ class FakeHouse::Loop {
     const Order order = std::exchange(order_, Order::none);
     if (order == Order::restart) bind();
     if (order == Order::hang_up) peers_.clear();
+    for (const shm::UniqueFd& peer : peers_) {
+      if (order == Order::speak) shm::send_with_fds(peer.get(), "unasked");
+    }
     done_.notify_all();
     return order != Order::stop;
   }
@@ -190,6 +193,7 @@ FakeHouse::~FakeHouse() {
 
 void FakeHouse::restart_router() { loop_->tell(Loop::Order::restart); }
 std::size_t FakeHouse::peers() const { return loop_->came(); }
+void FakeHouse::speak_unasked() { loop_->tell(Loop::Order::speak); }
 void FakeHouse::hang_up() { loop_->tell(Loop::Order::hang_up); }
 
 }  // namespace steward::detail::test

@@ -35,6 +35,8 @@ class FakeHouse {
   void restart_router();
   // How many have come to the control socket.
   std::size_t peers() const;
+  // Says something to everybody who came through the control socket, which nobody has asked for.
+  void speak_unasked();
   // Hangs up on everybody who came through the control socket.
   void hang_up();
 

@@ -153,6 +153,7 @@ std::string FakeManager::welcome(const core::SessionId& id, const std::string& s
   welcome.message_bytes = message_bytes_;
   welcome.calls_in_flight = calls_in_flight_;
   welcome.lease_ms = lease_ms_;
+  welcome.addresses = told_addresses_;
   return core::encode(welcome);
 }
 
@@ -168,6 +169,9 @@ std::string FakeManager::serve(Session& session, const core::Call& call) {
   std::string reply;
   try {
     reply = run(session, call, method);
+  } catch (const StaleHandle& failure) {
+    return session.replies[call.seq] =
+               error(call.seq, core::ErrorCode::stale_handle, failure.what());
   } catch (const BadCall& failure) {
     return session.replies[call.seq] = error(call.seq, core::ErrorCode::bad_call, failure.what());
   }
@@ -183,8 +187,13 @@ std::string FakeManager::run(Session& session, const core::Call& call, const std
   if (method == "add") return result(call.seq, encoded(sum_ += args.integer()));
   if (method == "fail") throw BadCall(std::string(args.string()));
   if (method == "handle") return result(call.seq, handle(session, args.natural()));
-  if (method == "claim") return result(call.seq, handle(session, args.natural()));
-  if (method == "lease" || method == "unlock") return result(call.seq, "\xc0");
+  if (method == "claim") return result(call.seq, claim(session, args, count));
+  if (method == "lease") {
+    const std::uint64_t object = args.natural();
+    leases_.emplace(args.bytes(), object);
+    return result(call.seq, "\xc0");
+  }
+  if (method == "unlock") return result(call.seq, "\xc0");
   if (method == "park") {
     session.parked[call.seq] = true;
     return {};
@@ -202,6 +211,16 @@ std::string FakeManager::run(Session& session, const core::Call& call, const std
     return result(call.seq, "\xc0");
   }
   throw BadCall("no such method");
+}
+
+std::string FakeManager::claim(Session& session, core::Reader& args, std::size_t count) {
+  const std::uint64_t object = args.natural();
+  const bool has_nonce = !args.nil_if_next();
+  const auto lease = leases_.find(has_nonce ? std::string(args.bytes()) : std::string());
+  const bool is_live = lease != leases_.end() && lease->second == object;
+  if (count > 2 && args.boolean() && !is_live) throw StaleHandle("no lease");
+  if (lease != leases_.end()) leases_.erase(lease);
+  return handle(session, object);
 }
 
 std::string FakeManager::handle(Session& session, std::uint64_t object) {
@@ -262,6 +281,11 @@ void FakeManager::be_remote(std::uint64_t lease_ms) {
   const std::lock_guard lock(mutex_);
   remote_ = true;
   lease_ms_ = lease_ms;
+}
+
+void FakeManager::tell_addresses(std::vector<std::string> addresses) {
+  const std::lock_guard lock(mutex_);
+  told_addresses_ = std::move(addresses);
 }
 
 void FakeManager::lie(std::function<core::Token(core::Token)> lie) {

@@ -27,7 +27,7 @@ namespace steward::detail::test {
 //   fail(text)                BadCall
 //   handle(n) -> handle of object n
 //   unlock()
-// and of object 0: claim, lease, drop.
+// and of object 0: claim, lease, drop. Of leases it knows only whether they were claimed.
 class FakeManager {
  public:
   using Seq = core::Seq;
@@ -79,6 +79,8 @@ class FakeManager {
   void lease(std::uint64_t milliseconds);
   // As a manager over tcp: whoever comes is let in without a ticket, and lives by this lease.
   void be_remote(std::uint64_t lease_ms);
+  // The addresses that its welcome says.
+  void tell_addresses(std::vector<std::string> addresses);
   // The handles that it gives are changed so on their way.
   void lie(std::function<core::Token(core::Token)> lie);
 
@@ -102,6 +104,7 @@ class FakeManager {
   std::string serve(Session& session, const core::Call& call);
   std::string run(Session& session, const core::Call& call, const std::string& method);
   std::string handle(Session& session, std::uint64_t object);
+  std::string claim(Session& session, core::Reader& args, std::size_t count);
 
   const core::Incarnation incarnation_;
 
@@ -123,6 +126,8 @@ class FakeManager {
   bool answer_bye_ = true;
   bool remote_ = false;
   std::uint64_t lease_ms_ = 0;
+  std::vector<std::string> told_addresses_;
+  std::map<std::string, std::uint64_t> leases_;  // the object of a nonce
   std::function<core::Token(core::Token)> lie_;
   std::uint64_t message_bytes_ = 1U << 20U;
   std::uint64_t calls_in_flight_ = 1024;

@@ -4,8 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
+#include <string>
+#include <vector>
 
 #include <steward/client/private_directory.hpp>
 #include <steward/client/reference.hpp>
@@ -15,6 +19,7 @@
 #include <steward/tests/client/fake_house.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/tcp_house.hpp>
+#include <steward/tests/waiting_thread.hpp>
 
 namespace steward::detail::test {
 namespace {
@@ -22,6 +27,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr core::ObjectId kList{3};
+// The socket of a manager on another host, as its handles have it.
+const std::string kElsewhere = "ipc:///run/manager.sock?boot=another";
 
 std::int64_t add(const client::SessionPtr& session, std::int64_t number) {
   return integer_of(session->call(kList, "add", arguments({encoded(number)}), {}).value());
@@ -72,7 +79,7 @@ TEST_F(Identity, AStrangerWithoutAKeyIsNotTakenForAManagerWithOne) {
   add(client::connect(keyed.address(), {.key = key}), 1);
   EXPECT_EQ(keyed.manager().runs("add"), 1U);
   // Nor for that of a handle, which does not say which key it is.
-  add(opened(handle(keyed.manager().incarnation(), {stranger.address()})), 1);
+  add(opened(handle(keyed.manager().incarnation(), {kElsewhere, stranger.address()})), 1);
   EXPECT_EQ(keyed.manager().runs("add"), 2U);
   EXPECT_EQ(stranger.manager().runs("claim"), 0U);
 }
@@ -86,7 +93,8 @@ TEST_F(Identity, AHolderOfAnotherKeyIsNotTakenForTheManager) {
   const client::SessionPtr session = client::connect(keyed.address(), {.key = key});
   add(session, 1);
   EXPECT_EQ(keyed.manager().runs("add"), 1U);
-  const core::Token token = handle(keyed.manager().incarnation(), {"tcp://127.0.0.1:1"});
+  const core::Token token =
+      handle(keyed.manager().incarnation(), {kElsewhere, "tcp://127.0.0.1:1"});
   EXPECT_EQ(opened(token, {.key = key}), session);
   EXPECT_EQ(opened(token, {.key = other_key}), theirs);
   EXPECT_THROW(client::open_token(token), AuthenticationError) << "either may be meant";
@@ -96,7 +104,8 @@ TEST_F(Identity, AHandleFindsTheManagerWhoseKeyIsKnownWhereverThatWasDialled) {
   const std::string key = generate_key();
   TcpHouse keyed(core::random_id<core::Incarnation>(), key);
   const client::SessionPtr session = client::connect(keyed.address(), {.key = key});
-  EXPECT_EQ(opened(handle(keyed.manager().incarnation(), {"tcp://127.0.0.1:1"})), session);
+  EXPECT_EQ(opened(handle(keyed.manager().incarnation(), {kElsewhere, "tcp://127.0.0.1:1"})),
+            session);
 }
 
 TEST_F(Identity, AManagerThatIsReachedIsNotGivenByARoadThatIsClosed) {
@@ -156,6 +165,182 @@ TEST_F(Identity, AHandleThatGoesThroughAnotherSessionIsKeptByThat) {
       client::open_token(handle(mine.manager().incarnation(), {mine.address()}));
   client::connect(stranger.address())->codec().outgoing(*reference);
   EXPECT_EQ(stranger.manager().runs("claim"), 1U);
+}
+
+// --- what a stranger says of other managers
+
+// A stranger that this process is connected to, and what it says.
+class Deputy : public Identity {
+ protected:
+  Deputy() : theirs(client::connect(stranger.address())) {}
+
+  static core::ReferencePtr said(const client::SessionPtr& by, const core::Token& token) {
+    return by->codec().incoming(token);
+  }
+  core::Token of_mine() { return handle(mine.manager().incarnation(), {mine.address()}); }
+
+  FakeHouse mine;
+  TcpHouse stranger;
+  client::SessionPtr theirs;
+};
+
+TEST_F(Deputy, AStrangersHandleGivesNothingAtThisUsersManager) {
+  EXPECT_THROW(client::session_of(said(theirs, of_mine())), StaleHandle) << "dialled for it";
+  const client::SessionPtr session = client::connect(mine.address());
+  EXPECT_THROW(client::session_of(said(theirs, of_mine())), StaleHandle) << "known already";
+  core::Token invented = of_mine();
+  invented.nonce = core::random_id<core::Nonce>();
+  EXPECT_THROW(client::session_of(said(theirs, invented)), StaleHandle);
+  EXPECT_TRUE(mine.manager().grants().empty());
+}
+
+// Who was given it may pass it on: once, and no other object by it.
+TEST_F(Deputy, AStrangersHandleWithALeaseIsGoodForItsObjectOnce) {
+  const core::ReferencePtr reference = client::open_token(of_mine());
+  core::Token other = reference->outgoing();
+  other.object = core::ObjectId{4};
+  EXPECT_THROW(client::session_of(said(theirs, other)), StaleHandle);
+  const core::Token leased = reference->outgoing();
+  const core::ReferencePtr decoded = said(theirs, leased);
+  add(client::session_of(decoded), 1);
+  add(client::session_of(decoded), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 2U);
+  EXPECT_THROW(client::session_of(said(theirs, leased)), StaleHandle);
+}
+
+// A lease is spent by its first claim.
+TEST_F(Deputy, ThreadsClaimAHandleOnce) {
+  const core::ReferencePtr reference = client::open_token(of_mine());
+  std::promise<void> asked;
+  std::promise<void> answer;
+  std::atomic<int> questions = 0;
+  const auto allow = [&](std::string_view) {
+    if (questions++ > 0) return true;
+    asked.set_value();
+    answer.get_future().wait();
+    return true;
+  };
+  theirs = client::connect(stranger.address(), {.allow = allow});
+  const core::ReferencePtr decoded = said(theirs, reference->outgoing());
+  WaitingThread first([&] { add(client::session_of(decoded), 1); });
+  ASSERT_EQ(asked.get_future().wait_for(10s), std::future_status::ready);
+  WaitingThread second([&] { add(client::session_of(decoded), 1); });
+  EXPECT_TRUE(second.falls_asleep());
+  answer.set_value();
+  first.join();
+  second.join();
+  EXPECT_EQ(questions, 1);
+  EXPECT_EQ(mine.manager().runs("add"), 2U);
+}
+
+TEST_F(Deputy, AHandleOfAManagerOfThisUserNeedsNoLease) {
+  FakeHouse other;
+  const client::SessionPtr session = client::connect(other.address());
+  add(client::session_of(said(session, of_mine())), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 1U);
+}
+
+TEST_F(Deputy, AHandleOfAHolderOfTheSameKeyNeedsNoLease) {
+  const std::string key = generate_key();
+  TcpHouse keyed(core::random_id<core::Incarnation>(), key);
+  TcpHouse colleague(core::random_id<core::Incarnation>(), key);
+  const client::SessionPtr session = client::connect(colleague.address(), {.key = key});
+  const core::Token token = handle(keyed.manager().incarnation(), {keyed.address()});
+  add(client::session_of(said(session, token)), 1);
+  EXPECT_EQ(keyed.manager().runs("add"), 1U);
+  EXPECT_THROW(client::session_of(said(session, of_mine())), StaleHandle) << "this user's is more";
+}
+
+TEST_F(Deputy, AHandleOfAHolderOfAnotherKeyNeedsALease) {
+  const std::string key = generate_key();
+  TcpHouse keyed(core::random_id<core::Incarnation>(), key);
+  const client::SessionPtr session = client::connect(keyed.address(), {.key = key});
+  const std::string other_key = generate_key();
+  TcpHouse other(core::random_id<core::Incarnation>(), other_key);
+  const client::SessionPtr others = client::connect(other.address(), {.key = other_key});
+  const core::Token token = handle(keyed.manager().incarnation(), {kElsewhere, keyed.address()});
+  EXPECT_THROW(client::session_of(said(others, token)), StaleHandle);
+  EXPECT_TRUE(keyed.manager().grants().empty());
+}
+
+TEST_F(Deputy, AHandleIsAskedForAlsoWhereItsManagerIsConnected) {
+  const client::SessionPtr session = client::connect(mine.address());
+  std::vector<std::string> asked;
+  bool allowed = false;
+  theirs = client::connect(stranger.address(), {.allow = [&](std::string_view address) {
+                             asked.emplace_back(address);
+                             return allowed;
+                           }});
+  const core::ReferencePtr decoded =
+      said(theirs, client::open_token(of_mine())->outgoing());
+  EXPECT_THROW(client::session_of(decoded), Disconnected);
+  EXPECT_EQ(asked, std::vector{mine.address()});
+  allowed = true;
+  add(client::session_of(decoded), 1);
+}
+
+// What is asked for is an address, and what is dialled is what was asked for.
+TEST_F(Deputy, NamesInHandlesAreNotDialled) {
+  std::vector<std::string> asked;
+  theirs = client::connect(stranger.address(), {.allow = [&](std::string_view address) {
+                             asked.emplace_back(address);
+                             return true;
+                           }});
+  const core::Token token = handle(core::random_id<core::Incarnation>(),
+                                   {"production", "ipc:///nowhere/manager.sock?boot=another"});
+  EXPECT_THROW(client::session_of(said(theirs, token)), Disconnected);
+  EXPECT_EQ(asked, std::vector<std::string>{"ipc:///nowhere/manager.sock"});
+}
+
+// The address is what it was dialled by; others would be dialled by whoever gets its handles.
+TEST_F(Deputy, AStrangerIsWhereItWasDialledOnly) {
+  TcpHouse liar(mine.manager().incarnation());
+  liar.manager().tell_addresses({mine.address(), "tcp://127.0.0.1:1"});
+  EXPECT_EQ(client::connect(liar.address())->addresses(), std::vector{liar.address()});
+}
+
+// A program's own handle, of an object that a stranger gave it.
+TEST_F(Deputy, AHandleThatNamesNoSocketIsNotOfThisUsersManager) {
+  TcpHouse liar(mine.manager().incarnation());
+  const client::SessionPtr session = client::connect(mine.address());
+  add(opened(handle(mine.manager().incarnation(), {liar.address()})), 1);
+  EXPECT_EQ(liar.manager().runs("add"), 1U);
+  EXPECT_TRUE(mine.manager().grants().empty());
+}
+
+TEST_F(Deputy, AStrangersObjectIsNoArgumentOfThisUsersManager) {
+  TcpHouse liar(mine.manager().incarnation());
+  const client::SessionPtr session = client::connect(mine.address());
+  const core::ReferencePtr theirs_not_mine = client::connect(liar.address())->claim(of_mine());
+  EXPECT_THROW(session->codec().outgoing(*theirs_not_mine), StaleHandle);
+  EXPECT_TRUE(mine.manager().grants().empty());
+}
+
+// To whoever gets it from this program it would be the program's own word.
+TEST_F(Deputy, AStrangersHandleIsClaimedBeforeItIsPassedOn) {
+  EXPECT_THROW(said(theirs, of_mine())->outgoing(), StaleHandle);
+  const core::Token leased = client::open_token(of_mine())->outgoing();
+  EXPECT_NE(said(theirs, leased)->outgoing().nonce, leased.nonce);
+  EXPECT_EQ(mine.manager().runs("claim"), 2U);
+}
+
+TEST_F(Deputy, AForkedChildDialsWhereItsParentDid) {
+  const std::string key = generate_key();
+  TcpHouse trap(core::random_id<core::Incarnation>(), key);
+  auto keyed = std::make_unique<TcpHouse>(trap.manager().incarnation(), key);
+  keyed->manager().tell_addresses({trap.address()});
+  const client::SessionPtr session = client::connect(keyed->address(), {.key = key});
+  keyed.reset();
+  Forked child([&](int) {
+    try {
+      session->in_this_process();
+    } catch (const Disconnected&) {
+      return 0;
+    }
+    return 1;
+  });
+  EXPECT_EQ(child.join(), 0);
+  EXPECT_EQ(trap.manager().hellos().size(), 0U);
 }
 
 // --- over ipc

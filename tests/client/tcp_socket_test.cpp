@@ -2,14 +2,39 @@
 #include <gtest/gtest.h>
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <sys/socket.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <semaphore>
+#include <string_view>
 #include <vector>
 
 #include <steward/client/tcp_socket.hpp>
 #include <steward/client/waiting.hpp>
+#include <steward/core/errors.hpp>
+
+namespace {
+
+constexpr const char* kHeldHost = "held.invalid";
+std::binary_semaphore held_resolver{0};
+std::binary_semaphore resolver_is_done{0};
+
+}  // namespace
+
+// The system's resolver, which takes as long as a test wants for one host.
+extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* hints,
+                           addrinfo** found) {
+  static const auto real =
+      reinterpret_cast<decltype(&::getaddrinfo)>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (host == nullptr || std::string_view(host) != kHeldHost) {
+    return real(host, port, hints, found);
+  }
+  static_cast<void>(held_resolver.try_acquire_for(std::chrono::seconds(10)));
+  resolver_is_done.release();
+  return EAI_AGAIN;
+}
 
 namespace steward::detail::test {
 namespace {
@@ -50,6 +75,35 @@ class Port {
   shm::UniqueFd listener_;
   std::vector<shm::UniqueFd> waiting_;
 };
+
+// Who wrote a handle chooses the host, and with it who answers for its name.
+TEST(TcpSocket, AResolverThatDoesNotAnswerHoldsNobodyPastADeadline) {
+  int error = 0;
+  const core::Time before = client::now();
+  EXPECT_THROW(client::connect_tcp({kHeldHost, 7000}, core::deadline_after(50ms), error),
+               Disconnected);
+  EXPECT_LT(client::now() - before, 9s);
+  held_resolver.release();
+  resolver_is_done.acquire();
+}
+
+TEST(TcpSocket, WhatTheResolverSaysIsTold) {
+  held_resolver.release();
+  int error = 0;
+  EXPECT_THROW(client::connect_tcp({kHeldHost, 7000}, core::deadline_after(1min), error),
+               Disconnected);
+  resolver_is_done.acquire();
+  const shm::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof name;
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&name), size), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&name), &size), 0);
+  EXPECT_TRUE(client::connect_tcp({"localhost", ntohs(name.sin_port)}, core::deadline_after(1min),
+                                  error));
+}
 
 TEST(TcpSocket, ASilentAddressLeavesTimeToThoseBehindIt) {
   Port silent(true);

@@ -22,10 +22,8 @@ namespace steward::detail::test {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 
 // Listens, says nothing, and sees who comes.
 class Trap {
@@ -209,23 +207,36 @@ TEST_F(AllowedTest, CountsInAForkedChildAndAfterTheManagersDeath) {
   EXPECT_FALSE(trap.was_visited());
 }
 
-TEST_F(AllowedTest, IsNotAskedForManagersThatAreConnectedOverTcp) {
+TEST_F(AllowedTest, IsAskedForManagersThatAreConnectedOverTcp) {
   const manager::PrivateServer other{manager::Types(), {.address = "tcp://127.0.0.1:0"}};
   const std::string& address = other.addresses().back();
   const Manager remote = Manager::connect(address);
   const List<List<int>> lists = manager.list<List<int>>({remote.list<int>({5})});
-  EXPECT_EQ(lists.at(0).at(0), 5);
-  EXPECT_THAT(asked, Not(Contains(address)));
+  const List<int> list = lists.at(0);
+  EXPECT_THROW(list.at(0), Disconnected);
+  EXPECT_THAT(asked, ElementsAre(address));
+  allowed = true;
+  EXPECT_EQ(list.at(0), 5);
 }
 
 TEST_F(AllowedTest, IsNotAskedForWhatTheProgramNames) {
   const manager::PrivateServer other{manager::Types(), {}};
   Manager named_here = Manager::connect(other.addresses().front());
   const List<int> list = named_here.list<int>({5});
-  const List<List<int>> lists = manager.list<List<int>>({list});
-  EXPECT_EQ(lists.at(0).at(0), 5) << "there is a session already";
   EXPECT_EQ(open<List<int>>(list.handle().str()).at(0), 5);
   EXPECT_TRUE(asked.empty());
+}
+
+TEST_F(AllowedTest, IsAskedForManagersThatAreConnected) {
+  const manager::PrivateServer other{manager::Types(), {}};
+  const Manager known = Manager::connect(other.addresses().front());
+  const List<List<int>> lists = manager.list<List<int>>({known.list<int>({5})});
+  const List<int> list = lists.at(0);
+  EXPECT_THROW(list.at(0), Disconnected);
+  const std::string& address = other.addresses().front();
+  EXPECT_THAT(asked, ElementsAre(address.substr(0, address.find('?'))));
+  allowed = true;
+  EXPECT_EQ(list.at(0), 5);
 }
 
 }  // namespace

@@ -289,6 +289,21 @@ TEST_F(CoreTest, ASpentNonceIsAPlainClaim) {
   }
 }
 
+// By a handle of whose writer the client does not know what he may use.
+TEST_F(CoreTest, AClaimThatNeedsALeaseGetsItsObjectOnce) {
+  const auto object = slot(ann);
+  const auto other = slot(ann);
+  const Value nonce = Value::of_bytes("0123456789abcdef");
+  driver.call(ann, kManagerObject, "lease", arguments(core::number(object), nonce));
+  const auto claim = [&](core::ObjectId which, const Value& by) {
+    return driver.call(bob, kManagerObject, "claim", arguments(core::number(which), by, true)).code;
+  };
+  EXPECT_EQ(claim(object, Value()), ErrorCode::stale_handle);
+  EXPECT_EQ(claim(other, nonce), ErrorCode::stale_handle);
+  EXPECT_EQ(claim(object, nonce), ErrorCode::ok);
+  EXPECT_EQ(claim(object, nonce), ErrorCode::stale_handle);
+}
+
 // A client that gave a call up and lost its reply learns from the second what it was granted.
 TEST_F(CoreTest, AKeptReplyIsSaidAgainAtItsCancelAndGrantsNothingAnew) {
   const auto object = slot(ann);
