@@ -313,7 +313,10 @@ SessionPtr connect_over(std::unique_ptr<Transport> transport, std::string ticket
 
 // By the roads that give the same proof.
 SessionPtr ClientState::successor_of(const SessionDriver& session, core::Deadline deadline) {
-  if (SessionDriverPtr known = find(session.incarnation(), session.proof())) return known;
+  if (SessionDriverPtr known = find(session.incarnation(), session.proof())) {
+    known->also_on(*session.terms());  // what its parent's handles lead to is still asked for
+    return known;
+  }
   std::vector<std::string> addresses = session.addresses();
   const bool local = session.proof().kind == Proof::Kind::user;
   std::erase_if(addresses, [&](const std::string& address) {
