@@ -33,6 +33,22 @@ struct Parts {
   static constexpr bool known = false;
 };
 
+// After `key` came into a hash table: a stranger may have chosen keys that stand in one bucket,
+// which is searched from end to end for each of them. Where that is for the table's size only, as
+// it may be by accident, it gets another one; what goes on is bounded by the reader.
+template <class C>
+void spread_keys(C& table, const typename C::key_type& key, Reader& in) {
+  constexpr std::size_t kLongBucket = 64;
+  if (table.size() <= kLongBucket) return;
+  const std::size_t others = table.bucket_size(table.bucket(key));
+  if (others <= kLongBucket) return;
+  in.compare_keys(others);
+  if (table.bucket_count() / 4 < table.size()) table.rehash(2 * table.bucket_count());
+}
+
+template <class C>
+inline constexpr bool kHashTable = requires(const C& table) { table.bucket_count(); };
+
 // Sequences and sets. Of what the wire announces no more is reserved than this; more grows as it
 // really arrives.
 template <class C>
@@ -44,7 +60,8 @@ struct ListParts {
     const std::size_t count = in.array();
     if constexpr (requires { out.reserve(count); }) out.reserve(std::min(count, kReserve));
     for (std::size_t i = 0; i < count; ++i) {
-      out.insert(out.end(), core::read<typename C::value_type>(in));
+      const auto at = out.insert(out.end(), core::read<typename C::value_type>(in));
+      if constexpr (kHashTable<C>) spread_keys(out, *at, in);
     }
     return out;
   }
@@ -59,9 +76,9 @@ struct MapParts {
     for (std::size_t i = 0; i < count; ++i) {
       auto key = core::read<typename C::key_type>(in);
       auto value = core::read<typename C::mapped_type>(in);
-      if (!out.emplace(std::move(key), std::move(value)).second) {
-        throw BadCall("a map has one key twice");
-      }
+      const auto [at, fresh] = out.emplace(std::move(key), std::move(value));
+      if (!fresh) throw BadCall("a map has one key twice");
+      if constexpr (kHashTable<C>) spread_keys(out, at->first, in);
     }
     return out;
   }
@@ -159,9 +176,12 @@ std::string wanted() {
 // As msgpack-cxx knows it; strings in it are parts of `bytes`. Throws BadCall.
 msgpack::object_handle unpacked_object(std::string_view bytes);
 
-// `bytes` are exactly one item, nested within bounds.
+// By msgpack-cxx, which trusts what it reads: first checked, then read again. So it reads a copy,
+// lest others change in between what lies in shared memory.
 template <class T>
-T convert_checked(std::string_view bytes) {
+T convert_checked(Reader& in) {
+  const std::string bytes(in.skip(kFrameDepth));
+  check_one_item(bytes, kFrameDepth);
   try {
     return unpacked_object(bytes).get().as<T>();
   } catch (const msgpack::type_error&) {
@@ -169,14 +189,24 @@ T convert_checked(std::string_view bytes) {
   }
 }
 
+// Text, too, as msgpack-cxx reads it.
+template <class T>
+T read_bytes(Reader& in) {
+  const std::string_view bytes = in.peek() == Kind::string ? in.string() : in.bytes();
+  const auto* first = reinterpret_cast<const typename T::value_type*>(bytes.data());
+  return T(first, first + bytes.size());
+}
+
 template <class T>
 T read(Reader& in) {
   if constexpr (std::same_as<T, Value>) {
     return decode_value(in, current_handle_codec());
   } else if constexpr (kUserAdaptor<T> && !ProxyType<T>) {
-    return convert_checked<T>(in.skip(kFrameDepth));
+    return convert_checked<T>(in);
   } else if constexpr (std::same_as<T, std::string>) {
     return std::string(in.string());
+  } else if constexpr (kByteVector<T>) {
+    return read_bytes<T>(in);
   } else if constexpr (std::same_as<T, bool>) {
     return in.boolean();
   } else if constexpr (Integer<T>) {
@@ -188,7 +218,7 @@ T read(Reader& in) {
   } else if constexpr (Parts<T>::known) {
     return Parts<T>::read(in);
   } else {
-    return convert_checked<T>(in.skip(kFrameDepth));
+    return convert_checked<T>(in);
   }
 }
 

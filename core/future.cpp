@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <utility>
 
 #include <steward/core/assisting.hpp>
 #include <steward/core/interrupt.hpp>
 #include <steward/core/stoppable_condition.hpp>
+#include <steward/core/text.hpp>
 
 namespace steward::detail::core {
 namespace {
@@ -227,8 +229,13 @@ std::size_t wait_for_any(std::span<FutureState* const> states, const std::stop_t
 }
 
 void tell_thrown(const char* what) noexcept {
-  const bool known = what != nullptr;
-  std::fprintf(stderr, "steward: a callback threw%s%s\n", known ? ": " : "", known ? what : "");
+  std::string text;
+  try {
+    if (what != nullptr) text = ": " + visible(what);
+  } catch (const std::bad_alloc&) {
+    // It is told without its words.
+  }
+  std::fprintf(stderr, "steward: a callback threw%s\n", text.c_str());
 }
 
 }  // namespace steward::detail::core

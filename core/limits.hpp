@@ -2,7 +2,7 @@
 // they are used: calls in one frame (wire.cpp), maxsize, participants and item sizes of a queue in
 // shared memory (shm/queue_layout.hpp, shm/queue_words.hpp), processes and tasks of a pool
 // (pool/worker_table.hpp, pool/rings.hpp), messages of a Connection (set_message_limit), characters
-// of a passphrase (auth_key.hpp).
+// of a passphrase (auth_key.hpp), memory and comparisons of what is read (reader.hpp).
 #pragma once
 
 #include <chrono>

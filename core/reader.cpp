@@ -106,6 +106,17 @@ void Reader::wrong_kind(std::string_view wanted) const {
   throw BadCall("expected " + std::string(wanted) + ", got " + std::string(kind_name(peek())));
 }
 
+void Reader::too_much_memory() const {
+  const auto size = static_cast<std::size_t>(end_ - begin_);
+  throw Overloaded("a message of " + std::to_string(size) + " bytes would take more than " +
+                   std::to_string((kMemoryBytes + size * kMemoryBytesPerByte) >> 20U) +
+                   " MiB of memory as a Value");
+}
+
+void Reader::too_many_comparisons() {
+  throw BadCall("too many keys of a map or a set have one hash");
+}
+
 std::string_view Reader::take(std::size_t size) {
   if (size > remaining()) throw BadCall("malformed message: it ends inside a value");
   const std::string_view taken(at_, size);

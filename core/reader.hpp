@@ -1,5 +1,6 @@
 // Reads MessagePack that a stranger may have written. Nothing is trusted: every length is compared
-// with the bytes that are there before anything is allocated, and nesting is bounded.
+// with the bytes that are there before anything is allocated, and nesting is bounded. So it stays
+// if others change the bytes meanwhile: a length is used as it was compared.
 //
 // Thread safety: none; one reader, one thread. A reader that has thrown must not be used again.
 #pragma once
@@ -25,8 +26,9 @@ std::string_view kind_name(Kind kind);
 // sees it, and all other forms, and the errors, in the functions longer_*().
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : begin_(bytes.data()), at_(begin_),
-                                            end_(begin_ + bytes.size()) {}
+  explicit Reader(std::string_view bytes)
+      : begin_(bytes.data()), at_(begin_), end_(begin_ + bytes.size()),
+        memory_(kMemoryBytes + bytes.size() * kMemoryBytesPerByte) {}
 
   bool done() const { return at_ == end_; }
   std::size_t remaining() const { return static_cast<std::size_t>(end_ - at_); }
@@ -80,7 +82,25 @@ class Reader {
   // Throws BadCall if anything follows.
   void finish() const;
 
+  // Whoever makes much of few bytes says before how much memory that takes. A list of small numbers
+  // takes 40 bytes for each byte as a Value, one of pairs of them 72: neither meets the bound.
+  // Lists of one item in each other, 136, do when they have a megabyte. Throws Overloaded.
+  void take_memory(std::size_t bytes) {
+    if (bytes > memory_) too_much_memory();
+    memory_ -= bytes;
+  }
+  // Keys of a hash table were compared, as many as that, because they stand in one bucket. It bears
+  // with about a second of it: ten thousand keys of one and the same hash. Throws BadCall.
+  void compare_keys(std::size_t count) {
+    if (count > comparisons_) too_many_comparisons();
+    comparisons_ -= count;
+  }
+
  private:
+  static constexpr std::size_t kMemoryBytes = 64U << 20U;
+  static constexpr std::size_t kMemoryBytesPerByte = 72;
+  static constexpr std::size_t kComparisons = 1U << 26U;
+
   unsigned next_byte() const { return static_cast<std::uint8_t>(*at_); }  // REQUIRES: !done()
   bool not_nil() const;  // false; throws if there is no value
   std::uint64_t longer_natural();
@@ -91,10 +111,14 @@ class Reader {
   std::string_view take(std::size_t size);
   std::size_t checked_count(std::uint64_t count, std::size_t items_each) const;
   [[noreturn]] void wrong_kind(std::string_view wanted) const;
+  [[noreturn]] void too_much_memory() const;
+  [[noreturn]] static void too_many_comparisons();
 
   const char* begin_;
   const char* at_;
   const char* end_;
+  std::size_t memory_;
+  std::size_t comparisons_ = kComparisons;
 };
 
 // "a list of 3 items", "12 bytes", "a string": the item that `bytes` begin with, for error texts.

@@ -96,6 +96,14 @@ Value::~Value() = default;
 
 namespace {
 
+// Of empty values a message may hold one for each byte: they share a node, which is never freed,
+// and whose users nobody counts.
+template <class Node>
+std::shared_ptr<const Node> empty_node() {
+  static const Node* const node = new Node{};
+  return {std::shared_ptr<const Node>(), node};
+}
+
 template <class T>
 std::strong_ordering three_way(const T& a, const T& b) {
   return a < b ? std::strong_ordering::less
@@ -168,6 +176,10 @@ Value::Value(const char* text) {
 }
 
 Value::Value(List items) {
+  if (items.empty()) {
+    data_ = empty_node<ListNode>();
+    return;
+  }
   auto node = std::make_shared<ListNode>();
   for (const Value& item : items) node->nesting.note(item);
   node->nesting.check();
@@ -176,6 +188,11 @@ Value::Value(List items) {
 }
 
 Value Value::of_map(Map entries) {
+  Value value;
+  if (entries.empty()) {
+    value.data_ = empty_node<MapNode>();
+    return value;
+  }
   auto node = std::make_shared<MapNode>();
   for (const auto& [key, value] : entries) {
     node->nesting.note(key);
@@ -184,14 +201,14 @@ Value Value::of_map(Map entries) {
   node->nesting.check();
   node->entries = std::move(entries);
   node->sort();
-  Value value;
   value.data_ = std::shared_ptr<const MapNode>(std::move(node));
   return value;
 }
 
 Value Value::of_bytes(std::string_view data) {
   Value value;
-  value.data_ = std::make_shared<const BytesNode>(BytesNode{std::string(data)});
+  value.data_ = data.empty() ? empty_node<BytesNode>()
+                             : std::make_shared<const BytesNode>(BytesNode{std::string(data)});
   return value;
 }
 

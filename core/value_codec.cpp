@@ -37,21 +37,63 @@ void encode(Writer& out, const Value& value, HandleCodec& codec) {
   }
 }
 
-// A container that is being read: `items` of it are there, `missing` are to come.
-struct Open {
-  Value::List items;
-  std::size_t missing;
-  bool map;
+// What a list or a map, or bytes, take beside their contents: their node and what allocating costs.
+constexpr std::size_t kContainerBytes = 96;
+constexpr std::size_t kBytesBytes = 64;
+// The same of a string that does not lie in its Value.
+constexpr std::size_t kStringBytes = 16;
+
+// A container that is being read. What the wire announces is reserved only so far; more as it
+// really arrives, at most four times what is there, and never more than will come.
+class Open {
+ public:
+  Open(std::size_t count, bool map)
+      : missing_(map ? 2 * count : count), count_(count), map_(map) {}
+
+  bool whole() const { return missing_ == 0; }
+  void add(Value value) {
+    const bool of_key = map_ && missing_ % 2 == 1;
+    --missing_;
+    if (of_key) {
+      entries_.back().second = std::move(value);
+    } else if (map_) {
+      make_room(entries_);
+      entries_.emplace_back(std::move(value), Value());
+    } else {
+      make_room(items_);
+      items_.push_back(std::move(value));
+    }
+  }
+  Value close() {
+    return map_ ? Value::of_map(std::move(entries_)) : Value(std::move(items_));
+  }
+
+ private:
+  static constexpr std::size_t kReserve = 1024;  // at first
+
+  template <class Parts>
+  void make_room(Parts& parts) const {
+    if (parts.size() < parts.capacity()) return;
+    parts.reserve(std::min(count_, parts.empty() ? kReserve : 4 * parts.size()));
+  }
+
+  Value::List items_;
+  Value::Map entries_;
+  std::size_t missing_;  // values: keys, too
+  const std::size_t count_;
+  const bool map_;
 };
 
-Value close(Open open) {
-  if (!open.map) return Value(std::move(open.items));
-  Value::Map entries;
-  entries.reserve(open.items.size() / 2);
-  for (std::size_t i = 0; i < open.items.size(); i += 2) {
-    entries.emplace_back(std::move(open.items[i]), std::move(open.items[i + 1]));
-  }
-  return Value::of_map(std::move(entries));
+Value text(Reader& in) {
+  const std::string_view text = in.string();
+  if (text.size() > std::string().capacity()) in.take_memory(text.size() + kStringBytes);
+  return text;
+}
+
+Value bytes(Reader& in) {
+  const std::string_view bytes = in.bytes();
+  if (!bytes.empty()) in.take_memory(bytes.size() + kBytesBytes);
+  return Value::of_bytes(bytes);
 }
 
 Value decode_scalar(Reader& in, Kind kind, HandleCodec& codec) {
@@ -61,8 +103,8 @@ Value decode_scalar(Reader& in, Kind kind, HandleCodec& codec) {
     case Kind::integer: return in.integer();
     case Kind::natural: return in.natural();
     case Kind::real: return in.real();
-    case Kind::string: return in.string();
-    case Kind::bytes: return Value::of_bytes(in.bytes());
+    case Kind::string: return text(in);
+    case Kind::bytes: return bytes(in);
     default: break;
   }
   const Reader::Extension extension = in.extension();
@@ -82,8 +124,6 @@ void encode_value(Writer& out, const Value& value, HandleCodec& codec, std::size
 }
 
 Value decode_value(Reader& in, HandleCodec& codec) {
-  // What the wire announces is reserved only up to here; more grows as it really arrives.
-  constexpr std::size_t kReserve = 1024;
   std::vector<Open> open;
   for (;;) {
     const Kind kind = in.peek();
@@ -92,23 +132,25 @@ Value decode_value(Reader& in, HandleCodec& codec) {
     Value value;
     if (!scalar) {
       const bool map = kind == Kind::map;
-      const std::size_t count = map ? in.map() * 2 : in.array();
+      const std::size_t count = map ? in.map() : in.array();
       if (open.size() == kFrameDepth) {
         throw BadCall("a value is nested more than " + std::to_string(kFrameDepth) + " deep");
       }
-      open.push_back({{}, count, map});
-      open.back().items.reserve(std::min(count, kReserve));
-      if (count > 0) continue;
-      value = close(std::move(open.back()));
-      open.pop_back();
+      if (count > 0) {
+        in.take_memory(kContainerBytes);
+        open.emplace_back(count, map);
+        continue;
+      }
+      value = map ? Value::of_map({}) : Value(Value::List());
     } else {
       value = decode_scalar(in, kind, codec);
     }
     for (;;) {
       if (open.empty()) return value;
-      open.back().items.push_back(std::move(value));
-      if (--open.back().missing > 0) break;
-      value = close(std::move(open.back()));
+      in.take_memory(sizeof value);
+      open.back().add(std::move(value));
+      if (!open.back().whole()) break;
+      value = open.back().close();
       open.pop_back();
     }
   }

@@ -8,7 +8,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
+#include <new>
+#include <string>
 
+#include <steward/core/text.hpp>
 #include <steward/shm/unique_fd.hpp>
 
 namespace steward::detail::process {
@@ -64,11 +67,20 @@ void renew_streams() noexcept {
   }
 }
 
-void write_error(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const ssize_t count = ::write(STDERR_FILENO, text.data(), text.size());
+void write_error(std::string_view line) noexcept {
+  std::string shown;
+  try {
+    const bool ends = line.ends_with('\n');
+    shown = core::visible(line.substr(0, line.size() - (ends ? 1 : 0)));
+    if (ends) shown += '\n';
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+  std::string_view left = shown;
+  while (!left.empty()) {
+    const ssize_t count = ::write(STDERR_FILENO, left.data(), left.size());
     if (count < 0 && errno != EINTR) return;
-    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+    if (count > 0) left.remove_prefix(static_cast<std::size_t>(count));
   }
 }
 

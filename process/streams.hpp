@@ -17,7 +17,8 @@ void forget_output() noexcept;
 // Forgets input that was read ahead, ends of file and errors: the descriptors are others now.
 void renew_streams() noexcept;
 
-// Writes the whole text to standard error, in one piece if the system lets it.
-void write_error(std::string_view text) noexcept;
+// Writes the whole line to standard error, in one piece if the system lets it. What it holds may be
+// anybody's words: see core::visible(). Only a newline at its end stays one.
+void write_error(std::string_view line) noexcept;
 
 }  // namespace steward::detail::process

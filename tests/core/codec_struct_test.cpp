@@ -47,6 +47,19 @@ struct Spelled {
   int number = 0;
   friend bool operator==(const Spelled&, const Spelled&) = default;
 };
+// While it is read, somebody else changes the bytes that came.
+struct Disturbed {
+  static inline char* came = nullptr;
+  std::string text;
+  template <class Packer>
+  void msgpack_pack(Packer& packer) const {
+    packer.pack(text);
+  }
+  void msgpack_unpack(const msgpack::object& in) {
+    *came = 'x';
+    text = in.as<std::string>();
+  }
+};
 enum class Day { monday, sunday };
 struct Holder {
   Value any;
@@ -138,6 +151,13 @@ TEST(Structs, MayHoldThemselves) {
   for (int i = 0; i < 100'000; ++i) deep += "\x92\x01\x91";
   EXPECT_EQ(refusal([&] { unpack<Node>(deep + "\x92\x01\x90"); }),
             "values are nested more than 72 deep");
+}
+
+TEST(Structs, AreReadFromBytesThatNobodyElseChanges) {
+  std::string bytes = packed(Disturbed{"abc"});
+  Disturbed::came = &bytes[1];
+  EXPECT_EQ(unpack<Disturbed>(bytes).text, "abc");
+  EXPECT_EQ(bytes[1], 'x');
 }
 
 TEST(Structs, OfAnotherShapeAreRefusedWithAHint) {

@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <set>
 #include <span>
 #include <tuple>
@@ -217,7 +218,7 @@ TEST(CodecRefusal, OfAnIntegerOutOfRangeNamesTheRange) {
   EXPECT_EQ(refusal([] { unpack<std::int64_t>(packed(UINT64_MAX)); }),
             "the number 18446744073709551615 does not fit int64");
   EXPECT_EQ(refusal([] { unpack<std::vector<std::uint8_t>>(packed(3)); }),
-            "expected another type, got an integer");
+            "expected bytes, got an integer");
   EXPECT_EQ(refusal([] { unpack<std::vector<std::int8_t>>(packed(std::vector<int>{300})); }),
             "the number 300 does not fit int8");
   EXPECT_TRUE(refuses([] { unpack<float>(packed(1e300)); }));
@@ -262,6 +263,57 @@ TEST(CodecRefusal, OfAKeyThatComesTwice) {
             "a map has one key twice");
   EXPECT_EQ((refusal([] { unpack<std::unordered_map<int, int>>(unhex("82 01 02 01 03")); })),
             "a map has one key twice");
+}
+
+// Counts how often keys are compared.
+struct CountingEqual {
+  static inline std::size_t calls = 0;
+  bool operator()(std::uint64_t a, std::uint64_t b) const {
+    ++calls;
+    return a == b;
+  }
+};
+struct OneHash {
+  std::size_t operator()(std::uint64_t) const { return 7; }
+};
+template <class Hash>
+using Set = std::unordered_set<std::uint64_t, Hash, CountingEqual>;
+template <class Hash>
+using Map = std::unordered_map<std::uint64_t, bool, Hash, CountingEqual>;
+
+TEST(HashTables, OfKeysThatShareABucketByTheirStrideAreReadWithoutComparingAll) {
+  constexpr std::size_t kKeys = 20'000;
+  Set<std::hash<std::uint64_t>> plain;
+  for (std::uint64_t i = 0; i < kKeys; ++i) plain.insert(i);
+  std::vector<std::uint64_t> keys;
+  std::map<std::uint64_t, bool> entries;
+  for (const std::uint64_t i : plain) {
+    keys.push_back(i * plain.bucket_count());
+    entries.emplace(keys.back(), true);
+  }
+  CountingEqual::calls = 0;
+  const auto set = unpack<Set<std::hash<std::uint64_t>>>(packed(keys));
+  const auto map = unpack<Map<std::hash<std::uint64_t>>>(packed(entries));
+  EXPECT_LT(CountingEqual::calls, 100 * kKeys);
+  EXPECT_EQ(set.size(), kKeys);
+  EXPECT_EQ(map.size(), kKeys);
+  for (const std::uint64_t key : keys) ASSERT_TRUE(set.contains(key) && map.contains(key));
+}
+
+TEST(HashTables, OfKeysOfOneHashAreReadUpToABound) {
+  std::vector<std::uint64_t> keys(2'000);
+  std::iota(keys.begin(), keys.end(), 0);
+  EXPECT_EQ(unpack<Set<OneHash>>(packed(keys)).size(), keys.size());
+  keys.resize(15'000);
+  std::iota(keys.begin(), keys.end(), 0);
+  std::map<std::uint64_t, bool> entries;
+  for (const std::uint64_t key : keys) entries.emplace(key, true);
+  EXPECT_EQ(refusal([&] { unpack<Map<OneHash>>(packed(entries)); }),
+            "too many keys of a map or a set have one hash");
+  // Of several in one message together.
+  keys.resize(9'000);
+  EXPECT_EQ(refusal([&] { unpack<std::vector<Set<OneHash>>>(packed(std::vector{keys, keys})); }),
+            "too many keys of a map or a set have one hash");
 }
 
 template <class T>

@@ -203,6 +203,15 @@ TEST(Future, SurvivesCallbacksThatThrow) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "steward: a callback threw: oops\n");
 }
 
+TEST(Future, WhatCallbacksThrowMovesNoCursor) {
+  testing::internal::CaptureStderr();
+  auto [future, state] = promised<int>();
+  future.then([](int) { throw std::runtime_error("\x1b[2J\nsteward: all is well"); });
+  state->set(1);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "steward: a callback threw: \\x1b[2J\\nsteward: all is well\n");
+}
+
 TEST(Future, WhenAnyGivesTheFirstOfThoseThatAreReady) {
   auto [a, a_state] = promised<int>();
   auto [b, b_state] = promised<std::string>();

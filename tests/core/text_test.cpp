@@ -32,5 +32,14 @@ TEST(Text, ThatIsNotUtf8IsCutAtTheLimit) {
   EXPECT_EQ(cut(bytes, 2).size(), 2U);
 }
 
+TEST(Text, ThatIsVisibleMovesNoCursor) {
+  EXPECT_EQ(visible("plain, gr\xc3\xbc\xc3\x9f" "e"), "plain, gr\xc3\xbc\xc3\x9f" "e");
+  EXPECT_EQ(visible("a\tb\nc\x1b[2J\x7f"), "a\\tb\\nc\\x1b[2J\\x7f");
+  EXPECT_EQ(visible(std::string_view("\0", 1)), "\\x00");
+  EXPECT_EQ(visible("\xc2\x9b" "31m"), "\\x9b31m");
+  EXPECT_EQ(visible("\x9b\xff\xe2\x82"), "\\x9b\\xff\\xe2\\x82");
+  EXPECT_EQ(visible("\xe2\x80\xae" "abc"), "\\xe2\\x80\\xaeabc");
+}
+
 }  // namespace
 }  // namespace steward::detail::core

@@ -1,5 +1,6 @@
 // Values as MessagePack.
 #include <cmath>
+#include <numeric>
 
 #include <gtest/gtest.h>
 
@@ -138,6 +139,40 @@ TEST(ValueCodec, AnnouncedLengthsTakeNoMemory) {
   EXPECT_TRUE(refuses([&] { value_of(bytes); }));
   EXPECT_TRUE(refuses([] { value_of(unhex("dd ff ff ff ff")); }));
   EXPECT_TRUE(refuses([] { value_of(unhex("df ff ff ff ff")); }));
+}
+
+TEST(ValueCodec, ListsInListsTakeNoMoreThanAMultipleOfTheirBytes) {
+  constexpr std::size_t kChains = 30'000;
+  std::string bytes = unhex("dd 00 00 75 30");
+  for (std::size_t i = 0; i < kChains; ++i) bytes += std::string(70, '\x91') + '\x01';
+  try {
+    value_of(bytes);
+    FAIL() << "a Value of nearly 300 MB was made of 2 MB";
+  } catch (const Overloaded& error) {
+    EXPECT_STREQ(error.what(),
+                 "a message of 2130005 bytes would take more than 210 MiB of memory as a Value");
+  }
+  // As many numbers are no matter.
+  bytes = unhex("dd 00 20 00 00") + std::string(0x20'0000, '\x01');
+  EXPECT_EQ(value_of(bytes).list().size(), 0x20'0000U);
+}
+
+TEST(ValueCodec, EmptyListsMapsAndBytesTakeNoMemoryOfTheirOwn) {
+  const Value value = value_of(unhex("96 90 90 80 80 c4 00 c4 00"));
+  const Value::List& items = value.list();
+  EXPECT_EQ(&items[0].list(), &items[1].list());
+  EXPECT_EQ(&items[2].map(), &items[3].map());
+  EXPECT_EQ(items[4].bytes().data(), items[5].bytes().data());
+  EXPECT_EQ(items[0].depth(), 1U);
+}
+
+TEST(ValueCodec, LargeListsAndMapsComeBack) {
+  std::vector<int> numbers(10'000);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  Value::Map entries;
+  for (const int number : numbers) entries.emplace_back(number, Value(Value::List{number}));
+  const Value value(Value::List{Value(numbers), Value::of_map(entries)});
+  EXPECT_EQ(value_of(bytes_of(value)), value);
 }
 
 TEST(ValueCodec, AnEmptyProxyDoesNotTravel) {
