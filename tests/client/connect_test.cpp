@@ -26,10 +26,10 @@
 #include <steward/core/handle_codec.hpp>
 #include <steward/core/ipc_address.hpp>
 #include <steward/tests/client/fake_house.hpp>
-#include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/client/programs.hpp>
 #include <steward/tests/client/tcp_house.hpp>
+#include <steward/tests/crash/eventually.hpp>
 #include <steward/tests/sanitized.hpp>
 
 namespace steward::detail::test {
