@@ -59,7 +59,7 @@ TEST_P(Unwinding, AProcessThatWaitsForEverIsTerminatedAndNamed) {
               child.start();
               throw std::runtime_error("no");
             }),
-            "w" + line);
+            "steward: w" + line);
 }
 
 TEST_P(Unwinding, AProcessThatIgnoresThatIsKilled) {
@@ -70,7 +70,7 @@ TEST_P(Unwinding, AProcessThatIgnoresThatIsKilled) {
               ready.read(1);
               throw std::runtime_error("no");
             }),
-            "w" + line);
+            "steward: w" + line);
 }
 
 // As documented: a program's work may need this long.
@@ -129,7 +129,7 @@ TEST_P(Unwinding, WhereAProcessStandsCountsNotWhereItWasMade) {
               Giver giver{gate.reader(), &outer};
               throw std::runtime_error("no");
             }),
-            "w" + line);
+            "steward: w" + line);
 }
 
 TEST_P(Unwinding, AProcessMadeAndAwaitedInADestructorThatUnwindingRunsIsJoined) {
@@ -161,7 +161,7 @@ TEST_P(Unwinding, OnceThePatienceIsUsedUpProcessesThatIgnoreTerminationAreKilled
               ready.read(1);
               throw std::runtime_error("no");
             }),
-            "plain" + line + "deaf" + line);
+            "steward: plain" + line + "steward: deaf" + line);
 }
 
 TEST(UnwindingOfAFormerUser, AProcessThatCannotBeEndedIsNotAwaitedAtTheEndOfTheProgram) {
