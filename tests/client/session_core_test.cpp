@@ -190,7 +190,7 @@ TEST_F(SessionCoreTest, AnAbandonedCallIsToldItsEndAndNothingMore) {
     start(gone, "park", {}, Effect::change, now + 1s);
     flow();
     session.abandon(gone);
-    EXPECT_EQ(gone.outcome.end, Outcome::End::given_up) << "it may take effect";
+    EXPECT_EQ(gone.end(), End::given_up) << "it may take effect";
   }
   release(encoded(1));
   flow();

@@ -250,7 +250,7 @@ TEST_F(SessionCoreTest, ATakeThatWasAbandonedGoesBack) {
   const std::string reply = manager.release_parked(encoded(1));
   session.frame(reply, now);
   flow();
-  EXPECT_EQ(told.outcome.end, Outcome::End::not_done);
+  EXPECT_EQ(told.end(), End::not_done);
   EXPECT_EQ(told.times, 1);
   EXPECT_EQ(manager.cancels(), std::vector<core::Seq>{1});
   EXPECT_TRUE(session.calls().awaited().empty()) << "its reply came again";

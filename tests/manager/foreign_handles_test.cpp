@@ -2,8 +2,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +13,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <steward/core/codec.hpp>
+#include <steward/core/handle_codec.hpp>
 #include <steward/core/token.hpp>
 #include <steward/manager/private_server.hpp>
 #include <steward/shm/unique_fd.hpp>
@@ -225,6 +229,43 @@ TEST_F(AllowedTest, IsNotAskedForWhatTheProgramNames) {
   const List<int> list = named_here.list<int>({5});
   EXPECT_EQ(open<List<int>>(list.handle().str()).at(0), 5);
   EXPECT_TRUE(asked.empty());
+}
+
+// A handle as somebody writes it who was lent nothing: without a lease.
+struct WithoutLeases final : core::HandleCodec {
+  core::Token outgoing(const core::Reference& reference) override {
+    core::Token token = reference.outgoing();
+    token.nonce.reset();
+    return token;
+  }
+  core::ReferencePtr incoming(core::Token token) override {
+    return std::make_shared<const core::Reference>(std::move(token));
+  }
+};
+
+TEST(HandlesInMessages, NeedALeaseOnlyFromStrangers) {
+  const Manager manager;
+  const List<int> list = manager.list<int>({5});
+  WithoutLeases codec;
+  std::string message;
+  {
+    const core::HandleCodecScope scope(codec);
+    core::pack(message, list);
+  }
+  const std::string socket =
+      "ipc://" + testing::TempDir() + "steward-handles-" + std::to_string(::getpid());
+  for (const std::string& address : {socket, std::string("tcp://127.0.0.1:0")}) {
+    Listener listener(address);
+    auto near = Connection<List<int>>::connect(listener.address());
+    auto far = listener.accept<List<int>>();
+    near.send_bytes(message);
+    const List<int> received = far.recv();
+    if (address == socket) {
+      EXPECT_EQ(received.at(0), 5);
+    } else {
+      EXPECT_THROW(received.at(0), StaleHandle);
+    }
+  }
 }
 
 TEST_F(AllowedTest, IsAskedForManagersThatAreConnected) {

@@ -25,6 +25,7 @@
 #include <steward/process/module.hpp>
 #include <steward/process/request.hpp>
 #include <steward/process/state.hpp>
+#include <steward/process/status.hpp>
 #include <steward/shm/fd_passing.hpp>
 #include <steward/shm/pidfd.hpp>
 
