@@ -147,10 +147,10 @@ enum class Wanted : std::uint8_t {
 };
 
 // Whether it may have been written by somebody with more proof than that its manager answers: those
-// who have no more never write a socket (see SessionDriver::learn_addresses()).
-bool names_a_socket(const core::Token& token) {
-  return std::ranges::any_of(token.addresses, [](const std::string& address) {
-    return address.starts_with("ipc:");
+// who have no more write tcp addresses only (see SessionDriver::learn_addresses()).
+bool names_more_than_tcp(const core::Token& token) {
+  return !std::ranges::all_of(token.addresses, [](const std::string& address) {
+    return address.starts_with("tcp:");
   });
 }
 
@@ -244,7 +244,7 @@ SessionDriverPtr session_with(const core::Incarnation& incarnation,
 SessionDriverPtr session_of_handle(const core::Token& token, const TermsPtr& terms,
                                    core::Deadline deadline, Wanted wanted,
                                    const Allowed& allowed = {}) {
-  if (!names_a_socket(token)) {
+  if (!names_more_than_tcp(token)) {
     wanted = Wanted::as_dialled;
   } else if (auto known = ClientState::current().find(token.incarnation, {Proof::Kind::user})) {
     if (!allowed || allowed(asked_for(*known))) return known;

@@ -43,6 +43,7 @@ void BackgroundStop::wake() noexcept {
 }
 
 bool BackgroundStop::sleep_until(core::Deadline deadline) {
+  if (stopped_) return false;
   static_cast<void>(wait_readable(called_.get(), deadline));
   std::uint64_t calls = 0;
   [[maybe_unused]] const ssize_t taken = ::read(called_.get(), &calls, sizeof calls);

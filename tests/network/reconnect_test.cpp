@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include <steward/core/token.hpp>
 #include <steward/manager/private_server.hpp>
 #include <steward/shm/pidfd.hpp>
 #include <steward/steward.hpp>
@@ -26,6 +27,15 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
+// Ends with 0 if it gets the lock within this long, with 1 if not; says how long it took.
+int lock_within(const std::string& token, int milliseconds, bool expect_death) {
+  const auto lock = open<Lock>(token);
+  if (!lock.try_lock_for(std::chrono::milliseconds(milliseconds))) return 1;
+  return lock.previous_owner_died() == expect_death ? 0 : 2;
+}
+void exit_with_lock_within(const std::string& token, int milliseconds, bool expect_death) {
+  std::exit(lock_within(token, milliseconds, expect_death));
+}
 // A server, a link to it, and this process as a client behind the link. Other clients are processes
 // of their own: they come in by the server's own host.
 class NetworkTest : public testing::Test {
@@ -37,6 +47,21 @@ class NetworkTest : public testing::Test {
     server.emplace(manager::Types(), options);
     link.emplace(server->addresses().back());
     manager.emplace(Manager::connect(link->address(), with));
+  }
+  // Text for processes that come in by the server's own host. (This one knows only the link: its
+  // manager has proved nothing.)
+  template <class Proxy>
+  std::string at_the_server(const Proxy& proxy) const {
+    core::Token token = proxy.reference()->outgoing();
+    token.addresses = server->addresses();
+    return core::token_text(token);
+  }
+  int another_client_locks(const Lock& lock, std::chrono::milliseconds within, bool expect_death) {
+    Process other(exit_with_lock_within, at_the_server(lock), static_cast<int>(within.count()),
+                  expect_death);
+    other.start();
+    other.join();
+    return other.exitcode().value();
   }
   // Calls that wait at the server.
   int parked() const {
@@ -140,7 +165,7 @@ TEST_F(NetworkTest, ItemsOfAQueueAreTakenOnceWhileTheLinkBreaks) {
     Process producer([](const std::string& token) {
       const auto out = open<Queue<int>>(token);
       for (int i = 0; i < kItems; ++i) out.put(i);
-    }, queue.handle().str());
+    }, at_the_server(queue));
     producer.start();
     Cutter cutter(*link);
     for (int i = 0; i < kItems; ++i) ASSERT_EQ(queue.get(), i);
@@ -185,27 +210,10 @@ TEST_F(NetworkTest, AConnectionThatDiedInSilenceIsFoundOut) {
 
 // --- leases
 
-// Ends with 0 if it gets the lock within this long, with 1 if not; says how long it took.
-int lock_within(const std::string& token, int milliseconds, bool expect_death) {
-  const auto lock = open<Lock>(token);
-  if (!lock.try_lock_for(std::chrono::milliseconds(milliseconds))) return 1;
-  return lock.previous_owner_died() == expect_death ? 0 : 2;
-}
-void exit_with_lock_within(const std::string& token, int milliseconds, bool expect_death) {
-  std::exit(lock_within(token, milliseconds, expect_death));
-}
-int another_client_locks(const Lock& lock, std::chrono::milliseconds within, bool expect_death) {
-  Process other(exit_with_lock_within, lock.handle().str(), static_cast<int>(within.count()),
-                expect_death);
-  other.start();
-  other.join();
-  return other.exitcode().value();
-}
-
 TEST_F(NetworkTest, AHolderThatVanishesFreesItsLockWithItsLease) {
   start(1s);
   const auto lock = manager->lock(named("tool"));
-  Process other(exit_with_lock_within, lock.handle().str(), 20'000, true);
+  Process other(exit_with_lock_within, at_the_server(lock), 20'000, true);
   lock.lock();
   other.start();
   EXPECT_TRUE(eventually([&] { return parked() == 1; }));
@@ -230,7 +238,7 @@ TEST_F(NetworkTest, AHolderThatIsBusyElsewhereKeepsItsLockThoughTheLinkBreaks) {
   start(600ms);
   const auto lock = manager->lock();
   lock.lock();
-  const std::string token = lock.handle().str();
+  const std::string token = at_the_server(lock);
   // While this process only waits for its child, three leases pass, and three connections.
   Process other(exit_with_lock_within, token, 2000, false);
   other.start();
@@ -278,7 +286,7 @@ void in_another_process(F function, const std::string& argument) {
 TEST_F(NetworkTest, OnlyACallWhoseSessionIsGoneHasAnUnknownOutcome) {
   start(500ms);
   const auto list = manager->list<int>(named("kept"), {1});
-  const std::string token = list.handle().str();
+  const std::string token = at_the_server(list);
   // The call arrives, its reply does not; then nothing gets through until the lease is over.
   link->stall(Link::Way::to_client, true);
   std::thread change([&] { EXPECT_THROW(list.append(2), OutcomeUnknown); });
