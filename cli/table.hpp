@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include <steward/core/text.hpp>
+
 namespace steward::cli {
 
 // What the program writes to.
@@ -19,9 +21,7 @@ struct Screen {
 // Standard output. No colours if NO_COLOR is set, or on a dumb terminal.
 Screen standard_output();
 
-// Control characters, and bytes that are no UTF-8, as \t, \n, \x1b: nobody's words move the cursor
-// or end a field.
-std::string visible(std::string_view text);
+using detail::core::visible;
 
 class Table {
  public:

@@ -27,7 +27,6 @@ bool turns_direction(std::string_view character) {
 
 }  // namespace
 
-// (The program steward, which does not see this room, has one like it: cli/table.cpp.)
 std::string visible(std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string out;
