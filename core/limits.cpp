@@ -47,10 +47,12 @@ void check_limits(const Limits& limits) {
     refuse("message_bytes", std::to_string(limits.message_bytes) + " bytes are more than a frame " +
                                 "can have: " + std::to_string(kFrameBytesMost));
   }
-  // First by division: calls_in_flight may be any number.
   const std::size_t calls = limits.calls_in_flight;
-  if (calls > kFrameBytesMost / kSeqBytes ||
-      limits.message_bytes < kHelloBytes + kSeqBytes * calls) {
+  if (calls > kCallsInFlightMost) {
+    refuse("calls_in_flight", std::to_string(calls) + " are more than a session can have: " +
+                                  std::to_string(kCallsInFlightMost));
+  }
+  if (limits.message_bytes < kHelloBytes + kSeqBytes * calls) {
     refuse("message_bytes",
            std::to_string(limits.message_bytes) + " bytes are too few for a client to say hello " +
                "with " + std::to_string(calls) + " calls in flight (9 bytes each and 1,024)");

@@ -54,6 +54,9 @@ inline constexpr std::size_t kValueDepth = 64;
 // A frame wraps values into envelopes, argument lists and snapshots of containers.
 inline constexpr std::size_t kFrameDepth = kValueDepth + 8;
 
+// A client that comes back lists its calls under way in one frame: no session has more.
+inline constexpr std::size_t kCallsInFlightMost = 65'536;
+
 inline constexpr std::size_t kTypeNameBytes = 255;
 inline constexpr std::size_t kMethodNameBytes = 255;
 inline constexpr std::size_t kAddressBytes = 255;

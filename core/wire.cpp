@@ -11,7 +11,7 @@ namespace steward::detail::core {
 namespace {
 
 // More than a session may have in flight is never listed.
-constexpr std::size_t kSeqsInEnvelope = 65'536;
+constexpr std::size_t kSeqsInEnvelope = kCallsInFlightMost;
 // A frame of many small calls would else become a hundred times its size.
 constexpr std::size_t kCallsInEnvelope = 65'536;
 // Tickets, proofs, secrets, reasons.
@@ -300,6 +300,26 @@ std::string encode_calls(Seq first_incomplete, const std::vector<std::string_vie
   writer.array(calls.size());
   for (const std::string_view call : calls) writer.raw(call);
   return out;
+}
+
+std::vector<std::string> split_calls(std::string_view frame, std::size_t calls) try {
+  OpenEnvelope envelope = open_envelope(frame);
+  if (envelope.kind != Envelope::calls || envelope.fields < 2) return {};
+  const Seq first_incomplete = envelope.body.natural();
+  const std::size_t count = envelope.body.array();
+  if (count <= calls || count > kCallsInEnvelope) return {};
+  std::vector<std::string> envelopes;
+  std::vector<std::string_view> next;
+  for (std::size_t left = count; left > 0; --left) {
+    next.push_back(envelope.body.skip(kFrameDepth));
+    if (next.size() < calls && left > 1) continue;
+    envelopes.push_back(encode_calls(first_incomplete, next));
+    next.clear();
+  }
+  finish(envelope, 2);
+  return envelopes;
+} catch (const BadCall&) {
+  return {};  // whoever reads it will say what is wrong
 }
 
 CallReader::CallReader(OpenEnvelope envelope) : envelope_(envelope) {

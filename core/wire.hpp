@@ -146,11 +146,16 @@ std::string encode_seqs(Envelope kind, const std::vector<Seq>& seqs);
 
 // A calls envelope around calls that are encoded already (append_call).
 std::string encode_calls(Seq first_incomplete, const std::vector<std::string_view>& calls);
+// The same calls in several envelopes, in order, of at most so many each; none, if the frame is no
+// calls envelope, or has no more than that. Whether each call is well-formed is not asked.
+std::vector<std::string> split_calls(std::string_view frame, std::size_t calls);
 void append_call(std::string& out, const Call& call);
 // Its two parts: up to its number, and what stands behind that.
 void append_call_number(std::string& out, Seq seq);
 void append_call_body(std::string& out, const Call& call);
-// A replies envelope around replies that are encoded already (append_reply).
+// A replies envelope around replies that are encoded already (append_reply), which takes at most so
+// many bytes beside them.
+inline constexpr std::size_t kRepliesBytes = 16;
 std::string encode_replies(const std::vector<std::string_view>& replies);
 void append_reply(std::string& out, const Reply& reply);
 void append_error(std::string& out, Seq seq, ErrorCode code, std::string_view text,

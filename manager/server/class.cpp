@@ -1,6 +1,7 @@
 #include <steward/manager/server/class.hpp>
 
 #include <stdexcept>
+#include <typeinfo>
 
 namespace steward::detail::server {
 
@@ -34,7 +35,8 @@ const Method* Registry::find(const Class& type, const core::MethodKey& key) {
 
 core::Token Saver::outgoing(const core::Reference& reference) {
   core::Token token = reference.token();
-  token.addresses.clear();
+  // Ours go without saying; others are found by them.
+  if (typeid(reference) != typeid(core::Reference)) token.addresses.clear();
   return token;
 }
 

@@ -7,7 +7,8 @@
 //   }
 //
 // A method that may make its object larger is written adding<&List::append>("append"): it is
-// refused if its arguments have no room within Limits::memory. By no more than those may it grow.
+// refused if its arguments have no room within Limits::memory, or if one of them is too long to be
+// read again. By no more than those may it grow.
 //
 // A const member function is a read: it changes nothing, not even statistics. One that cannot be
 // answered while the object's contents are outside (Object::is_outside) comes with a second that is
@@ -27,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include <steward/manager/server/answer_bytes.hpp>
 #include <steward/manager/server/arguments.hpp>
 #include <steward/manager/server/object.hpp>
 
@@ -174,13 +176,24 @@ std::size_t footprint(const T&) {
   return 0;
 }
 
+template <class T>
+void require_answerable(const T& argument, std::size_t limit) {
+  if constexpr (requires { server::require_answerable(argument, limit); }) {
+    server::require_answerable(argument, limit);
+  }
+}
+
 template <auto M, bool kAdds>
 Outcome write(Object& object, Call& call, Arguments& arguments) {
   using F = MemberFunction<decltype(M)>;
   auto taken = take_all(arguments, std::type_identity<typename F::Parameters>());
   if constexpr (kAdds) {
-    call.require_room(std::apply(
-        [](const auto&... args) { return (std::size_t{0} + ... + footprint(args)); }, taken));
+    std::apply(
+        [&](const auto&... args) {
+          (impl::require_answerable(args, call.answer_bytes()), ...);
+          call.require_room((std::size_t{0} + ... + footprint(args)));
+        },
+        taken);
   }
   auto& self = static_cast<typename F::Self&>(object);
   return run<typename F::Result>([&] {

@@ -34,6 +34,11 @@ std::optional<core::SessionId> Connections::session_at(const std::string& route)
   return found->second;
 }
 
+std::string Connections::route_of(const core::SessionId& session) const {
+  const auto found = links_.find(session);
+  return found == links_.end() ? std::string() : found->second.route;
+}
+
 std::vector<core::SessionId> Connections::sessions() const {
   std::vector<core::SessionId> all;
   for (const auto& [session, link] : links_) all.push_back(session);
@@ -63,6 +68,10 @@ void Connections::receive(const Arrival& arrival, core::Time now) {
     if (session) return close(*session, error.what());
     ignore(arrival.route, error.what());
   }
+}
+
+void Connections::heard(const std::string& route, core::Time now) {
+  if (const auto session = session_at(route)) liveness_.renew(*session, now);
 }
 
 void Connections::request(const core::SessionId& session, core::Envelope kind,
@@ -228,6 +237,7 @@ void Connections::end(const core::SessionId& session, Ending ending) {
   if (place == links_.end()) return;
   feed_(input::SessionEnded{session, ending});
   if (place->second.leased) --remote_;
+  if (!place->second.route.empty()) outbox_.forget(place->second.route);
   by_route_.erase(place->second.route);
   if (!place->second.ticket.empty()) by_ticket_.erase(place->second.ticket);
   links_.erase(place);
@@ -237,11 +247,9 @@ void Connections::end(const core::SessionId& session, Ending ending) {
 void Connections::died(const core::SessionId& session) {
   const auto place = links_.find(session);
   if (place == links_.end()) return;
-  const std::string route = place->second.route;
   const bool in_order = place->second.ends_in_order;
   if (place->second.leased && !in_order) ++incidents_.expired;
   end(session, in_order ? Ending::orderly : Ending::died);
-  if (!route.empty()) outbox_.forget(route);
 }
 
 void Connections::close(const core::SessionId& session, std::string_view reason) {
@@ -287,15 +295,14 @@ void Connections::look_at_outbox() {
     forget_challenge(route);
     outbox_.forget(route);
   }
-  for (const std::string& route : outbox_.take_slow()) {
-    const auto session = session_at(route);
-    if (!session) {
-      outbox_.forget(route);
-      continue;
-    }
-    ++incidents_.slow;
-    close(*session, "the client does not read its replies");
-  }
+  for (const std::string& route : outbox_.take_slow()) close_slow(route);
+}
+
+void Connections::close_slow(const std::string& route) {
+  const auto session = session_at(route);
+  if (!session) return outbox_.forget(route);
+  ++incidents_.slow;
+  close(*session, "the client does not read its replies");
 }
 
 void Connections::say_goodbye() {

@@ -51,7 +51,14 @@ class Connections {
   // The session that frames of this route belong to.
   std::optional<core::SessionId> session_at(const std::string& route) const;
 
+  // Empty: it has none, or is gone.
+  std::string route_of(const core::SessionId& session) const;
+
   void receive(const Arrival& arrival, core::Time now);
+  // A frame of this route waits for its turn: its client lives.
+  void heard(const std::string& route, core::Time now);
+  // The route's session is closed, since the client does not read.
+  void close_slow(const std::string& route);
   // The replies of one or more inputs, and what the core objects to.
   void take(Outputs& outputs);
 

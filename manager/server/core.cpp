@@ -32,6 +32,7 @@ void Core::apply(const Input& input, core::Time now, Outputs& outputs) {
     void operator()(const input::WorkDone& input) { core.work_done(input); }
   };
   std::visit(Apply{*impl_}, input);
+  impl_->return_undelivered();
   impl_->collect();
   impl_->objects.bytes();  // or the list of what has changed would grow
   impl_->outputs = nullptr;
@@ -97,6 +98,7 @@ void Core::Impl::resumed(const input::SessionResumed& input) {
     if (!awaited.contains(seq)) given_up.push_back(id);
   }
   for (const ParkId id : given_up) drop_parked(id);
+  complete_before(*session, input.first_incomplete);
 }
 
 void Core::Impl::request(const input::Request& input) {

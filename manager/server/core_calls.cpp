@@ -87,11 +87,12 @@ class Core::Impl::FromOutside final : public core::HandleCodec {
   const Impl& core_;
 };
 
-// A handle in a result is a reference for the session that gets it. Between the two ends of a
-// session addresses go without saying.
-class Core::Impl::Granting final : public core::HandleCodec {
+// Writes a result, in which a handle is a reference for the session that gets it. Nothing is
+// granted before it is certain that the result will be sent. Between the two ends of a session
+// addresses go without saying.
+class Core::Impl::Drafting final : public core::HandleCodec {
  public:
-  Granting(Impl& core, Session& session) : core_(core), session_(session) {}
+  explicit Drafting(const Impl& core) : core_(core) {}
 
   core::Token outgoing(const core::Reference& reference) override {
     core::Token token = reference.token();
@@ -99,16 +100,21 @@ class Core::Impl::Granting final : public core::HandleCodec {
     token.addresses.clear();
     // None for an object that is gone, or never was: local processes may say anything.
     core::ReferencePtr counted = core_.objects.reference(token.object);
-    if (counted == nullptr) return token;
-    Session::Grant& grant = session_.grants[token.object];
-    if (grant.count++ == 0) grant.reference = std::move(counted);
+    if (counted != nullptr) references_.push_back(std::move(counted));
     return token;
   }
   core::ReferencePtr incoming(core::Token) override { return nullptr; }
 
+  void grant_to(Session& session) {
+    for (core::ReferencePtr& reference : references_) {
+      Session::Grant& grant = session.grants[reference->token().object];
+      if (grant.count++ == 0) grant.reference = std::move(reference);
+    }
+  }
+
  private:
-  Impl& core_;
-  Session& session_;
+  const Impl& core_;
+  std::vector<core::ReferencePtr> references_;
 };
 
 // What the object that serves (or ends) a call may do.
@@ -162,6 +168,7 @@ class Core::Impl::Serving final : public Call {
   Owner owner() const override { return {key_.session, thread_}; }
   bool timed() const override { return deadline_.has_value(); }
   void require_room(std::size_t bytes) const override { core_.require_room(bytes); }
+  std::size_t answer_bytes() const override { return core_.environment.item_bytes; }
   ParkId park() override {
     if (core_.parked.size() >= core_.limits.parked_calls) {
       throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
@@ -201,14 +208,22 @@ void Core::Impl::send(Session& session, core::Seq seq, std::string bytes, bool k
   outputs->replies.push_back({session.id, std::move(reply)});
 }
 
-void Core::Impl::reply(Session& session, core::Seq seq, const Value& result, bool keep) {
+std::string Core::Impl::draft(core::Seq seq, const Value& result, core::HandleCodec& codec) const {
   std::string bytes;
   core::Writer writer(bytes);
   writer.array(3);
   writer.natural(seq);
   writer.natural(static_cast<std::uint64_t>(core::ErrorCode::ok));
-  Granting granting(*this, session);
-  core::encode_value(writer, result, granting, core::kFrameDepth);
+  core::encode_value(writer, result, codec, core::kFrameDepth);
+  if (bytes.size() + core::kRepliesBytes <= limits.message_bytes) return bytes;
+  throw Overloaded(fmt::format("the result has {} bytes, a message at most {}", bytes.size(),
+                               limits.message_bytes));
+}
+
+void Core::Impl::reply(Session& session, core::Seq seq, const Value& result, bool keep) {
+  Drafting codec(*this);
+  std::string bytes = draft(seq, result, codec);
+  codec.grant_to(session);
   send(session, seq, std::move(bytes), keep);
 }
 
@@ -218,15 +233,18 @@ void Core::Impl::reply_error(Session& session, core::Seq seq, const CallError& e
   send(session, seq, std::move(bytes), keep);
 }
 
-void Core::Impl::calls(Session& session, const core::Calls& frame) {
-  if (frame.first_incomplete > session.first_incomplete) {
-    session.first_incomplete = frame.first_incomplete;
-    session.prune_replies(frame.first_incomplete);
-    while (!session.unconfirmed.empty() &&
-           session.unconfirmed.begin()->first < frame.first_incomplete) {
-      confirm(session, session.unconfirmed.begin()->first);
-    }
+// Calls before this one are complete at the client: it has what they gave.
+void Core::Impl::complete_before(Session& session, core::Seq first_incomplete) {
+  if (first_incomplete <= session.first_incomplete) return;
+  session.first_incomplete = first_incomplete;
+  session.prune_replies(first_incomplete);
+  while (!session.unconfirmed.empty() && session.unconfirmed.begin()->first < first_incomplete) {
+    confirm(session, session.unconfirmed.begin()->first);
   }
+}
+
+void Core::Impl::calls(Session& session, const core::Calls& frame) {
+  complete_before(session, frame.first_incomplete);
   for (const core::Call& call : frame.calls) serve(session, call);
 }
 
@@ -292,6 +310,7 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
   });
   if (!parked_now) outputs->ended.push_back({number, error.code});
   if (done) return;
+  undelivered.push_back({session.number, call.seq});
   error.text = error_text(call.object, type, method, error.text);
   reply_error(session, call.seq, error, change);
 }
@@ -322,12 +341,7 @@ bool Core::Impl::answer_call(const Session& session, const core::Call& call, Out
     Incoming incoming(*this);
     Arguments arguments(call.args, incoming);
     const Value result = method->read(*entry->object, arguments);
-    if (result.has_proxies()) return;
-    core::Writer writer(bytes);
-    writer.array(3);
-    writer.natural(call.seq);
-    writer.natural(static_cast<std::uint64_t>(core::ErrorCode::ok));
-    core::encode_value(writer, result, incoming, core::kFrameDepth);
+    if (!result.has_proxies()) bytes = draft(call.seq, result, incoming);
   });
   if (!done) {
     bytes.clear();
@@ -344,8 +358,22 @@ void Core::Impl::answer_parked(ParkId id, const Value& result) {
   const ParkedCall call = parked.take(id);
   Session& session = *sessions.find(call.key.session);
   session.parked.erase(call.key.seq);
-  outputs->ended.push_back({call.number, core::ErrorCode::ok});
-  reply(session, call.key.seq, result, true);
+  CallError error;
+  const bool done = guarded(error, [&] { reply(session, call.key.seq, result, true); });
+  outputs->ended.push_back({call.number, error.code});
+  if (done) return;
+  undelivered.push_back(call.key);
+  error.text = error_text(call.object, call.type, call.method, error.text);
+  reply_error(session, call.key.seq, error, true);
+}
+
+// Not at once: an object may be at work that would be called here.
+void Core::Impl::return_undelivered() {
+  while (!undelivered.empty()) {
+    const CallKey key = undelivered.back();
+    undelivered.pop_back();
+    if (Session* session = sessions.find(key.session)) take_back(*session, key.seq);
+  }
 }
 
 void Core::Impl::fail_parked(ParkId id, core::ErrorCode code, std::string_view text) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <steward/manager/server/alarms.hpp>
 #include <steward/manager/server/core.hpp>
@@ -53,6 +54,7 @@ class Core::Impl {
   core::Deadline next_deadline() const;
 
   // --- one call (core_calls.cpp)
+  void complete_before(Session& session, core::Seq first_incomplete);
   void calls(Session& session, const core::Calls& calls);
   void serve(Session& session, const core::Call& call);
   // What of a request only reads can be served without changing anything.
@@ -62,13 +64,16 @@ class Core::Impl {
   // `text` gets "list#3.pop: " in front.
   static std::string error_text(core::ObjectId object, std::string_view type,
                                 std::string_view method, std::string_view text);
-  // `keep`: in the reply store, for a retry.
+  // A reply that fits into a message; throws Overloaded if there is none.
+  std::string draft(core::Seq seq, const Value& result, core::HandleCodec& codec) const;
+  // `keep`: in the reply store, for a retry. Throws as draft(), and has granted nothing then.
   void reply(Session& session, core::Seq seq, const Value& result, bool keep);
   void reply_error(Session& session, core::Seq seq, const CallError& error, bool keep);
   void send(Session& session, core::Seq seq, std::string bytes, bool keep);
 
   // --- parked calls (core_calls.cpp)
-  // Answers; the object has taken the waiter off its list already.
+  // Answers; the object has taken the waiter off its list already. A result that cannot be sent
+  // becomes an error, and what it would have handed over goes back.
   void answer_parked(ParkId id, const Value& result);
   void fail_parked(ParkId id, core::ErrorCode code, std::string_view text);
   // Lets the object take the waiter off its list.
@@ -79,6 +84,8 @@ class Core::Impl {
   // --- ends of calls (core_calls.cpp)
   void confirm(Session& session, core::Seq seq);
   void take_back(Session& session, core::Seq seq);
+  // What the undelivered calls have handed over, if they have.
+  void return_undelivered();
   void cancel(Session& session, core::Seq seq);
   void end_ownership(Session& session, Ending ending);
 
@@ -104,8 +111,7 @@ class Core::Impl {
     const Impl& core_;
   };
   class FromOutside;
-  // Grants what a result refers to.
-  class Granting;
+  class Drafting;
   class Serving;
 
   const Identity identity;
@@ -125,6 +131,7 @@ class Core::Impl {
   core::Time now;
   Outputs* outputs = nullptr;
   std::size_t replied_bytes = 0;
+  std::vector<CallKey> undelivered;  // calls whose results their callers do not get
 };
 
 template <class F>

@@ -1,9 +1,12 @@
 #include <steward/manager/server/flood_guard.hpp>
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <fstream>
 #include <utility>
 
@@ -12,15 +15,16 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// While nothing happens, and while memory grows for no reason.
-constexpr milliseconds kLook{20};
-constexpr milliseconds kCloseLook{2};
-// A byte of a message may become a value of 40 bytes, in a container that has just grown.
-constexpr std::size_t kGrowth = 64;
+// While nothing happens, and while somebody has much under way.
+constexpr milliseconds kLook{50};
+constexpr milliseconds kCloseLook{5};
+constexpr std::size_t kMuch = 1U << 20U;
+// A byte of a message may become so many: a list of one small number has two, and takes 170.
+constexpr std::uint64_t kGrowth = 200;
 // Buffers, threads, the allocator's leftovers.
-constexpr std::size_t kSlack = 32U << 20U;
-
-}  // namespace
+constexpr std::uint64_t kSlack = 64U << 20U;
+// What ZeroMQ and CURVE add to a message that is as long as may be, rounded up.
+constexpr std::size_t kFraming = 1U << 20U;
 
 std::size_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
@@ -30,24 +34,108 @@ std::size_t resident_bytes() {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-FloodGuard::FloodGuard(std::size_t message_bytes, std::function<std::size_t()> memory)
-    : message_bytes_(message_bytes), memory_(std::move(memory)), resident_(memory_()) {}
+sockaddr_storage peer_of(int fd) {
+  sockaddr_storage name{};
+  socklen_t size = sizeof name;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0) return {};
+  return name;
+}
 
-bool FloodGuard::floods(core::Time now, std::size_t clients) {
-  if (now < next_look_) return false;
-  const std::size_t resident = memory_();
-  const std::size_t before = std::exchange(resident_, resident);
-  const std::size_t moved = moved_ - std::exchange(moved_before_, moved_);
-  if (resident < before) {
-    unexplained_ -= std::min(unexplained_, before - resident);
-  } else {
-    const std::size_t growth = resident - before;
-    unexplained_ += growth - std::min(growth, moved * kGrowth);
+std::optional<std::uint64_t> bytes_received(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  return info.tcpi_bytes_received;
+}
+
+// ZeroMQ's thread finds it closed, and lets go of all that it keeps of it.
+void end_connection(int fd) { ::shutdown(fd, SHUT_RDWR); }
+
+}  // namespace
+
+FloodGuard::FloodGuard(std::size_t message_bytes)
+    : FloodGuard(message_bytes, {bytes_received, end_connection, resident_bytes}) {}
+
+FloodGuard::FloodGuard(std::size_t message_bytes, Kernel kernel)
+    : bound_(message_bytes + kFraming), kernel_(std::move(kernel)) {}
+
+void FloodGuard::accepted(int fd) {
+  Peer peer;
+  peer.name = peer_of(fd);
+  peer.since_round = round_;
+  peers_.insert_or_assign(fd, peer);
+}
+
+void FloodGuard::delivered(int fd) {
+  if (const auto peer = peers_.find(fd); peer != peers_.end()) peer->second.delivered = true;
+  if (++taken_ <= peers_.size()) return;
+  taken_ = 0;
+  ++round_;
+}
+
+// Since its last whole message.
+std::uint64_t FloodGuard::under_way(int fd, Peer& peer) {
+  const std::optional<std::uint64_t> received = kernel_.bytes_received(fd);
+  if (!received) return 0;
+  if (std::exchange(peer.delivered, false)) {
+    peer.whole = *received;
+    peer.since_round = round_;
   }
-  next_look_ = now + (unexplained_ > kSlack ? kCloseLook : kLook);
-  if (unexplained_ <= kSlack + (clients + 1) * message_bytes_) return false;
-  unexplained_ = 0;
+  return *received - std::min(*received, peer.whole);
+}
+
+bool FloodGuard::grows_unexplained(std::uint64_t under_way, std::uint64_t moved) {
+  const std::size_t resident = kernel_.resident();
+  const std::size_t before = std::exchange(resident_, resident);
+  const std::uint64_t messages = moved - std::exchange(moved_, moved);
+  const std::uint64_t parts = under_way - std::min(under_way, std::exchange(under_way_, under_way));
+  if (before == 0) return false;  // it has just begun
+  if (resident > before) {
+    const std::uint64_t growth = resident - before;
+    unexplained_ += growth - std::min(growth, messages * kGrowth + parts);
+  } else {
+    unexplained_ -= std::min<std::uint64_t>(unexplained_, before - resident);
+  }
+  return unexplained_ > kSlack;
+}
+
+// False: it is not there any more.
+bool FloodGuard::cut(int fd, Peer& peer) {
+  const sockaddr_storage name = peer_of(fd);
+  if (std::memcmp(&name, &peer.name, sizeof name) != 0) return false;
+  kernel_.cut(fd);
+  peer.whole += std::exchange(peer.under_way, 0);
   return true;
+}
+
+std::size_t FloodGuard::look(core::Time now, std::uint64_t moved) {
+  if (peers_.empty() || now < *next_look()) return 0;
+  last_look_ = now;
+  std::uint64_t all = 0;
+  std::size_t cut_off = 0;
+  for (auto& [fd, peer] : peers_) {
+    peer.under_way = under_way(fd, peer);
+    // Of two rounds since then one is whole: what is under way is no message that waits here.
+    if (round_ < peer.since_round + 2) peer.under_way = 0;
+    if (peer.under_way > bound_ && cut(fd, peer)) ++cut_off;
+    if (peer.under_way > kMuch) all += peer.under_way;
+  }
+  close_ = all > 0;
+  if (!close_) {
+    resident_ = unexplained_ = 0;
+    return cut_off;
+  }
+  if (!grows_unexplained(all, moved)) return cut_off;
+  unexplained_ = 0;
+  for (auto& [fd, peer] : peers_) {
+    if (peer.under_way > kMuch && cut(fd, peer)) ++cut_off;
+  }
+  return cut_off;
+}
+
+core::Deadline FloodGuard::next_look() const {
+  if (peers_.empty()) return std::nullopt;
+  return last_look_ + (close_ ? kCloseLook : kLook);
 }
 
 }  // namespace steward::detail::server

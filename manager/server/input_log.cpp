@@ -36,8 +36,10 @@ struct Fields {
   void operator()(const input::Tick&) { out.array(0); }
   void operator()(const input::LimitsChanged& input) {
     const core::Limits& limits = input.limits;
-    out.array(8);
+    out.array(10);
     out.natural(limits.message_bytes);
+    out.natural(limits.calls_in_flight);
+    out.natural(limits.unsent_bytes);
     out.natural(limits.parked_calls);
     out.natural(limits.reply_store_bytes);
     out.natural(limits.objects);

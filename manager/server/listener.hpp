@@ -2,9 +2,12 @@
 // opaque name that the listener gives; who is behind it, Connections finds out.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include <steward/core/clock.hpp>
 
 namespace steward::detail::server {
 
@@ -44,9 +47,11 @@ class Listener {
   // Nothing more will be sent there.
   virtual void forget(const std::string& route) = 0;
 
-  // Every connection of remote peers ends, with all that ZeroMQ keeps of it; those who mean well
-  // come again. fds() are others then.
-  virtual void cut_remote() {}
+  // Ends the connections of peers that send a message without end; says how many. `moved`: bytes of
+  // messages, in and out, since the start.
+  virtual std::size_t cut_floods(core::Time, std::uint64_t /*moved*/) { return 0; }
+  // When it wants to look for them.
+  virtual core::Deadline next_look() const { return std::nullopt; }
 
   // As handles carry them.
   virtual const std::vector<std::string>& addresses() const = 0;

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include <steward/core/auth_entrance.hpp>
@@ -126,6 +127,7 @@ Router::Router(zmq::context_t& context, const core::TcpAddress& address,
       throw zmq::error_t();
     }
   }
+  watch_connections(context, limits);
   // To bind, ZeroMQ knows the names of interfaces, but none of hosts.
   core::TcpAddress bound = address;
   if (bound.host == "localhost") bound.host = "127.0.0.1";
@@ -151,10 +153,52 @@ void Router::take_options(const core::Limits& limits) {
   socket_.set(zmq::sockopt::backlog, kBacklog);
 }
 
+// ZeroMQ's thread never waits for us to hear of them.
+void Router::watch_connections(zmq::context_t& context, const core::Limits& limits) {
+  constexpr const char* kPlace = "inproc://steward-connections";
+  constexpr int kEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED;
+  if (zmq_socket_monitor(socket_.handle(), kPlace, kEvents) != 0) throw zmq::error_t();
+  events_.emplace(context, zmq::socket_type::pair);
+  events_->set(zmq::sockopt::linger, 0);
+  events_->set(zmq::sockopt::rcvhwm, 0);
+  events_->connect(kPlace);
+  events_fd_ = events_->get(zmq::sockopt::fd);
+  flood_guard_.emplace(limits.message_bytes);
+}
+
+void Router::hear_events() {
+  if (!events_) return;
+  zmq::message_t event;
+  zmq::message_t place;
+  while (events_->recv(event, zmq::recv_flags::dontwait)) {
+    if (event.more()) static_cast<void>(events_->recv(place, zmq::recv_flags::dontwait));
+    // 16 bits of what, 32 bits of which descriptor.
+    std::uint16_t what = 0;
+    std::int32_t fd = -1;
+    if (event.size() != sizeof what + sizeof fd) continue;
+    std::memcpy(&what, event.data(), sizeof what);
+    std::memcpy(&fd, event.data<char>() + sizeof what, sizeof fd);
+    if (what == ZMQ_EVENT_ACCEPTED) {
+      flood_guard_->accepted(fd);
+    } else {
+      flood_guard_->closed(fd);
+    }
+  }
+}
+
+std::size_t Router::cut_floods(core::Time now, std::uint64_t moved) {
+  if (!flood_guard_) return 0;
+  hear_events();
+  return flood_guard_->look(now, moved);
+}
+
 bool Router::receive(std::string& route, std::string& frame) {
   zmq::message_t name;
   zmq::message_t part;
-  if (!socket_.recv(name, zmq::recv_flags::dontwait)) return false;
+  if (!socket_.recv(name, zmq::recv_flags::dontwait)) {
+    if (flood_guard_) flood_guard_->found_nothing();
+    return false;
+  }
   route.append(name.data<char>(), name.size());
   frame.clear();
   bool more = name.more();
@@ -164,6 +208,7 @@ bool Router::receive(std::string& route, std::string& frame) {
     more = part.more();
     if (count == 1 && !more) frame.assign(part.data<char>(), part.size());
   }
+  if (flood_guard_) flood_guard_->delivered(part.get(ZMQ_SRCFD));
   return true;
 }
 
@@ -194,17 +239,13 @@ Sent Router::send(std::string_view route, std::string& frame) try {
   return Sent::sent;
 } catch (const zmq::error_t& error) {
   if (error.num() == EHOSTUNREACH) return Sent::gone;
+  if (error.num() == EINTR) return Sent::would_block;
   throw SystemError(error.num(), "cannot send");
 }
 
-void Router::drop() {
-  socket_.set(zmq::sockopt::linger, 0);
-  socket_.unbind(endpoint());
-  socket_.close();
-  windows_.clear();
-}
-
 void Router::close() {
+  if (events_) zmq_socket_monitor(socket_.handle(), nullptr, 0);
+  events_.reset();
   socket_.set(zmq::sockopt::linger, kFarewellMs);
   socket_.close();
   windows_.clear();

@@ -15,6 +15,7 @@
 #include <steward/core/auth_key.hpp>
 #include <steward/core/limits.hpp>
 #include <steward/core/tcp_address.hpp>
+#include <steward/manager/server/flood_guard.hpp>
 #include <steward/manager/server/listener.hpp>
 #include <steward/shm/unique_fd.hpp>
 
@@ -56,12 +57,18 @@ class Router {
   bool readable() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
   // Fills `frame`, and appends the peer's route to `route`; false: nothing is there.
   bool receive(std::string& route, std::string& frame);
+  // Of a socket at a tcp address: as Listener has them.
+  std::size_t cut_floods(core::Time now, std::uint64_t moved);
+  core::Deadline next_look() const {
+    return flood_guard_ ? flood_guard_->next_look() : std::nullopt;
+  }
+  // Readable when connections come or go; -1: nobody is told.
+  int events_fd() const { return events_fd_; }
+  void hear_events();
   Sent send(std::string_view route, std::string& frame);
   void forget(const std::string& route) { windows_.erase(route); }
   // What was sent leaves if its peers read it soon.
   void close();
-  // Nothing more leaves, and all that waits is forgotten.
-  void drop();
 
  private:
   struct Window;
@@ -69,11 +76,15 @@ class Router {
   static void sent_parcel(void*, void* hint);
 
   void take_options(const core::Limits& limits);
+  void watch_connections(zmq::context_t& context, const core::Limits& limits);
   zmq::message_t message_of(std::string_view route, std::string& frame);
 
   const NotifierPtr notifier_;
   zmq::socket_t socket_;
   int fd_ = -1;
+  std::optional<zmq::socket_t> events_;  // ZeroMQ's own, of connections that come and go
+  int events_fd_ = -1;
+  std::optional<FloodGuard> flood_guard_;
   std::unordered_map<std::string, std::shared_ptr<Window>> windows_;
 };
 

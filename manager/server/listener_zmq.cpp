@@ -4,12 +4,9 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <poll.h>
 
 #include <array>
-#include <chrono>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -25,7 +22,6 @@
 namespace steward::detail::server {
 namespace {
 
-constexpr std::chrono::seconds kPortPatience{5};
 // What the sockets here, their listeners and ZeroMQ's threads take, and some to begin with.
 constexpr std::size_t kDescriptors = 24;
 
@@ -66,7 +62,12 @@ class ZmqListener final : public Listener {
   Sent send(const std::string& route, std::string& frame) override;
   void forget(const std::string& route) override { at(route).forget(route.substr(1)); }
   const std::vector<std::string>& addresses() const override { return addresses_; }
-  void cut_remote() override;
+  std::size_t cut_floods(core::Time now, std::uint64_t moved) override {
+    return remote_ ? remote_->cut_floods(now, moved) : 0;
+  }
+  core::Deadline next_look() const override {
+    return remote_ ? remote_->next_look() : std::nullopt;
+  }
   void close() override;
 
  private:
@@ -106,12 +107,16 @@ ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits,
 
 std::vector<int> ZmqListener::fds() const {
   std::vector<int> fds{local_->fd(), drained_->fd()};
-  if (remote_) fds.push_back(remote_->fd());
+  if (remote_) {
+    fds.push_back(remote_->fd());
+    fds.push_back(remote_->events_fd());
+  }
   return fds;
 }
 
 bool ZmqListener::readable() {
   drained_->silence();
+  if (remote_) remote_->hear_events();
   const bool local = local_->readable();
   return (remote_ && remote_->readable()) || local;
 }
@@ -133,24 +138,6 @@ bool ZmqListener::receive(Arrival& arrival) {
 
 Sent ZmqListener::send(const std::string& route, std::string& frame) {
   return at(route).send(std::string_view(route).substr(1), frame);
-}
-
-// ZeroMQ lets go of a port some time after it was told to.
-void ZmqListener::cut_remote() {
-  if (!remote_) return;
-  const core::TcpAddress address = *core::parse_tcp(remote_->endpoint());
-  remote_->drop();
-  remote_.reset();
-  const core::Deadline patience = core::deadline_after(kPortPatience);
-  for (;;) {
-    try {
-      remote_.emplace(context_, address, limits_, drained_, keys_);
-      return;
-    } catch (const std::system_error&) {
-      if (std::chrono::steady_clock::now() > *patience) throw;
-      ::poll(nullptr, 0, 1);
-    }
-  }
 }
 
 void ZmqListener::close() {

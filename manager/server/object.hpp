@@ -93,6 +93,9 @@ class Call : public Context {
   // Throws Overloaded if the manager's objects may not grow by so many bytes. Asked for methods
   // that add, before they begin.
   virtual void require_room(std::size_t bytes) const = 0;
+  // The longest value that an answer carries, whatever else is in it: what is longer must not be
+  // kept, nor given away.
+  virtual std::size_t answer_bytes() const = 0;
 
  protected:
   ~Call() = default;

@@ -3,17 +3,11 @@
 #include <chrono>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include <steward/core/errors.hpp>
-#include <steward/core/reader.hpp>
 #include <steward/core/wire.hpp>
 
 namespace steward::detail::server {
 namespace {
 
-// Version, kind and two array headers around the replies.
-constexpr std::size_t kEnvelopeBytes = 16;
 // The listener says when a client reads again, but a send in between can swallow the word.
 constexpr std::chrono::milliseconds kRetry{20};
 // A busy listener says so all the time; a hundred clients that do not read must not cost each pass.
@@ -22,60 +16,31 @@ constexpr std::chrono::milliseconds kRetrySoon{1};
 // So many parcels are looked through one by one: less work than a hash table.
 constexpr std::size_t kFewParcels = 16;
 
-core::Seq seq_of(std::string_view reply) {
-  core::Reader reader(reply);
-  reader.array();
-  return reader.natural();
-}
-
-// Nobody could receive it. For a changing call this is what remains: it is done, its result lost.
-std::string too_long(std::string_view reply, std::size_t limit) {
-  std::string error;
-  core::append_error(error, seq_of(reply), core::ErrorCode::overloaded,
-                     fmt::format("the result has {} bytes, a message at most {}", reply.size(),
-                                 limit));
-  return error;
-}
-
 }  // namespace
 
 void Outbox::reply(const std::string& route, std::shared_ptr<const std::string> bytes) {
-  if (bytes->size() + kEnvelopeBytes > limits_.message_bytes) {
-    bytes = std::make_shared<const std::string>(too_long(*bytes, limits_.message_bytes));
-  }
   Parcel* parcel = open_parcel(route);
   if (parcel == nullptr) {
-    const std::size_t before = closed_any_ ? gathered_bytes(route) : 0;
     parcel = &add_parcel(route);
     parcel->open = true;
-    parcel->bytes = before;
     if (parcels_ > kFewParcels) open_.insert_or_assign(route, parcels_ - 1);
   }
-  // What a batch gives one client is bounded as what waits for it, or the batch itself would take
-  // any memory.
-  if (parcel->bytes > 0 && parcel->bytes + bytes->size() > limits_.unsent_bytes) {
-    if (!std::exchange(parcel->over, true)) slow_.push_back(route);
-    return;
-  }
-  parcel->bytes += bytes->size();
+  gathered_bytes_ += bytes->size();
   parcel->replies.push_back(std::move(bytes));
 }
 
-// Of the parcel of this route that an envelope has closed.
-std::size_t Outbox::gathered_bytes(const std::string& route) const {
-  for (std::size_t i = parcels_; i > 0; --i) {
-    const Parcel& parcel = gathered_[i - 1];
-    if (parcel.bytes > 0 && parcel.route == route) return parcel.bytes;
-  }
-  return 0;
+bool Outbox::is_full(const std::string& route) const {
+  if (waiting_.empty()) return false;
+  const auto waiting = waiting_.find(route);
+  return waiting != waiting_.end() && waiting->second.bytes >= limits_.unsent_bytes;
 }
 
 void Outbox::envelope(const std::string& route, std::string frame) {
   if (Parcel* parcel = open_parcel(route)) {
     parcel->open = false;
-    closed_any_ = true;
     open_.erase(route);
   }
+  gathered_bytes_ += frame.size();
   add_parcel(route).frame = std::move(frame);
 }
 
@@ -91,8 +56,7 @@ Outbox::Parcel& Outbox::add_parcel(const std::string& route) {
   // Nothing of an earlier batch, even if its release was cut short by an exception.
   parcel.replies.clear();
   parcel.frame.clear();
-  parcel.bytes = 0;
-  parcel.open = parcel.over = false;
+  parcel.open = false;
   return parcel;
 }
 
@@ -111,13 +75,13 @@ Outbox::Parcel* Outbox::open_parcel(const std::string& route) {
 void Outbox::release(core::Time now) {
   if (parcels_ == 0) return;
   open_.clear();
-  closed_any_ = false;
+  gathered_bytes_ = 0;
   const std::size_t count = std::exchange(parcels_, 0);
   for (std::size_t i = 0; i < count; ++i) {
     Parcel& parcel = gathered_[i];
     if (!parcel.frame.empty()) {
       send(parcel.route, std::move(parcel.frame), now);
-    } else if (!parcel.replies.empty()) {  // all of them may have been too much
+    } else {
       send_replies(parcel, now);
       parcel.replies.clear();
     }
@@ -126,12 +90,12 @@ void Outbox::release(core::Time now) {
 
 void Outbox::send_replies(const Parcel& parcel, core::Time now) {
   bundle_.clear();
-  std::size_t bytes = kEnvelopeBytes;
+  std::size_t bytes = core::kRepliesBytes;
   for (const auto& reply : parcel.replies) {
     if (!bundle_.empty() && bytes + reply->size() > limits_.message_bytes) {
       send(parcel.route, core::encode_replies(bundle_), now);
       bundle_.clear();
-      bytes = kEnvelopeBytes;
+      bytes = core::kRepliesBytes;
     }
     bundle_.push_back(*reply);
     bytes += reply->size();
@@ -159,13 +123,13 @@ void Outbox::keep(const std::string& route, std::string frame, core::Time now) {
   const auto [place, is_new] = waiting_.try_emplace(route);
   Waiting& waiting = place->second;
   if (is_new) waiting.since = now;
-  // One message is always kept: a budget below message_bytes would refuse what a call may return.
-  const std::size_t size = frame.size() + kFrameCost;
-  if (!waiting.frames.empty() && waiting.bytes + size > limits_.unsent_bytes) {
+  // Before it was full, there may have come the results of one message more. Past that others
+  // answer calls that it has made before, again and again.
+  if (waiting.bytes > 2 * limits_.unsent_bytes + limits_.message_bytes) {
     slow_.push_back(route);
     return;
   }
-  waiting.bytes += size;
+  waiting.bytes += frame.size() + kFrameCost;
   waiting.frames.push_back(std::move(frame));
   if (!next_retry_) next_retry_ = now + kRetry;
 }

@@ -1,6 +1,6 @@
 // Outbox: what the server has to say after a batch, gathered until the gate lets it go. All replies
-// of one batch to one session leave as one envelope. What a client does not read waits here, within
-// its budget.
+// of one batch to one session leave as one envelope. What a client does not read waits here: who
+// calls it looks whether it is full before more is asked for.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,7 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  // One encoded reply (core::append_reply). `message_bytes` bounds an envelope: a longer reply
-  // becomes an Overloaded error.
+  // One encoded reply (core::append_reply), which fits into an envelope of `message_bytes`.
   void reply(const std::string& route, std::shared_ptr<const std::string> bytes);
   // One whole envelope, in order with the replies.
   void envelope(const std::string& route, std::string frame);
@@ -51,8 +50,12 @@ class Outbox {
   void forget(const std::string& route);
   // Something waits for this client to read.
   bool waits_for(const std::string& route) const { return waiting_.contains(route); }
+  // So much that it is not to be given more.
+  bool is_full(const std::string& route) const;
+  // That release() will send.
+  std::size_t gathered_bytes() const { return gathered_bytes_; }
 
-  // Routes whose connection was found gone, and those past their budget of bytes or time.
+  // Routes whose connection was found gone, and those that have read nothing for too long.
   std::vector<std::string> take_gone() { return std::exchange(gone_, {}); }
   std::vector<std::string> take_slow() { return std::exchange(slow_, {}); }
 
@@ -68,9 +71,7 @@ class Outbox {
     std::string route;
     std::vector<std::shared_ptr<const std::string>> replies;
     std::string frame;
-    std::size_t bytes = 0;  // of all replies to this route so far
-    bool open = false;      // more replies go into it
-    bool over = false;      // the budget
+    bool open = false;  // more replies go into it
   };
   struct Waiting {
     std::deque<std::string> frames;
@@ -81,7 +82,6 @@ class Outbox {
   Parcel& add_parcel(const std::string& route);
   // nullptr: there is none.
   Parcel* open_parcel(const std::string& route);
-  std::size_t gathered_bytes(const std::string& route) const;
   void send_replies(const Parcel& parcel, core::Time now);
   void send(const std::string& route, std::string frame, core::Time now);
   void note_sent(std::size_t bytes);
@@ -94,7 +94,7 @@ class Outbox {
   // The first `parcels_` of them: the others keep their memory for the next batch.
   std::vector<Parcel> gathered_;
   std::size_t parcels_ = 0;
-  bool closed_any_ = false;  // of this batch, by envelopes
+  std::size_t gathered_bytes_ = 0;
   std::unordered_map<std::string, std::size_t> open_;  // those that are, once there are many
   std::vector<std::string_view> bundle_;               // empty, but within send_replies
   std::unordered_map<std::string, Waiting> waiting_;

@@ -80,7 +80,7 @@ class RingHost {
  private:
   using Outcome = shm::SharedQueue::Outcome;
   struct Put {
-    std::optional<ParkId> park;  // nullopt: nobody waits for it
+    std::optional<ParkId> park = {};  // nullopt: nobody waits for it
     std::vector<RingItem> items = {};
     std::size_t done = 0;
     bool once = false;  // now or never
@@ -91,10 +91,6 @@ class RingHost {
     // What the core need not keep: what the ring carries, and what will never go in. There is
     // memory for these numbers from the beginning.
     std::vector<std::uint64_t> let_go();
-  };
-  struct Get {
-    ParkId park{};
-    std::uint64_t max = 1;
   };
   // The numbers of stubs that are looked for (Work::Kind::look). One walk over the ring's blocks, a
   // part of it in each pass, looks for all that were known when it began.
@@ -110,10 +106,11 @@ class RingHost {
     core::ObjectId object{};
     std::shared_ptr<shm::SharedQueue> queue;
     std::deque<Put> back;  // what comes back, whatever the size of the queue
-    std::deque<Put> puts;
-    std::deque<Get> gets;
-    std::deque<ParkId> joins;
-    std::deque<ParkId> onlookers;
+    // ParkIds rise: these are first come, first served. What moved in has none, and is the first.
+    std::map<ParkId, Put> puts;
+    std::map<ParkId, std::uint64_t> gets;  // at most so many items
+    std::set<ParkId> joins;
+    std::set<ParkId> onlookers;
     std::map<ParkId, std::vector<shm::Held>> held;  // got by a call, and not yet anybody's
     std::vector<RingWatch::Word> words;             // to be watched: what waits, waits for these
     bool short_of_memory = false;                   // a put waits, though there is room
@@ -125,6 +122,7 @@ class RingHost {
     }
   };
   enum class Step { done, wait, failed };
+  enum class Progress { none, some, over };
 
   // All of these change nothing before they have the memory that it takes: after std::bad_alloc
   // what is left goes on as if nothing had been.
@@ -133,8 +131,8 @@ class RingHost {
   // True: the work waits in a line of the ring now, and may go on.
   bool start(Ring& ring, Work& work);
   void refuse(const Ring& ring, const Work& work);
-  static Put& line_up(std::deque<Put>& line, std::optional<ParkId> park,
-                      std::vector<RingItem>& items);
+  static Put& line_up(Ring& ring, std::optional<ParkId> park, std::vector<RingItem>& items);
+  static void line_up_in_front(Ring& ring, std::vector<RingItem>& items);
   void try_put(Ring& ring, Work& work);
   void try_get(Ring& ring, const Work& work);
   // So many more can be told without asking for memory.
@@ -162,7 +160,7 @@ class RingHost {
   // True: somebody has got further.
   bool advance(Ring& ring);
   bool advance_items(Ring& ring);
-  bool advance_first_put(Ring& ring, std::deque<Put>& puts);
+  Progress advance_put(Ring& ring, Put& put);
   Step put_next(Ring& ring, Put& put);
   static Outcome put_item(shm::SharedQueue& queue, RingItem& item, bool in_front,
                           std::vector<std::uint64_t>& carried);
@@ -170,7 +168,7 @@ class RingHost {
   bool advance_joins(Ring& ring);
   bool advance_onlookers(Ring& ring);
   void arm(Ring& ring);
-  void get(Ring& ring, const Get& get, Done& done, Outcome& outcome);
+  void get(Ring& ring, ParkId park, std::uint64_t max, Done& done, Outcome& outcome);
   void look_for_dead(bool slice, core::Time now);
   void watch();
 

@@ -1,6 +1,5 @@
 #include <steward/manager/server/server.hpp>
 
-#include <malloc.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +22,21 @@ namespace {
 constexpr std::size_t kBatchFrames = 256;
 constexpr core::Duration kPassTime = std::chrono::microseconds(500);
 constexpr std::size_t kBatchBytes = 16U << 20U;
+// With so much to do that can be done, nothing more is taken in: ZeroMQ and the kernel keep it.
+constexpr std::size_t kBacklogBytes = 64U << 20U;
+// What is still there of those who have died is to be heard before their death is: so much more.
+constexpr std::size_t kDrainFrames = 16'384;
+constexpr std::size_t kDrainBytes = 64U << 20U;
+// Who has left more than is done in this time, is served in turn before his death is told.
+constexpr core::Duration kDrainTime = std::chrono::milliseconds(100);
+// A message of more calls is served in parts, between which the others have their turn.
+constexpr std::size_t kCallsAtOnce = 32;
+// A shorter message has no more calls than that.
+constexpr std::size_t kShortBytes = 7 * kCallsAtOnce;
+// How long a pass serves, but for the part that it is at.
+constexpr core::Duration kServeTime = std::chrono::milliseconds(5);
+// Results of so many bytes leave before more are made.
+constexpr std::size_t kGatheredBytes = 16U << 20U;
 // A frame's memory is kept for the next one up to this size.
 constexpr std::size_t kKeptBytes = 64U << 10U;
 // A manager that could serve only a handful of clients should not start.
@@ -99,7 +113,6 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
                        [this](const Input& input) { feed(input); }, options_.note);
   watch_listener();
   core::erase(options_.entrance.key);  // what is needed of it was derived
-  if (!options_.entrance.address.empty()) flood_guard_.emplace(options_.limits.message_bytes);
   end_with(stop_.get());
 }
 
@@ -138,11 +151,11 @@ void Server::step(std::optional<core::Duration> longest) {
   const core::Time before = now_;
   const std::optional<core::Duration> patience = wait(longest);
   batch_size_ = 0;
-  collect(burst_);
+  if (backlog_waits_ || backlog_.bytes() < kBacklogBytes) collect(burst_, kBatchBytes);
   // Only now who has died: what a process did before its end is in the batch, or lost with it, and
   // whoever has seen the end finds it done.
   poller_.wait(core::Duration::zero());
-  if (liveness_->has_dead()) collect(kBatchFrames);
+  if (liveness_->has_dead()) collect(kDrainFrames, kDrainBytes);
   now_ = std::max(now_, options_.clock());
   excuse_silence(before, patience);
 
@@ -170,26 +183,17 @@ void Server::step(std::optional<core::Duration> longest) {
   // Whom the outbox found gone or too slow: that too changes what others may have.
   connections_->look_at_outbox();
   pass_gate();
-  if (flood_guard_) look_for_floods();
-}
-
-// Who floods cannot be told from the others, and a ROUTER cannot cut one peer. So all are cut, and
-// those who mean well resume their sessions.
-void Server::look_for_floods() {
-  flood_guard_->explain(statistics_->bytes_received() + outbox_->sent().bytes);
-  if (!flood_guard_->floods(now_, connections_->remote_sessions())) return;
-  for (const int fd : listener_->fds()) poller_.remove(fd);
-  listener_->cut_remote();
-  watch_listener();
-  ::malloc_trim(0);
-  if (options_.note) options_.note("cut all remote connections: one sends without end");
+  if (listener_->cut_floods(now_, statistics_->bytes_received() + outbox_->sent().bytes) > 0) {
+    if (options_.note) options_.note("cut a remote connection: it sends a message without end");
+  }
 }
 
 std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest) {
   // After an empty look the next one is for a single frame: each look in vain costs system calls.
   // Where more waits, twice as many are taken each time, but no more than are soon dealt with:
   // replies leave at the end of a pass, and nobody is to wait long for what others have sent.
-  if (listener_->readable()) {
+  const bool behind = !dying_.empty() || (!backlog_.empty() && !backlog_waits_);
+  if (listener_->readable() || behind) {
     const bool soon = options_.clock() - now_ <= kPassTime;
     burst_ = soon ? std::min(2 * burst_, kBatchFrames) : std::max<std::size_t>(burst_ / 2, 1);
     return core::Duration::zero();
@@ -197,7 +201,9 @@ std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest
   burst_ = 1;
   std::optional<core::Duration> patience = longest;
   if (const auto deadline = next_deadline()) {
-    const core::Duration until = std::max(core::Duration::zero(), *deadline - options_.clock());
+    const core::Time now = options_.clock();
+    // A deadline may be as far back as there is time.
+    const core::Duration until = *deadline <= now ? core::Duration::zero() : *deadline - now;
     patience = patience ? std::min(*patience, until) : until;
   }
   poller_.wait(patience);
@@ -225,13 +231,13 @@ core::Deadline Server::next_deadline() const {
   core::Deadline next = earlier(core_->next_deadline(), outbox_->next_deadline());
   next = earlier(next, liveness_->next_deadline());
   next = earlier(next, rings_->next_deadline());
-  if (flood_guard_) next = earlier(next, flood_guard_->next_look());
+  next = earlier(next, listener_->next_look());
   return control_ ? earlier(next, control_->next_deadline()) : next;
 }
 
-void Server::collect(std::size_t frames) {
+void Server::collect(std::size_t frames, std::size_t most) {
   std::size_t bytes = 0;
-  while (batch_size_ < frames && bytes < kBatchBytes) {
+  while (batch_size_ < frames && bytes < most) {
     if (batch_size_ == batch_.size()) batch_.emplace_back();
     Arrival& arrival = batch_[batch_size_];
     if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
@@ -244,19 +250,80 @@ void Server::collect(std::size_t frames) {
 
 // Of a session that has died its own requests are applied first, then its death, then the others'.
 void Server::apply_batch() {
-  const std::vector<core::SessionId> dead = liveness_->take_dead();
-  std::vector<bool> done(dead.empty() ? 0 : batch_size_);
-  for (const core::SessionId& session : dead) {
-    for (std::size_t i = 0; i < batch_size_; ++i) {
-      if (done[i] || connections_->session_at(batch_[i].route) != session) continue;
-      done[i] = true;
-      connections_->receive(batch_[i], now_);
-    }
+  pass_began_ = options_.clock();
+  for (const core::SessionId& session : liveness_->take_dead()) dying_.push_back(session);
+  const std::size_t died = std::erase_if(dying_, [&](const core::SessionId& session) {
+    const std::string route = connections_->route_of(session);
+    if (!route.empty() && !serve_all_of(route)) return false;
     connections_->died(session);
-  }
-  if (!dead.empty()) rings_->process_died(now_);
+    return true;
+  });
+  if (died > 0) rings_->process_died(now_);
   for (std::size_t i = 0; i < batch_size_; ++i) {
-    if (dead.empty() || !done[i]) connections_->receive(batch_[i], now_);
+    if (!batch_[i].route.empty() && !put_off(batch_[i])) serve(batch_[i]);
+  }
+  serve_backlog();
+  if (batch_.size() > kBatchFrames) batch_.resize(kBatchFrames);
+}
+
+bool Server::pass_is_over() const { return options_.clock() - pass_began_ > kServeTime; }
+
+bool Server::put_off(Arrival& arrival) {
+  const bool full = outbox_->is_full(arrival.route);
+  if (!full && !pass_is_over() && (backlog_.empty() || !backlog_.has(arrival.route))) return false;
+  const std::string& route = arrival.route;
+  // It may have so many calls under way, and as many acknowledgements.
+  if (backlog_.frames(route) > 2 * options_.limits.calls_in_flight ||
+      backlog_.bytes(route) > options_.limits.message_bytes) {
+    if (full) {
+      backlog_.forget(route);
+      connections_->close_slow(route);
+      return true;
+    }
+  }
+  connections_->heard(route, now_);
+  backlog_.add(std::move(arrival));
+  arrival = {};
+  return true;
+}
+
+void Server::serve(Arrival& arrival) {
+  if (arrival.frame.size() > kShortBytes) {
+    std::vector<std::string> parts = core::split_calls(arrival.frame, kCallsAtOnce);
+    if (!parts.empty()) {
+      arrival.frame = std::move(parts.front());
+      parts.erase(parts.begin());
+      backlog_.add_in_front(arrival.route, arrival.peer, std::move(parts));
+    }
+  }
+  connections_->receive(arrival, now_);
+  if (outbox_->gathered_bytes() > kGatheredBytes) pass_gate();
+}
+
+bool Server::serve_all_of(const std::string& route) {
+  for (std::size_t i = 0; i < batch_size_; ++i) {
+    if (batch_[i].route == route) backlog_.add(std::exchange(batch_[i], {}));
+  }
+  const core::Time end = options_.clock() + kDrainTime;
+  while (auto arrival = backlog_.next_of(route)) {
+    if (options_.clock() > end) {
+      backlog_.add_in_front(route, arrival->peer, {std::move(arrival->frame)});
+      return false;
+    }
+    serve(*arrival);
+  }
+  return true;
+}
+
+// One frame of each route, however long the pass has taken; then as long as it may.
+void Server::serve_backlog() {
+  backlog_waits_ = false;
+  const auto may = [&](const std::string& route) { return !outbox_->is_full(route); };
+  for (std::size_t turn = 0, all = backlog_.routes(); turn < all || !pass_is_over(); ++turn) {
+    std::optional<Arrival> next = backlog_.next(may);
+    backlog_waits_ = !next;
+    if (!next) return;
+    serve(*next);
   }
 }
 
@@ -287,11 +354,17 @@ void Server::keep_statistics() {
 
 void Server::append_inputs() {
   if (inputs_.empty()) return;
-  engine_.append(inputs_);
+  try {
+    engine_.append(inputs_);
+  } catch (...) {
+    engine_failed_ = true;
+    throw;
+  }
   inputs_.clear();
 }
 
 void Server::pass_gate() {
+  if (engine_failed_) return;
   append_inputs();
   // Rings are outside: what is done there must follow from inputs that are kept, and what comes of
   // it are inputs again.

@@ -14,11 +14,11 @@
 #include <steward/core/limits.hpp>
 #include <steward/engine/engine.hpp>
 #include <steward/engine/memory.hpp>
+#include <steward/manager/server/backlog.hpp>
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/connections.hpp>
 #include <steward/manager/server/core.hpp>
 #include <steward/manager/server/directory.hpp>
-#include <steward/manager/server/flood_guard.hpp>
 #include <steward/manager/server/listener.hpp>
 #include <steward/manager/server/listener_zmq.hpp>
 #include <steward/manager/server/liveness.hpp>
@@ -87,10 +87,16 @@ class Server {
   void excuse_silence(core::Time before, std::optional<core::Duration> patience);
   void expire_leases();
   void watch_listener();
-  void look_for_floods();
-  // Until the batch has so many frames.
-  void collect(std::size_t frames);
+  // Until the batch has so many frames, or has grown by so many bytes.
+  void collect(std::size_t frames, std::size_t most);
   void apply_batch();
+  // Puts off what is not to be served now. False: the frame may be served.
+  bool put_off(Arrival& arrival);
+  void serve(Arrival& arrival);
+  // All that has come from this route. False: it takes long, and what is left is in the backlog.
+  bool serve_all_of(const std::string& route);
+  void serve_backlog();
+  bool pass_is_over() const;
   void feed(const Input& input);
   // Counts what has ended, answers who has asked.
   void keep_statistics();
@@ -124,15 +130,19 @@ class Server {
   std::optional<Statistics> statistics_;
 
   shm::UniqueFd stop_;
-  std::optional<FloodGuard> flood_guard_;  // where strangers may come in
   std::size_t burst_ = 1;                  // frames that the next pass takes in at most
   bool listener_woke_ = false;
   bool ended_ = false;
   core::Time now_;
   std::vector<Arrival> batch_;  // only the first batch_size_ count; the others keep their memory
   std::size_t batch_size_ = 0;
+  Backlog backlog_;
+  std::vector<core::SessionId> dying_;  // dead, but for what they have asked for before
+  bool backlog_waits_ = false;  // for clients to read: there is nothing to do for it now
+  core::Time pass_began_;
   Outputs outputs_;
   std::vector<std::string> inputs_;  // of this batch, if the engine keeps them
+  bool engine_failed_ = false;       // what follows from these must never leave
 };
 
 }  // namespace steward::detail::server

@@ -69,6 +69,12 @@ TEST(CheckLimits, RefusesMessagesThatAreTooSmallOrTooLarge) {
     l.calls_in_flight = 10;
     l.message_bytes = 1024 + 90;
   });
+  EXPECT_EQ(objection([](Limits& l) {
+              l.calls_in_flight = 65'537;
+              l.message_bytes = 0xffffffff;
+            }),
+            "limits.calls_in_flight: 65537 are more than a session can have: 65536");
+  accept([](Limits& l) { l.calls_in_flight = 65'536; });
   objection([](Limits& l) { l.calls_in_flight = std::numeric_limits<std::size_t>::max(); });
   accept([](Limits& l) { l.message_bytes = 0xffffffff; });
   EXPECT_EQ(objection([](Limits& l) { l.message_bytes = 0x100000000; }),

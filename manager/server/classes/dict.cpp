@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <steward/core/errors.hpp>
+#include <steward/manager/server/answer_bytes.hpp>
 #include <steward/manager/server/classes/numbers.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
@@ -64,10 +65,15 @@ Value DictObject::pop(const Value& key) {
 
 std::optional<Value> DictObject::try_pop(const Value& key) { return map_.take(key); }
 
-Value DictObject::popitem() {
+// Key and value may have come in two messages, each as long as one may be: equal keys need not have
+// the same bytes (1 and 1.0).
+Value DictObject::popitem(Call& call) {
   if (map_.empty()) throw core::OutOfRange("the dict is empty");
-  OrderedMap::Entry last = map_.take_last();
-  return pair_of(std::move(last.key), std::move(last.value));
+  const OrderedMap::Entry& last = map_.last();
+  Value pair = pair_of(last.key, last.value);
+  require_answerable(pair, call.answer_bytes());
+  map_.take_last();
+  return pair;
 }
 
 void DictObject::update(Value::Map entries) {

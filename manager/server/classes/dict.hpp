@@ -23,7 +23,7 @@ class DictObject final : public Object {
   Value setdefault(Value key, Value value);
   Value pop(const Value& key);
   std::optional<Value> try_pop(const Value& key);
-  Value popitem();  // the last
+  Value popitem(Call& call);  // the last
   // A map, or a list of pairs [key, value].
   void update(Value::Map entries);
   bool erase(const Value& key);

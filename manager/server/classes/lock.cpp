@@ -60,7 +60,7 @@ std::optional<Value> LockObject::grant(const Owner& owner, CallKey key, Context&
     return std::nullopt;
   }
   ++depth_;
-  unconfirmed_.push_back(key);
+  unconfirmed_.insert(key);
   context.hand_over(key);
   Value::List hold;
   hold.emplace_back(token_);
@@ -157,11 +157,11 @@ std::vector<ParkId> LockObject::waiting() const {
 }
 
 void LockObject::confirmed(CallKey key, Context&) {
-  if (std::erase(unconfirmed_, key) > 0) seen_ = true;
+  if (unconfirmed_.erase(key) > 0) seen_ = true;
 }
 
 void LockObject::returned(CallKey key, Context& context) {
-  if (std::erase(unconfirmed_, key) == 0) return;  // that hold has ended already
+  if (unconfirmed_.erase(key) == 0) return;  // that hold has ended already
   if (--depth_ > 0) return;
   context.disown(owner_.session);
   death_to_tell_ = untold_death();

@@ -95,7 +95,7 @@ class LockObject : public Object {
   std::uint64_t depth_ = 0;  // how often it is locked
   bool previous_owner_died_ = false;
   bool seen_ = false;  // whether the owner knows that it is one
-  std::vector<CallKey> unconfirmed_;
+  std::set<CallKey> unconfirmed_;
 };
 
 class PlainLockObject final : public LockObject {

@@ -48,6 +48,7 @@ class OrderedMap {
   // nullopt: there is no such key.
   std::optional<Value> take(const Value& key);
   // The entry inserted last. REQUIRES: !empty().
+  const Entry& last() const { return stored_.back().entry; }
   Entry take_last();
   void clear();
 

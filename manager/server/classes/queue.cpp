@@ -1,14 +1,13 @@
 #include <steward/manager/server/classes/queue.hpp>
 
 #include <algorithm>
-#include <typeinfo>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/core/handle_codec.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/manager/server/answer_bytes.hpp>
 #include <steward/manager/server/classes/texts.hpp>
 
 namespace steward::detail::server {
@@ -16,53 +15,17 @@ namespace {
 
 constexpr std::uint64_t kQueueSaveVersion = 7;
 
-// Handles as an answer has them: only those of other managers have addresses.
-class Answering final : public core::HandleCodec {
- public:
-  core::Token outgoing(const core::Reference& reference) override {
-    core::Token token = reference.token();
-    if (typeid(reference) != typeid(core::Reference)) token.addresses.clear();
-    return token;
-  }
-  core::ReferencePtr incoming(core::Token) override { return nullptr; }
-};
-
-std::size_t bytes_in_answer(const Value& value) {
-  std::string bytes;
-  core::Writer writer(bytes);
-  Answering codec;
-  core::encode_value(writer, value, codec);
-  return bytes.size();
-}
-
 }  // namespace
 
 QueueObject::QueueObject(const Environment& environment, Arguments& arguments)
     : item_bytes_(environment.item_bytes),
       maxsize_(arguments.take<std::optional<std::uint64_t>>().value_or(0)) {}
 
-std::size_t QueueObject::most_bytes(const Value& value) {
-  return value.has_proxies() ? bytes_in_answer(value) : value.footprint();
-}
-
-void QueueObject::require_short(const Value& item) const {
-  if (most_bytes(item) <= item_bytes_) return;
-  const std::size_t size = bytes_in_answer(item);
-  if (size <= item_bytes_) return;
-  throw Overloaded(fmt::format("an item of {} bytes is more than the {} that this queue takes",
-                               size, item_bytes_));
-}
-
-void QueueObject::require_short(const std::vector<Value>& items) const {
-  for (const Value& item : items) require_short(item);
-}
-
 void QueueObject::require_open() const {
   if (closed_) throw Closed(kQueueClosed);
 }
 
 Outcome QueueObject::put(Call& call, Value item) {
-  require_short(item);
   if (outside_) return ask_put(call, Asked::put, {std::move(item)});
   require_open();
   const std::size_t bytes = item.footprint();
@@ -78,7 +41,6 @@ Outcome QueueObject::put(Call& call, Value item) {
 }
 
 Outcome QueueObject::try_put(Call& call, Value item) {
-  require_short(item);
   if (outside_) return ask_put(call, Asked::try_put, {std::move(item)});
   require_open();
   if (full()) return Value(false);
@@ -89,7 +51,6 @@ Outcome QueueObject::try_put(Call& call, Value item) {
 }
 
 Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
-  require_short(items);
   if (outside_) return ask_put(call, Asked::put, std::move(items));
   require_open();
   if (items.empty() || maxsize_ == 0 || items.size() + items_.size() <= maxsize_) {
@@ -147,8 +108,19 @@ void QueueObject::enter(Value value) {
   ++unfinished_;
 }
 
+// As many as one answer carries, and one at least.
+std::size_t QueueObject::number_to_take(const Getter& getter) const {
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(getter.max, items_.size()));
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < most; ++i) {
+    bytes += answer_bytes_most(items_[i].value);
+    if (i > 0 && bytes > item_bytes_) return i;
+  }
+  return most;
+}
+
 Value QueueObject::take(const Getter& getter, CallKey key, Context& context) {
-  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(getter.max, items_.size()));
+  const std::size_t count = number_to_take(getter);
   const auto end = items_.begin() + static_cast<std::ptrdiff_t>(count);
   std::vector<Item> taken(items_.begin(), end);
   items_.erase(items_.begin(), end);

@@ -196,14 +196,10 @@ class QueueObject final : public Object {
   void save_outside(Saver& out) const;
   static void save_taken(Saver& out, const Taken& taken);
 
-  // Encoded as an answer has it, the value is not longer than that.
-  static std::size_t most_bytes(const Value& value);
-  // Throws Overloaded for an item that no answer could carry: whoever took it would never get it.
-  void require_short(const Value& item) const;
-  void require_short(const std::vector<Value>& items) const;
   void require_open() const;
   Outcome take_or_park(Call& call, Getter getter);
   void enter(Value value);
+  std::size_t number_to_take(const Getter& getter) const;
   // Takes what is there for this getter, in flight under `key`.
   Value take(const Getter& getter, CallKey key, Context& context);
   // To where they were.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/manager/server/answer_bytes.hpp>
 #include <steward/manager/server/classes/queue.hpp>
 
 namespace steward::detail::server {
@@ -207,7 +208,7 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
     }
     Value value = *std::move(got);
     const bool stub = taken.stubs.size() > stubs;
-    bytes += stub ? most_bytes(value) : item.bytes.size();
+    bytes += stub ? answer_bytes_most(value) : item.bytes.size();
     if (!values.empty() && bytes > item_bytes_) {
       // One message would not carry them all, and the ring does not know how long this one is.
       if (stub) taken.stubs.pop_back();

@@ -118,6 +118,39 @@ TEST_F(Death, ComesAfterItsOwnRequestsAndBeforeThoseOfOthers) {
   EXPECT_EQ(server->core().number_of_sessions(), 1U);
 }
 
+// However many frames of others came before.
+TEST_F(Death, ComesAfterAllOfItsOwnRequests) {
+  process::prepare(process::For::process);
+  auto network = server::LocalNetwork::make(false);
+  auto with_control = std::make_unique<server::Directory>();
+  const std::string place = with_control->path();
+  server = std::make_unique<server::Server>(std::move(with_control), network->listen(),
+                                            server::builtin_classes());
+  const auto connect = [&](std::string ticket) {
+    BareClient client(std::make_unique<LocalWire>(*network), pump());
+    client.entrance.ticket = std::move(ticket);
+    client.hello();
+    return client;
+  };
+  const process::Child mortal_process = launch(peer, place);
+  const process::Child other_process = launch(peer, place);
+  BareClient mortal = connect(mortal_process.confirmation());
+  BareClient other = connect(other_process.confirmation());
+  const core::ObjectId lock = mortal.create("lock", "l");
+  const core::ObjectId list = other.create("list");
+  other.create("lock", "l");
+  mortal.get(lock, "lock");
+
+  for (int i = 0; i < 1'000; ++i) other.post(list, "append", arguments(i));
+  mortal.post(lock, "unlock", arguments());
+  kill_and_wait(mortal_process);
+  ASSERT_TRUE(eventually([&] { return server->core().number_of_sessions() == 1; }));
+  const Value grabbed = other.get(lock, "try_lock");
+  ASSERT_EQ(grabbed.list().size(), 1U);
+  EXPECT_FALSE(grabbed.list()[0].list()[1].boolean()) << "it had been unlocked";
+  EXPECT_EQ(other.get(list, "size").integer(), 1'000);
+}
+
 // Death is a matter of processes: a forked child that keeps the control socket open hides nothing.
 TEST_F(Death, IsSeenAlthoughSomebodyElseKeepsTheControlSocketOpen) {
   process::prepare(process::For::process);

@@ -143,10 +143,20 @@ class Unread : public testing::Test {
   SlowListener listener;
 };
 
-TEST_F(Unread, BytesAtTheLimitAreKeptAndOnePastItIsTooMuch) {
+TEST_F(Unread, BytesAtTheLimitFillIt) {
   server::Outbox outbox(listener, {.unsent_bytes = 100 + 2 * server::Outbox::kFrameCost});
   say(outbox, 60);
-  say(outbox, 40);
+  say(outbox, 39);
+  EXPECT_FALSE(outbox.is_full("route"));
+  say(outbox, 1);
+  EXPECT_TRUE(outbox.is_full("route"));
+  EXPECT_FALSE(outbox.is_full("another"));
+}
+
+// Who is full is asked for nothing more: but others may answer what was asked before.
+TEST_F(Unread, MoreThanTwiceTheLimitAndAMessageIsTooMuch) {
+  server::Outbox outbox(listener, {.message_bytes = 1'000, .unsent_bytes = 1'000});
+  for (int i = 0; i < 4; ++i) say(outbox, 1'000 - server::Outbox::kFrameCost);
   EXPECT_TRUE(outbox.take_slow().empty());
   say(outbox, 1);
   EXPECT_EQ(outbox.take_slow(), std::vector<std::string>{"route"});
@@ -159,8 +169,9 @@ TEST_F(Unread, WhatWasReadMakesRoom) {
   now += 1s;
   outbox.retry(now);
   listener.reads = false;
+  EXPECT_FALSE(outbox.is_full("route"));
   say(outbox, 100);
-  EXPECT_TRUE(outbox.take_slow().empty());
+  EXPECT_TRUE(outbox.is_full("route"));
   EXPECT_EQ(listener.sent.size(), 1U);
 }
 
