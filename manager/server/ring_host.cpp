@@ -4,7 +4,6 @@
 #include <chrono>
 #include <exception>
 #include <new>
-#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,7 +14,6 @@
 namespace steward::detail::server {
 namespace {
 
-constexpr core::Time kNow = shm::SharedQueue::kNow;
 // For want of memory, or of a thread: that passes, or nothing here matters any more.
 constexpr core::Duration kAgain = std::chrono::milliseconds(10);
 static_assert(kItemBytesMost <= shm::kMessageBytesMax);
@@ -53,12 +51,9 @@ void order(std::deque<Work>& work) {
 RingHost::RingHost(Poller& poller, const core::Limits& limits, std::size_t descriptors)
     : poller_(poller),
       item_bytes_(server::item_bytes(limits)),
-      descriptors_(descriptors) {
-  poller_.add(watch_.fd(), [this] { woken_ = true; });
-}
+      descriptors_(descriptors) {}
 
 RingHost::~RingHost() {
-  poller_.remove(watch_.fd());
   for (auto& [object, ring] : rings_) ring.queue->end();
 }
 
@@ -97,8 +92,7 @@ std::vector<RingHost::Done> RingHost::perform(core::Time now) {
       if (ring != rings_.end()) settle(ring->second);
     }
     search(now);
-    if (changed_) watch();
-    changed_ = false;
+    watch();
   } catch (const std::bad_alloc&) {
     again_ = now + kAgain;
   } catch (const SystemError&) {
@@ -113,7 +107,6 @@ void RingHost::do_work() {
   order(work_);
   while (!work_.empty()) {
     Work& work = work_.front();
-    changed_ = true;
     const auto found = rings_.find(work.object);
     if (found == rings_.end() || work.kind == Work::Kind::gone) {
       if (found != rings_.end()) drop(work.object);
@@ -354,6 +347,7 @@ void RingHost::nack(Ring& ring, const shm::Held& held) {
 void RingHost::drop(core::ObjectId object) {
   const auto ring = rings_.extract(object);
   ring.mapped().queue->end();
+  leave_shard(ring.mapped());
   waiting_.erase(object);
   touched_.erase(object);
   searched_.erase(object);

@@ -102,6 +102,20 @@ class RingHost {
     std::set<std::uint64_t> later;
     std::uint32_t block = 0;  // where this walk goes on
   };
+  // Rings that are watched together: a thread sleeps on no more words than the kernel lets it.
+  struct Shard {
+    explicit Shard(Poller& poller);
+    Shard(const Shard&) = delete;
+    Shard& operator=(const Shard&) = delete;
+    ~Shard();
+
+    Poller& poller;
+    RingWatch watch;
+    std::set<core::ObjectId> rings;
+    std::size_t words = 0;
+    bool woken = false;
+    bool changed = false;  // what has to be watched, perhaps
+  };
   struct Ring {
     core::ObjectId object{};
     std::shared_ptr<shm::SharedQueue> queue;
@@ -113,6 +127,8 @@ class RingHost {
     std::set<ParkId> onlookers;
     std::map<ParkId, std::vector<shm::Held>> held;  // got by a call, and not yet anybody's
     std::vector<RingWatch::Word> words;             // to be watched: what waits, waits for these
+    Shard* shard = nullptr;                         // that watches them
+    std::size_t words_there = 0;                    // of its words, as many are this ring's
     bool short_of_memory = false;                   // a put waits, though there is room
     Search search;
 
@@ -169,7 +185,9 @@ class RingHost {
   bool advance_onlookers(Ring& ring);
   void arm(Ring& ring);
   void get(Ring& ring, ParkId park, std::uint64_t max, Done& done, Outcome& outcome);
-  void look_for_dead(bool slice, core::Time now);
+  void look_for_dead(core::Time now);
+  void join_shard(Ring& ring);
+  void leave_shard(Ring& ring);
   void watch();
 
   Poller& poller_;
@@ -180,10 +198,8 @@ class RingHost {
   std::deque<Work> work_;
   std::vector<Done> done_;
   std::set<core::ObjectId> touched_;  // those to be settled
-  bool changed_ = false;              // what has to be watched, perhaps
-  bool woken_ = false;
   core::Deadline again_;  // after a want of memory, or of a thread
-  RingWatch watch_;
+  std::vector<std::unique_ptr<Shard>> shards_;
 
   std::set<core::ObjectId> searched_;  // those with a walk to go on with, or to begin
   std::set<core::ObjectId> searched_later_;
@@ -192,7 +208,8 @@ class RingHost {
 
   std::optional<core::ObjectId> next_to_recover_;  // on the way through all rings
   core::Deadline recover_again_;
-  core::Time last_slice_{};
+  core::Time next_slice_{};
+  core::ObjectId last_in_slice_{};  // one after the other
 };
 
 }  // namespace steward::detail::server

@@ -41,8 +41,10 @@ void RingHost::settle(Ring& ring) {
   } while (ring.waits() && advance(ring));
   if (ring.waits()) {
     waiting_.insert(ring.object);
+    join_shard(ring);
   } else {
     waiting_.erase(ring.object);
+    leave_shard(ring);
   }
 }
 

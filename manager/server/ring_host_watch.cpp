@@ -1,6 +1,8 @@
 // RingHost: when it looks again, and who has died meanwhile.
+#include <algorithm>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include <steward/manager/server/ring_host.hpp>
@@ -8,8 +10,13 @@
 namespace steward::detail::server {
 namespace {
 
-// What a call that found nothing waits for at the longest without a look.
+// Past that sleep_on_any() cannot sleep; a word of the watch's own comes on top.
+constexpr std::size_t kWordsOfShard = 127;
+// Without an end: the loop looks itself.
+constexpr core::Duration kLong = std::chrono::hours(1);
+// So often a few of the rings that are waited for are looked at.
 constexpr core::Duration kSlice = std::chrono::milliseconds(100);
+constexpr std::size_t kRecoverInSlice = 16;
 // Nothing orders the end of a block before the look at the flag of who waits for one.
 constexpr core::Duration kMemorySlice = std::chrono::milliseconds(10);
 // Rings whose dead are looked for at once: each costs system calls.
@@ -19,15 +26,53 @@ constexpr core::Duration kRecoverAgain = std::chrono::milliseconds(50);
 
 }  // namespace
 
-void RingHost::watch() {
-  std::vector<RingWatch::Word> words;
-  core::Duration slice = kSlice;
-  for (const core::ObjectId object : waiting_) {
-    const Ring& ring = rings_.at(object);
-    words.insert(words.end(), ring.words.begin(), ring.words.end());
-    if (ring.short_of_memory) slice = kMemorySlice;
+RingHost::Shard::Shard(Poller& where) : poller(where) {
+  poller.add(watch.fd(), [this] { woken = true; });
+}
+
+RingHost::Shard::~Shard() { poller.remove(watch.fd()); }
+
+void RingHost::join_shard(Ring& ring) {
+  const std::size_t words = ring.words.size();
+  const auto has_room = [&](const Shard& shard, std::size_t mine) {
+    return shard.words - mine + words <= kWordsOfShard;
+  };
+  if (ring.shard != nullptr && !has_room(*ring.shard, ring.words_there)) leave_shard(ring);
+  if (ring.shard == nullptr) {
+    auto shard =
+        std::ranges::find_if(shards_, [&](const auto& each) { return has_room(*each, 0); });
+    if (shard == shards_.end()) {
+      shards_.push_back(std::make_unique<Shard>(poller_));
+      shard = std::prev(shards_.end());
+    }
+    (*shard)->rings.insert(ring.object);
+    ring.shard = shard->get();
   }
-  watch_.watch(std::move(words), slice);
+  ring.shard->words += words - std::exchange(ring.words_there, words);
+  ring.shard->changed = true;
+}
+
+void RingHost::leave_shard(Ring& ring) {
+  Shard* const shard = std::exchange(ring.shard, nullptr);
+  if (shard == nullptr) return;
+  shard->rings.erase(ring.object);
+  shard->words -= std::exchange(ring.words_there, 0);
+  shard->changed = true;
+}
+
+void RingHost::watch() {
+  for (const auto& shard : shards_) {
+    if (!shard->changed) continue;
+    std::vector<RingWatch::Word> words;
+    core::Duration slice = kLong;
+    for (const core::ObjectId object : shard->rings) {
+      const Ring& ring = rings_.at(object);
+      words.insert(words.end(), ring.words.begin(), ring.words.end());
+      if (ring.short_of_memory) slice = kMemorySlice;
+    }
+    shard->watch.watch(std::move(words), slice);
+    shard->changed = false;
+  }
 }
 
 // ---- The dead ----
@@ -41,37 +86,42 @@ void RingHost::process_died(core::Time now) {
 core::Deadline RingHost::next_deadline() const {
   if (next_to_recover_ || !searched_.empty()) return core::Time::min();
   core::Deadline next = recover_again_;
-  for (const core::Deadline other : {search_again_, again_}) {
+  const core::Deadline slice = waiting_.empty() ? core::Deadline() : next_slice_;
+  for (const core::Deadline other : {search_again_, again_, slice}) {
     if (other && (!next || *other < *next)) next = other;
   }
   return next;
 }
 
 void RingHost::look_around(core::Time now) {
-  bool slice = false;
-  if (woken_) {
-    touched_.insert(waiting_.begin(), waiting_.end());
-    changed_ = true;
-    woken_ = false;
-    slice = watch_.take_news().slice;
+  for (const auto& shard : shards_) {
+    if (!std::exchange(shard->woken, false)) continue;
+    shard->watch.take_news();
+    touched_.insert(shard->rings.begin(), shard->rings.end());
+    shard->changed = true;
   }
-  if (slice || next_to_recover_ || recover_again_) look_for_dead(slice, now);
+  look_for_dead(now);
 }
 
-void RingHost::look_for_dead(bool slice, core::Time now) {
+void RingHost::look_for_dead(core::Time now) {
   const auto recover = [&](Ring& ring) {
     touched_.insert(ring.object);
-    changed_ = true;
     try {
       ring.queue->recover_dead();
     } catch (const std::exception&) {
       // Its memory is damaged, or there is none: who calls will be told.
     }
   };
-  if (slice && now - last_slice_ >= kSlice && !next_to_recover_) {
-    // Only where somebody waits: others find out when they come.
-    last_slice_ = now;
-    for (const core::ObjectId object : waiting_) recover(rings_.at(object));
+  // Only where somebody waits, for others find out when they come; and few at a time, for of its
+  // clients' deaths the manager is told: this is for processes that it does not know.
+  if (!waiting_.empty() && now >= next_slice_) {
+    next_slice_ = now + kSlice;
+    for (std::size_t left = std::min(kRecoverInSlice, waiting_.size()); left > 0; --left) {
+      auto next = waiting_.upper_bound(last_in_slice_);
+      if (next == waiting_.end()) next = waiting_.begin();
+      last_in_slice_ = *next;
+      recover(rings_.at(*next));
+    }
   }
   if (!next_to_recover_ && recover_again_ && *recover_again_ <= now) {
     recover_again_.reset();

@@ -288,7 +288,10 @@ bool Server::put_off(Arrival& arrival) {
 }
 
 void Server::serve(Arrival& arrival) {
-  if (arrival.frame.size() > kShortBytes) {
+  const std::size_t size = arrival.frame.size();
+  // Of strangers nothing is read but their hello, and the limit is for the whole message.
+  if (size > kShortBytes && size <= options_.limits.message_bytes &&
+      connections_->session_at(arrival.route)) {
     std::vector<std::string> parts = core::split_calls(arrival.frame, kCallsAtOnce);
     if (!parts.empty()) {
       arrival.frame = std::move(parts.front());
