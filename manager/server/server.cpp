@@ -31,6 +31,7 @@ constexpr std::size_t kDrainBytes = 64U << 20U;
 constexpr core::Duration kDrainTime = std::chrono::milliseconds(100);
 // A message of more calls is served in parts, between which the others have their turn.
 constexpr std::size_t kCallsAtOnce = 32;
+constexpr std::size_t kPartsMost = 65'536 / kCallsAtOnce;
 // A shorter message has no more calls than that.
 constexpr std::size_t kShortBytes = 7 * kCallsAtOnce;
 // How long a pass serves, but for the part that it is at.
@@ -272,14 +273,11 @@ bool Server::put_off(Arrival& arrival) {
   const bool full = outbox_->is_full(arrival.route);
   if (!full && !pass_is_over() && (backlog_.empty() || !backlog_.has(arrival.route))) return false;
   const std::string& route = arrival.route;
-  // It may have so many calls under way, and as many acknowledgements.
-  if (backlog_.frames(route) > 2 * options_.limits.calls_in_flight ||
-      backlog_.bytes(route) > options_.limits.message_bytes) {
-    if (full) {
-      backlog_.forget(route);
-      connections_->close_slow(route);
-      return true;
-    }
+  if (full && (backlog_.frames(route) > 2 * options_.limits.calls_in_flight + kPartsMost ||
+               backlog_.bytes(route) > options_.limits.message_bytes)) {
+    backlog_.forget(route);
+    connections_->close_slow(route);
+    return true;
   }
   connections_->heard(route, now_);
   backlog_.add(std::move(arrival));
