@@ -403,7 +403,11 @@ void Core::Impl::work_done(const input::WorkDone& input) {
   const ObjectTable::Entry* entry = objects.find(input.object);
   if (entry == nullptr) return;
   Serving context(*this, input.object, entry->type->name);
-  objects.change(input.object).work_done(input.park, input.result, context);
+  Object& object = objects.change(input.object);
+  CallError error;
+  if (guarded(error, [&] { object.work_done(input.park, input.result, context); })) return;
+  // What others wrote into the ring must not end the manager.
+  if (parked.find(input.park) != nullptr) fail_parked(input.park, error.code, error.text);
 }
 
 void Core::Impl::destroyed(Object& object, core::ObjectId id) {

@@ -201,7 +201,15 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
   bool redelivered = false;
   for (const WorkResult::Item& item : result.items) {
     const std::size_t stubs = taken.stubs.size();
-    std::optional<Value> got = from_ring(item, taken.stubs, context);
+    std::optional<Value> got;
+    try {
+      got = from_ring(item, taken.stubs, context);
+    } catch (const Overloaded& error) {
+      // It would take more memory here than a message may. Who takes it where it lies need not ask.
+      context.work({.kind = Work::Kind::give_back, .park = parked, .number = values.size()});
+      if (!values.empty()) break;
+      return context.fail(parked, core::ErrorCode::overloaded, error.what());
+    }
     if (!got) {
       context.work({.kind = Work::Kind::discard, .park = parked, .number = values.size()});
       continue;

@@ -110,6 +110,8 @@ class Hosted {
 
   // The caller of the calls that name none.
   Client client;
+  // The bytes of a value that takes too much memory to be read.
+  std::string too_large = "\xc1";
 
   Answer call(Client who, std::string_view name, const Value::List& arguments = {}) {
     return serve(who, name, arguments, false);
@@ -250,6 +252,7 @@ class Hosted {
     void set_alarm(core::Deadline time) override { host_.alarm_ = time; }
     void work(Work work) override { host_.work_.push_back(std::move(work)); }
     Value read_value(std::string_view encoded) override {
+      if (encoded == host_.too_large) throw Overloaded("it takes too much memory");
       return core::decode_value(encoded, core::current_handle_codec());
     }
     std::uint64_t next_fencing_token() override { return ++host_.last_token_; }

@@ -133,6 +133,34 @@ TEST_F(QueueOutside, PuttersAndJoinersThatWaitBecomeWorkToo) {
   EXPECT_EQ(full.bytes(), 0U);
 }
 
+TEST_F(QueueOutside, AnItemThatTakesTooMuchMemoryGoesBackAndTheCallIsToldWhy) {
+  map();
+  for (const char* method : {"get", "try_get", "reserve"}) {
+    const Answer call = queue.call(kOne, method);
+    queue.take_work();
+    const Answer refused = done(call, {.items = {{queue.too_large, 0}}});
+    EXPECT_EQ(refused.error, "overloaded: it takes too much memory") << method;
+    const Work back = work();
+    EXPECT_EQ(back.kind, Work::Kind::give_back) << method;
+    EXPECT_EQ(back.park, *call.parked);
+    EXPECT_EQ(back.number, 0U);
+  }
+}
+
+TEST_F(QueueOutside, AnItemThatTakesTooMuchMemoryEndsWhatGetManyGives) {
+  map();
+  const Answer many = queue.call(kOne, "get_many", {5});
+  queue.take_work();
+  const Answer got = done(many, {.items = {{core::encoded(Value(1)), 0},
+                                           {core::encoded(Value(2)), 0},
+                                           {queue.too_large, 0},
+                                           {core::encoded(Value(3)), 0}}});
+  EXPECT_EQ(got.value, list_of(1, 2));
+  const Work back = work();
+  EXPECT_EQ(back.kind, Work::Kind::give_back);
+  EXPECT_EQ(back.number, 2U) << "the first two are the caller's";
+}
+
 TEST_F(QueueOutside, CallsWaitForWhatTheRingSays) {
   map();
   const Answer put = queue.call(kOne, "put", {"x"});
