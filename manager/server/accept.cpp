@@ -25,6 +25,9 @@
 namespace steward::detail::server {
 namespace {
 
+// One of so many descriptors is for local clients, whoever connects over tcp.
+constexpr std::size_t kLocalShare = 8;
+
 using Accept = int (*)(int, sockaddr*, socklen_t*, int);
 
 int open_spare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
@@ -36,6 +39,7 @@ struct Guards {
   std::size_t count = 0;
   std::atomic<pid_t> process{0};  // whose guards these are; a forked child has none
   std::atomic<int> ceiling{std::numeric_limits<int>::max()};
+  std::atomic<int> tcp_ceiling{std::numeric_limits<int>::max()};
   std::atomic<int> spare{-1};     // given up to accept whom there is no descriptor for
   std::array<std::atomic<std::uint16_t>, 16> ports{};  // 0: free
 };
@@ -52,8 +56,10 @@ bool is_guarded_port(std::uint16_t network_order) {
   return std::ranges::any_of(guards.ports, [port](const auto& one) { return one.load() == port; });
 }
 
-bool is_guarded(int listening) {
-  if (guards.process.load() != ::getpid()) return false;
+enum class Guarded { no, local, tcp };
+
+Guarded what_guards(int listening) {
+  if (guards.process.load() != ::getpid()) return Guarded::no;
   union {
     sockaddr any;
     sockaddr_un local;
@@ -61,16 +67,17 @@ bool is_guarded(int listening) {
     sockaddr_in6 v6;
   } name{};
   socklen_t size = sizeof name;
-  if (::getsockname(listening, &name.any, &size) != 0) return false;
+  if (::getsockname(listening, &name.any, &size) != 0) return Guarded::no;
   switch (name.any.sa_family) {
-    case AF_INET: return is_guarded_port(name.v4.sin_port);
-    case AF_INET6: return is_guarded_port(name.v6.sin6_port);
+    case AF_INET: return is_guarded_port(name.v4.sin_port) ? Guarded::tcp : Guarded::no;
+    case AF_INET6: return is_guarded_port(name.v6.sin6_port) ? Guarded::tcp : Guarded::no;
     case AF_UNIX: break;
-    default: return false;
+    default: return Guarded::no;
   }
-  if (size <= offsetof(sockaddr_un, sun_path)) return false;
+  if (size <= offsetof(sockaddr_un, sun_path)) return Guarded::no;
   const std::string_view path(name.local.sun_path, size - offsetof(sockaddr_un, sun_path));
-  return is_manager_socket(path.substr(0, path.find('\0')));
+  const bool managers = is_manager_socket(path.substr(0, path.find('\0')));
+  return managers ? Guarded::local : Guarded::no;
 }
 
 // errno that libzmq takes for a client that was gone again before it was accepted.
@@ -97,12 +104,15 @@ int turn_away_next(int listening) {
 int guarded_accept(int listening, sockaddr* address, socklen_t* size, int flags) {
   const int socket = next_accept()(listening, address, size, flags);
   if (socket >= 0) {
-    if (socket < guards.ceiling.load() || !is_guarded(listening)) return socket;
+    if (socket < guards.tcp_ceiling.load()) return socket;
+    const Guarded guarded = what_guards(listening);
+    const bool local = guarded == Guarded::local && socket < guards.ceiling.load();
+    if (local || guarded == Guarded::no) return socket;
     ::close(socket);
     return turned_away();
   }
   if (errno != EMFILE) return -1;
-  if (is_guarded(listening)) return turn_away_next(listening);
+  if (what_guards(listening) != Guarded::no) return turn_away_next(listening);
   errno = EMFILE;
   return -1;
 }
@@ -122,6 +132,8 @@ AcceptGuard::AcceptGuard() {
   }
   const std::size_t descriptors = raise_descriptor_limit(kReservedDescriptors);
   guards.ceiling = static_cast<int>(descriptors - kReservedDescriptors);
+  guards.tcp_ceiling = static_cast<int>(descriptors - kReservedDescriptors -
+                                        descriptors / kLocalShare);
   ++guards.count;
 }
 
@@ -142,7 +154,7 @@ AcceptGuard::~AcceptGuard() {
   if (mine != guards.ports.end()) *mine = 0;
   if (--guards.count > 0) return;
   guards.process = 0;
-  guards.ceiling = std::numeric_limits<int>::max();
+  guards.ceiling = guards.tcp_ceiling = std::numeric_limits<int>::max();
   if (const int spare = guards.spare.exchange(-1); spare >= 0) ::close(spare);
 }
 

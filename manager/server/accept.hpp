@@ -10,7 +10,8 @@ namespace steward::detail::server {
 
 // While one of these exists, connections to the sockets of this process's managers (ipc; tcp where
 // that was said) are turned away when descriptors run out: those whose descriptor would be among
-// the last kReservedDescriptors, and, should there be none at all, whoever asks. The backlog
+// the last kReservedDescriptors (over tcp: or the eighth before them, so that local clients get in
+// however many connect from elsewhere), and, should there be none at all, whoever asks. The backlog
 // empties all the same, so that nobody spins on it, and a turned away client of libzmq comes again
 // by itself.
 //

@@ -14,6 +14,9 @@ namespace {
 
 // A client whose proofs are wrong again and again has no session here.
 constexpr int kWrongProofsMax = 3;
+constexpr std::size_t kWrongProofRoutesMax = 4096;
+// A challenge is good for the time of a handshake, to one of so many parts of it.
+constexpr int kSpans = 3;
 // Routes are never used again, so the memory of the ignored ones may be short.
 constexpr std::size_t kIgnoredMax = 4096;
 
@@ -125,7 +128,7 @@ void Connections::open(const Arrival& arrival, const core::Hello& hello, core::T
   const bool leased = arrival.peer == Peer::remote;
   if (leased) liveness_.lease(session, now);
   feed_(input::SessionOpened{session, secret});
-  links_.emplace(session, Link{{}, hello.ticket, leased});
+  links_.emplace(session, Link{.ticket = hello.ticket, .leased = leased});
   if (leased) ++remote_;
   if (!hello.ticket.empty()) by_ticket_.emplace(hello.ticket, session);
   bind(session, arrival.route);
@@ -138,17 +141,17 @@ void Connections::resume(const std::string& route, const core::Hello& hello, cor
   const auto link = links_.find(session);
   if (!secret || link == links_.end()) return refuse(route, "the manager has no such session");
 
-  const auto asked = challenges_.find(route);
-  if (asked == challenges_.end() || hello.proof.empty() || asked->second.deadline <= now) {
-    return challenge(route, now);
+  switch (hello.proof.empty() ? Answered::late : judge(route, hello, *secret, link->second, now)) {
+    case Answered::right: break;
+    case Answered::late: return challenge(route, now);
+    case Answered::wrong:
+      ++incidents_.forged;
+      if (wrong_proofs_.size() > kWrongProofRoutesMax) wrong_proofs_.clear();
+      if (++wrong_proofs_[route] < kWrongProofsMax) return challenge(route, now);
+      wrong_proofs_.erase(route);
+      return refuse(route, "the proof of the session is wrong");
   }
-  const std::string expected =
-      core::session_proof(core::Role::client, *secret, session, asked->second.bytes);
-  if (!core::equal_secrets(expected, hello.proof)) {
-    ++incidents_.forged;
-    if (++asked->second.wrong_proofs < kWrongProofsMax) return challenge(route, now);
-    return refuse(route, "the proof of the session is wrong");
-  }
+  wrong_proofs_.erase(route);
   liveness_.renew(session, now);
   bind(session, route);
   feed_(input::SessionResumed{session, hello.incomplete, hello.first_incomplete});
@@ -185,42 +188,53 @@ void Connections::send_welcome(const std::string& route, const core::SessionId& 
 void Connections::challenge(const std::string& route, core::Time now) {
   // A stranger that does not read what it is told is not told more, or it could fill the memory.
   if (outbox_.waits_for(route) && !session_at(route)) return;
-  auto found = challenges_.find(route);
-  if (found == challenges_.end()) {
-    if (challenges_.size() >= core_.limits().handshakes) {
-      forget_challenge(std::string(challenged_.front()));
-    }
-    challenged_.push_back(route);
-    found = challenges_.emplace(route, Challenge{{}, {}, 0, std::prev(challenged_.end())}).first;
-  }
-  // A new one each time: a proof that was seen is worth nothing.
-  found->second.bytes = core::random_bytes(core::kChallengeBytes);
-  found->second.deadline = now + core_.limits().handshake_time;
-  outbox_.envelope(route, core::encode_unknown_connection(found->second.bytes));
+  outbox_.envelope(route, core::encode_unknown_connection(challenge_of(route, now, 0)));
 }
 
-void Connections::forget_challenge(const std::string& route) {
-  const auto found = challenges_.find(route);
-  if (found == challenges_.end()) return;
-  challenged_.erase(found->second.place);
-  challenges_.erase(found);
+std::string Connections::challenge_of(const std::string& route, core::Time now,
+                                      int spans_ago) const {
+  const auto span = core::Duration(core_.limits().handshake_time) / kSpans;
+  const auto number = now.time_since_epoch() / span - spans_ago;
+  const std::string bytes = core::session_proof(core::Role::server, challenge_secret_, {},
+                                                fmt::format("{} {}", number, route));
+  return bytes.substr(0, core::kChallengeBytes);
+}
+
+Connections::Answered Connections::judge(const std::string& route, const core::Hello& hello,
+                                         std::string_view secret, Link& link,
+                                         core::Time now) const {
+  const auto answers = [&](int spans_ago) {
+    const std::string asked = challenge_of(route, now, spans_ago);
+    const std::string expected =
+        core::session_proof(core::Role::client, secret, *hello.session, asked);
+    if (!core::equal_secrets(expected, hello.proof)) return false;
+    // Who has been believed here may say it again, and nobody else.
+    return std::exchange(link.answered, asked) != asked || link.route == route;
+  };
+  for (int spans_ago = 0; spans_ago <= kSpans; ++spans_ago) {
+    if (answers(spans_ago)) return Answered::right;
+  }
+  // What was asked long ago tells nobody anything.
+  for (int spans_ago = kSpans + 1; spans_ago <= 2 * kSpans; ++spans_ago) {
+    if (answers(spans_ago)) return Answered::late;
+  }
+  return Answered::wrong;
 }
 
 void Connections::refuse(const std::string& route, std::string_view reason) {
-  forget_challenge(route);
   if (outbox_.waits_for(route) && !session_at(route)) return;
   outbox_.envelope(route, core::encode_unknown_session(reason));
 }
 
+// A session whose own connection begins to speak for another is over: else one connection could
+// leave any number of them behind.
 void Connections::bind(const core::SessionId& session, const std::string& route) {
-  forget_challenge(route);
-  Link& link = links_.at(session);
-  if (link.route == route) return;
-  unbind(link);
-  if (const auto other = by_route_.find(route); other != by_route_.end()) {
-    links_.at(other->second).route.clear();
+  if (links_.at(session).route == route) return;
+  unbind(links_.at(session));
+  if (const auto other = session_at(route)) {
+    end(*other, links_.at(*other).ends_in_order ? Ending::orderly : Ending::died);
   }
-  link.route = route;
+  links_.at(session).route = route;
   by_route_.insert_or_assign(route, session);
 }
 
@@ -292,7 +306,6 @@ void Connections::take(Outputs& outputs) {
 void Connections::look_at_outbox() {
   for (const std::string& route : outbox_.take_gone()) {
     if (const auto session = session_at(route)) unbind(links_.at(*session));
-    forget_challenge(route);
     outbox_.forget(route);
   }
   for (const std::string& route : outbox_.take_slow()) close_slow(route);

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include <steward/core/auth.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/core/wire.hpp>
@@ -32,6 +32,7 @@ struct Incidents {
   std::uint64_t forged = 0;         // wrong proofs and unknown tickets
   std::uint64_t refused = 0;        // no room for another session
   std::uint64_t expired = 0;        // remote sessions of which nothing was heard any more
+  std::uint64_t handshakes = 0;     // peers that failed to get in over tcp
 };
 
 // Thread safety: none; the loop's thread only. Everything given to it must outlive it.
@@ -71,22 +72,17 @@ class Connections {
 
   std::vector<core::SessionId> sessions() const;
   const Incidents& incidents() const { return incidents_; }
+  void note_handshakes(std::uint64_t failed) { incidents_.handshakes = failed; }
   // Those that live by a lease.
   std::size_t remote_sessions() const { return remote_; }
 
  private:
   struct Link {
-    std::string route;   // empty: its connection was lost, or is not proven yet
-    std::string ticket;  // that opened it, until the client has shown that it got the welcome
+    std::string route = {};   // empty: its connection was lost, or is not proven yet
+    std::string ticket = {};  // that opened it, until the client has shown that it got the welcome
+    std::string answered = {};  // the challenge that it was resumed by last: it is good once
     bool leased = false;
     bool ends_in_order = false;  // its client has said so
-  };
-  // A connection that has yet to prove which session it is.
-  struct Challenge {
-    std::string bytes;
-    core::Time deadline;
-    int wrong_proofs = 0;
-    std::list<std::string>::iterator place;
   };
 
   void hello(const Arrival& arrival, const core::Hello& hello, core::Time now);
@@ -98,7 +94,11 @@ class Connections {
   void send_welcome(const std::string& route, const core::SessionId& session, std::string secret,
                     std::string proof);
   void challenge(const std::string& route, core::Time now);
-  void forget_challenge(const std::string& route);
+  // What a connection that has yet to prove which session it is was asked so many spans ago.
+  std::string challenge_of(const std::string& route, core::Time now, int spans_ago) const;
+  enum class Answered { right, wrong, late };
+  Answered judge(const std::string& route, const core::Hello& hello, std::string_view secret,
+                 Link& link, core::Time now) const;
   void refuse(const std::string& route, std::string_view reason);
   void bind(const core::SessionId& session, const std::string& route);
   void unbind(Link& link);
@@ -117,8 +117,11 @@ class Connections {
   std::unordered_map<core::SessionId, Link> links_;
   std::unordered_map<std::string, core::SessionId> by_route_;
   std::unordered_map<std::string, core::SessionId> by_ticket_;
-  std::unordered_map<std::string, Challenge> challenges_;
-  std::list<std::string> challenged_;  // routes, oldest first
+  // Challenges follow from this, from their route and from the time: strangers who ask for very
+  // many take no place of others.
+  const std::string challenge_secret_ = core::random_bytes(core::kSecretBytes);
+  // Of the last few routes with any, and of those that are not listened to.
+  std::unordered_map<std::string, int> wrong_proofs_;
   std::unordered_set<std::string> ignored_;
   std::deque<std::string> ignored_order_;
   std::size_t remote_ = 0;

@@ -10,6 +10,11 @@
 #include <steward/manager/server/core_impl.hpp>
 
 namespace steward::detail::server {
+namespace {
+
+constexpr std::size_t kReplyBytesToPrune = 1U << 20U;
+
+}  // namespace
 
 Core::Core(Identity identity, const Registry& registry, core::Limits limits)
     : impl_(std::make_unique<Impl>(std::move(identity), registry, limits)) {}
@@ -143,6 +148,9 @@ bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
     // One by one: what changes something is mostly the first, and apply will read it all again.
     core::CallReader reader(envelope);
     const core::Seq first = std::max(reader.first_incomplete(), session->first_incomplete);
+    // What the client has may go: it is worth a change once it is much.
+    const bool much = session->reply_bytes > kReplyBytesToPrune;
+    if (much && first > session->first_incomplete) return false;
     for (core::Call call; reader.next(call);) {
       const std::size_t before = out.replies.size();
       // apply passes over what is complete, and refuses what is past the bound.

@@ -52,6 +52,8 @@ class Listener {
   virtual std::size_t cut_floods(core::Time, std::uint64_t /*moved*/) { return 0; }
   // When it wants to look for them.
   virtual core::Deadline next_look() const { return std::nullopt; }
+  // How many peers have failed to get in, since the start: with another key, or none, say.
+  virtual std::uint64_t handshakes_failed() const { return 0; }
 
   // As handles carry them.
   virtual const std::vector<std::string>& addresses() const = 0;

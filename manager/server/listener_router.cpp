@@ -34,6 +34,10 @@ constexpr std::size_t kCountedBytes = 16U << 10U;
 constexpr std::size_t kWindowBytes = 4U << 20U;
 constexpr std::size_t kOverlongBytes = 64U << 10U;
 
+constexpr int kHandshakeFailed = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+
 class PrivateUmask {
  public:
   PrivateUmask() : before_(::umask(0077)) {}
@@ -156,7 +160,7 @@ void Router::take_options(const core::Limits& limits) {
 // ZeroMQ's thread never waits for us to hear of them.
 void Router::watch_connections(zmq::context_t& context, const core::Limits& limits) {
   constexpr const char* kPlace = "inproc://steward-connections";
-  constexpr int kEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_DISCONNECTED;
+  constexpr int kEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | kHandshakeFailed;
   if (zmq_socket_monitor(socket_.handle(), kPlace, kEvents) != 0) throw zmq::error_t();
   events_.emplace(context, zmq::socket_type::pair);
   events_->set(zmq::sockopt::linger, 0);
@@ -178,12 +182,35 @@ void Router::hear_events() {
     if (event.size() != sizeof what + sizeof fd) continue;
     std::memcpy(&what, event.data(), sizeof what);
     std::memcpy(&fd, event.data<char>() + sizeof what, sizeof fd);
-    if (what == ZMQ_EVENT_ACCEPTED) {
-      flood_guard_->accepted(fd);
+    if ((what & kHandshakeFailed) != 0) {
+      ++handshakes_failed_;  // the number is a reason then
     } else {
-      flood_guard_->closed(fd);
+      hear_of(fd, what == ZMQ_EVENT_ACCEPTED);
     }
   }
+}
+
+void Router::hear_of(int fd, bool accepted) {
+  if (const auto gone = connections_.find(fd); gone != connections_.end()) {
+    const auto [number, name] = gone->second;
+    const auto named = numbers_.find(name);
+    if (named != numbers_.end() && named->second == number) numbers_.erase(named);
+    connections_.erase(gone);
+    flood_guard_->closed(fd);
+  }
+  if (!accepted) return;
+  flood_guard_->accepted(fd);
+  connections_.emplace(fd, Connection{++last_connection_});
+}
+
+std::optional<std::string_view> Router::name_of(std::string_view route) {
+  hear_events();
+  std::uint64_t number = 0;
+  std::memcpy(&number, route.data(), sizeof number);
+  route.remove_prefix(sizeof number);
+  const auto named = numbers_.find(std::string(route));
+  if (named == numbers_.end() || named->second != number) return std::nullopt;
+  return route;
 }
 
 std::size_t Router::cut_floods(core::Time now, std::uint64_t moved) {
@@ -199,7 +226,6 @@ bool Router::receive(std::string& route, std::string& frame) {
     if (flood_guard_) flood_guard_->found_nothing();
     return false;
   }
-  route.append(name.data<char>(), name.size());
   frame.clear();
   bool more = name.more();
   for (std::size_t count = 1; more; ++count) {
@@ -208,8 +234,26 @@ bool Router::receive(std::string& route, std::string& frame) {
     more = part.more();
     if (count == 1 && !more) frame.assign(part.data<char>(), part.size());
   }
-  if (flood_guard_) flood_guard_->delivered(part.get(ZMQ_SRCFD));
+  if (events_) route += connection_of(name.to_string_view(), zmq_msg_get(part.handle(), ZMQ_SRCFD));
+  route.append(name.data<char>(), name.size());
   return true;
+}
+
+// The events of a connection come before what it says.
+std::string Router::connection_of(std::string_view name, int fd) {
+  hear_events();
+  flood_guard_->delivered(fd);
+  std::uint64_t number = 0;
+  if (const auto found = connections_.find(fd); found != connections_.end()) {
+    number = found->second.number;
+    if (found->second.name != name) {
+      found->second.name = name;
+      numbers_[found->second.name] = number;
+    }
+  }
+  std::string bytes(sizeof number, '\0');
+  std::memcpy(bytes.data(), &number, sizeof number);
+  return bytes;
 }
 
 zmq::message_t Router::message_of(std::string_view route, std::string& frame) {
@@ -225,6 +269,19 @@ zmq::message_t Router::message_of(std::string_view route, std::string& frame) {
 }
 
 Sent Router::send(std::string_view route, std::string& frame) try {
+  if (events_) {
+    const auto name = name_of(route);
+    if (!name) return Sent::gone;
+    return send_to(*name, frame);
+  }
+  return send_to(route, frame);
+} catch (const zmq::error_t& error) {
+  if (error.num() == EHOSTUNREACH) return Sent::gone;
+  if (error.num() == EINTR) return Sent::would_block;
+  throw SystemError(error.num(), "cannot send");
+}
+
+Sent Router::send_to(std::string_view route, std::string& frame) {
   if (frame.size() >= kCountedBytes) {
     const auto window = windows_.find(std::string(route));
     if (window != windows_.end() && window->second->bytes > kWindowBytes) return Sent::would_block;
@@ -237,10 +294,6 @@ Sent Router::send(std::string_view route, std::string& frame) try {
   zmq::message_t message = message_of(route, frame);
   socket_.send(message, zmq::send_flags::dontwait);
   return Sent::sent;
-} catch (const zmq::error_t& error) {
-  if (error.num() == EHOSTUNREACH) return Sent::gone;
-  if (error.num() == EINTR) return Sent::would_block;
-  throw SystemError(error.num(), "cannot send");
 }
 
 void Router::close() {

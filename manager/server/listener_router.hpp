@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,7 +56,9 @@ class Router {
   std::string endpoint() const { return socket_.get(zmq::sockopt::last_endpoint); }
 
   bool readable() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
-  // Fills `frame`, and appends the peer's route to `route`; false: nothing is there.
+  // Fills `frame`, and appends the peer's route to `route`; false: nothing is there. At a tcp
+  // address a route is of one connection: a peer may choose its name, and take that of another who
+  // has gone, but not its route.
   bool receive(std::string& route, std::string& frame);
   // Of a socket at a tcp address: as Listener has them.
   std::size_t cut_floods(core::Time now, std::uint64_t moved);
@@ -65,8 +68,11 @@ class Router {
   // Readable when connections come or go; -1: nobody is told.
   int events_fd() const { return events_fd_; }
   void hear_events();
+  std::uint64_t handshakes_failed() const { return handshakes_failed_; }
   Sent send(std::string_view route, std::string& frame);
-  void forget(const std::string& route) { windows_.erase(route); }
+  void forget(const std::string& route) {
+    windows_.erase(events_ ? route.substr(sizeof(std::uint64_t)) : route);
+  }
   // What was sent leaves if its peers read it soon.
   void close();
 
@@ -77,6 +83,12 @@ class Router {
 
   void take_options(const core::Limits& limits);
   void watch_connections(zmq::context_t& context, const core::Limits& limits);
+  void hear_of(int fd, bool accepted);
+  // The first part of a route, for what has come by this descriptor.
+  std::string connection_of(std::string_view name, int fd);
+  Sent send_to(std::string_view route, std::string& frame);
+  // ZeroMQ's name of the peer, if it still stands for the connection of this route.
+  std::optional<std::string_view> name_of(std::string_view route);
   zmq::message_t message_of(std::string_view route, std::string& frame);
 
   const NotifierPtr notifier_;
@@ -85,6 +97,15 @@ class Router {
   std::optional<zmq::socket_t> events_;  // ZeroMQ's own, of connections that come and go
   int events_fd_ = -1;
   std::optional<FloodGuard> flood_guard_;
+  // Connections at a tcp address, in the order of their coming.
+  struct Connection {
+    std::uint64_t number = 0;
+    std::string name = {};  // once it has said something
+  };
+  std::uint64_t last_connection_ = 0;
+  std::uint64_t handshakes_failed_ = 0;
+  std::unordered_map<int, Connection> connections_;  // by their descriptors
+  std::unordered_map<std::string, std::uint64_t> numbers_;  // by their names
   std::unordered_map<std::string, std::shared_ptr<Window>> windows_;
 };
 

@@ -6,11 +6,14 @@
 #include <netinet/in.h>
 
 #include <array>
+#include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include <steward/core/auth.hpp>
 #include <steward/core/auth_entrance.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/descriptors_free.hpp>
@@ -50,6 +53,16 @@ std::string public_address(const Router& router) {
   return address.text();
 }
 
+// libzmq counts peers that announce no name from a number of rand(), which is the same in every
+// process that has not called srand(), and ends the process where a peer has announced that name
+// before. So whoever wants to end us must try very many. This process is the manager's own.
+void make_names_unpredictable() {
+  unsigned seed = 0;
+  const std::string bytes = core::random_bytes(sizeof seed);
+  std::memcpy(&seed, bytes.data(), sizeof seed);
+  std::srand(seed);
+}
+
 class ZmqListener final : public Listener {
  public:
   ZmqListener(const Directory& directory, const core::Limits& limits,
@@ -64,6 +77,9 @@ class ZmqListener final : public Listener {
   const std::vector<std::string>& addresses() const override { return addresses_; }
   std::size_t cut_floods(core::Time now, std::uint64_t moved) override {
     return remote_ ? remote_->cut_floods(now, moved) : 0;
+  }
+  std::uint64_t handshakes_failed() const override {
+    return remote_ ? remote_->handshakes_failed() : 0;
   }
   core::Deadline next_look() const override {
     return remote_ ? remote_->next_look() : std::nullopt;
@@ -93,6 +109,7 @@ ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits,
                          const RemoteEntrance& entrance)
     : limits_(limits), addresses_{ipc_address(directory)} {
   check_entrance(entrance);
+  make_names_unpredictable();
   core::check_descriptors_free(kDescriptors);
   local_.emplace(context_, directory.socket(), limits, drained_);
   if (entrance.address.empty()) return;

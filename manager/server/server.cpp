@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include <steward/core/auth.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/descriptors.hpp>
@@ -31,9 +33,11 @@ constexpr std::size_t kDrainBytes = 64U << 20U;
 constexpr core::Duration kDrainTime = std::chrono::milliseconds(100);
 // A message of more calls is served in parts, between which the others have their turn.
 constexpr std::size_t kCallsAtOnce = 32;
+// And fewer at once where these take longer than that: a single one may walk along a long list.
+constexpr core::Duration kPartTime = std::chrono::milliseconds(1);
 constexpr std::size_t kPartsMost = 65'536 / kCallsAtOnce;
-// A shorter message has no more calls than that.
-constexpr std::size_t kShortBytes = 7 * kCallsAtOnce;
+// What a call has at least.
+constexpr std::size_t kCallBytes = 8;
 // How long a pass serves, but for the part that it is at.
 constexpr core::Duration kServeTime = std::chrono::milliseconds(5);
 // Results of so many bytes leave before more are made.
@@ -44,6 +48,7 @@ constexpr std::size_t kKeptBytes = 64U << 10U;
 constexpr std::size_t kDescriptorFloor = 128;
 constexpr std::size_t kOwnDescriptors = 64;
 constexpr int kControlBacklog = 1024;
+constexpr core::Duration kNoteTime = std::chrono::seconds(10);
 
 Identity new_identity(std::vector<std::string> addresses) {
   Identity identity;
@@ -184,9 +189,21 @@ void Server::step(std::optional<core::Duration> longest) {
   // Whom the outbox found gone or too slow: that too changes what others may have.
   connections_->look_at_outbox();
   pass_gate();
+  note_handshakes();
   if (listener_->cut_floods(now_, statistics_->bytes_received() + outbox_->sent().bytes) > 0) {
     if (options_.note) options_.note("cut a remote connection: it sends a message without end");
   }
+}
+
+// Whoever guesses keys is to be seen, and is not to fill a disk.
+void Server::note_handshakes() {
+  const std::uint64_t failed = listener_->handshakes_failed();
+  if (failed == incidents().handshakes) return;
+  connections_->note_handshakes(failed);
+  if (!options_.note || now_ < next_note_) return;
+  next_note_ = now_ + kNoteTime;
+  options_.note(fmt::format("{} peer{} so far failed to get in over tcp: with another key, or none",
+                            failed, failed == 1 ? "" : "s"));
 }
 
 std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest) {
@@ -251,7 +268,7 @@ void Server::collect(std::size_t frames, std::size_t most) {
 
 // Of a session that has died its own requests are applied first, then its death, then the others'.
 void Server::apply_batch() {
-  pass_began_ = options_.clock();
+  pass_began_ = served_ = options_.clock();
   for (const core::SessionId& session : liveness_->take_dead()) dying_.push_back(session);
   const std::size_t died = std::erase_if(dying_, [&](const core::SessionId& session) {
     const std::string route = connections_->route_of(session);
@@ -267,7 +284,7 @@ void Server::apply_batch() {
   if (batch_.size() > kBatchFrames) batch_.resize(kBatchFrames);
 }
 
-bool Server::pass_is_over() const { return options_.clock() - pass_began_ > kServeTime; }
+bool Server::pass_is_over() const { return served_ - pass_began_ > kServeTime; }
 
 bool Server::put_off(Arrival& arrival) {
   const bool full = outbox_->is_full(arrival.route);
@@ -288,9 +305,9 @@ bool Server::put_off(Arrival& arrival) {
 void Server::serve(Arrival& arrival) {
   const std::size_t size = arrival.frame.size();
   // Of strangers nothing is read but their hello, and the limit is for the whole message.
-  if (size > kShortBytes && size <= options_.limits.message_bytes &&
+  if (size > kCallBytes * calls_at_once_ && size <= options_.limits.message_bytes &&
       connections_->session_at(arrival.route)) {
-    std::vector<std::string> parts = core::split_calls(arrival.frame, kCallsAtOnce);
+    std::vector<std::string> parts = core::split_calls(arrival.frame, calls_at_once_);
     if (!parts.empty()) {
       arrival.frame = std::move(parts.front());
       parts.erase(parts.begin());
@@ -299,6 +316,12 @@ void Server::serve(Arrival& arrival) {
   }
   connections_->receive(arrival, now_);
   if (outbox_->gathered_bytes() > kGatheredBytes) pass_gate();
+  const core::Time before = std::exchange(served_, options_.clock());
+  if (served_ - before > kPartTime) {
+    calls_at_once_ = std::max<std::size_t>(calls_at_once_ / 2, 1);
+  } else if (calls_at_once_ < kCallsAtOnce && served_ - before < kPartTime / 4) {
+    calls_at_once_ *= 2;
+  }
 }
 
 bool Server::serve_all_of(const std::string& route) {

@@ -87,6 +87,7 @@ class Server {
   void excuse_silence(core::Time before, std::optional<core::Duration> patience);
   void expire_leases();
   void watch_listener();
+  void note_handshakes();
   // Until the batch has so many frames, or has grown by so many bytes.
   void collect(std::size_t frames, std::size_t most);
   void apply_batch();
@@ -132,6 +133,7 @@ class Server {
   shm::UniqueFd stop_;
   std::size_t burst_ = 1;                  // frames that the next pass takes in at most
   bool listener_woke_ = false;
+  core::Time next_note_{};  // of handshakes that failed
   bool ended_ = false;
   core::Time now_;
   std::vector<Arrival> batch_;  // only the first batch_size_ count; the others keep their memory
@@ -140,6 +142,8 @@ class Server {
   std::vector<core::SessionId> dying_;  // dead, but for what they have asked for before
   bool backlog_waits_ = false;  // for clients to read: there is nothing to do for it now
   core::Time pass_began_;
+  core::Time served_;               // when the last frame of this pass had been
+  std::size_t calls_at_once_ = 32;  // of a long message
   Outputs outputs_;
   std::vector<std::string> inputs_;  // of this batch, if the engine keeps them
   bool engine_failed_ = false;       // what follows from these must never leave

@@ -113,7 +113,8 @@ Value Statistics::report(const Core& core, const Incidents& incidents, const Tra
                                     {"slow", incidents.slow},
                                     {"forged", incidents.forged},
                                     {"refused", incidents.refused},
-                                    {"expired", incidents.expired}})},
+                                    {"expired", incidents.expired},
+                                    {"handshakes", incidents.handshakes}})},
        {"limits", Value::of_map(limits_of(core.limits()))}});
 }
 

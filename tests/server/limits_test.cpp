@@ -9,7 +9,7 @@
 //   sessions, by number          tests/server/loop/control_socket_test.cpp
 //   sessions, by descriptors     tests/server/loop/limits_test.cpp
 //   peers, number and time    tests/server/loop/control_socket_test.cpp
-//   challenges, number and time  tests/server/loop/limits_test.cpp
+//   challenges, time             tests/server/loop/limits_test.cpp
 //   connections                  tests/server/loop/accept_test.cpp
 //   nesting, names of methods    tests/core/value_codec_test.cpp, wire_test.cpp
 //   what users see of them       tests/manager/limits_test.cpp

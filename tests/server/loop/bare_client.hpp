@@ -110,7 +110,9 @@ class Wire {
 
 class ZmqWire final : public Wire {
  public:
-  explicit ZmqWire(const std::string& address) {
+  // A name is what ZeroMQ's routes are made of; else it gives one.
+  explicit ZmqWire(const std::string& address, const std::string& name = {}) {
+    if (!name.empty()) socket_.set(zmq::sockopt::routing_id, name);
     socket_.set(zmq::sockopt::linger, 0);
     socket_.set(zmq::sockopt::rcvhwm, 4);
     socket_.connect(address.substr(0, address.find('?')));

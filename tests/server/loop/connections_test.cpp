@@ -241,30 +241,66 @@ TEST_F(Connections, MessagesOfSeveralFramesAreNonsenseToo) {
   EXPECT_EQ(good.get(kManagerObject, "number_of_objects").integer(), 0);
 }
 
-TEST_F(Connections, ChallengesAreBounded) {
+// Challenges take no memory: whoever asks for very many takes no place of others.
+TEST_F(Connections, NobodyElsesChallengesKeepAClientFromComingBack) {
   core::Limits limits;
   limits.handshakes = 2;
   server.reset();
   start(limits);
   BareClient owner = LoopTest::client();
-  std::vector<BareClient> asking;
-  for (int i = 0; i < 3; ++i) {
-    asking.emplace_back(new_wire(), pump());
-    core::Hello hello;
-    hello.session = owner.session;
-    hello.nonce = owner.nonce;
-    asking.back().send(core::encode(hello));
-    asking.back().receive_kind(Envelope::unknown_connection);
+  owner.reconnect(new_wire());
+  core::Hello hello;
+  hello.session = owner.session;
+  hello.nonce = owner.nonce;
+  owner.send(core::encode(hello));
+  owner.receive_kind(Envelope::unknown_connection);
+  const std::string challenge = core::decode_text(core::open_envelope(owner.last_frame));
+  for (int i = 0; i < 10; ++i) {
+    BareClient stranger(new_wire(), pump());
+    stranger.send(core::encode_renew());
+    stranger.receive_kind(Envelope::unknown_connection);
+    EXPECT_NE(core::decode_text(core::open_envelope(stranger.last_frame)), challenge);
   }
-  // The oldest challenge was dropped: its proof is answered with another challenge.
-  core::Hello late;
-  late.session = owner.session;
-  late.nonce = owner.nonce;
-  late.proof = core::session_proof(
-      core::Role::client, owner.secret, owner.session,
-      core::decode_text(core::open_envelope(asking[0].last_frame)));
-  asking[0].send(core::encode(late));
-  asking[0].receive_kind(Envelope::unknown_connection);
+  hello.proof =
+      core::session_proof(core::Role::client, owner.secret, owner.session, challenge);
+  owner.send(core::encode(hello));
+  owner.receive_kind(Envelope::welcome);
+}
+
+TEST_F(Connections, AProofIsGoodOnceOnItsOwnConnectionToo) {
+  BareClient owner = LoopTest::client();
+  owner.reconnect(new_wire());
+  core::Hello hello;
+  hello.session = owner.session;
+  hello.nonce = owner.nonce;
+  owner.send(core::encode(hello));
+  owner.receive_kind(Envelope::unknown_connection);
+  hello.proof = core::session_proof(core::Role::client, owner.secret, owner.session,
+                                    core::decode_text(core::open_envelope(owner.last_frame)));
+  owner.send(core::encode(hello));
+  owner.receive_kind(Envelope::welcome);
+  BareClient elsewhere(new_wire(), pump());
+  elsewhere.session = owner.session;
+  ASSERT_EQ(elsewhere.resume(owner.secret), Envelope::welcome);
+  owner.send(core::encode(hello));
+  owner.last_frame = owner.receive();
+  EXPECT_NE(core::open_envelope(owner.last_frame).kind, Envelope::welcome);
+}
+
+// Or two connections could leave any number of sessions behind, each with its lease.
+TEST_F(Connections, AConnectionThatTakesUpAnotherSessionHasEndedItsOwn) {
+  const auto network = server::LocalNetwork::make();
+  server = std::make_unique<server::Server>(nullptr, network->listen(), server::builtin_classes());
+  BareClient here(std::make_unique<LocalWire>(*network), pump());
+  BareClient there(std::make_unique<LocalWire>(*network), pump());
+  for (const char* ticket : {"one", "two", "three", "four"}) {
+    here.entrance.ticket = there.entrance.ticket = ticket;
+    here.hello();
+    there.hello();
+    EXPECT_EQ(here.session, there.session) << "it moved";
+    EXPECT_EQ(server->core().number_of_sessions(), 1U);
+  }
+  EXPECT_EQ(there.get(there.create("list"), "size").integer(), 0);
 }
 
 }  // namespace

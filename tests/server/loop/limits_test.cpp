@@ -78,25 +78,6 @@ TEST_F(LoopLimits, AMessageAtTheLimitIsServedAndOnePastItClosesTheSession) {
   EXPECT_EQ(other.get(other.create("list", "list"), "size").integer(), 1);
 }
 
-TEST_F(LoopLimits, PendingChallengesByNumber) {
-  start({.handshakes = 2});
-  BareClient owner = client();
-  BareClient first = stranger();
-  BareClient second = stranger();
-  const std::string oldest = challenge_for(first, owner);
-  const std::string kept = challenge_for(second, owner);
-  // At the limit both are good; a wrong proof shows it without using one up.
-  EXPECT_EQ(prove(first, owner, "guessed, 16 byte"), Envelope::unknown_connection);
-  EXPECT_EQ(server->incidents().forged, 1U);
-  const std::string again =
-      std::string(core::decode_text(core::open_envelope(first.last_frame)));
-
-  BareClient third = stranger();
-  challenge_for(third, owner);
-  EXPECT_EQ(prove(first, owner, again), Envelope::unknown_connection) << "the oldest was dropped";
-  EXPECT_EQ(server->incidents().forged, 1U) << "not a wrong proof: one without a challenge";
-}
-
 TEST_F(LoopLimits, PendingChallengesByTime) {
   start({.handshake_time = 3s});
   BareClient owner = client();
