@@ -37,12 +37,17 @@ std::size_t answer_bytes_most(const Value& value) {
   return value.has_proxies() ? answer_bytes(value) : value.footprint();
 }
 
-void require_answerable(const Value& value, std::size_t limit) {
-  if (answer_bytes_most(value) <= limit) return;
+std::optional<std::size_t> longer_than(std::size_t limit, const Value& value) {
+  if (answer_bytes_most(value) <= limit) return std::nullopt;
   const std::size_t bytes = answer_bytes(value);
-  if (bytes <= limit) return;
+  return bytes > limit ? std::optional(bytes) : std::nullopt;
+}
+
+void require_answerable(const Value& value, std::size_t limit) {
+  const auto bytes = longer_than(limit, value);
+  if (!bytes) return;
   throw Overloaded(
-      fmt::format("a value of {} bytes is more than the {} that an answer carries", bytes, limit));
+      fmt::format("a value of {} bytes is more than the {} that an answer carries", *bytes, limit));
 }
 
 }  // namespace steward::detail::server

@@ -17,6 +17,8 @@ constexpr int kWrongProofsMax = 3;
 constexpr std::size_t kWrongProofRoutesMax = 4096;
 // A challenge is good for the time of a handshake, to one of so many parts of it.
 constexpr int kSpans = 3;
+// Of one session. It cannot come back more often in that time but by its owner's own doing.
+constexpr std::size_t kAnsweredMax = 16;
 // Routes are never used again, so the memory of the ignored ones may be short.
 constexpr std::size_t kIgnoredMax = 4096;
 
@@ -209,7 +211,10 @@ Connections::Answered Connections::judge(const std::string& route, const core::H
         core::session_proof(core::Role::client, secret, *hello.session, asked);
     if (!core::equal_secrets(expected, hello.proof)) return false;
     // Who has been believed here may say it again, and nobody else.
-    return std::exchange(link.answered, asked) != asked || link.route == route;
+    if (std::ranges::find(link.answered, asked) != link.answered.end()) return link.route == route;
+    link.answered.push_back(asked);
+    if (link.answered.size() > kAnsweredMax) link.answered.pop_front();
+    return true;
   };
   for (int spans_ago = 0; spans_ago <= kSpans; ++spans_ago) {
     if (answers(spans_ago)) return Answered::right;

@@ -80,7 +80,7 @@ class Connections {
   struct Link {
     std::string route = {};   // empty: its connection was lost, or is not proven yet
     std::string ticket = {};  // that opened it, until the client has shown that it got the welcome
-    std::string answered = {};  // the challenge that it was resumed by last: it is good once
+    std::deque<std::string> answered = {};  // challenges that it was resumed by: each is good once
     bool leased = false;
     bool ends_in_order = false;  // its client has said so
   };

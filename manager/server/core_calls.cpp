@@ -168,7 +168,11 @@ class Core::Impl::Serving final : public Call {
   Owner owner() const override { return {key_.session, thread_}; }
   bool timed() const override { return deadline_.has_value(); }
   void require_room(std::size_t bytes) const override { core_.require_room(bytes); }
-  std::size_t answer_bytes() const override { return core_.environment.item_bytes; }
+  // Beside it: the envelope, the reply's own three parts, and that it may be in a list of one.
+  std::size_t answer_bytes() const override {
+    constexpr std::size_t kBesides = kEnvelopeBytes + 8;
+    return core_.limits.message_bytes - std::min(core_.limits.message_bytes, kBesides);
+  }
   ParkId park() override {
     if (core_.parked.size() >= core_.limits.parked_calls) {
       throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
@@ -215,7 +219,7 @@ std::string Core::Impl::draft(core::Seq seq, const Value& result, core::HandleCo
   writer.natural(seq);
   writer.natural(static_cast<std::uint64_t>(core::ErrorCode::ok));
   core::encode_value(writer, result, codec, core::kFrameDepth);
-  if (bytes.size() + core::kRepliesBytes <= limits.message_bytes) return bytes;
+  if (bytes.size() + kEnvelopeBytes <= limits.message_bytes) return bytes;
   throw Overloaded(fmt::format("the result has {} bytes, a message at most {}", bytes.size(),
                                limits.message_bytes));
 }

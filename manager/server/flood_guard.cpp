@@ -62,7 +62,6 @@ FloodGuard::FloodGuard(std::size_t message_bytes, Kernel kernel)
 void FloodGuard::accepted(int fd) {
   Peer peer;
   peer.name = peer_of(fd);
-  peer.since_round = round_;
   peers_.insert_or_assign(fd, peer);
 }
 
@@ -73,15 +72,18 @@ void FloodGuard::delivered(int fd) {
   ++round_;
 }
 
-// Since its last whole message.
+// Since its last whole message, if that is much.
 std::uint64_t FloodGuard::under_way(int fd, Peer& peer) {
   const std::optional<std::uint64_t> received = kernel_.bytes_received(fd);
   if (!received) return 0;
   if (std::exchange(peer.delivered, false)) {
     peer.whole = *received;
-    peer.since_round = round_;
+    peer.since_round = 0;
   }
-  return *received - std::min(*received, peer.whole);
+  const std::uint64_t since = *received - std::min(*received, peer.whole);
+  if (since > kMuch && peer.since_round == 0) peer.since_round = round_;
+  // Of two rounds since then one is whole: what is under way is no message that waits here.
+  return peer.since_round != 0 && round_ >= peer.since_round + 2 ? since : 0;
 }
 
 bool FloodGuard::grows_unexplained(std::uint64_t under_way, std::uint64_t moved) {
@@ -113,15 +115,14 @@ std::size_t FloodGuard::look(core::Time now, std::uint64_t moved) {
   last_look_ = now;
   std::uint64_t all = 0;
   std::size_t cut_off = 0;
+  close_ = false;
   for (auto& [fd, peer] : peers_) {
     peer.under_way = under_way(fd, peer);
-    // Of two rounds since then one is whole: what is under way is no message that waits here.
-    if (round_ < peer.since_round + 2) peer.under_way = 0;
+    close_ = close_ || peer.since_round != 0;
     if (peer.under_way > bound_ && cut(fd, peer)) ++cut_off;
     if (peer.under_way > kMuch) all += peer.under_way;
   }
-  close_ = all > 0;
-  if (!close_) {
+  if (all == 0) {
     resident_ = unexplained_ = 0;
     return cut_off;
   }

@@ -51,7 +51,7 @@ class FloodGuard {
   struct Peer {
     sockaddr_storage name{};        // whose descriptor this was when it was accepted
     std::uint64_t whole = 0;        // bytes that had come when the last message was seen whole
-    std::uint64_t since_round = 0;  // when that was
+    std::uint64_t since_round = 0;  // when it was seen first that much has come since; 0: not yet
     bool delivered = false;         // since the last look
     std::uint64_t under_way = 0;    // as it was seen last
   };
@@ -65,7 +65,7 @@ class FloodGuard {
   std::unordered_map<int, Peer> peers_;
   // ZeroMQ takes from its peers in turns: after so many messages each that had one was heard.
   std::size_t taken_ = 0;
-  std::uint64_t round_ = 0;
+  std::uint64_t round_ = 1;
   bool close_ = false;  // somebody has much under way: to be looked at soon
   // While that is so, at the last look.
   std::size_t resident_ = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <steward/core/wire.hpp>
+#include <steward/manager/server/answer_bytes.hpp>
 
 namespace steward::detail::server {
 namespace {
@@ -90,12 +91,12 @@ void Outbox::release(core::Time now) {
 
 void Outbox::send_replies(const Parcel& parcel, core::Time now) {
   bundle_.clear();
-  std::size_t bytes = core::kRepliesBytes;
+  std::size_t bytes = kEnvelopeBytes;
   for (const auto& reply : parcel.replies) {
     if (!bundle_.empty() && bytes + reply->size() > limits_.message_bytes) {
       send(parcel.route, core::encode_replies(bundle_), now);
       bundle_.clear();
-      bytes = core::kRepliesBytes;
+      bytes = kEnvelopeBytes;
     }
     bundle_.push_back(*reply);
     bytes += reply->size();

@@ -35,6 +35,7 @@ std::vector<std::string> Words::list() const {
 void StepLog::clear() {
   steps = 0;
   stopped = false;
+  where_traced = false;
   done = false;
   for (Words* words : {&added, &gone, &failed}) words->size = 0;
 }
@@ -102,6 +103,9 @@ void on_trap(int, siginfo_t*, void* context) {
   if (stepping.plan.then == StepPlan::Then::trace && step < StepLog::kStepsMax) {
     log.trace[step] =
         static_cast<std::uint64_t>(registers[REG_RIP]) << 1U | (see_change() ? 1U : 0U);
+  }
+  if (stepping.plan.then != StepPlan::Then::trace && step == stepping.plan.at) {
+    log.where_traced = static_cast<std::uint64_t>(registers[REG_RIP]) == log.address(step);
   }
   if (!arrived(step)) registers[REG_EFL] &= ~static_cast<greg_t>(kTrapFlag);
   errno = error;

@@ -71,6 +71,9 @@ struct StepLog {
 
   std::atomic<std::uint64_t> steps;
   std::atomic<bool> stopped;
+  // Whether it was cut short where the trace was after so many steps. Reading a clock, say, takes
+  // more of them now and then.
+  std::atomic<bool> where_traced;
   std::atomic<bool> done;
   Words added;
   Words gone;

@@ -21,11 +21,23 @@ QueueObject::QueueObject(const Environment& environment, Arguments& arguments)
     : item_bytes_(environment.item_bytes),
       maxsize_(arguments.take<std::optional<std::uint64_t>>().value_or(0)) {}
 
+void QueueObject::require_short(const Value& item) const {
+  if (const auto bytes = longer_than(item_bytes_, item)) {
+    throw Overloaded(fmt::format("an item of {} bytes is more than the {} that this queue takes",
+                                 *bytes, item_bytes_));
+  }
+}
+
+void QueueObject::require_short(const std::vector<Value>& items) const {
+  for (const Value& item : items) require_short(item);
+}
+
 void QueueObject::require_open() const {
   if (closed_) throw Closed(kQueueClosed);
 }
 
 Outcome QueueObject::put(Call& call, Value item) {
+  require_short(item);
   if (outside_) return ask_put(call, Asked::put, {std::move(item)});
   require_open();
   const std::size_t bytes = item.footprint();
@@ -41,6 +53,7 @@ Outcome QueueObject::put(Call& call, Value item) {
 }
 
 Outcome QueueObject::try_put(Call& call, Value item) {
+  require_short(item);
   if (outside_) return ask_put(call, Asked::try_put, {std::move(item)});
   require_open();
   if (full()) return Value(false);
@@ -51,6 +64,7 @@ Outcome QueueObject::try_put(Call& call, Value item) {
 }
 
 Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
+  require_short(items);
   if (outside_) return ask_put(call, Asked::put, std::move(items));
   require_open();
   if (items.empty() || maxsize_ == 0 || items.size() + items_.size() <= maxsize_) {

@@ -196,6 +196,9 @@ class QueueObject final : public Object {
   void save_outside(Saver& out) const;
   static void save_taken(Saver& out, const Taken& taken);
 
+  // Throws Overloaded for an item that no answer could carry: whoever took it would never get it.
+  void require_short(const Value& item) const;
+  void require_short(const std::vector<Value>& items) const;
   void require_open() const;
   Outcome take_or_park(Call& call, Getter getter);
   void enter(Value value);

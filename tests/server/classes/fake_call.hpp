@@ -111,7 +111,7 @@ class Hosted {
   // The caller of the calls that name none.
   Client client;
   // The bytes of a value that takes too much memory to be read.
-  std::string too_large = "\xc1";
+  std::string too_large = "\xc1 too large";
 
   Answer call(Client who, std::string_view name, const Value::List& arguments = {}) {
     return serve(who, name, arguments, false);
@@ -267,7 +267,7 @@ class Hosted {
     }
     bool timed() const override { return timed_; }
     void require_room(std::size_t bytes) const override { host_.last_room_ = bytes; }
-    std::size_t answer_bytes() const override { return host_.item_bytes_; }
+    std::size_t answer_bytes() const override { return host_.item_bytes_ + 240; }
 
     std::optional<ParkId> parked;
 

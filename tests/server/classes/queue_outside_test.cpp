@@ -57,7 +57,7 @@ class QueueOfShortItems : public QueueOutside {
   void expect_refused(const Value& item) {
     const std::string before = queue.save();
     const std::string refusal = queue.refusal("put", item);
-    EXPECT_NE(refusal.find("is more than the 1000 that an answer carries"), std::string::npos)
+    EXPECT_NE(refusal.find("is more than the 1000 that this queue takes"), std::string::npos)
         << refusal;
     EXPECT_EQ(queue.refusal("try_put", item), refusal);
     EXPECT_EQ(queue.refusal("put_many", list_of("short", item)), refusal);

@@ -22,7 +22,7 @@ class FailingEngine final : public engine::Engine {
   std::size_t kept = 0;
 };
 
-TEST(Gate, AFailedEngineReleasesNothingEver) {
+TEST(FailedEngine, ReleasesNothingEver) {
   FailingEngine engine;
   const auto network = server::LocalNetwork::make();
   server::ServerOptions options;

@@ -88,14 +88,13 @@ TEST_F(Remote, ANameThatWasUsedForNonsenseIsGoodForTheNext) {
 
 TEST_F(Remote, WhoComesWithoutTheKeyIsCountedAndSaid) {
   start("a key that nobody guesses, of 40 letters");
-  const BareClient without = connect();
-  EXPECT_TRUE(eventually([&] { return server->incidents().handshakes > 0; }));
-  ASSERT_EQ(notes.size(), 1U);
+  std::vector<BareClient> without;
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    without.push_back(connect());
+    EXPECT_TRUE(eventually([&] { return server->incidents().handshakes >= i; }));
+  }
+  ASSERT_EQ(notes.size(), 1U) << "they fill nobody's log";
   EXPECT_NE(notes[0].find("failed to get in over tcp"), std::string::npos) << notes[0];
-  // It tries again and again, and fills nobody's log.
-  const std::uint64_t before = server->incidents().handshakes;
-  EXPECT_TRUE(eventually([&] { return server->incidents().handshakes > before + 1; }));
-  EXPECT_EQ(notes.size(), 1U);
 }
 
 }  // namespace

@@ -80,8 +80,8 @@ TEST_F(RingCrowd, WhoeverLeavesALineOfVeryManyLeavesAtOnce) {
   for (std::uint64_t i = 1; i <= kWaiters; ++i) take(0, Work::Kind::get, i);
   host.perform(now());
   ASSERT_EQ(host.waiting(), kWaiters);
-  // From the end, and all but one: to walk along the line for each would be 5,000,000,000 steps, past
-  // the time that a test has.
+  // From the end, and all but one: to walk along the line for each would be 5,000,000,000 steps,
+  // past the time that a test has.
   for (std::uint64_t i = kWaiters; i > 1; --i) take(0, Work::Kind::cancel, i);
   host.perform(now());
   EXPECT_EQ(host.waiting(), 1U);
