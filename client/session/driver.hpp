@@ -16,6 +16,7 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <vector>
 
 #include <steward/client/proof.hpp>
 #include <steward/client/session.hpp>
@@ -92,7 +93,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool manager_has_ended() const override;
   SessionPtr in_this_process() override;
   TermsPtr terms() const override;
-  // Somebody else has connected it on these terms: whom it may dial, they decide, too.
+  // Somebody else has connected it on these terms: whom it may dial, they decide, too, as long as
+  // he, or a reference that was made meanwhile, keeps them alive.
   void also_on(const Terms& terms);
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
@@ -196,6 +198,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   void await_answer(Use& use, core::Deadline deadline) noexcept;
 
   // --- driver_session.cpp
+  std::vector<Terms::Allow> also_allow() const;
+
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
            const CallOptions& options);
   void await_end(Use& use, BlockingCall& waiting);
@@ -207,6 +211,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   const Dial dial_;
   const Proof proof_;
   std::vector<std::string> addresses_;
+  const TermsPtr terms_;
   core::Incarnation incarnation_;
   pid_t pid_ = 0;
   std::atomic<bool> usable_ = true;
@@ -217,7 +222,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
-  TermsPtr terms_;
+  AlsoAllow also_;  // beside terms_
   Leadership leadership_{*this};
   SessionCore core_;
   std::unique_ptr<Transport> transport_;  // null: closed
