@@ -18,6 +18,7 @@
 #include <optional>
 #include <vector>
 
+#include <steward/client/leased_handles.hpp>
 #include <steward/client/proof.hpp>
 #include <steward/client/session.hpp>
 #include <steward/client/session/background.hpp>
@@ -197,9 +198,10 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool is_answered() const;
   void await_answer(Use& use, core::Deadline deadline) noexcept;
 
-  // --- driver_session.cpp
   std::vector<Terms::Allow> also_allow() const;
 
+  // --- driver_session.cpp
+  core::ReferencePtr said(core::Token token);
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
            const CallOptions& options);
   void await_end(Use& use, BlockingCall& waiting);
@@ -209,9 +211,9 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
 
   // Constant after construction, or after establish().
   const Dial dial_;
+  const TermsPtr terms_;
   const Proof proof_;
   std::vector<std::string> addresses_;
-  const TermsPtr terms_;
   core::Incarnation incarnation_;
   pid_t pid_ = 0;
   std::atomic<bool> usable_ = true;
@@ -225,6 +227,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   AlsoAllow also_;  // beside terms_
   Leadership leadership_{*this};
   SessionCore core_;
+  LeasedHandles leased_;                  // those that its manager has said of others
   std::unique_ptr<Transport> transport_;  // null: closed
   shm::UniqueFd control_;                 // the manager hangs up here when the session is over
   shm::UniqueFd process_;                 // the manager's pidfd

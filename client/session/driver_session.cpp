@@ -475,7 +475,26 @@ core::Token SessionDriver::outgoing(const core::Reference& reference, core::Dead
 
 core::ReferencePtr SessionDriver::SessionHandleCodec::incoming(core::Token token) {
   if (token.incarnation == session_.incarnation_) return session_.adopt(std::move(token));
-  return unclaimed(std::move(token), &session_);
+  return session_.said(std::move(token));
+}
+
+// A handle of another manager. What is spent by its first claim is not to be claimed again by who
+// reads the same once more.
+core::ReferencePtr SessionDriver::said(core::Token token) {
+  const std::optional<core::Nonce> lease = token.nonce;
+  core::ReferencePtr reference = unclaimed(std::move(token), this);
+  if (!lease || proof_.kind == Proof::Kind::user || inherited()) return reference;
+  return guarded([&] {
+    core::ReferencePtr known;  // if it has to go, then after the mutex
+    const Lock lock(mutex_);
+    known = leased_.find(*lease);
+    const bool same = known != nullptr && known->token() == reference->token() &&
+                      static_cast<const UnclaimedReference&>(*known).terms()->allow ==
+                          static_cast<const UnclaimedReference&>(*reference).terms()->allow;
+    if (same) return known;
+    leased_.note(*lease, reference);
+    return reference;
+  });
 }
 
 // --- holds
