@@ -106,7 +106,7 @@ std::shared_ptr<ClientState::Attempt> ClientState::join(std::unique_lock<std::mu
 }
 
 // Under the lock. Does nothing in the child of a fork, which an interrupt check may make: nobody
-// waits there, and a condition on which threads of the parent wait must not be notified.
+// waits there, and a condition that was copied with its waiters is not to be notified.
 template <class Key>
 void ClientState::end(Attempts<Key>& attempts, const Key& key, Attempt& mine,
                       std::exception_ptr failure, bool interrupted) {
