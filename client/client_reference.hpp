@@ -65,9 +65,9 @@ class ClientReference final : public Claimable {
     shm::UniqueFd memory = {};    // for Route::ring
     bool is_for_a_while = false;  // for Route::unknown: ask again, but not at once
   };
-  bool is_time_to_ask() const;
+  core::Deadline time_to_ask() const;  // nullopt: nobody has been refused it yet
   Answer ask_for_ring(core::Deadline deadline) const;
-  void take_answer(Answer answer) const;
+  void take_answer(Answer answer, core::Deadline asked_at) const;
 
   const std::shared_ptr<SessionDriver> session_;
   mutable std::mutex ring_mutex_;  // while the route is unknown; never held while one waits

@@ -288,9 +288,9 @@ core::ReferencePtr claimed_here(const core::Reference& reference, core::Deadline
 
 SessionPtr connect(const std::string& address, const ConnectOptions& options) {
   const TermsPtr terms = terms_of(options, {address});
-  const SessionDriverPtr session = connect_to(address, terms, std::nullopt);
+  SessionDriverPtr session = connect_to(address, terms, std::nullopt);
   session->also_on(*terms);
-  return session;
+  return keeping<Session>(terms->allow, std::move(session));
 }
 
 void leave(SessionPtr session) {

@@ -24,9 +24,11 @@ struct ConnectOptions {
   // connected: all who have done so must allow it. A handle that came by no session, as in a
   // message of a Connection, is dialled without a key, and only where every session of this process
   // allows it; in a forked child also those of its parent.
-  //   Called by any thread, by several at once. What it throws, the call throws. It is kept, and
-  // asked, as long as anybody in this process uses this manager, also after this Manager is gone:
-  // what it refers to must be there as long.
+  //   Called by any thread, by several at once. What it throws, the call throws. It cannot use the
+  // very handle that it is asked about. It is kept, and asked, as long as the Manager that it was
+  // given for, or any proxy that this process got from that manager meanwhile; that of whoever
+  // connected first, as long as anybody in this process uses the manager. What it refers to must be
+  // there as long.
   std::function<bool(std::string_view address)> allow = {};
 };
 

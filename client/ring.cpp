@@ -57,8 +57,9 @@ ClientReference::Answer ClientReference::ask_for_ring(core::Deadline deadline) c
   }
 }
 
-// Of the answers that several threads got, the first one counts.
-void ClientReference::take_answer(Answer answer) const {
+// `asked_at`: what ask_again_at_ was when the question was asked. Of the answers that several
+// threads got, the first one counts: also in how long it is to be before the next one.
+void ClientReference::take_answer(Answer answer, core::Deadline asked_at) const {
   const std::lock_guard lock(ring_mutex_);
   if (route_.load(std::memory_order_relaxed) != Route::unknown) return;
   if (answer.route == Route::ring) {
@@ -68,21 +69,22 @@ void ClientReference::take_answer(Answer answer) const {
       answer = {Route::unknown, {}, true};
     }
   }
-  if (answer.is_for_a_while) {
+  if (answer.is_for_a_while && ask_again_at_ == asked_at) {
     ask_again_at_ = now() + ask_again_in_;
     ask_again_in_ = std::min(2 * ask_again_in_, core::Duration(kRingAgainMax));
   }
   route_.store(answer.route, std::memory_order_release);
 }
 
-bool ClientReference::is_time_to_ask() const {
+core::Deadline ClientReference::time_to_ask() const {
   const std::lock_guard lock(ring_mutex_);
-  return !ask_again_at_ || has_passed(ask_again_at_);
+  return ask_again_at_;
 }
 
 shm::SharedQueue* ClientReference::ring(core::Deadline deadline) const {
-  if (route_.load(std::memory_order_acquire) == Route::unknown && is_time_to_ask()) {
-    take_answer(ask_for_ring(deadline));
+  if (route_.load(std::memory_order_acquire) == Route::unknown) {
+    const core::Deadline ask_at = time_to_ask();
+    if (!ask_at || has_passed(ask_at)) take_answer(ask_for_ring(deadline), ask_at);
   }
   return route_.load(std::memory_order_acquire) == Route::ring ? ring_.get() : nullptr;
 }

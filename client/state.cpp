@@ -1,6 +1,7 @@
 #include <steward/client/state.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -36,7 +37,9 @@ ClientState::ClientState(ClientState* parent)
   last_thread_ = parent->last_thread_.load();
   inherited_terms_ = parent->inherited_terms_;
   for (const SessionDriver* session : parent->enrolled_) {
-    if (!session->terms_->allow.empty()) inherited_terms_.push_back(session->terms_);
+    if (TermsPtr terms = session->terms(); !terms->allow.empty()) {
+      inherited_terms_.push_back(std::move(terms));
+    }
   }
 }
 
@@ -181,95 +184,6 @@ void ClientState::note_idle(const SessionDriverPtr& session) noexcept try {
 
 // --- sessions
 
-// Until it is over or the deadline has passed.
-void ClientState::await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
-                  core::Deadline deadline) {
-  while (!attempt.over && !has_passed(deadline)) {
-    if (const core::Deadline until = core::next_look(deadline)) {
-      attempt_over_.wait_until(lock, *until);
-    } else {
-      attempt_over_.wait(lock);
-    }
-    if (!core::may_be_interrupted() || attempt.over) continue;
-    lock.unlock();
-    core::heed_interrupt_check("connecting");
-    lock.lock();
-  }
-}
-
-// Null: `known` is the session, one that was made just now if `is_new`. Else an attempt that the
-// caller makes.
-std::shared_ptr<ClientState::Attempt> ClientState::attempt(const std::string& address,
-                                                           core::Deadline deadline,
-                                                           SessionDriverPtr& known, bool& is_new) {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    const auto found = by_address_.find(address);
-    if (found != by_address_.end() && found->second->usable()) {
-      known = found->second;
-      ++known->uses_;
-      return nullptr;
-    }
-    const auto under_way = attempts_.find(address);
-    if (under_way == attempts_.end()) break;
-    const std::shared_ptr<Attempt> other = under_way->second;
-    await(lock, *other, deadline);
-    if (!other->over) {
-      throw Disconnected("no manager answers at " + address.substr(0, address.find('\n')) +
-                         " in time");
-    }
-    const bool had_less_time = other->deadline && (!deadline || *other->deadline < *deadline);
-    if (other->failure && !had_less_time && !other->interrupted) {
-      std::rethrow_exception(other->failure);
-    }
-    is_new = !other->failure;
-  }
-  const auto made = std::make_shared<Attempt>();
-  made->deadline = deadline;
-  attempts_.emplace(address, made);
-  return made;
-}
-
-ClientState::SessionDriverPtr ClientState::connect(
-    const std::string& address, core::Deadline deadline,
-    const std::function<SessionDriverPtr()>& dial,
-    const std::function<bool(SessionDriver&)>& look) {
-  for (;;) {
-    SessionDriverPtr found;
-    bool is_new = false;
-    const std::shared_ptr<Attempt> mine = attempt(address, deadline, found, is_new);
-    if (mine != nullptr) return make(address, *mine, dial);
-    const SessionDriverPtr session = lent(std::move(found));
-    if (is_new || !look || look(*session)) return session;
-    forget(*session);
-  }
-}
-
-ClientState::SessionDriverPtr ClientState::make(const std::string& address, Attempt& mine,
-                                    const std::function<SessionDriverPtr()>& dial) {
-  SessionDriverPtr session;
-  std::exception_ptr failure;
-  bool interrupted = false;
-  try {
-    session = settle(address, dial());
-  } catch (const Interrupted&) {
-    failure = std::current_exception();
-    interrupted = true;
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    mine.failure = failure;
-    mine.interrupted = interrupted;
-    mine.over = true;
-    attempts_.erase(address);
-    attempt_over_.notify_all();
-  }
-  if (failure) std::rethrow_exception(failure);
-  return lent(std::move(session));
-}
-
 // Under the lock. Null: there is none.
 ClientState::SessionDriverPtr* ClientState::known(const core::Incarnation& incarnation,
                                                   const Proof& proof) {
@@ -390,46 +304,6 @@ ClientState::SessionDriverPtr ClientState::take_out(const SessionDriver& session
 }
 
 // --- claims
-
-core::ReferencePtr ClientState::claimed(const Claimable& reference) {
-  const std::lock_guard lock(mutex_);
-  return reference.claimed_;
-}
-
-core::ReferencePtr ClientState::claimed(const Claimable& reference, core::Deadline deadline,
-                                        const std::function<core::ReferencePtr()>& claim) {
-  const auto mine = std::make_shared<Attempt>();
-  {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      if (reference.claimed_ != nullptr) return reference.claimed_;
-      const auto [entry, first] = claims_.try_emplace(&reference, mine);
-      if (first) break;
-      const std::shared_ptr<Attempt> other = entry->second;
-      await(lock, *other, deadline);
-      if (!other->over) {
-        throw Disconnected("the manager of " + core::describe(reference.token()) +
-                           " has not answered in time");
-      }
-    }
-  }
-  core::ReferencePtr claimed;
-  const auto end = [&] {
-    const std::lock_guard lock(mutex_);
-    reference.claimed_ = claimed;
-    mine->over = true;
-    claims_.erase(&reference);
-    attempt_over_.notify_all();
-  };
-  try {
-    claimed = claim();
-  } catch (...) {
-    end();
-    throw;
-  }
-  end();
-  return claimed;
-}
 
 void ClientState::claim_soon(core::ReferencePtr reference) noexcept try {
   const core::Incarnation manager = reference->token().incarnation;

@@ -39,9 +39,9 @@ class ClientState {
 
   // The session with the manager at this address. One that is known is given if `look` still finds
   // the manager (empty: it is not asked); else `dial` makes one, by the deadline. Several threads
-  // that ask at once share one attempt, and its failure if they have no more time than it had and
-  // it was not interrupted. Throws Disconnected at the deadline, Interrupted, and what `look` and
-  // `dial` throw.
+  // that ask at once share one attempt, and its failure, unless it was interrupted or they have
+  // more time than it had. Throws Disconnected at the deadline, Interrupted, and what `look` and
+  // `dial` throw. They may run code of the program's that comes here again.
   SessionDriverPtr connect(const std::string& address, core::Deadline deadline,
                            const std::function<SessionDriverPtr()>& dial,
                            const std::function<bool(SessionDriver&)>& look = {});
@@ -69,9 +69,10 @@ class ClientState {
   // The reference through which this process uses one that it merely copied or decoded. nullptr:
   // it has not used it yet.
   core::ReferencePtr claimed(const Claimable& reference);
-  // Likewise; if there is none yet, the one that `claim` gives. One thread at a time: a lease is
-  // spent by its first claim. Throws Disconnected at the deadline, Interrupted, and what `claim`
-  // throws.
+  // Likewise; if there is none yet, the one that `claim` gives. One thread at a time, since a lease
+  // is spent by its first claim; others share what comes of it as in connect(). Throws Disconnected
+  // at the deadline, Interrupted, what `claim` throws, and BadCall if that runs code which comes
+  // here for the same reference each time that it is asked.
   core::ReferencePtr claimed(const Claimable& reference, core::Deadline deadline,
                              const std::function<core::ReferencePtr()>& claim);
 
@@ -108,12 +109,16 @@ class ClientState {
   bool at_exit() const { return at_exit_.load(std::memory_order_relaxed); }
 
  private:
+  // What one thread does for all that ask for the same meanwhile.
   struct Attempt {
     core::Deadline deadline;
     bool over = false;
-    bool interrupted = false;  // by a signal to the thread that made it
     std::exception_ptr failure;
+    bool out_of_time = false;  // it failed when its deadline had passed
+    bool interrupted = false;  // by a signal to the thread that made it
   };
+  template <class Key>
+  using Attempts = std::unordered_map<Key, std::shared_ptr<Attempt>>;
   explicit ClientState(ClientState* parent);
   static void thread_ended(void* watched_by) noexcept;
   static std::atomic<ClientState*>& slot();
@@ -122,12 +127,18 @@ class ClientState {
   static void after_fork_in_parent();
   static void after_fork_in_child();
   void register_exit_handler();
-  SessionDriverPtr make(const std::string& address, Attempt& mine,
+  SessionDriverPtr make(const std::string& address, Attempt* mine,
                         const std::function<SessionDriverPtr()>& dial);
   SessionDriverPtr settle(const std::string& address, SessionDriverPtr made);
   void claim_all(const core::Incarnation& manager);
   void await(std::unique_lock<std::mutex>& lock, const Attempt& attempt,
              core::Deadline deadline);
+  template <class Key, class Late>
+  std::shared_ptr<Attempt> join(std::unique_lock<std::mutex>& lock, Attempts<Key>& attempts,
+                                const Key& key, core::Deadline deadline, const Late& late);
+  template <class Key>
+  void end(Attempts<Key>& attempts, const Key& key, Attempt& mine, std::exception_ptr failure,
+           bool interrupted);
   std::shared_ptr<Attempt> attempt(const std::string& address, core::Deadline deadline,
                                    SessionDriverPtr& known, bool& is_new);
   static SessionDriverPtr lent(SessionDriverPtr session);
@@ -147,8 +158,8 @@ class ClientState {
   // Guarded by mutex_.
   std::mutex mutex_;
   std::condition_variable attempt_over_;
-  std::unordered_map<std::string, std::shared_ptr<Attempt>> attempts_;
-  std::unordered_map<const Claimable*, std::shared_ptr<Attempt>> claims_;
+  Attempts<std::string> attempts_;
+  Attempts<const Claimable*> claims_;
   std::unordered_map<std::string, SessionDriverPtr> by_address_;
   // As their managers say: one for each proof.
   std::unordered_multimap<core::Incarnation, SessionDriverPtr> by_incarnation_;

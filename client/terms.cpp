@@ -1,6 +1,7 @@
 #include <steward/client/terms.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace steward::detail::client {
 
@@ -11,6 +12,23 @@ TermsPtr Terms::with(const std::vector<Allow>& others) const {
     if (!known) both->allow.push_back(each);
   }
   return both;
+}
+
+void AlsoAllow::add(const Terms::Allow& allow) {
+  std::erase_if(all_, [](const auto& each) { return each.expired(); });
+  // Without taking hold of it: whoever lets go of it last runs the program's code.
+  const auto is_it = [&](const auto& each) {
+    return !each.owner_before(allow) && !allow.owner_before(each);
+  };
+  if (std::ranges::none_of(all_, is_it)) all_.push_back(allow);
+}
+
+std::vector<Terms::Allow> AlsoAllow::alive() const {
+  std::vector<Terms::Allow> alive;
+  for (const auto& each : all_) {
+    if (Terms::Allow allow = each.lock()) alive.push_back(std::move(allow));
+  }
+  return alive;
 }
 
 TermsPtr terms_of(const ConnectOptions& options, const std::vector<std::string>& addresses) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <steward/client/options.hpp>
@@ -22,7 +23,7 @@ struct Terms {
 
   std::optional<core::KeyPairs> keys = {};
   std::chrono::milliseconds timeout = ConnectOptions().timeout;
-  // Of everybody who has connected the session: all must agree.
+  // All must agree.
   std::vector<Allow> allow = {};
 
   bool allows(std::string_view address) const {
@@ -32,6 +33,25 @@ struct Terms {
   std::shared_ptr<const Terms> with(const std::vector<Allow>& others) const;
 };
 using TermsPtr = std::shared_ptr<const Terms>;
+
+// Who must agree, too, as long as somebody keeps it. Thread safety: as of a container.
+class AlsoAllow {
+ public:
+  void add(const Terms::Allow& allow);
+  std::vector<Terms::Allow> alive() const;
+
+ private:
+  std::vector<std::weak_ptr<Terms::Allow::element_type>> all_;
+};
+
+// The pointer, whose copies keep these.
+template <class T>
+std::shared_ptr<T> keeping(std::vector<Terms::Allow> allow, std::shared_ptr<T> pointer) {
+  if (allow.empty()) return pointer;
+  T* const raw = pointer.get();
+  using Both = std::pair<std::shared_ptr<T>, std::vector<Terms::Allow>>;
+  return {std::make_shared<Both>(std::move(pointer), std::move(allow)), raw};
+}
 
 // A key counts for tcp only, and is derived only if one of the addresses is such. Throws BadCall
 // for a damaged key.

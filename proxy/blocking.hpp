@@ -43,6 +43,7 @@ class Blocking : public Target {
     try {
       const core::Deadline limit = deadline();
       const client::SessionPtr with = session(method, limit);
+      if (with == nullptr) return reading(Reply{nullptr, object(), false, {}, 0});
       client::Kept kept;
       const std::string packed = pack(*with, kept, method, limit, arguments...);
       client::Receipt receipt;
@@ -83,7 +84,7 @@ class Blocking : public Target {
     const std::string_view result = reply ? std::string_view(*reply) : std::string_view();
     const client::SessionNumber granted_by = reply ? reply->session : 0;
     client::ResultScope scope(with, result, granted_by);
-    const Reply read{with, object(), reply.has_value(), result, granted_by};
+    const Reply read{&with, object(), reply.has_value(), result, granted_by};
     try {
       if constexpr (std::is_void_v<typename Reading::Result>) {
         reading(read);

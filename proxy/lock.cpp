@@ -15,7 +15,7 @@ namespace {
 // unlocks are certainly this thread's.
 void note(const Reply& reply, std::string_view grant) {
   const auto [token, died] = PairOf<As<std::uint64_t>, As<bool>>::read(grant);
-  reply.session.note_grant(reply.object, token, died, reply.granted_by);
+  reply.session->note_grant(reply.object, token, died, reply.granted_by);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace detail::proxy {
 Value Untyped::operator()(const Reply& reply) const {
   Value result = As<Value>::read(reply.result);
   // Holds are noted for locks only, and by typed proxies.
-  if (unlocks) reply.session.note_unlock(reply.object);
+  if (unlocks) reply.session->note_unlock(reply.object);
   return result;
 }
 

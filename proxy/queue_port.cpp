@@ -25,6 +25,10 @@ QueuePort::Ring* QueuePort::ring(const Method& method, const Limit& limit) const
     ring = client::ring_of(reference(), until);
   } catch (const Interrupted&) {
     core::throw_interrupted(name(method));
+  } catch (const Disconnected&) {
+    if (!client::has_passed(until)) throw;
+  } catch (const TimeoutError&) {
+    if (!client::has_passed(until)) throw;
   } catch (...) {
     fail(method);
   }

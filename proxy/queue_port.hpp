@@ -115,7 +115,8 @@ class QueuePort : public Blocking {
   class RingRoom;
 
   // nullptr: the queue has no ring that this process can use, and the call goes through the
-  // manager; likewise for an empty proxy. Throws TimeoutError.
+  // manager; likewise for an empty proxy, and for a timed form whose own time is over. Throws as
+  // session().
   Ring* ring(const Method& method) const;
   Ring* ring(const Method& method, const Limit& limit) const;
 

@@ -20,7 +20,7 @@ namespace steward::detail::proxy {
 
 // What came of a call. Valid while it is read.
 struct Reply {
-  client::Session& session;
+  client::Session* session;  // null: there was none yet when the time was over
   core::ObjectId object;
   bool done;                // false: a timed form was not done in time
   std::string_view result;  // encoded; empty if it was not done

@@ -13,6 +13,15 @@
 #include <steward/core/interrupt.hpp>
 
 namespace steward::detail::proxy {
+namespace {
+
+// Whether it is a timed form whose own time ends first: that is a result, and no error.
+bool has_own_time(const Method& method, core::Deadline limit) {
+  return method.timed && !(limit && (!method.until || *limit < *method.until));
+}
+
+}  // namespace
+
 core::ReferencePtr owned(core::ReferencePtr reference) {
   if (!reference) return nullptr;
   // Derived classes own; the base is a bare token.
@@ -47,26 +56,28 @@ client::SessionPtr Target::session(const Method& method, core::Deadline limit) c
   } catch (const Interrupted&) {
     core::throw_interrupted(name(method));
   } catch (const Disconnected&) {
-    if (client::has_passed(until)) throw timed_out(method);
-    throw;
+    if (!client::has_passed(until)) throw;
+  } catch (const TimeoutError&) {
+    if (!client::has_passed(until)) throw;
   } catch (...) {
     fail(method);
   }
+  if (!has_own_time(method, limit)) throw timed_out(method);
+  return nullptr;
 }
 
 std::optional<client::Result> Target::call(client::Session& session, const Method& method,
                                            core::Deadline limit, std::string_view arguments,
                                            client::Receipt& receipt) const {
-  const bool limit_first = limit && (!method.until || *limit < *method.until);
   client::CallOptions options;
   options.effect = method.effect;
-  options.deadline = limit_first ? limit : method.until;
+  options.deadline = client::earliest(limit, method.until);
   if (method.confirm) options.receipt = &receipt;
   options.parks = method.parks;
   options.object_type = reference_->token().type;
   options.stop = method.stop;
   std::optional<client::Result> reply = session.call(object(), method.name, arguments, options);
-  if (!reply && (limit_first || !method.timed)) throw timed_out(method);
+  if (!reply && !has_own_time(method, limit)) throw timed_out(method);
   return reply;
 }
 

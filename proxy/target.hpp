@@ -96,8 +96,9 @@ class Target {
                                      core::Deadline limit, std::string_view arguments,
                                      client::Receipt& receipt) const;
 
-  // The session that calls go through. Throws StaleHandle if the proxy is empty or its object is
-  // gone, Disconnected, TimeoutError.
+  // The session that calls go through. nullptr: a timed form's own time was over before there was
+  // one. Throws StaleHandle if the proxy is empty or its object is gone, Disconnected,
+  // TimeoutError.
   client::SessionPtr session(const Method& method) const { return session(method, deadline()); }
   client::SessionPtr session(const Method& method, core::Deadline limit) const;
 

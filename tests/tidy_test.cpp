@@ -81,6 +81,7 @@ struct ProcessWide {
 constexpr std::array kProcessWide{
     ProcessWide{"client/home_process", 1, "by that a value knows that it is a fork's copy"},
     ProcessWide{"client/exit", 2, "whether this thread is over, and how that is noticed"},
+    ProcessWide{"client/attempts", 1, "what this thread is in the middle of"},
     ProcessWide{"client", 1, "sessions by incarnation; leaked at exit"},
     ProcessWide{"shm/home_fd", 1, "what every forked copy closes; leaked at exit"},
     ProcessWide{"process/passed_files", 1, "the scope of this thread"},

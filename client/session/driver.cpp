@@ -63,11 +63,11 @@ bool hung_up(int socket) {
 
 SessionDriver::SessionDriver(Connection connection, Dial dial, TermsPtr terms)
     : dial_(std::move(dial)),
+      terms_(std::move(terms)),
       proof_(std::move(connection.proof)),
       addresses_(connection.welcome.addresses),
       incarnation_(connection.welcome.incarnation),
       pid_(connection.welcome.pid),
-      terms_(std::move(terms)),
       core_(setup_of(connection.welcome, dial_ != nullptr, *terms_)),
       transport_(std::move(connection.transport)),
       control_(std::move(connection.welcome.control)),
@@ -84,15 +84,21 @@ std::shared_ptr<SessionDriver> SessionDriver::make(Connection connection, Dial d
 }
 
 TermsPtr SessionDriver::terms() const {
-  if (inherited()) return terms_;  // nobody changes it any more, or could let go of the mutex
+  const std::vector<Terms::Allow> also = also_allow();
+  return also.empty() ? terms_ : terms_->with(also);
+}
+
+std::vector<Terms::Allow> SessionDriver::also_allow() const {
+  if (inherited()) return also_.alive();  // nobody changes it, or could let go of the mutex
   const Lock lock(mutex_);
-  return terms_;
+  return also_.alive();
 }
 
 void SessionDriver::also_on(const Terms& terms) {
-  if (terms.allow.empty()) return;
   const Lock lock(mutex_);
-  terms_ = terms_->with(terms.allow);
+  for (const Terms::Allow& allow : terms.allow) {
+    if (std::ranges::find(terms_->allow, allow) == terms_->allow.end()) also_.add(allow);
+  }
 }
 
 SessionDriver::~SessionDriver() {

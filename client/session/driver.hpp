@@ -16,7 +16,9 @@
 #include <mutex>
 #include <new>
 #include <optional>
+#include <vector>
 
+#include <steward/client/leased_handles.hpp>
 #include <steward/client/proof.hpp>
 #include <steward/client/session.hpp>
 #include <steward/client/session/background.hpp>
@@ -92,7 +94,8 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool manager_has_ended() const override;
   SessionPtr in_this_process() override;
   TermsPtr terms() const override;
-  // Somebody else has connected it on these terms: whom it may dial, they decide, too.
+  // Somebody else has connected it on these terms: whom it may dial, they decide, too, as long as
+  // he, or a reference that was made meanwhile, keeps them alive.
   void also_on(const Terms& terms);
   void end(core::Duration wait) override;
   Hold hold(core::ObjectId lock) const override;
@@ -195,7 +198,10 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   bool is_answered() const;
   void await_answer(Use& use, core::Deadline deadline) noexcept;
 
+  std::vector<Terms::Allow> also_allow() const;
+
   // --- driver_session.cpp
+  core::ReferencePtr said(core::Token token);
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
            const CallOptions& options);
   void await_end(Use& use, BlockingCall& waiting);
@@ -205,6 +211,7 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
 
   // Constant after construction, or after establish().
   const Dial dial_;
+  const TermsPtr terms_;
   const Proof proof_;
   std::vector<std::string> addresses_;
   core::Incarnation incarnation_;
@@ -217,9 +224,10 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
 
   // Guarded by mutex_.
   mutable std::mutex mutex_;
-  TermsPtr terms_;
+  AlsoAllow also_;  // beside terms_
   Leadership leadership_{*this};
   SessionCore core_;
+  LeasedHandles leased_;                  // those that its manager has said of others
   std::unique_ptr<Transport> transport_;  // null: closed
   shm::UniqueFd control_;                 // the manager hangs up here when the session is over
   shm::UniqueFd process_;                 // the manager's pidfd

@@ -5,6 +5,7 @@
 #include <new>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 #include <steward/client/client_reference.hpp>
 #include <steward/client/grants.hpp>
@@ -351,9 +352,12 @@ core::ReferencePtr SessionDriver::adopt(core::Token token,
   if (inherited()) return successor()->adopt(std::move(token), granted_to);
   token.addresses = addresses_;
   token.nonce.reset();
-  core::ReferencePtr reference;  // if it has to go, then after the mutex
+  core::ReferencePtr reference;  // if these have to go, then after the mutex
+  core::ReferencePtr given;
+  std::vector<Terms::Allow> also;
   return guarded([&] {
     const Use use(*this);
+    also = also_.alive();
     reference = core_.references().find(token.object);
     if (reference != nullptr && reference->token().type != token.type) {
       throw Disconnected(core_.where() + " says that " + core::describe(reference->token()) +
@@ -363,9 +367,10 @@ core::ReferencePtr SessionDriver::adopt(core::Token token,
       auto self = std::static_pointer_cast<SessionDriver>(shared_from_this());
       reference = std::make_shared<const ClientReference>(std::move(token), std::move(self));
     }
+    given = keeping(std::move(also), reference);
     core_.granted(reference, granted_to.value_or(core_.session()), now());
     submit(core_.link_deadline());
-    return reference;
+    return given;
   });
 }
 
@@ -470,7 +475,26 @@ core::Token SessionDriver::outgoing(const core::Reference& reference, core::Dead
 
 core::ReferencePtr SessionDriver::SessionHandleCodec::incoming(core::Token token) {
   if (token.incarnation == session_.incarnation_) return session_.adopt(std::move(token));
-  return unclaimed(std::move(token), &session_);
+  return session_.said(std::move(token));
+}
+
+// A handle of another manager. What is spent by its first claim is not to be claimed again by who
+// reads the same once more.
+core::ReferencePtr SessionDriver::said(core::Token token) {
+  const std::optional<core::Nonce> lease = token.nonce;
+  core::ReferencePtr reference = unclaimed(std::move(token), this);
+  if (!lease || proof_.kind == Proof::Kind::user || inherited()) return reference;
+  return guarded([&] {
+    core::ReferencePtr known;  // if it has to go, then after the mutex
+    const Lock lock(mutex_);
+    known = leased_.find(*lease);
+    const bool same = known != nullptr && known->token() == reference->token() &&
+                      static_cast<const UnclaimedReference&>(*known).terms()->allow ==
+                          static_cast<const UnclaimedReference&>(*reference).terms()->allow;
+    if (same) return known;
+    leased_.note(*lease, reference);
+    return reference;
+  });
 }
 
 // --- holds

@@ -41,7 +41,7 @@ class FakeHouse::Loop {
 
   std::size_t came() const { return came_; }
 
-  enum class Order { none, stop, restart, hang_up, speak };
+  enum class Order { none, stop, restart, hang_up, speak, hold_up, send_away };
   // Returns when it is done.
   void tell(Order order) {
     std::unique_lock lock(mutex_);
@@ -90,6 +90,11 @@ class FakeHouse::Loop {
     const Order order = std::exchange(order_, Order::none);
     if (order == Order::restart) bind();
     if (order == Order::hang_up) peers_.clear();
+    if (order == Order::hold_up) holds_up_ = true;
+    if (order == Order::send_away) {
+      holds_up_ = false;
+      held_up_.clear();
+    }
     for (const shm::UniqueFd& peer : peers_) {
       if (order == Order::speak) shm::send_with_fds(peer.get(), "unasked");
     }
@@ -136,6 +141,7 @@ class FakeHouse::Loop {
       peers_.push_back(std::move(peer));
       return;
     }
+    if (holds_up_) return held_up_.push_back(std::move(peer));
     ucred who{};
     socklen_t size = sizeof who;
     ::getsockopt(peer.get(), SOL_SOCKET, SO_PEERCRED, &who, &size);
@@ -175,6 +181,8 @@ class FakeHouse::Loop {
   std::uint64_t generation_ = 0;
   shm::UniqueFd listener_;
   std::vector<shm::UniqueFd> peers_;
+  bool holds_up_ = false;
+  std::vector<shm::UniqueFd> held_up_;
   std::map<std::string, std::uint64_t> connections_;
   std::thread thread_;
 };
@@ -194,6 +202,8 @@ FakeHouse::~FakeHouse() {
 void FakeHouse::restart_router() { loop_->tell(Loop::Order::restart); }
 std::size_t FakeHouse::peers() const { return loop_->came(); }
 void FakeHouse::speak_unasked() { loop_->tell(Loop::Order::speak); }
+void FakeHouse::hold_up() { loop_->tell(Loop::Order::hold_up); }
+void FakeHouse::send_away() { loop_->tell(Loop::Order::send_away); }
 void FakeHouse::hang_up() { loop_->tell(Loop::Order::hang_up); }
 
 }  // namespace steward::detail::test

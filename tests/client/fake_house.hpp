@@ -39,6 +39,10 @@ class FakeHouse {
   void speak_unasked();
   // Hangs up on everybody who came through the control socket.
   void hang_up();
+  // From now on nobody who comes to the control socket is answered.
+  void hold_up();
+  // Hangs up on those, and answers again.
+  void send_away();
 
  private:
   class Loop;

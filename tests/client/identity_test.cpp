@@ -201,11 +201,37 @@ TEST_F(Deputy, AStrangersHandleWithALeaseIsGoodForItsObjectOnce) {
   other.object = core::ObjectId{4};
   EXPECT_THROW(client::session_of(said(theirs, other)), StaleHandle);
   const core::Token leased = reference->outgoing();
-  const core::ReferencePtr decoded = said(theirs, leased);
+  core::ReferencePtr decoded = said(theirs, leased);
   add(client::session_of(decoded), 1);
   add(client::session_of(decoded), 1);
   EXPECT_EQ(mine.manager().runs("add"), 2U);
+  decoded.reset();
   EXPECT_THROW(client::session_of(said(theirs, leased)), StaleHandle);
+}
+
+// As by a second look at the same element of a list.
+TEST_F(Deputy, AHandleThatIsReadAgainIsTheOneThatIsInUse) {
+  const core::ReferencePtr reference = client::open_token(of_mine());
+  const core::Token leased = reference->outgoing();
+  const core::ReferencePtr decoded = said(theirs, leased);
+  add(client::session_of(decoded), 1);
+  add(client::session_of(said(theirs, leased)), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 2U);
+  // What is said elsewhere, or of another object, is another handle.
+  TcpHouse second;
+  EXPECT_THROW(client::session_of(said(client::connect(second.address()), leased)), StaleHandle);
+  core::Token other = leased;
+  other.object = core::ObjectId{4};
+  EXPECT_THROW(client::session_of(said(theirs, other)), StaleHandle);
+}
+
+TEST_F(Deputy, AHandleThatIsReadAgainIsAskedForByWhoHasComeSince) {
+  const core::Token leased = client::open_token(of_mine())->outgoing();
+  const core::ReferencePtr decoded = said(theirs, leased);
+  client::session_of(decoded);
+  const client::SessionPtr again =
+      client::connect(stranger.address(), {.allow = [](std::string_view) { return false; }});
+  EXPECT_THROW(client::session_of(said(again, leased)), Disconnected);
 }
 
 // A lease is spent by its first claim.
