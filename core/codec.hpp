@@ -1,9 +1,9 @@
 // Typed values as MessagePack: any T that msgpack-cxx can pack, plus ours.
 //
 // What can travel (Packable): arithmetic types, enums, strings, standard containers, optionals,
-// tuples, times, structs with MSGPACK_DEFINE, Value, proxies, and trivially copyable structs
-// without an adaptor, as raw bytes with their size checked. Pointers and views do not compile, nor
-// do raw structs with one inside where that can be seen; where it cannot (private members, unions,
+// tuples, times, complex numbers, structs with MSGPACK_DEFINE, Value, proxies, and trivially
+// copyable structs without an adaptor, as raw bytes with their size checked. Pointers and views do
+// not compile, nor do raw structs with one inside where that can be seen; where it cannot (private members, unions,
 // past 256 members: see borrowed.hpp) it must not be there.
 //
 // Equal raw structs give equal bytes, whatever is in their padding, but where kClearsPadding is
