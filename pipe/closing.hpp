@@ -9,7 +9,7 @@
 // At the end of a process that returns from main() or calls exit(), behind all else (see
 // process::ProcessState::at_end()), those and all ends that are still open have a second together
 // until the other side has what they sent, and another one whenever some more has arrived there. A
-// forked child that has not used its parent's ends leaves them to it. What still comes is read
+// forked child that has not used its parent's ends leaves them to it: its copies are just closed. What still comes is read
 // meanwhile, unless other threads or processes may be reading it.
 #pragma once
 

@@ -140,7 +140,7 @@ class Connection {
   void close() {
     if (closed_) return;
     static_cast<void>(fd("close"));
-    detail::pipe::finish_sending(end_, true);
+    finish(true);
     end_.close();
     stream_.reset();
     closed_ = true;
@@ -197,8 +197,10 @@ class Connection {
     if (const int number = end_.get(); number >= 0) return number;
     detail::pipe::throw_no_end(method, closed_);
   }
-  void finish() noexcept {
-    detail::pipe::finish_sending(end_, stream_ != nullptr && stream_->was_used());
+  // What was sent is finished by the process that sent it.
+  void finish(bool closed = false) noexcept {
+    if (stream_ != nullptr && stream_->is_unused_copy()) return;
+    detail::pipe::finish_sending(end_, closed || (stream_ != nullptr && stream_->was_used()));
   }
   static detail::core::Deadline now() { return std::chrono::steady_clock::now(); }
   std::string next(std::string_view method, const std::stop_token& stop) {
