@@ -45,7 +45,7 @@ struct ConnectionAccess;
 // process has returned from main() or called exit(), all that it had sent can be received; then
 // everything throws Closed. That holds for other ends of a process, too (_exit, a signal), except
 // over tcp, where the kernel may forget what had not arrived. For that exit() waits, as long as
-// something arrives once a second, 10 s at most.
+// something arrives once a second, there or here, 10 s at most.
 //
 // A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which sends
 // nothing of it then, and in recv(), for which the connection is over: the limit is for what

@@ -291,6 +291,7 @@ class ClosingBeforeASlowReader : public Closing {
         near = listener.accept<std::string>();
       }
       send_all(near);
+      ::dprintf(out, "sent\n");
       detail::test::steady_clock = clock;
       std::exit(0);
       return 1;
@@ -304,6 +305,7 @@ class ClosingBeforeASlowReader : public Closing {
     ::getsockname(far.fileno(), reinterpret_cast<sockaddr*>(&own), &size);
     route = fmt::format(":{:04X} 0100007F:{:04X} ", detail::core::parse_tcp(address)->port,
                         ntohs(own.sin_port));
+    child->line();
   }
   ~ClosingBeforeASlowReader() override { ::munmap(clock, sizeof *clock); }
 
@@ -326,10 +328,14 @@ class ClosingBeforeASlowReader : public Closing {
     ASSERT_EQ(far.recv_bytes(), kMessage);
     ++read;
   }
-  // Reads until more has arrived; then the child sees that, and its time goes on.
+  // Reads until more has arrived.
   void read_slowly() {
     const std::size_t before = under_way();
     while (read < kMessages && under_way() == before) ASSERT_NO_FATAL_FAILURE(read_one());
+    ASSERT_NO_FATAL_FAILURE(say_and_let_pass());
+  }
+  // The child sees what has happened, and then its time goes on.
+  void say_and_let_pass() {
     say_on(far, 1);
     const int looks = clock->looks + 4;
     ASSERT_TRUE(detail::test::eventually([&] { return clock->looks >= looks || has_ended(); }));
@@ -351,6 +357,17 @@ TEST_P(ClosingBeforeASlowReader, AProcessWaitsWhileSomethingArrives) {
   while (passed < 5 * detail::pipe::kClosingAtExit) {
     ASSERT_GT(under_way(), 0U);
     ASSERT_NO_FATAL_FAILURE(read_slowly());
+    ASSERT_FALSE(has_ended());
+  }
+  while (read < kMessages) ASSERT_NO_FATAL_FAILURE(read_one());
+  EXPECT_THROW(far.recv_bytes(), Closed);
+  EXPECT_EQ(child->join(), 0);
+}
+
+TEST_P(ClosingBeforeASlowReader, AProcessWaitsWhileThatOneSends) {
+  while (passed < 5 * detail::pipe::kClosingAtExit) {
+    ASSERT_GT(under_way(), 0U);
+    ASSERT_NO_FATAL_FAILURE(say_and_let_pass());
     ASSERT_FALSE(has_ended());
   }
   while (read < kMessages) ASSERT_NO_FATAL_FAILURE(read_one());
