@@ -1,6 +1,6 @@
 // The parts of msgpack-cxx that users' programs need: MSGPACK_DEFINE and its kind, and how the
 // standard library's types are members of such structs. All of <msgpack.hpp> would cost each of
-// their source files half as much again. All adaptors of standard types are here, lest a type travel
+// their source files half as much again. Of standard types all adaptors are here, lest one travel
 // in another way where a program has included <msgpack.hpp> before.
 #pragma once
 
