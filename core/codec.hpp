@@ -1,10 +1,10 @@
 // Typed values as MessagePack: any T that msgpack-cxx can pack, plus ours.
 //
-// What can travel (Packable): arithmetic types, enums, strings, standard containers, optionals,
-// tuples, times, structs with MSGPACK_DEFINE, Value, proxies, and trivially copyable structs
-// without an adaptor, as raw bytes with their size checked. Pointers and views do not compile, nor
-// do raw structs with one inside where that can be seen; where it cannot (private members, unions,
-// past 256 members: see borrowed.hpp) it must not be there.
+// What can travel (Packable): arithmetic types, complex numbers, enums, strings, standard
+// containers, optionals, tuples, times, structs with MSGPACK_DEFINE, Value, proxies, and trivially
+// copyable structs without an adaptor, as raw bytes with their size checked. Pointers and views do
+// not compile, nor do raw structs with one inside where that can be seen; where it cannot (private
+// members, unions, past 256 members: see borrowed.hpp) it must not be there.
 //
 // Equal raw structs give equal bytes, whatever is in their padding, but where kClearsPadding is
 // false. A struct with MSGPACK_DEFINE is read by msgpack-cxx, which takes missing members as they

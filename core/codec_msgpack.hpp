@@ -1,6 +1,7 @@
 // The parts of msgpack-cxx that users' programs need: MSGPACK_DEFINE and its kind, and how the
 // standard library's types are members of such structs. All of <msgpack.hpp> would cost each of
-// their source files half as much again.
+// their source files half as much again. Of standard types all adaptors are here, lest one travel
+// in another way where a program has included <msgpack.hpp> before.
 #pragma once
 
 #include <msgpack/adaptor/define.hpp>
@@ -11,6 +12,7 @@
 #include <msgpack/adaptor/bool.hpp>
 #include <msgpack/adaptor/carray.hpp>
 #include <msgpack/adaptor/char_ptr.hpp>
+#include <msgpack/adaptor/complex.hpp>
 #include <msgpack/adaptor/cpp11/array.hpp>
 #include <msgpack/adaptor/cpp11/array_char.hpp>
 #include <msgpack/adaptor/cpp11/array_unsigned_char.hpp>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <complex>
 #include <deque>
 #include <list>
 #include <map>
@@ -131,6 +132,15 @@ struct Parts<std::array<T, N>> {
     } else {
       return TupleParts<std::array<T, N>>::read(in);
     }
+  }
+};
+
+template <class T>
+struct Parts<std::complex<T>> {
+  static constexpr bool known = true;
+  static std::complex<T> read(Reader& in) {
+    in.array_of(2);
+    return {core::read<T>(in), core::read<T>(in)};  // in order, thanks to the braces
   }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <complex>
 #include <concepts>
 #include <memory>
 #include <optional>
@@ -144,6 +145,8 @@ template <class... T>
 inline constexpr bool kParts<std::tuple<T...>> = (travels<T>() && ...);
 template <class A, class B>
 inline constexpr bool kParts<std::pair<A, B>> = travels<std::remove_const_t<A>>() && travels<B>();
+template <class T>
+inline constexpr bool kParts<std::complex<T>> = travels<T>();
 template <class T>
 inline constexpr bool kParts<std::optional<T>> = travels<T>();
 template <class T>

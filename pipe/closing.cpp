@@ -58,11 +58,13 @@ bool has_finished(int socket) {
          info.tcpi_state == TCP_CLOSE;
 }
 
-// As has_finished(). What still comes is read where nobody else reads it: `alone`.
-bool advance(int socket, bool alone) {
+// As has_finished(). What still comes is read, and counted, where nobody else reads it: `alone`.
+bool advance(int socket, bool alone, std::size_t& heard) {
   std::array<char, 16U << 10U> rest;
   for (int i = 0; alone && i < kReadsAtOnce; ++i) {
-    if (::recv(socket, rest.data(), rest.size(), MSG_DONTWAIT) <= 0) break;
+    const ssize_t count = ::recv(socket, rest.data(), rest.size(), MSG_DONTWAIT);
+    if (count <= 0) break;
+    heard += static_cast<std::size_t>(count);
   }
   return has_finished(socket);
 }
@@ -75,15 +77,17 @@ class Last {
 
   // Whether it may go.
   bool advance() {
-    return pipe::advance(socket_.get(), alone_) || Clock::now() >= since_ + kClosingTime;
+    const bool finished = pipe::advance(socket_.get(), alone_, heard_);
+    return finished || Clock::now() >= since_ + kClosingTime;
   }
-  std::size_t unacknowledged() const { return pipe::unacknowledged(socket_.get()); }
+  std::size_t left() const { return unacknowledged(socket_.get()) - heard_; }
   bool is_young() const { return Clock::now() < since_ + kYoung; }
 
  private:
   PassedFd socket_;
   bool alone_;
   core::Time since_;
+  std::size_t heard_ = 0;
 };
 
 // All of them, of one process. Leaked at exit, while its thread still runs; a forked child gets
@@ -114,10 +118,11 @@ class Closing {
     Closing* const known = of_this_process_if_any();
     return known == nullptr || known->is_empty();
   }
-  // How much of what those have sent has not arrived yet, as far as is known.
-  static std::size_t bytes() {
+  // How much of what those have sent has not arrived yet, as far as is known, less what has come:
+  // another number whenever something went either way.
+  static std::size_t left() {
     Closing* const known = of_this_process_if_any();
-    return known == nullptr ? 0 : known->bytes_.load();
+    return known == nullptr ? 0 : known->left_.load();
   }
 
  private:
@@ -145,9 +150,9 @@ class Closing {
   // How many of them have gone.
   std::size_t advance(std::list<Last>& all) {
     const std::size_t gone = std::erase_if(all, [](Last& each) { return each.advance(); });
-    std::size_t bytes = 0;
-    for (const Last& each : all) bytes += each.unacknowledged();
-    bytes_ = bytes;
+    std::size_t left = 0;
+    for (const Last& each : all) left += each.left();
+    left_ = left;
     return gone;
   }
 
@@ -185,17 +190,17 @@ class Closing {
   std::condition_variable changed_;
   std::list<Last> arrived_;
   std::size_t count_ = 0;  // not closed yet
-  std::atomic<std::size_t> bytes_ = 0;  // that have not arrived yet
+  std::atomic<std::size_t> left_ = 0;
   bool runs_ = false;
 };
 
 std::atomic<Closing*> Closing::current = nullptr;
 
 // Whether all that is still open has arrived.
-bool open_ends_have_finished(bool alone) {
+bool open_ends_have_finished(bool alone, std::size_t& heard) {
   bool finished = true;
   PassedFd::for_each([&](int socket, bool unshared) {
-    if (is_tcp(socket) && !advance(socket, alone && unshared)) finished = false;
+    if (is_tcp(socket) && !advance(socket, alone && unshared, heard)) finished = false;
   });
   return finished;
 }
@@ -218,7 +223,8 @@ bool has_one_thread() noexcept try {
 // that is still sending is not told of an end.
 void settle() noexcept {
   const core::Time latest = Clock::now() + kClosingAtExitMost;
-  if (open_ends_have_finished(false) && Closing::all_gone()) return;
+  std::size_t heard = 0;
+  if (open_ends_have_finished(false, heard) && Closing::all_gone()) return;
   const bool alone = has_one_thread();
   if (alone) {
     // What is the last is acknowledged at once.
@@ -226,15 +232,15 @@ void settle() noexcept {
       if (unshared && is_tcp(socket)) ::shutdown(socket, SHUT_WR);
     });
   }
-  const auto all_have_finished = [alone] {
-    const bool open = open_ends_have_finished(alone);
+  const auto all_have_finished = [alone, &heard] {
+    const bool open = open_ends_have_finished(alone, heard);
     return Closing::all_gone() && open;
   };
-  // A slow reader is waited for, one that does not read is not.
+  // A slow reader is waited for, and one that sends before it reads; whoever does neither is not.
   core::Time end = Clock::now() + kClosingAtExit;
   for (std::size_t before = 0; !all_have_finished() && Clock::now() < std::min(end, latest);) {
-    const std::size_t bytes = Closing::bytes() + bytes_of_open_ends();
-    if (std::exchange(before, bytes) != bytes) end = Clock::now() + kClosingAtExit;
+    const std::size_t left = Closing::left() + bytes_of_open_ends() - heard;
+    if (std::exchange(before, left) != left) end = Clock::now() + kClosingAtExit;
     ::poll(nullptr, 0, kLookAgain.count());
   }
 }

@@ -8,9 +8,10 @@
 //
 // At the end of a process that returns from main() or calls exit(), behind all else (see
 // process::ProcessState::at_end()), those and all ends that are still open have a second together
-// until the other side has what they sent, and another one whenever some more has arrived there. A
-// forked child that has not used its parent's ends leaves them to it. What still comes is read
-// meanwhile, unless other threads or processes may be reading it.
+// until the other side has what they sent, and another one whenever some more has arrived there, or
+// here; ten at most. What still comes is read meanwhile, unless other threads or processes may be
+// reading it. A forked child that has not used its parent's ends leaves them to it: its copies are
+// just closed.
 #pragma once
 
 #include <chrono>
@@ -24,7 +25,7 @@ namespace steward::detail::pipe {
 // number, of which the oldest goes then.
 inline constexpr std::chrono::seconds kClosingTime{30};
 inline constexpr std::size_t kClosingSockets = 256;
-inline constexpr std::chrono::seconds kClosingAtExit{1};  // in which nothing arrives
+inline constexpr std::chrono::seconds kClosingAtExit{1};  // in which nothing arrives or comes
 inline constexpr std::chrono::seconds kClosingAtExitMost{10};
 
 // From the first end over tcp on.

@@ -45,7 +45,7 @@ struct ConnectionAccess;
 // process has returned from main() or called exit(), all that it had sent can be received; then
 // everything throws Closed. That holds for other ends of a process, too (_exit, a signal), except
 // over tcp, where the kernel may forget what had not arrived. For that exit() waits, as long as
-// something arrives once a second, 10 s at most.
+// something arrives once a second, there or here, 10 s at most.
 //
 // A message of more than `set_message_limit` (64 MiB) throws Overloaded: in send(), which sends
 // nothing of it then, and in recv(), for which the connection is over: the limit is for what
@@ -140,7 +140,7 @@ class Connection {
   void close() {
     if (closed_) return;
     static_cast<void>(fd("close"));
-    detail::pipe::finish_sending(end_, true);
+    finish(true);
     end_.close();
     stream_.reset();
     closed_ = true;
@@ -197,8 +197,10 @@ class Connection {
     if (const int number = end_.get(); number >= 0) return number;
     detail::pipe::throw_no_end(method, closed_);
   }
-  void finish() noexcept {
-    detail::pipe::finish_sending(end_, stream_ != nullptr && stream_->was_used());
+  // What was sent is finished by the process that sent it.
+  void finish(bool closed = false) noexcept {
+    if (stream_ != nullptr && stream_->is_unused_copy()) return;
+    detail::pipe::finish_sending(end_, closed || (stream_ != nullptr && stream_->was_used()));
   }
   static detail::core::Deadline now() { return std::chrono::steady_clock::now(); }
   std::string next(std::string_view method, const std::stop_token& stop) {

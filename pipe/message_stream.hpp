@@ -87,6 +87,9 @@ class MessageStream {
   bool between_messages() const;
   // Whether anything was sent or received here, or tried to be. For who has the object alone.
   bool was_used() const { return sending_.was_taken() || receiving_.was_taken(); }
+  // Whether this process is a forked copy of the one that the stream is of, and has neither sent
+  // nor received. Likewise.
+  bool is_unused_copy() const { return sending_.is_of_parent() && receiving_.is_of_parent(); }
   // Whether this end is over because what arrived was not sent by the other side, or because
   // another process has taken the stream over.
   bool was_meddled_with() const { return why_ended_ != nullptr; }
@@ -116,6 +119,8 @@ class MessageStream {
     bool was_lost() const { return lost_; }
     // Whether any thread ever had it. For who has the object alone.
     bool was_taken() const { return ever_taken_; }
+    // Whether nobody has had it since this process was forked. Likewise.
+    bool is_of_parent() const { return process_ != ::getpid(); }
 
    private:
     void make_anew_in_child();

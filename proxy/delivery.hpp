@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <steward/client/home_process.hpp>
@@ -87,6 +88,19 @@ class Delivery {
 
   Delivery(T value, bool redelivered, Lease lease)
       : value_(std::move(value)), redelivered_(redelivered), lease_(std::move(lease)) {}
+  Delivery(Delivery&&) = default;
+  // The item that it had is given back first, as if it were destroyed: where a T throws when it is
+  // moved, what is left of it has no lease, and never that of another item.
+  Delivery& operator=(Delivery&& other) noexcept(std::is_nothrow_move_assignable_v<T>)
+    requires std::is_move_assignable_v<T>
+  {
+    if (this == &other) return *this;
+    lease_ = Lease();
+    value_ = std::move(other.value_);
+    redelivered_ = other.redelivered_;
+    lease_ = std::move(other.lease_);
+    return *this;
+  }
 
   const T& value() const { return value_; }
   // Somebody had it before and did not acknowledge it: what it asks for may have been done.

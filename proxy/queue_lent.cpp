@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include <steward/client/home_process.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/proxy/queue_port.hpp>
 #include <steward/proxy/results.hpp>
@@ -117,10 +118,11 @@ Lent<LeaseWays> QueuePort::reserve_in_manager(const Method& method,
     redelivered = As<bool>::read(elements.next());
     show_reply(elements.next(), read);
   };
+  const client::HomeProcess home;
   try {
     read_as(ReadBy{reading}, method, lease->milliseconds);
   } catch (...) {
-    if (lease->number != 0) given_back(lease->number);
+    if (lease->number != 0 && home.is_this_one()) given_back(lease->number);
     throw;
   }
   return Lent<LeaseWays>(std::move(lease));
@@ -189,7 +191,9 @@ class QueuePort::RingRoom final : public RoomWays {
     if (outcome != Ring::Outcome::done) drop();
     static_cast<void>(by_ring.concluded(outcome));
   }
-  void drop() override { ring_.give_back(room); }
+  void drop() override {
+    if (home_.is_this_one()) ring_.give_back(room);
+  }
 
   Ring::Loan room = {};
 
@@ -197,6 +201,7 @@ class QueuePort::RingRoom final : public RoomWays {
   const QueuePort port_;  // keeps the ring
   Ring& ring_;
   const Clean clean_;
+  const client::HomeProcess home_ = {};  // commit() may end in a child that a check has forked
 };
 
 Lent<RoomWays> QueuePort::loan(const Method& method, std::size_t bytes, std::size_t alignment,

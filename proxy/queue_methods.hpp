@@ -40,7 +40,10 @@ namespace detail::proxy {
 // gets Interrupted once a stop is requested, before or during the wait: nothing was taken, and
 // nothing was put (through the manager an item may be put all the same, of put_many() the first
 // ones; what was handed over at that moment comes back, flagged as redelivered). Takes throw
-// BadCall for what is no T, which stays in the queue, flagged as redelivered.
+// BadCall for what is no T, which stays in the queue, flagged as redelivered. So does, although it
+// can be put, a hash table of more than some ten thousand keys that have one hash (by a poor hash
+// of the program's own: BadCall), and what takes more memory as a Value than SECURITY.md says
+// (Overloaded).
 //
 // Items go straight from process to process, by the ring in shared memory, where the queue has one
 // and the process is on its host. Processes that go through the manager use the same queue, and

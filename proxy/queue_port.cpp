@@ -195,6 +195,8 @@ void QueuePort::fail_as_part_of(const Method& whole, const Method& part) const {
     throw;
   } catch (const TimeoutError& error) {
     throw TimeoutError(named(error));
+  } catch (const Interrupted& error) {
+    throw Interrupted(named(error));
   } catch (const Overloaded& error) {
     throw Overloaded(named(error));
   } catch (const Closed& error) {

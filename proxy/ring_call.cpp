@@ -8,16 +8,6 @@
 namespace steward::detail::proxy {
 namespace {
 
-// Gives the item back to the ring. If that fails, the item comes back when this process ends: the
-// caller has another error to report.
-void give_back(shm::SharedQueue& ring, const shm::Held& held) noexcept {
-  try {
-    static_cast<void>(ring.nack(held));
-  } catch (const std::exception&) {
-    // Its memory is damaged, or there is none.
-  }
-}
-
 // False also if that cannot be found out.
 bool is_known_to_be_gone(shm::SharedQueue& ring) noexcept {
   try {
@@ -188,16 +178,25 @@ std::size_t QueuePort::RingCall::settle(const std::vector<Later>& later,
       }
     }
   } catch (...) {
-    for (std::size_t i = next; i < held.size(); ++i) give_back(ring_, held[i]);
-    if (taken == 0) throw;
+    for (std::size_t i = next; i < held.size(); ++i) give_back(held[i]);
+    if (taken == 0 || !home_.is_this_one()) throw;
     for (std::size_t i = next - 1; i < later.size(); ++i) read(later[i].slot, nullptr);
   }
   return taken;
 }
 
+void QueuePort::RingCall::give_back(const shm::Held& held) const noexcept {
+  if (!home_.is_this_one()) return;
+  try {
+    static_cast<void>(ring_.nack(held));
+  } catch (const std::exception&) {
+    // Its memory is damaged, or there is none.
+  }
+}
+
 bool QueuePort::RingCall::fetch(std::uint64_t stub, const shm::Held& held, ItemReader read,
                                 bool heard) const {
-  Method ask = reading("redeem");
+  Method ask = until_stopped(method_.stop, reading("redeem"));
   if (!until().is_now()) ask.until = until().deadline();
   bool answered = false;
   const auto reading = ReadBy{[&](const Reply& reply) {
@@ -209,20 +208,20 @@ bool QueuePort::RingCall::fetch(std::uint64_t stub, const shm::Held& held, ItemR
     return as_part(ask, [&] { return port_.read_as(reading, ask, stub); });
   } catch (const std::out_of_range&) {
     if (answered) {  // the exception came from the reader, not from the manager
-      give_back(ring_, held);
+      give_back(held);
       throw;
     }
     ring_.ack(held);
     return false;
   } catch (const Disconnected&) {
-    if (heard && is_known_to_be_gone(ring_)) {
+    if (heard && home_.is_this_one() && is_known_to_be_gone(ring_)) {
       ring_.ack(held);
     } else {
-      give_back(ring_, held);
+      give_back(held);
     }
     throw;
   } catch (...) {
-    give_back(ring_, held);
+    give_back(held);
     throw;
   }
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <steward/client/home_process.hpp>
 #include <steward/core/handle_codec.hpp>
 #include <steward/core/interrupt.hpp>
 #include <steward/proxy/queue_port.hpp>
@@ -132,9 +133,10 @@ class QueuePort::RingCall {
   }
 
   // The item of a stub, which stays where it is. False: it is somebody else's. A form that does not
-  // wait still waits for the manager's answer. If this throws, the item has gone back. But if its
-  // manager is gone and `heard` is true (the caller passes the exception on), the item is removed,
-  // so that the next call gets the one behind it.
+  // wait still waits for the manager's answer; the call's stop ends that wait, too. If this throws,
+  // the item has gone back. But if its manager is gone and `heard` is true (the caller passes the
+  // exception on), the item is removed, so that the next call gets the one behind it; and in a
+  // child that a check has forked it stays the parent's.
   bool fetch(std::uint64_t stub, const shm::Held& held, ItemReader read, bool heard = true) const;
 
  private:
@@ -167,11 +169,16 @@ class QueuePort::RingCall {
                                      ItemReader read) const;
   std::size_t settle(const std::vector<Later>& later, const std::vector<shm::Held>& held,
                      std::size_t taken, SlotReader read) const;
+  // Gives the item back to the ring. If that fails, the item comes back when this process ends: the
+  // caller has another error to report.
+  void give_back(const shm::Held& held) const noexcept;
 
   const QueuePort& port_;
   Ring& ring_;
   const Method& method_;
   const Limit& limit_;
+  // In a child that an interrupt check has forked the item is the parent's, and there is no ring.
+  const client::HomeProcess home_ = {};
 };
 
 }  // namespace steward::detail::proxy

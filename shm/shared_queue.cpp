@@ -1,5 +1,7 @@
 #include <steward/shm/shared_queue.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -49,7 +51,8 @@ std::unique_ptr<SharedQueue> SharedQueue::open(UniqueFd fd) {
 SharedQueue::SharedQueue(QueueMemory memory, unsigned first_number)
     : memory_(std::move(memory)),
       participant_(memory_, first_number),
-      ring_(memory_, participant_.number()) {}
+      ring_(memory_, participant_.number()),
+      process_(::getpid()) {}
 
 // ---- Putting ----
 
@@ -362,7 +365,9 @@ Held SharedQueue::hold(const Taken& taken, core::Deadline until) {
   return held;
 }
 
-void SharedQueue::give_up(const Taken& taken) { static_cast<void>(ring_.nack(hold(taken, {}))); }
+void SharedQueue::give_up(const Taken& taken) {
+  if (::getpid() == process_) static_cast<void>(ring_.nack(hold(taken, {})));
+}
 
 bool SharedQueue::ack(const Held& held) { return ring_.ack(held); }
 

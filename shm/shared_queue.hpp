@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <sys/types.h>
+
 #include <steward/core/clock.hpp>
 #include <steward/shm/item.hpp>
 #include <steward/shm/participant.hpp>
@@ -80,7 +82,7 @@ class SharedQueue {
 
   // ---- Taking. `read(Item)` is shown the item and returns whether the item is thereby taken for
   // good. If it returns false, the item stays reserved, without a time limit, as by reserve(). If
-  // it throws, the item goes back, flagged.
+  // it throws, the item goes back, flagged; in a child that the reader has forked nothing is done.
 
   template <class Read>
   Outcome get(Read&& read, Until until, Held& kept) {
@@ -241,6 +243,7 @@ class SharedQueue {
   Gather put_gather_;
   Gather get_gather_;
   std::atomic<bool> caught_up_{false};  // the last get_many() took all there was
+  const pid_t process_;                 // whose the memory is
 };
 
 }  // namespace steward::detail::shm

@@ -218,24 +218,53 @@ TYPED_TEST(QueueStopConformance, TheInterruptCheckEndsAWaitToo) {
   EXPECT_EQ(this->next(queue), "1");
 }
 
+struct Frame {
+  int number;
+  int size;
+};
+
+// Calls, which waits until its check forks and ends it.
+void expect_interrupted_in_both(const std::function<std::string()>& call) {
+  static std::atomic<pid_t> child;
+  child = -1;
+  set_interrupt_check([] {
+    if (child == -1) child = ::fork();
+    return child != 0;
+  });
+  const pid_t parent = ::getpid();
+  const std::string what = call();
+  if (::getpid() != parent) ::_exit(what.ends_with("interrupted") ? 2 : 1);
+  set_interrupt_check(nullptr);
+  EXPECT_TRUE(what.ends_with(": interrupted")) << what;
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << status;
+}
+
+TYPED_TEST(QueueStopConformance, AnInterruptCheckMayForkWhereALoanWaitsForRoom) {
+  const Queue<Frame> queue = this->manager().template queue<Frame>(1);
+  queue.put({1, 1});
+  expect_interrupted_in_both([&] {
+    return this->interrupted([&] {
+      auto frame = queue.loan();
+      *frame = {2, 2};
+      frame.commit();
+    });
+  });
+  EXPECT_EQ(queue.get().number, 1);
+  EXPECT_TRUE(queue.empty());
+}
+
 // The child has not even the memory in which its parent waits.
 TYPED_TEST(QueueStopConformance, AnInterruptCheckMayFork) {
-  static std::atomic<pid_t> child;
   const auto each = [this](const Queue<int>& queue, const auto& waits) {
     for (const auto& [name, form] : waits) {
-      child = -1;
-      set_interrupt_check([] {
-        if (child == -1) child = ::fork();
-        return child != 0;
+      SCOPED_TRACE(name);
+      expect_interrupted_in_both([&, &form = form, &name = name] {
+        const std::string what = this->interrupted([&] { form.call(queue, {}); });
+        this->expect_interrupted(what, name);
+        return what;
       });
-      const pid_t parent = ::getpid();
-      const std::string what = this->interrupted([&, &form = form] { form.call(queue, {}); });
-      if (::getpid() != parent) ::_exit(what.ends_with("interrupted") ? 2 : 1);
-      set_interrupt_check(nullptr);
-      this->expect_interrupted(what, name);
-      int status = 0;
-      ASSERT_EQ(::waitpid(child, &status, 0), child);
-      EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << name << ": " << status;
     }
   };
   const Queue<int> empty = this->queue();

@@ -142,19 +142,37 @@ TEST(ValueCodec, AnnouncedLengthsTakeNoMemory) {
 }
 
 TEST(ValueCodec, ListsInListsTakeNoMoreThanAMultipleOfTheirBytes) {
-  constexpr std::size_t kChains = 30'000;
-  std::string bytes = unhex("dd 00 00 75 30");
+  constexpr std::size_t kChains = 45'000;
+  std::string bytes = unhex("dd 00 00 af c8");
   for (std::size_t i = 0; i < kChains; ++i) bytes += std::string(70, '\x91') + '\x01';
   try {
     value_of(bytes);
-    FAIL() << "a Value of nearly 300 MB was made of 2 MB";
+    FAIL() << "a Value of 430 MB was made of 3 MB";
   } catch (const Overloaded& error) {
     EXPECT_STREQ(error.what(),
-                 "a message of 2130005 bytes would take more than 210 MiB of memory as a Value");
+                 "a message of 3195005 bytes would take more than 405 MiB of memory as a Value");
   }
   // As many numbers are no matter.
   bytes = unhex("dd 00 20 00 00") + std::string(0x20'0000, '\x01');
   EXPECT_EQ(value_of(bytes).list().size(), 0x20'0000U);
+}
+
+// However long it is: the elements of a list that is as long as can be.
+TEST(ValueCodec, WhatProgramsHaveDoesNotMeetTheBoundOfMemory) {
+  constexpr std::size_t kElements = 1000;
+  for (const std::string_view element :
+       {"01", "a0", "a1 61", "90", "80", "c4 00", "c4 01 61", "91 01", "92 01 02", "81 01 02",
+        "91 90", "91 a0", "82 01 02 02 03", "81 01 91 01", "81 01 81 01 02", "91 91 01",
+        "92 91 01 91 01", "91 81 01 02", "92 91 91 01 91 91 01", "91 91 91 01"}) {
+    std::string bytes = unhex("dd 00 00 03 e8");
+    for (std::size_t i = 0; i < kElements; ++i) bytes += unhex(element);
+    Reader reader(bytes);
+    const std::size_t before = reader.memory_left();
+    decode_value(reader, current_handle_codec());
+    const std::size_t taken = before - reader.memory_left();
+    EXPECT_LE(taken, bytes.size() * Reader::kMemoryBytesPerByte) << element;
+    EXPECT_GE(taken, kElements * sizeof(Value)) << element;
+  }
 }
 
 TEST(ValueCodec, EmptyListsMapsAndBytesTakeNoMemoryOfTheirOwn) {

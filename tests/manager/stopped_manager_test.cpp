@@ -1,5 +1,6 @@
 // A manager that stands still, as in a debugger: who has a deadline is held up no longer than that.
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -119,6 +121,118 @@ TEST(StoppedManager, LeavesAQueueToTheCheckThatItsFirstQuestionAsks) {
   EXPECT_TRUE(ends_soon([&] { EXPECT_THROW(queue.put(1), Interrupted); }));
   set_interrupt_check(nullptr);
   EXPECT_TRUE(waited);
+}
+
+// ---- Items with handles inside: their place is in the ring, and the manager has them ----
+
+using Handles = Queue<std::optional<List<int>>>;
+struct StubForm {
+  std::string_view name;
+  std::function<void(const Handles&, std::stop_token)> take;
+};
+const std::vector<StubForm>& stub_forms() {
+  using Q = const Handles&;
+  static const std::vector<StubForm> all{
+      {"get", [](Q q, std::stop_token stop) { q.get(stop); }},
+      {"get_for", [](Q q, std::stop_token stop) { q.get_for(1h, stop); }},
+      {"get_many", [](Q q, std::stop_token stop) { q.get_many(5, stop); }},
+      {"reserve", [](Q q, std::stop_token stop) { q.reserve(1h, stop).ack(); }}};
+  return all;
+}
+std::string ended_by(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Interrupted& error) {
+    return error.what();
+  }
+  return "not interrupted";
+}
+bool is_of(const std::string& interrupted, std::string_view method) {
+  const std::string name(method.substr(0, method.find("_for")));
+  return interrupted.ends_with("." + name + ": interrupted");
+}
+
+class StoppedManagerOfStubs : public testing::Test {
+ protected:
+  void SetUp() override {
+    queue.put(std::nullopt);  // from now on by the ring
+    queue.get();
+    queue.put(list);
+  }
+
+  const Manager manager;
+  const List<int> list = manager.list<int>({7});
+  const Handles queue = manager.queue<std::optional<List<int>>>();
+};
+
+TEST_F(StoppedManagerOfStubs, HoldsNoTakerPastAStop) {
+  for (const StubForm& form : stub_forms()) {
+    SCOPED_TRACE(form.name);
+    std::string what;
+    {
+      const Stopped stopped(manager);
+      std::stop_source stop;
+      WaitingThread taker(
+          [&] { what = ended_by([&] { form.take(queue, stop.get_token()); }); });
+      EXPECT_TRUE(taker.falls_asleep());
+      stop.request_stop();
+      taker.join();
+    }
+    EXPECT_TRUE(is_of(what, form.name)) << what;
+    EXPECT_EQ(queue.size(), 1U);
+  }
+  EXPECT_EQ(queue.get()->at(0), 7);
+}
+
+// In the child it throws, and the item is the parent's.
+TEST_F(StoppedManagerOfStubs, LetsTheCheckOfATakerFork) {
+  static pid_t child;
+  for (const StubForm& form : stub_forms()) {
+    SCOPED_TRACE(form.name);
+    const Stopped stopped(manager);
+    child = -1;
+    set_interrupt_check([] {
+      if (child == -1) child = ::fork();
+      return child != 0;
+    });
+    const pid_t parent = ::getpid();
+    const std::string what = ended_by([&] { form.take(queue, {}); });
+    if (::getpid() != parent) ::_exit(is_of(what, form.name) ? 2 : 1);
+    set_interrupt_check(nullptr);
+    EXPECT_TRUE(is_of(what, form.name)) << what;
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << status;
+  }
+  EXPECT_EQ(queue.get()->at(0), 7);
+}
+
+// It goes on with what it has; its child, which has none of that, does not.
+TEST_F(StoppedManagerOfStubs, LeavesOneWhoseCheckForksWhatItHasTaken) {
+  static pid_t child;
+  const Handles mixed = manager.queue<std::optional<List<int>>>();
+  mixed.put(std::nullopt);
+  mixed.put(list);
+  std::size_t taken = 0;
+  std::string what;
+  {
+    const Stopped stopped(manager);
+    child = -1;
+    set_interrupt_check([] {
+      if (child == -1) child = ::fork();
+      return child != 0;
+    });
+    const pid_t parent = ::getpid();
+    what = ended_by([&] { taken = mixed.get_many(5).size(); });
+    if (::getpid() != parent) ::_exit(is_of(what, "get_many") ? 2 : 1);
+    set_interrupt_check(nullptr);
+  }
+  EXPECT_EQ(what, "not interrupted");
+  EXPECT_EQ(taken, 1U);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 2) << status;
+  EXPECT_EQ(mixed.get()->at(0), 7);
 }
 
 // In a message of another process, which is not lost by it.

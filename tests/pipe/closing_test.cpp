@@ -1,27 +1,38 @@
 // What was sent arrives, although its sender has closed, or ended, and did not wait for that.
 #include <grp.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <steward/core/auth_key.hpp>
 #include <steward/core/errors.hpp>
+#include <steward/core/tcp_address.hpp>
 #include <steward/pipe/closing.hpp>
 #include <steward/pipe/listener.hpp>
 #include <steward/process/process.hpp>
 #include <steward/process/streams.hpp>
 #include <steward/tests/client/forked.hpp>
+#include <steward/tests/crash/eventually.hpp>
+#include <steward/tests/pipe/placed_calls.hpp>
 #include <steward/tests/process/methods.hpp>
 #include <steward/tests/process/support.hpp>
 
@@ -260,6 +271,124 @@ TEST_P(Closing, APeerThatSendsIsNotLeftWaitingByAProcessThatEnds) {
   EXPECT_EQ(child.join(), 0);
 }
 
+// ---- A reader that is slow, at the end of the one who has sent ----
+
+// The test lets time pass there, so that nothing depends on how fast the machine is.
+class ClosingBeforeASlowReader : public Closing {
+ protected:
+  // Less than the child's first second without anything that arrives.
+  static constexpr auto kStep = 900ms;
+
+  ClosingBeforeASlowReader() {
+    void* const memory = ::mmap(nullptr, sizeof *clock, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    clock = ::new (memory) detail::test::PlacedClock;
+    clock->now = Clock::now().time_since_epoch();
+    child.emplace([this](int out) {
+      detail::process::flush_streams();
+      Connection<std::string> near;  // stays open: exit() destroys no locals
+      {
+        Listener listener("tcp://127.0.0.1:0", {.key = key});
+        ::dprintf(out, "%s\n", listener.address().c_str());
+        near = listener.accept<std::string>();
+      }
+      send_all(near);
+      ::dprintf(out, "sent\n");
+      detail::test::steady_clock = clock;
+      std::exit(0);
+      return 1;
+    });
+    const std::string address = child->line();
+    detail::test::receive_buffer = 4096;  // little at a time
+    far = Connection<std::string>::connect(address, {.key = key});
+    detail::test::receive_buffer = 0;
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    ::getsockname(far.fileno(), reinterpret_cast<sockaddr*>(&own), &size);
+    route = fmt::format(":{:04X} 0100007F:{:04X} ", detail::core::parse_tcp(address)->port,
+                        ntohs(own.sin_port));
+    child->line();
+  }
+  ~ClosingBeforeASlowReader() override { ::munmap(clock, sizeof *clock); }
+
+  bool has_ended() const {
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(child->pid()), &info, WEXITED | WNOHANG | WNOWAIT);
+    return info.si_pid != 0;
+  }
+  // What the child has sent, and the kernel here does not have. 0: it has no such socket.
+  std::size_t under_way() const {
+    std::ifstream sockets("/proc/net/tcp");
+    for (std::string line; std::getline(sockets, line);) {
+      const std::size_t at = line.find(route);
+      if (at == std::string::npos) continue;
+      return std::stoul(line.substr(at + route.size() + 3), nullptr, 16);  // behind the state
+    }
+    return 0;
+  }
+  void read_one() {
+    ASSERT_EQ(far.recv_bytes(), kMessage);
+    ++read;
+  }
+  // Reads until more has arrived.
+  void read_slowly() {
+    const std::size_t before = under_way();
+    while (read < kMessages && under_way() == before) ASSERT_NO_FATAL_FAILURE(read_one());
+    ASSERT_NO_FATAL_FAILURE(say_and_let_pass());
+  }
+  // The child sees what has happened, and then its time goes on.
+  void say_and_let_pass() {
+    say_on(far, 1);
+    const int looks = clock->looks + 4;
+    ASSERT_TRUE(detail::test::eventually([&] { return clock->looks >= looks || has_ended(); }));
+    clock->now = clock->now.load() + kStep;
+    passed += kStep;
+  }
+
+  detail::test::PlacedClock* clock = nullptr;
+  std::optional<detail::test::Forked> child;
+  Connection<std::string> far;
+  std::string route;  // as the kernel writes it
+  int read = 0;
+  std::chrono::milliseconds passed{0};
+};
+INSTANTIATE_TEST_SUITE_P(With, ClosingBeforeASlowReader, testing::Bool(),
+                         [](const auto& which) { return which.param ? "AKey" : "NoKey"; });
+
+TEST_P(ClosingBeforeASlowReader, AProcessWaitsWhileSomethingArrives) {
+  while (passed < 5 * detail::pipe::kClosingAtExit) {
+    ASSERT_GT(under_way(), 0U);
+    ASSERT_NO_FATAL_FAILURE(read_slowly());
+    ASSERT_FALSE(has_ended());
+  }
+  while (read < kMessages) ASSERT_NO_FATAL_FAILURE(read_one());
+  EXPECT_THROW(far.recv_bytes(), Closed);
+  EXPECT_EQ(child->join(), 0);
+}
+
+TEST_P(ClosingBeforeASlowReader, AProcessWaitsWhileThatOneSends) {
+  while (passed < 5 * detail::pipe::kClosingAtExit) {
+    ASSERT_GT(under_way(), 0U);
+    ASSERT_NO_FATAL_FAILURE(say_and_let_pass());
+    ASSERT_FALSE(has_ended());
+  }
+  while (read < kMessages) ASSERT_NO_FATAL_FAILURE(read_one());
+  EXPECT_THROW(far.recv_bytes(), Closed);
+  EXPECT_EQ(child->join(), 0);
+}
+
+TEST_P(ClosingBeforeASlowReader, AProcessWaitsTenSecondsAtMost) {
+  while (!has_ended()) {
+    ASSERT_GT(under_way(), 0U);
+    ASSERT_NO_FATAL_FAILURE(read_slowly());
+    ASSERT_LE(passed, 2 * detail::pipe::kClosingAtExitMost);
+    if (passed >= detail::pipe::kClosingAtExitMost + kStep) break;
+  }
+  EXPECT_GE(passed, detail::pipe::kClosingAtExitMost);
+  EXPECT_LT(read, kMessages);
+  EXPECT_EQ(child->join(), 0);
+}
+
 // A user of this test alone, so that nobody else's processes count.
 constexpr uid_t kNobodyElse = 54'322;
 
@@ -326,6 +455,30 @@ TEST_P(Closing, ACopyOfAForkedProcessGoesOn) {
   EXPECT_EQ(far.recv_bytes(), "from the copy");
   far.send_bytes("on");
   EXPECT_EQ(child.join(), 0);
+}
+
+std::ptrdiff_t number_of_threads() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+// It is the parent's to wait for its reader: no thread has it here.
+TEST_P(Closing, ACopyOfAForkedProcessThatIsNotUsedIsJustClosed) {
+  auto [near, far] = connected();
+  const std::string block(1U << 16U, 'x');
+  while (::send(near.fileno(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+  }
+  for (const bool explicitly : {false, true}) {
+    SCOPED_TRACE(explicitly);
+    detail::test::Forked child([&near = near, explicitly](int) {
+      const auto before = number_of_threads();
+      {
+        auto copy = std::move(near);
+        if (explicitly) copy.close();
+      }
+      return number_of_threads() == before ? 0 : 1;
+    });
+    EXPECT_EQ(child.join(), 0);
+  }
 }
 
 // Which has sent, and not all of it has arrived.

@@ -4,6 +4,9 @@
 #include <netdb.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -58,6 +61,27 @@ extern "C" int eventfd(unsigned int count, int flags) noexcept {
     return -1;
   }
   return real(count, flags);
+}
+
+extern "C" int socket(int domain, int type, int protocol) noexcept {
+  static const auto real = next<int(int, int, int)>("socket");
+  const int made = real(domain, type, protocol);
+  const int size = test::receive_buffer;
+  if (made >= 0 && size > 0) ::setsockopt(made, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+  return made;
+}
+
+// The real one without a look for it: a sanitizer's runtime asks for the time before it is ready.
+extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
+  test::PlacedClock* const placed = test::steady_clock;
+  if (placed == nullptr || clock != CLOCK_MONOTONIC) {
+    return static_cast<int>(::syscall(SYS_clock_gettime, clock, time));
+  }
+  ++placed->looks;
+  const auto now = placed->now.load();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+  *time = {seconds.count(), (now - seconds).count()};
+  return 0;
 }
 
 extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints,

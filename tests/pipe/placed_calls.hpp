@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <fstream>
 #include <string>
@@ -22,8 +23,18 @@ inline std::atomic<bool> words_are_lost = false;
 inline std::atomic<bool> events_are_refused = false;
 // The so many-th sendmsg(2) of this thread from now on (1: the next) finds no memory.
 inline thread_local int send_without_memory = 0;
+// Sockets that this thread makes from now on hold so much of what is not read; 0: as ever.
+inline thread_local int receive_buffer = 0;
 // What stands for "two.test": addresses of IPv4 with ports, "127.0.0.1:80".
 inline std::vector<std::string> two_addresses;
+
+// A time that stands still until somebody moves it. In memory that a test shares with its child.
+struct PlacedClock {
+  std::atomic<std::chrono::nanoseconds> now = std::chrono::nanoseconds(0);
+  std::atomic<int> looks = 0;
+};
+// The steady clock of this process, if it is not null.
+inline std::atomic<PlacedClock*> steady_clock = nullptr;
 
 // Whether a thread sleeps in a system call. `task` as in /proc: "self/task/12", "34".
 inline bool sleeps(const std::string& task) {

@@ -1,5 +1,8 @@
 // The bytes below a queue's methods: what a reader is shown, and what becomes of an item that it
 // does not take.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -8,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -69,7 +73,12 @@ struct Shown {
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-constexpr auto refuse = [](const shm::Item& /*item*/) -> bool { throw Refused("no"); };
+bool forks = false;  // the next one that refuses does
+pid_t forked = -1;
+constexpr auto refuse = [](const shm::Item& /*item*/) -> bool {
+  if (std::exchange(forks, false)) forked = ::fork();
+  throw Refused("no");
+};
 
 class QueuePortTest : public testing::Test {
  protected:
@@ -179,6 +188,22 @@ TEST_P(QueuePortReader, ThatThrowsGivesBackWhatTheManagerKeeps) {
   const std::string item = large();
   put(raw(item));
   refused_and_back(encoded(item));
+}
+
+// Where the item's memory is not mapped.
+TEST_P(QueuePortReader, ThatThrowsInAChildThatItHasForkedDoesNothingThere) {
+  const std::string item = "item";
+  put(raw(item));
+  forks = true;
+  try {
+    kForms.at(GetParam())(port);
+  } catch (const Refused&) {
+    if (forked == 0) ::_exit(7);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(forked, &status, 0), forked);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << status;
+  refused_and_back(item);
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, QueuePortReader,
