@@ -153,9 +153,7 @@ void append_call(std::string& out, const Call& call);
 // Its two parts: up to its number, and what stands behind that.
 void append_call_number(std::string& out, Seq seq);
 void append_call_body(std::string& out, const Call& call);
-// A replies envelope around replies that are encoded already (append_reply), which takes at most so
-// many bytes beside them.
-inline constexpr std::size_t kRepliesBytes = 16;
+// A replies envelope around replies that are encoded already (append_reply).
 std::string encode_replies(const std::vector<std::string_view>& replies);
 void append_reply(std::string& out, const Reply& reply);
 void append_error(std::string& out, Seq seq, ErrorCode code, std::string_view text,

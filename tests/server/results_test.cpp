@@ -185,14 +185,15 @@ TEST_F(Results, AnItemThatNoMessageCarriesAnyMoreStaysInItsQueue) {
 
 TEST_F(Results, WaitersForAnItemThatNoMessageCarriesAllGetTheirError) {
   start(1U << 20U);
-  const auto queue = make("queue");
+  const auto queue = claim(bob, make("queue"));
+  driver->call(bob, queue, "put", arguments(std::string(4'000, 'x')));
+  const Value lease = driver->call(bob, queue, "reserve", arguments()).result;
   std::vector<core::Seq> waiting;
   for (int i = 0; i < 200; ++i) waiting.push_back(driver->send(ann, queue, "get", arguments()));
   core::Limits less;
   less.message_bytes = 2'048;
   driver->apply(server::input::LimitsChanged{less});
-  EXPECT_EQ(driver->call(bob, claim(bob, queue), "put", arguments(std::string(4'000, 'x'))).code,
-            ErrorCode::ok);
+  EXPECT_EQ(driver->call(bob, queue, "nack", arguments(lease.list().at(0))).code, ErrorCode::ok);
   for (const core::Seq seq : waiting) {
     EXPECT_EQ(driver->answer(ann, seq).code, ErrorCode::overloaded);
   }

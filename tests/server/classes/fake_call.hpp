@@ -102,7 +102,7 @@ class Hosted {
  public:
   explicit Hosted(std::string_view type, const Value::List& arguments = {},
                   const Environment& environment = {})
-      : type_(registry_.find(type)), item_bytes_(environment.item_bytes) {
+      : type_(registry_.find(type)) {
     const std::string bytes = encode_arguments(arguments);
     Arguments encoded(bytes, core::current_handle_codec());
     object_ = type_->create(environment, encoded);
@@ -267,7 +267,7 @@ class Hosted {
     }
     bool timed() const override { return timed_; }
     void require_room(std::size_t bytes) const override { host_.last_room_ = bytes; }
-    std::size_t answer_bytes() const override { return host_.item_bytes_ + 240; }
+    std::size_t answer_bytes() const override { return 64U << 20U; }
 
     std::optional<ParkId> parked;
 
@@ -325,7 +325,6 @@ class Hosted {
 
   const Registry registry_ = builtin_classes();
   const Class* const type_;
-  const std::size_t item_bytes_;
   std::unique_ptr<Object> object_;
   std::map<std::uint64_t, core::Seq> last_seq_;
   std::uint64_t last_park_ = 0;
