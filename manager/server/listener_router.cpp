@@ -192,15 +192,18 @@ void Router::hear_events() {
 
 void Router::hear_of(int fd, bool accepted) {
   if (const auto gone = connections_.find(fd); gone != connections_.end()) {
-    const auto [number, name] = gone->second;
-    const auto named = numbers_.find(name);
-    if (named != numbers_.end() && named->second == number) numbers_.erase(named);
+    forget_name(gone->second);
     connections_.erase(gone);
     flood_guard_->closed(fd);
   }
   if (!accepted) return;
   flood_guard_->accepted(fd);
   connections_.emplace(fd, Connection{++last_connection_});
+}
+
+void Router::forget_name(const Connection& connection) {
+  const auto named = numbers_.find(connection.name);
+  if (named != numbers_.end() && named->second == connection.number) numbers_.erase(named);
 }
 
 std::optional<std::string_view> Router::name_of(std::string_view route) {
@@ -247,6 +250,8 @@ std::string Router::connection_of(std::string_view name, int fd) {
   if (const auto found = connections_.find(fd); found != connections_.end()) {
     number = found->second.number;
     if (found->second.name != name) {
+      // What the one before said, whose descriptor this was, may have come after its end.
+      forget_name(found->second);
       found->second.name = name;
       numbers_[found->second.name] = number;
     }

@@ -77,6 +77,11 @@ class Router {
   void close();
 
  private:
+  // At a tcp address, numbered in the order of their coming.
+  struct Connection {
+    std::uint64_t number = 0;
+    std::string name = {};  // once it has said something
+  };
   struct Window;
   struct Parcel;
   static void sent_parcel(void*, void* hint);
@@ -84,6 +89,7 @@ class Router {
   void take_options(const core::Limits& limits);
   void watch_connections(zmq::context_t& context, const core::Limits& limits);
   void hear_of(int fd, bool accepted);
+  void forget_name(const Connection& connection);
   // The first part of a route, for what has come by this descriptor.
   std::string connection_of(std::string_view name, int fd);
   Sent send_to(std::string_view route, std::string& frame);
@@ -97,11 +103,6 @@ class Router {
   std::optional<zmq::socket_t> events_;  // ZeroMQ's own, of connections that come and go
   int events_fd_ = -1;
   std::optional<FloodGuard> flood_guard_;
-  // Connections at a tcp address, in the order of their coming.
-  struct Connection {
-    std::uint64_t number = 0;
-    std::string name = {};  // once it has said something
-  };
   std::uint64_t last_connection_ = 0;
   std::uint64_t handshakes_failed_ = 0;
   std::unordered_map<int, Connection> connections_;  // by their descriptors
