@@ -29,7 +29,7 @@ constexpr std::size_t kBacklogBytes = 64U << 20U;
 // What is still there of those who have died is to be heard before their death is: so much more.
 constexpr std::size_t kDrainFrames = 16'384;
 constexpr std::size_t kDrainBytes = 64U << 20U;
-// Who has left more than is done in this time, is served in turn before his death is told.
+// Those who have left more than is done in this time are served in turn before their deaths.
 constexpr core::Duration kDrainTime = std::chrono::milliseconds(100);
 // A message of more calls is served in parts, between which the others have their turn.
 constexpr std::size_t kCallsAtOnce = 32;
@@ -270,9 +270,10 @@ void Server::collect(std::size_t frames, std::size_t most) {
 void Server::apply_batch() {
   pass_began_ = served_ = options_.clock();
   for (const core::SessionId& session : liveness_->take_dead()) dying_.push_back(session);
+  const core::Time end = pass_began_ + kDrainTime;  // for all of them together
   const std::size_t died = std::erase_if(dying_, [&](const core::SessionId& session) {
     const std::string route = connections_->route_of(session);
-    if (!route.empty() && !serve_all_of(route)) return false;
+    if (!route.empty() && !serve_all_of(route, end)) return false;
     connections_->died(session);
     return true;
   });
@@ -324,11 +325,10 @@ void Server::serve(Arrival& arrival) {
   }
 }
 
-bool Server::serve_all_of(const std::string& route) {
+bool Server::serve_all_of(const std::string& route, core::Time end) {
   for (std::size_t i = 0; i < batch_size_; ++i) {
     if (batch_[i].route == route) backlog_.add(std::exchange(batch_[i], {}));
   }
-  const core::Time end = options_.clock() + kDrainTime;
   while (auto arrival = backlog_.next_of(route)) {
     if (options_.clock() > end) {
       backlog_.add_in_front(route, arrival->peer, {std::move(arrival->frame)});

@@ -95,7 +95,7 @@ class Server {
   bool put_off(Arrival& arrival);
   void serve(Arrival& arrival);
   // All that has come from this route. False: it takes long, and what is left is in the backlog.
-  bool serve_all_of(const std::string& route);
+  bool serve_all_of(const std::string& route, core::Time end);
   void serve_backlog();
   bool pass_is_over() const;
   void feed(const Input& input);
