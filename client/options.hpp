@@ -25,9 +25,9 @@ struct ConnectOptions {
   // message of a Connection, is dialled without a key, and only where every session of this process
   // allows it; in a forked child also those of its parent.
   //   Called by any thread, by several at once. What it throws, the call throws. It cannot use the
-  // very handle that it is asked about. It is kept, and asked, as long as the Manager that it was
-  // given for, or any proxy that this process got from that manager meanwhile; that of whoever
-  // connected first, as long as anybody in this process uses the manager. What it refers to must be
+  // very handle that it is asked about. It is kept, and asked, at least as long as the Manager that
+  // it was given for, and as any proxy that this process got from that manager meanwhile; maybe as
+  // long as the process lives, although nobody uses the manager any more. What it refers to must be
   // there as long.
   std::function<bool(std::string_view address)> allow = {};
 };

@@ -201,6 +201,7 @@ ClientState::SessionDriverPtr ClientState::settle(const std::string& address,
                                                   SessionDriverPtr made) {
   std::vector<SessionDriverPtr> superseded;  // let go after the lock
   superseded.reserve(2);
+  TermsPtr terms;  // likewise: with it may go what the program gave
   SessionDriverPtr kept = made;
   {
     const std::lock_guard lock(mutex_);
@@ -211,7 +212,8 @@ ClientState::SessionDriverPtr ClientState::settle(const std::string& address,
       kept = *same;
     } else if (same != nullptr) {
       // Also where it was dialled elsewhere: there is one session a manager and proof.
-      made->also_on(*(*same)->terms());
+      terms = (*same)->terms();
+      made->also_on(*terms);
       for (auto& [other, session] : by_address_) {
         if (session == *same) session = made;
       }

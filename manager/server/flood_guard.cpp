@@ -48,8 +48,13 @@ std::optional<std::uint64_t> bytes_received(int fd) {
   return info.tcpi_bytes_received;
 }
 
-// ZeroMQ's thread finds it closed, and lets go of all that it keeps of it.
-void end_connection(int fd) { ::shutdown(fd, SHUT_RDWR); }
+// At once, whatever the other side does: shutdown() would wait for what is under way to be read,
+// which ZeroMQ may not do. Its thread finds the connection gone.
+void end_connection(int fd) {
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  ::connect(fd, &nobody, sizeof nobody);
+}
 
 }  // namespace
 

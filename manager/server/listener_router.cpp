@@ -38,6 +38,9 @@ constexpr int kHandshakeFailed = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                  ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
+// Connections that have ended, of which something may wait to be read.
+constexpr std::size_t kLastWordsMax = 256;
+
 class PrivateUmask {
  public:
   PrivateUmask() : before_(::umask(0077)) {}
@@ -193,6 +196,8 @@ void Router::hear_events() {
 void Router::hear_of(int fd, bool accepted) {
   if (const auto gone = connections_.find(fd); gone != connections_.end()) {
     forget_name(gone->second);
+    last_words_.push_back({fd, std::move(gone->second)});
+    if (last_words_.size() > kLastWordsMax) last_words_.pop_front();
     connections_.erase(gone);
     flood_guard_->closed(fd);
   }
@@ -254,6 +259,11 @@ std::string Router::connection_of(std::string_view name, int fd) {
       forget_name(found->second);
       found->second.name = name;
       numbers_[found->second.name] = number;
+    }
+  } else {
+    // What it had said before its end may be read behind that.
+    for (const auto& [closed, connection] : last_words_) {
+      if (closed == fd && connection.name == name) number = connection.number;
     }
   }
   std::string bytes(sizeof number, '\0');

@@ -5,11 +5,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include <zmq.hpp>
 
@@ -107,6 +109,7 @@ class Router {
   std::uint64_t handshakes_failed_ = 0;
   std::unordered_map<int, Connection> connections_;  // by their descriptors
   std::unordered_map<std::string, std::uint64_t> numbers_;  // by their names
+  std::deque<std::pair<int, Connection>> last_words_;       // those that ended last
   std::unordered_map<std::string, std::shared_ptr<Window>> windows_;
 };
 

@@ -24,8 +24,13 @@ namespace {
 constexpr std::size_t kBatchFrames = 256;
 constexpr core::Duration kPassTime = std::chrono::microseconds(500);
 constexpr std::size_t kBatchBytes = 16U << 20U;
-// With so much to do that can be done, nothing more is taken in: ZeroMQ and the kernel keep it.
+// Beside a backlog so many frames are taken in.
+constexpr std::size_t kBurstBesides = 64;
+// With so much to do that can be done, only a few more are: ZeroMQ and the kernel keep the rest.
 constexpr std::size_t kBacklogBytes = 64U << 20U;
+constexpr std::size_t kFewFrames = 8;
+// And with so much none at all, unless it is of clients that do not read.
+constexpr std::size_t kBacklogBytesMost = 4 * kBacklogBytes;
 // What is still there of those who have died is to be heard before their death is: so much more.
 constexpr std::size_t kDrainFrames = 16'384;
 constexpr std::size_t kDrainBytes = 64U << 20U;
@@ -100,7 +105,7 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
       core_(std::make_unique<Core>(new_identity(addresses_), classes_, options_.limits)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!stop_) throw SystemError(errno, "cannot make an eventfd");
-  now_ = options_.clock();
+  now_ = heard_all_ = options_.clock();
   statistics_.emplace(classes_, now_);
   liveness_.emplace(poller_, options_.limits.session_lease);
   outbox_.emplace(*listener_, options_.limits);
@@ -157,11 +162,16 @@ void Server::step(std::optional<core::Duration> longest) {
   const core::Time before = now_;
   const std::optional<core::Duration> patience = wait(longest);
   batch_size_ = 0;
-  if (backlog_waits_ || backlog_.bytes() < kBacklogBytes) collect(burst_, kBatchBytes);
+  const std::size_t behind = backlog_waits_ ? 0 : backlog_.bytes();
+  if (behind < kBacklogBytesMost) {
+    collect(behind < kBacklogBytes ? burst_ : std::min(burst_, kFewFrames), kBatchBytes);
+  }
   // Only now who has died: what a process did before its end is in the batch, or lost with it, and
   // whoever has seen the end finds it done.
   poller_.wait(core::Duration::zero());
-  if (liveness_->has_dead()) collect(kDrainFrames, kDrainBytes);
+  if (liveness_->has_dead() && backlog_.bytes() < kBacklogBytesMost) {
+    collect(kDrainFrames, kDrainBytes);
+  }
   now_ = std::max(now_, options_.clock());
   excuse_silence(before, patience);
 
@@ -210,10 +220,14 @@ std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest
   // After an empty look the next one is for a single frame: each look in vain costs system calls.
   // Where more waits, twice as many are taken each time, but no more than are soon dealt with:
   // replies leave at the end of a pass, and nobody is to wait long for what others have sent.
-  const bool behind = !dying_.empty() || (!backlog_.empty() && !backlog_waits_);
-  if (listener_->readable() || behind) {
+  const bool behind = !backlog_.empty() && !backlog_waits_;
+  const bool readable = listener_->readable();
+  if (!readable) heard_all_ = options_.clock();
+  if (readable || behind) {
     const bool soon = options_.clock() - now_ <= kPassTime;
     burst_ = soon ? std::min(2 * burst_, kBatchFrames) : std::max<std::size_t>(burst_ / 2, 1);
+    // The pass has its time from the backlog: who has none there must get in all the same.
+    if (!backlog_.empty()) burst_ = std::max(burst_, kBurstBesides);
     return core::Duration::zero();
   }
   burst_ = 1;
@@ -239,8 +253,12 @@ void Server::excuse_silence(core::Time before, std::optional<core::Duration> pat
   }
 }
 
-// Only now whose lease is over: what clients have sent, this pass has heard.
+// Only now whose lease is over: what clients have sent, this pass has heard. Where there was too
+// much to be heard for long, nobody's is.
 void Server::expire_leases() {
+  if (now_ - heard_all_ > core::Duration(options_.limits.session_lease) / 4) {
+    liveness_->excuse(now_);
+  }
   liveness_->expire(now_);
   for (const core::SessionId& session : liveness_->take_dead()) connections_->died(session);
 }
@@ -259,7 +277,10 @@ void Server::collect(std::size_t frames, std::size_t most) {
     if (batch_size_ == batch_.size()) batch_.emplace_back();
     Arrival& arrival = batch_[batch_size_];
     if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
-    if (!listener_->receive(arrival)) return;
+    if (!listener_->receive(arrival)) {
+      heard_all_ = options_.clock();
+      return;
+    }
     bytes += arrival.frame.size();
     statistics_->arrived(arrival.frame.size());
     ++batch_size_;
@@ -269,12 +290,14 @@ void Server::collect(std::size_t frames, std::size_t most) {
 // Of a session that has died its own requests are applied first, then its death, then the others'.
 void Server::apply_batch() {
   pass_began_ = served_ = options_.clock();
-  for (const core::SessionId& session : liveness_->take_dead()) dying_.push_back(session);
   const core::Time end = pass_began_ + kDrainTime;  // for all of them together
-  const std::size_t died = std::erase_if(dying_, [&](const core::SessionId& session) {
-    const std::string route = connections_->route_of(session);
-    if (!route.empty() && !serve_all_of(route, end)) return false;
-    connections_->died(session);
+  for (const core::SessionId& session : liveness_->take_dead()) {
+    dying_.push_back({session, connections_->route_of(session)});
+    if (!dying_.back().route.empty()) serve_all_of(dying_.back().route, end);
+  }
+  const std::size_t died = std::erase_if(dying_, [&](const Dying& dying) {
+    if (backlog_.has(dying.route)) return false;
+    connections_->died(dying.session);
     return true;
   });
   if (died > 0) rings_->process_died(now_);
@@ -292,7 +315,8 @@ bool Server::put_off(Arrival& arrival) {
   if (!full && !pass_is_over() && (backlog_.empty() || !backlog_.has(arrival.route))) return false;
   const std::string& route = arrival.route;
   if (full && (backlog_.frames(route) > 2 * options_.limits.calls_in_flight + kPartsMost ||
-               backlog_.bytes(route) > options_.limits.message_bytes)) {
+               backlog_.bytes(route) + arrival.frame.size() > options_.limits.message_bytes ||
+               backlog_.bytes() > kBacklogBytesMost)) {
     backlog_.forget(route);
     connections_->close_slow(route);
     return true;
@@ -325,24 +349,26 @@ void Server::serve(Arrival& arrival) {
   }
 }
 
-bool Server::serve_all_of(const std::string& route, core::Time end) {
+void Server::serve_all_of(const std::string& route, core::Time end) {
   for (std::size_t i = 0; i < batch_size_; ++i) {
     if (batch_[i].route == route) backlog_.add(std::exchange(batch_[i], {}));
   }
   while (auto arrival = backlog_.next_of(route)) {
     if (options_.clock() > end) {
-      backlog_.add_in_front(route, arrival->peer, {std::move(arrival->frame)});
-      return false;
+      return backlog_.add_in_front(route, arrival->peer, {std::move(arrival->frame)});
     }
     serve(*arrival);
   }
-  return true;
 }
 
 // One frame of each route, however long the pass has taken; then as long as it may.
 void Server::serve_backlog() {
   backlog_waits_ = false;
-  const auto may = [&](const std::string& route) { return !outbox_->is_full(route); };
+  // Who is dead reads nothing any more, and is not to be waited for.
+  const auto may = [&](const std::string& route) {
+    const bool dead = std::ranges::find(dying_, route, &Dying::route) != dying_.end();
+    return dead || !outbox_->is_full(route);
+  };
   for (std::size_t turn = 0, all = backlog_.routes(); turn < all || !pass_is_over(); ++turn) {
     std::optional<Arrival> next = backlog_.next(may);
     backlog_waits_ = !next;

@@ -94,8 +94,8 @@ class Server {
   // Puts off what is not to be served now. False: the frame may be served.
   bool put_off(Arrival& arrival);
   void serve(Arrival& arrival);
-  // All that has come from this route. False: it takes long, and what is left is in the backlog.
-  bool serve_all_of(const std::string& route, core::Time end);
+  // All that has come from this route. What takes longer stays in the backlog.
+  void serve_all_of(const std::string& route, core::Time end);
   void serve_backlog();
   bool pass_is_over() const;
   void feed(const Input& input);
@@ -139,7 +139,13 @@ class Server {
   std::vector<Arrival> batch_;  // only the first batch_size_ count; the others keep their memory
   std::size_t batch_size_ = 0;
   Backlog backlog_;
-  std::vector<core::SessionId> dying_;  // dead, but for what they have asked for before
+  // Dead, but for what they have asked for before.
+  struct Dying {
+    core::SessionId session;
+    std::string route;
+  };
+  std::vector<Dying> dying_;
+  core::Time heard_all_;  // when the listener had no more
   bool backlog_waits_ = false;  // for clients to read: there is nothing to do for it now
   core::Time pass_began_;
   core::Time served_;               // when the last frame of this pass had been

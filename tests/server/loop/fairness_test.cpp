@@ -65,6 +65,22 @@ TEST_F(Fairness, AMessageOfManyCallsIsServedInParts) {
   EXPECT_TRUE(eventually(done));
 }
 
+TEST_F(Fairness, BesideALongBacklogEverybodyElseGetsInInOnePass) {
+  start();
+  BareClient heavy = connect();
+  std::vector<BareClient> light;
+  for (int i = 0; i < 50; ++i) light.push_back(connect());
+  const core::ObjectId list = heavy.create("list", "l");
+  for (BareClient& each : light) each.create("list", "l");
+  for (int i = 0; i < 4; ++i) send_many(heavy, 65'536, kManagerObject, "stat");
+  for (int i = 0; i < 5; ++i) server->step(0ms);
+  for (int round = 0; round < 3; ++round) {
+    for (BareClient& each : light) each.post(list, "size", arguments());
+    server->step(0ms);
+    for (BareClient& each : light) EXPECT_TRUE(each.wire().receive());
+  }
+}
+
 TEST_F(Fairness, TheOrderOfCallsIsKeptInAndBehindALongMessage) {
   start();
   BareClient client = connect();
