@@ -24,13 +24,13 @@ struct Limits {
   std::size_t calls_in_flight = 1024;
   std::size_t parked_calls = 1'000'000;             // in all sessions together
   std::size_t reply_store_bytes = 64U << 20U;       // replies kept for retries; per session
-  // Replies that wait for one session whose client does not read; past it the session is closed.
-  // Also the limit of all results that one message may ask for.
+  // Replies that wait for one session whose client does not read: with so many it is served when it
+  // has read. Also the limit of all results that 32 calls of one message may ask for.
   std::size_t unsent_bytes = 64U << 20U;
   std::chrono::seconds unsent_time{60};  // how long they may wait; past it the session is closed
   std::size_t sessions = 16'384;         // past it new sessions are refused, with the reason
   std::size_t handshakes =
-      256;  // connections that have not proven yet who they are; past it the oldest is dropped
+      256;  // local peers that have not begun a session yet; past it the oldest is dropped
   std::chrono::seconds handshake_time{3};
   std::size_t objects = 10'000'000;
   std::chrono::seconds claim_lease{

@@ -131,7 +131,6 @@ void Connections::open(const Arrival& arrival, const core::Hello& hello, core::T
   if (leased) liveness_.lease(session, now);
   feed_(input::SessionOpened{session, secret});
   links_.emplace(session, Link{.ticket = hello.ticket, .leased = leased});
-  if (leased) ++remote_;
   if (!hello.ticket.empty()) by_ticket_.emplace(hello.ticket, session);
   bind(session, arrival.route);
   send_welcome(arrival.route, session, secret, {});
@@ -255,7 +254,6 @@ void Connections::end(const core::SessionId& session, Ending ending) {
   const auto place = links_.find(session);
   if (place == links_.end()) return;
   feed_(input::SessionEnded{session, ending});
-  if (place->second.leased) --remote_;
   if (!place->second.route.empty()) outbox_.forget(place->second.route);
   by_route_.erase(place->second.route);
   if (!place->second.ticket.empty()) by_ticket_.erase(place->second.ticket);

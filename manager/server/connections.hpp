@@ -73,8 +73,6 @@ class Connections {
   std::vector<core::SessionId> sessions() const;
   const Incidents& incidents() const { return incidents_; }
   void note_handshakes(std::uint64_t failed) { incidents_.handshakes = failed; }
-  // Those that live by a lease.
-  std::size_t remote_sessions() const { return remote_; }
 
  private:
   struct Link {
@@ -124,7 +122,6 @@ class Connections {
   std::unordered_map<std::string, int> wrong_proofs_;
   std::unordered_set<std::string> ignored_;
   std::deque<std::string> ignored_order_;
-  std::size_t remote_ = 0;
   Incidents incidents_;
 };
 

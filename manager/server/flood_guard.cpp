@@ -2,13 +2,14 @@
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <unistd.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <fstream>
 #include <utility>
+
+#include <steward/manager/server/resident_bytes.hpp>
 
 namespace steward::detail::server {
 namespace {
@@ -26,14 +27,6 @@ constexpr std::uint64_t kSlack = 64U << 20U;
 // What ZeroMQ and CURVE add to a message that is as long as may be, rounded up.
 constexpr std::size_t kFraming = 1U << 20U;
 
-std::size_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::size_t all = 0;
-  std::size_t resident = 0;
-  if (!(file >> all >> resident)) return 0;
-  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
 sockaddr_storage peer_of(int fd) {
   sockaddr_storage name{};
   socklen_t size = sizeof name;
@@ -45,11 +38,15 @@ std::optional<std::uint64_t> bytes_received(int fd) {
   tcp_info info{};
   socklen_t size = sizeof info;
   if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
-  return info.tcpi_bytes_received;
+  // What ZeroMQ has not read yet takes no memory of ours, and may be any number of messages.
+  int unread = 0;
+  if (::ioctl(fd, FIONREAD, &unread) != 0 || unread < 0) return std::nullopt;
+  return info.tcpi_bytes_received - std::min<std::uint64_t>(info.tcpi_bytes_received,
+                                                            static_cast<std::uint64_t>(unread));
 }
 
-// At once, whatever the other side does: shutdown() would wait for what is under way to be read,
-// which ZeroMQ may not do. Its thread finds the connection gone.
+// At once, whatever the other side does: after shutdown() the kernel may keep the connection with a
+// closed window, in which a peer that sends is stuck. ZeroMQ's thread finds it gone.
 void end_connection(int fd) {
   sockaddr nobody{};
   nobody.sa_family = AF_UNSPEC;

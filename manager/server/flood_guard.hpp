@@ -16,8 +16,8 @@
 
 namespace steward::detail::server {
 
-// The kernel counts what has come through a connection, and the listener says when a whole message
-// came out of it: what has come since is under way, if no whole messages wait to be taken.
+// The kernel counts what ZeroMQ has read from a connection, and the listener says when a whole
+// message came out of it: what was read since is under way, if no whole messages wait to be taken.
 //
 // Thread safety: none; the loop's thread only. The descriptors are ZeroMQ's: those of connections
 // that were closed meanwhile, of which nobody has told yet, are left alone.
