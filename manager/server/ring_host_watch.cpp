@@ -12,8 +12,6 @@ namespace {
 
 // Past that sleep_on_any() cannot sleep; a word of the watch's own comes on top.
 constexpr std::size_t kWordsOfShard = 127;
-// Without an end: the loop looks itself.
-constexpr core::Duration kLong = std::chrono::hours(1);
 // So often a few of the rings that are waited for are looked at.
 constexpr core::Duration kSlice = std::chrono::milliseconds(100);
 constexpr std::size_t kRecoverInSlice = 16;
@@ -64,7 +62,7 @@ void RingHost::watch() {
   for (const auto& shard : shards_) {
     if (!shard->changed) continue;
     std::vector<RingWatch::Word> words;
-    core::Duration slice = kLong;
+    core::Duration slice = RingWatch::kLong;
     for (const core::ObjectId object : shard->rings) {
       const Ring& ring = rings_.at(object);
       words.insert(words.end(), ring.words.begin(), ring.words.end());

@@ -17,8 +17,6 @@
 namespace steward::detail::server {
 namespace {
 
-constexpr core::Duration kLong = std::chrono::hours(1);
-
 bool contains(const std::vector<RingWatch::Word>& words, const shm::FutexWord* word) {
   return std::ranges::find(words, word, &RingWatch::Word::word) != words.end();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,8 @@ class RingWatch {
     std::uint32_t seen = 0;
     friend bool operator==(const Word&, const Word&) = default;
   };
+  // Without an end: the loop looks itself. The longest slice.
+  static constexpr core::Duration kLong = std::chrono::hours(1);
   // Why fd() was readable.
   struct News {
     bool any = false;
