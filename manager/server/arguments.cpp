@@ -133,8 +133,6 @@ std::string_view Arguments::take_encoded() {
   return reader_.skip(core::kFrameDepth);
 }
 
-Arguments Arguments::take_arguments() { return {take_encoded(), *codec_}; }
-
 void Arguments::finish() const {
   if (more()) {
     throw BadCall("too many arguments: " + std::to_string(count_) + ", expected " +

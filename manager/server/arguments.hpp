@@ -33,13 +33,12 @@ class Arguments {
   void require(std::size_t least, std::size_t most) const;
 
   // T: bool, an integer, double, std::string, std::string_view, Value, std::vector<Value>,
-  // Value::Map (entries: a map, or a list of [key, value], where keys may come again), or
-  // std::optional of one of these (nil or a missing trailing argument is nullopt).
+  // Value::Map (entries: a map, or a list of [key, value], where keys may come again), Arguments
+  // (for somebody else), or std::optional of one of these (nil or a missing trailing argument is
+  // nullopt).
   template <class T>
   T take();
 
-  // An argument that is itself a list of arguments.
-  Arguments take_arguments();
   // As its bytes.
   std::string_view take_encoded();
 
@@ -89,6 +88,8 @@ T Arguments::take() {
     return take_value();
   } else if constexpr (std::same_as<T, Value::Map>) {
     return take_entries();
+  } else if constexpr (std::same_as<T, Arguments>) {
+    return {take_encoded(), *codec_};
   } else {
     static_assert(std::same_as<T, std::vector<Value>>, "no argument is read as this type");
     return take_list();

@@ -9,11 +9,15 @@ void Registry::add(Class description) {
   if (find(description.name) != nullptr) {
     throw std::logic_error("class '" + std::string(description.name) + "' is registered twice");
   }
-  for (Method& method : description.methods) {
-    method.number = MethodNumber{static_cast<std::uint32_t>(methods_++)};
-  }
+  number(description.methods);
+  methods_ += description.methods.size();
   classes_.push_back(std::make_unique<const Class>(std::move(description)));
   by_name_.emplace(classes_.back()->name, classes_.back().get());
+}
+
+void Registry::number(std::vector<Method>& methods) const {
+  std::size_t next = methods_;
+  for (Method& method : methods) method.number = MethodNumber{static_cast<std::uint32_t>(next++)};
 }
 
 const Class* Registry::find(std::string_view name) const {

@@ -66,6 +66,8 @@ class Registry {
   static const Method* find(const Class& type, const core::MethodKey& key);
   // How many methods all classes have together. They are numbered in order of registration.
   std::size_t number_of_methods() const { return methods_; }
+  // Numbers these behind them.
+  void number(std::vector<Method>& methods) const;
   // In order of registration.
   const std::vector<std::unique_ptr<const Class>>& classes() const { return classes_; }
 
@@ -196,16 +198,18 @@ Outcome write(Object& object, Call& call, Arguments& arguments) {
         taken);
   }
   auto& self = static_cast<typename F::Self&>(object);
-  return run<typename F::Result>([&] {
-    return std::apply(
-        [&](auto&... args) {
-          if constexpr (F::kWithCall) {
-            return (self.*M)(call, std::move(args)...);
-          } else {
-            return (self.*M)(std::move(args)...);
-          }
-        },
-        taken);
+  return changing([&] {
+    return run<typename F::Result>([&] {
+      return std::apply(
+          [&](auto&... args) {
+            if constexpr (F::kWithCall) {
+              return (self.*M)(call, std::move(args)...);
+            } else {
+              return (self.*M)(std::move(args)...);
+            }
+          },
+          taken);
+    });
   });
 }
 
@@ -216,16 +220,16 @@ Method method(std::string_view name) {
   if constexpr (impl::MemberFunction<decltype(M)>::kConst) {
     static_assert(!std::same_as<typename impl::MemberFunction<decltype(M)>::Result, Outcome>,
                   "a read cannot park");
-    return {name, &impl::read<M>, nullptr, false, {}};
+    return {name, &impl::read<M>, nullptr};
   } else {
-    return {name, nullptr, &impl::write<M, false>, false, {}};
+    return {name, nullptr, &impl::write<M, false>};
   }
 }
 
 template <auto Inside, auto Outside>
 Method reading(std::string_view name) {
   static_assert(impl::MemberFunction<decltype(Inside)>::kConst, "no read");
-  return {name, &impl::read<Inside>, &impl::write<Outside, false>, false, {}};
+  return {name, &impl::read<Inside>, &impl::write<Outside, false>};
 }
 
 template <auto M>

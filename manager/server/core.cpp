@@ -8,6 +8,7 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/core_impl.hpp>
+#include <steward/manager/server/manager_object.hpp>
 
 namespace steward::detail::server {
 namespace {
@@ -39,7 +40,7 @@ void Core::apply(const Input& input, core::Time now, Outputs& outputs) {
   std::visit(Apply{*impl_}, input);
   impl_->return_undelivered();
   impl_->collect();
-  impl_->objects.bytes();  // or the list of what has changed would grow
+  impl_->objects.look_at_changed();
   impl_->outputs = nullptr;
 }
 
@@ -76,19 +77,23 @@ std::optional<std::string> Core::secret_of(const core::SessionId& id) const {
 Core::Impl::Impl(Identity who, const Registry& classes, core::Limits given)
     : identity(std::move(who)), registry(classes),
       environment{identity.seed, item_bytes(given)}, limits(given),
-      objects(identity.incarnation, identity.addresses) {}
+      manager_type(manager_class(registry)), objects(identity.incarnation, identity.addresses) {
+  objects.add_manager(manager_type, std::make_unique<ManagerObject>(*this));
+}
 
 void Core::Impl::opened(const input::SessionOpened& input) {
   if (sessions.find(input.session) == nullptr) sessions.open(input.session, input.secret);
 }
 
-// In this order: what waits is forgotten, what is owned is given up (a lock is told of the death
+// In this order: what waits is given up, what is owned is given up (a lock is told of the death
 // even if its grant was not confirmed), what was handed over and not confirmed goes back (last
 // first, so that a queue has its old order again), references go.
 void Core::Impl::ended(const input::SessionEnded& input) {
   Session* session = sessions.find(input.session);
   if (session == nullptr) return;
-  while (!session->parked.empty()) drop_parked(session->parked.begin()->second);
+  while (!session->parked.empty()) {
+    give_up(session->parked.begin()->second, GaveUp::abandoned);
+  }
   end_ownership(*session, input.ending);
   while (!session->unconfirmed.empty()) take_back(*session, session->unconfirmed.rbegin()->first);
   sessions.close(session->number);
@@ -102,7 +107,7 @@ void Core::Impl::resumed(const input::SessionResumed& input) {
   for (const auto& [seq, id] : session->parked) {
     if (!awaited.contains(seq)) given_up.push_back(id);
   }
-  for (const ParkId id : given_up) drop_parked(id);
+  for (const ParkId id : given_up) give_up(id, GaveUp::abandoned);
   complete_before(*session, input.first_incomplete);
 }
 
@@ -168,10 +173,7 @@ bool Core::Impl::answer(const input::Request& input, Outputs& out) const {
 // Alarms first: what comes back to a queue still serves who would wait in vain.
 void Core::Impl::tick() {
   while (const auto id = alarms.take_due(now)) alarm(*id);
-  while (const auto id = parked.expired(now)) {
-    forget(*id);
-    fail_parked(*id, core::ErrorCode::timed_out, "timed out");
-  }
+  while (const auto id = parked.expired(now)) give_up(*id, GaveUp::deadline);
   leases.end_expired(now);
 }
 

@@ -111,7 +111,8 @@ class Core {
   ~Core();
 
   // Takes one input; `now` never goes back. Appends to `outputs`. Never throws for what a client
-  // sent: that is answered with an error, or noted in Outputs::violations.
+  // sent: that is answered with an error, or noted in Outputs::violations. Throws OutOfMemory and
+  // what an object's own ends throw; the core and its outputs are good for nothing then.
   void apply(const Input& input, core::Time now, Outputs& outputs);
 
   // Serves a request that only reads; false (nothing done) if it must go through apply: it changes

@@ -136,7 +136,9 @@ class Core::Impl::Serving final : public Call {
   void fail(ParkId id, core::ErrorCode code, std::string text) override {
     core_.fail_parked(id, code, text);
   }
-  CallKey caller_of(ParkId id) const override { return core_.parked.find(id)->key; }
+  CallKey caller_of(ParkId id) const override { return core_.parked.at(id).key; }
+  void move(ParkId id, WaiterList& list) override { core_.parked.move(id, list); }
+  void keep(ParkId id) override { core_.parked.end_deadline(id); }
   void hand_over(CallKey key) override {
     core_.sessions.find(key.session)->unconfirmed.insert_or_assign(key.seq, object_);
   }
@@ -173,7 +175,7 @@ class Core::Impl::Serving final : public Call {
     constexpr std::size_t kBesides = kEnvelopeBytes + 8;
     return core_.limits.message_bytes - std::min(core_.limits.message_bytes, kBesides);
   }
-  ParkId park() override {
+  ParkId park(WaiterList& list) override {
     if (core_.parked.size() >= core_.limits.parked_calls) {
       throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
     }
@@ -184,7 +186,7 @@ class Core::Impl::Serving final : public Call {
                                    session.parked.size()));
     }
     const ParkId id = core_.parked.add(
-        {key_, object_, type_, method_->name, method_->number, deadline_});
+        {key_, object_, type_, method_->name, method_->number, deadline_, &list});
     session.parked.emplace(key_.seq, id);
     return id;
   }
@@ -286,15 +288,13 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
     }
     Incoming incoming(*this);
     Arguments arguments(call.args, incoming);
-    if (call.object == core::kManagerObject) {
-      require_room_for_reply();
-      const Value result = serve_manager(session, method, arguments, number);
-      if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
-      return reply(session, call.seq, result, true);
-    }
     if (entry == nullptr) throw StaleHandle("the object no longer exists");
     const Method* found = Registry::find(*entry->type, call.method);
-    if (found == nullptr) throw BadCall(fmt::format("a {} has no such method", type));
+    if (found == nullptr) {
+      throw BadCall(call.object == core::kManagerObject
+                        ? std::string("the manager has no such method")
+                        : fmt::format("a {} has no such method", type));
+    }
     method = found->name;
     number = found->number;
     if (found->is_read(*entry->object)) {
@@ -309,8 +309,10 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
     Outcome outcome = found->write(objects.change(call.object), serving, arguments);
     parked_now = outcome.parked();
     if (parked_now) return;
-    if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
-    reply(session, call.seq, outcome.result(), true);
+    changing([&] {
+      if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
+      reply(session, call.seq, outcome.result(), true);
+    });
   });
   if (!parked_now) outputs->ended.push_back({number, error.code});
   if (done) return;
@@ -325,14 +327,14 @@ bool Core::Impl::ask_statistics(const Session& session, const core::Call& call,
   const auto* name = std::get_if<std::string_view>(&call.method);
   if (name == nullptr || *name != kStatistics) return false;
   constexpr std::string_view kNoArguments = "\x90";
-  if (call.args != kNoArguments) return false;  // serve_manager() will say what is wrong
+  if (call.args != kNoArguments) return false;  // serve() will say what is wrong
   out.asked.push_back({session.id, call.seq});
-  out.ended.push_back({manager_method(kStatistics), core::ErrorCode::ok});
+  out.ended.push_back({Registry::find(manager_type, call.method)->number, core::ErrorCode::ok});
   return true;
 }
 
 bool Core::Impl::answer_call(const Session& session, const core::Call& call, Outputs& out) const {
-  if (call.object == core::kManagerObject) return ask_statistics(session, call, out);
+  if (ask_statistics(session, call, out)) return true;
   if (call.post) return false;
   if (session.parked.contains(call.seq) || session.replies.contains(call.seq)) return false;
   const ObjectTable::Entry* entry = objects.find(call.object);
@@ -363,7 +365,8 @@ void Core::Impl::answer_parked(ParkId id, const Value& result) {
   Session& session = *sessions.find(call.key.session);
   session.parked.erase(call.key.seq);
   CallError error;
-  const bool done = guarded(error, [&] { reply(session, call.key.seq, result, true); });
+  const bool done =
+      guarded(error, [&] { changing([&] { reply(session, call.key.seq, result, true); }); });
   outputs->ended.push_back({call.number, error.code});
   if (done) return;
   undelivered.push_back(call.key);
@@ -389,11 +392,21 @@ void Core::Impl::fail_parked(ParkId id, core::ErrorCode code, std::string_view t
   reply_error(session, call.key.seq, {code, full, {}}, true);
 }
 
-void Core::Impl::forget(ParkId id) {
-  const ParkedCall& call = *parked.find(id);
-  if (objects.find(call.object) == nullptr) return;
+void Core::Impl::give_up(ParkId id, GaveUp why) {
+  const ParkedCall call = parked.at(id);
   Serving context(*this, call.object, call.type);
-  objects.change(call.object).forget(id, context);
+  objects.change(call.object).gave_up(id, why, context);
+  const ParkedCall* waiting = parked.find(id);
+  if (waiting == nullptr) return;
+  switch (why) {
+    case GaveUp::deadline:
+      if (!waiting->deadline) return;  // it is kept
+      return fail_parked(id, core::ErrorCode::timed_out, "timed out");
+    case GaveUp::cancelled: return fail_parked(id, core::ErrorCode::timed_out, "cancelled");
+    case GaveUp::abandoned:
+      parked.take(id);
+      sessions.find(call.key.session)->parked.erase(call.key.seq);
+  }
 }
 
 void Core::Impl::mapped(const input::QueueMapped& input) {
@@ -427,12 +440,6 @@ void Core::Impl::alarm(core::ObjectId id) {
   objects.change(id).alarm(context);
 }
 
-void Core::Impl::drop_parked(ParkId id) {
-  forget(id);
-  const ParkedCall call = parked.take(id);
-  sessions.find(call.key.session)->parked.erase(call.key.seq);
-}
-
 void Core::Impl::confirm(Session& session, core::Seq seq) {
   const auto node = session.unconfirmed.extract(seq);
   if (node.empty()) return;
@@ -456,10 +463,7 @@ void Core::Impl::take_back(Session& session, core::Seq seq) {
 // does a client that has lost it know which references it was granted.
 void Core::Impl::cancel(Session& session, core::Seq seq) {
   if (const auto waiting = session.parked.find(seq); waiting != session.parked.end()) {
-    const ParkId id = waiting->second;
-    forget(id);
-    fail_parked(id, core::ErrorCode::timed_out, "cancelled");
-    return;
+    return give_up(waiting->second, GaveUp::cancelled);
   }
   take_back(session, seq);
   const auto stored = session.replies.find(seq);

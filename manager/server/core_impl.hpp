@@ -1,5 +1,5 @@
 // The core's inside: its state, and the steps that its inputs are made of. Private to core*.cpp and
-// manager_object.cpp.
+// manager_object.*pp.
 #pragma once
 
 #include <map>
@@ -24,9 +24,10 @@ struct CallError {
   std::string type_name;
 };
 
-// Runs `body` and turns what it throws into a CallError; true if it did not throw.
+// Runs `body` and turns what it throws into a CallError, but for OutOfMemory; true if it did not
+// throw.
 template <class F>
-bool guarded(CallError& error, F&& body) noexcept;
+bool guarded(CallError& error, F&& body);
 // For the exception that is being handled.
 CallError current_error();
 
@@ -72,14 +73,11 @@ class Core::Impl {
   void send(Session& session, core::Seq seq, std::string bytes, bool keep);
 
   // --- parked calls (core_calls.cpp)
-  // Answers; the object has taken the waiter off its list already. A result that cannot be sent
-  // becomes an error, and what it would have handed over goes back.
+  // A result that cannot be sent becomes an error, and what it would have handed over goes back.
   void answer_parked(ParkId id, const Value& result);
   void fail_parked(ParkId id, core::ErrorCode code, std::string_view text);
-  // Lets the object take the waiter off its list.
-  void forget(ParkId id);
-  // Forgets the call without an answer.
-  void drop_parked(ParkId id);
+  // Ends the wait of a call that is given up, in the object's way if it has one.
+  void give_up(ParkId id, GaveUp why);
 
   // --- ends of calls (core_calls.cpp)
   void confirm(Session& session, core::Seq seq);
@@ -89,15 +87,8 @@ class Core::Impl {
   void cancel(Session& session, core::Seq seq);
   void end_ownership(Session& session, Ending ending);
 
-  // --- the manager object (manager_object.cpp)
-  // `number` is the method's, once it is found.
-  Value serve_manager(Session& session, std::string_view method, Arguments& arguments,
-                      std::optional<MethodNumber>& number);
-
-  // The method of the manager that asks for statistics, which the core cannot answer.
+  // The method of the manager object that asks for statistics, which the core cannot answer.
   static constexpr std::string_view kStatistics = "stat";
-  // nullopt: the manager has no such method.
-  std::optional<MethodNumber> manager_method(std::string_view name) const;
 
   // Turns tokens in arguments into references; throws StaleHandle for objects of ours that are
   // gone.
@@ -118,6 +109,7 @@ class Core::Impl {
   const Registry& registry;
   const Environment environment;
   core::Limits limits;
+  const Class manager_type;  // of object 0
   // References into the table go before the table.
   ObjectTable objects;
   std::map<std::string, core::ReferencePtr, std::less<>> names;
@@ -135,10 +127,12 @@ class Core::Impl {
 };
 
 template <class F>
-bool guarded(CallError& error, F&& body) noexcept {
+bool guarded(CallError& error, F&& body) {
   try {
     body();
     return true;
+  } catch (const OutOfMemory&) {
+    throw;
   } catch (...) {
     error = current_error();
     return false;

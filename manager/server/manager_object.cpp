@@ -1,28 +1,20 @@
-// The manager object, number 0: makes, names, finds and counts the others.
-#include <algorithm>
-#include <array>
+#include <steward/manager/server/manager_object.hpp>
+
+#include <iterator>
 #include <memory>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
-#include <steward/manager/server/core_impl.hpp>
 
 namespace steward::detail::server {
 namespace {
 
-using Impl = Core::Impl;
-
-core::Nonce take_nonce(Arguments& arguments) {
-  const auto nonce = core::Nonce::from(arguments.take<Value>().bytes());
+core::Nonce nonce_of(const Value& value) {
+  const auto nonce = core::Nonce::from(value.bytes());
   if (!nonce) throw BadCall("a nonce must be 16 bytes");
   return *nonce;
-}
-
-core::ReferencePtr existing(const Impl& core, core::ObjectId id) {
-  if (core::ReferencePtr reference = core.objects.reference(id)) return reference;
-  throw StaleHandle(fmt::format("object #{} no longer exists", core::number(id)));
 }
 
 BadCall no_class(const Registry& registry, std::string_view name) {
@@ -33,152 +25,131 @@ BadCall no_class(const Registry& registry, std::string_view name) {
   return BadCall(fmt::format("there is no class '{}': there are {}", name, known));
 }
 
-// Opens the object of this name, or makes it.
-Value create(Impl& core, Session&, Arguments& arguments) {
-  const auto type_name = arguments.take<std::string_view>();
-  const auto name = arguments.take<std::optional<std::string>>();
-  Arguments init = arguments.take_arguments();
-  arguments.finish();
-  if (name && (name->empty() || name->size() > core.limits.name_bytes)) {
-    throw BadCall(fmt::format("an object's name has 1 to {} bytes, not {}", core.limits.name_bytes,
-                              name->size()));
+}  // namespace
+
+core::ReferencePtr ManagerObject::existing(core::ObjectId id) const {
+  if (core::ReferencePtr reference = core_.objects.reference(id)) return reference;
+  throw StaleHandle(fmt::format("object #{} no longer exists", core::number(id)));
+}
+
+Value ManagerObject::create(std::string_view type_name, std::optional<std::string> name,
+                            Arguments init) {
+  if (name && (name->empty() || name->size() > core_.limits.name_bytes)) {
+    throw BadCall(fmt::format("an object's name has 1 to {} bytes, not {}",
+                              core_.limits.name_bytes, name->size()));
   }
   if (name) {
-    if (const auto found = core.names.find(*name); found != core.names.end()) {
+    if (const auto found = core_.names.find(*name); found != core_.names.end()) {
       const core::Token& token = found->second->token();
       if (token.type == type_name) return Value::of_reference(found->second);
       throw BadCall(fmt::format("'{}' is a {}, not a {}", *name, token.type, type_name));
     }
   }
-  const Class* type = core.registry.find(type_name);
-  if (type == nullptr) throw no_class(core.registry, type_name);
-  if (core.objects.size() >= core.limits.objects) {
-    throw Overloaded(fmt::format("{} objects exist, the limit", core.objects.size()));
+  const Class* type = core_.registry.find(type_name);
+  if (type == nullptr) throw no_class(core_.registry, type_name);
+  if (core_.objects.size() >= core_.limits.objects) {
+    throw Overloaded(fmt::format("{} objects exist, the limit", core_.objects.size()));
   }
-  std::unique_ptr<Object> object = type->create(core.environment, init);
-  core.require_room(kObjectBytes + object->bytes());
-  core::ReferencePtr reference = core.objects.add(*type, std::move(object));
-  if (name) core.names.emplace(*name, reference);
+  std::unique_ptr<Object> object =
+      preparing([&] { return type->create(core_.environment, init); });
+  core_.require_room(kObjectBytes + object->bytes());
+  core::ReferencePtr reference = core_.objects.add(*type, std::move(object));
+  if (name) core_.names.emplace(*std::move(name), reference);
   return Value::of_reference(std::move(reference));
 }
 
-Value claim(Impl& core, Session&, Arguments& arguments) {
-  const core::ObjectId id{arguments.take<std::uint64_t>()};
-  core::ReferencePtr reference = existing(core, id);
-  std::optional<core::Nonce> lease;
-  if (const auto nonce = arguments.take<std::optional<Value>>()) {
-    lease = core::Nonce::from(nonce->bytes());
-  }
-  const bool needs_lease = arguments.take<std::optional<bool>>().value_or(false);
-  arguments.finish();
-  if (needs_lease && !(lease && core.leases.waits(*lease, id))) {
+Value ManagerObject::claim(std::uint64_t object, std::optional<Value> nonce,
+                           std::optional<bool> needs_lease) {
+  const core::ObjectId id{object};
+  core::ReferencePtr reference = existing(id);
+  const auto lease = nonce ? core::Nonce::from(nonce->bytes()) : std::nullopt;
+  if (needs_lease.value_or(false) && !(lease && core_.leases.waits(*lease, id))) {
     throw StaleHandle("this handle is good for one use by its lease, which is spent or over");
   }
   // A lease that is spent or over makes this a plain claim.
-  if (lease) core.leases.end(*lease);
+  if (lease) core_.leases.end(*lease);
   return Value::of_reference(std::move(reference));
 }
 
-Value lease(Impl& core, Session& session, Arguments& arguments) {
-  const core::ObjectId id{arguments.take<std::uint64_t>()};
-  const core::Nonce nonce = take_nonce(arguments);
-  arguments.finish();
-  if (core.leases.count_of(session.number) >= core.limits.claim_leases) {
+void ManagerObject::lease(Call& call, std::uint64_t object, const Value& value) {
+  const core::Nonce nonce = nonce_of(value);
+  const SessionNumber session = call.key().session;
+  if (core_.leases.count_of(session) >= core_.limits.claim_leases) {
     throw Overloaded(fmt::format("{} handles of this client travel unclaimed, the limit",
-                                 core.limits.claim_leases));
+                                 core_.limits.claim_leases));
   }
-  if (!core.leases.add(nonce, existing(core, id), session.number,
-                       core.now + core.limits.claim_lease)) {
+  if (!core_.leases.add(nonce, existing(core::ObjectId{object}), session,
+                        core_.now + core_.limits.claim_lease)) {
     throw BadCall("this nonce is in use");
   }
-  return {};
 }
 
-Value revoke(Impl& core, Session&, Arguments& arguments) {
-  const core::Nonce nonce = take_nonce(arguments);
-  arguments.finish();
-  return core.leases.end(nonce);
-}
+bool ManagerObject::revoke(const Value& nonce) { return core_.leases.end(nonce_of(nonce)); }
 
-Value drop(Impl&, Session& session, Arguments& arguments) {
-  for (const Value& item : arguments.take<std::vector<Value>>()) {
+void ManagerObject::drop(Call& call, const std::vector<Value>& counts) {
+  auto& grants = core_.sessions.find(call.key().session)->grants;
+  for (const Value& item : counts) {
     const Value::List& pair = item.list();
     if (pair.size() != 2) throw BadCall("expected pairs of object and count");
-    const auto grant = session.grants.find(core::ObjectId{pair[0].natural()});
+    const auto grant = grants.find(core::ObjectId{pair[0].natural()});
     const std::uint64_t count = pair[1].natural();
-    if (grant == session.grants.end()) continue;
+    if (grant == grants.end()) continue;
     if (grant->second.count > count) {
       grant->second.count -= count;
     } else {
-      session.grants.erase(grant);
+      grants.erase(grant);
     }
   }
-  arguments.finish();
-  return {};
 }
 
-Value remove(Impl& core, Session&, Arguments& arguments) {
-  const auto name = arguments.take<std::string_view>();
-  arguments.finish();
-  const auto found = core.names.find(name);
-  if (found == core.names.end()) return false;
-  core.names.erase(found);
+bool ManagerObject::remove(std::string_view name) {
+  const auto found = core_.names.find(name);
+  if (found == core_.names.end()) return false;
+  core_.names.erase(found);
   return true;
 }
 
-// The object of this name, a list of none or one.
-Value find(Impl& core, Session&, Arguments& arguments) {
-  const auto name = arguments.take<std::string_view>();
-  arguments.finish();
+Value ManagerObject::find(std::string_view name) {
   Value::List found;
-  if (const auto named = core.names.find(name); named != core.names.end()) {
+  if (const auto named = core_.names.find(name); named != core_.names.end()) {
     found.push_back(Value::of_reference(named->second));
   }
   return found;
 }
 
-// In the order of the alphabet.
-Value names(Impl& core, Session&, Arguments& arguments) {
-  arguments.finish();
+Value ManagerObject::names() {
   Value::List all;
-  for (const auto& [name, reference] : core.names) {
+  for (const auto& [name, reference] : core_.names) {
     all.emplace_back(Value::List{Value(name), Value::of_reference(reference)});
   }
   return all;
 }
 
-Value number_of_objects(Impl& core, Session&, Arguments& arguments) {
-  arguments.finish();
-  return core.objects.size();
-}
-
-Value objects(Impl& core, Session&, Arguments& arguments) {
-  arguments.finish();
+Value ManagerObject::objects() {
   Value::List handles;
-  for (const core::ObjectId id : core.objects.ids()) {
-    if (auto reference = core.objects.reference(id)) {
+  for (const core::ObjectId id : core_.objects.ids()) {
+    if (auto reference = core_.objects.reference(id)) {
       handles.push_back(Value::of_reference(std::move(reference)));
     }
   }
   return handles;
 }
 
-Value debug_info(Impl& core, Session&, Arguments& arguments) {
-  arguments.finish();
+std::string ManagerObject::debug_info() const {
   std::string text =
-      fmt::format("{} objects of {} bytes, {} sessions, {} parked calls\n", core.objects.size(),
-                  core.objects.bytes(), core.sessions.size(), core.parked.size());
-  for (const core::ObjectId id : core.objects.ids()) {
-    const ObjectTable::Entry& entry = *core.objects.find(id);
+      fmt::format("{} objects of {} bytes, {} sessions, {} parked calls\n", core_.objects.size(),
+                  core_.objects.bytes(), core_.sessions.size(), core_.parked.size());
+  for (const core::ObjectId id : core_.objects.ids()) {
+    const ObjectTable::Entry& entry = *core_.objects.find(id);
     fmt::format_to(std::back_inserter(text), "  {}#{}: {} references, version {}, {} waiting\n",
                    entry.type->name, core::number(id), entry.reference.use_count(), entry.version,
                    entry.object->waiting().size());
   }
-  for (const auto& [name, reference] : core.names) {
+  for (const auto& [name, reference] : core_.names) {
     fmt::format_to(std::back_inserter(text), "  '{}' is {}\n", name,
                    core::describe(reference->token()));
   }
-  for (const auto& [number, session] : core.sessions.all()) {
+  for (const auto& [number, session] : core_.sessions.all()) {
     fmt::format_to(std::back_inserter(text),
                    "  session {}: {} references, {} parked, {} unconfirmed, {} stored replies\n",
                    static_cast<std::uint64_t>(number), session.grants.size(),
@@ -187,54 +158,27 @@ Value debug_info(Impl& core, Session&, Arguments& arguments) {
   return text;
 }
 
-// Comes here with wrong arguments, or when nobody waits: Impl::ask_statistics has not taken it.
-Value stat(Impl&, Session&, Arguments& arguments) {
-  arguments.finish();
-  return {};
+void ManagerObject::shutdown() { core_.outputs->shutdown = true; }
+
+Class manager_class(const Registry& registry) {
+  using M = ManagerObject;
+  Class type{"manager",
+             nullptr,
+             {method<&M::create>("create"), method<&M::claim>("claim"), method<&M::lease>("lease"),
+              method<&M::revoke>("revoke"), method<&M::drop>("drop"), method<&M::remove>("remove"),
+              method<&M::objects>("objects"),
+              method<&M::number_of_objects>("number_of_objects"),
+              method<&M::shutdown>("shutdown"), method<&M::debug_info>("debug_info"),
+              method<&M::find>("find"), method<&M::names>("names"),
+              method<&M::stat>(Core::Impl::kStatistics)}};
+  registry.number(type.methods);
+  return type;
 }
-
-Value shutdown(Impl& core, Session&, Arguments& arguments) {
-  arguments.finish();
-  core.outputs->shutdown = true;
-  return {};
-}
-
-struct ManagerMethod {
-  std::string_view name;
-  Value (*serve)(Impl&, Session&, Arguments&);
-};
-
-constexpr std::array kMethods{
-    ManagerMethod{"create", create},   ManagerMethod{"claim", claim},
-    ManagerMethod{"lease", lease},     ManagerMethod{"revoke", revoke},
-    ManagerMethod{"drop", drop},       ManagerMethod{"remove", remove},
-    ManagerMethod{"objects", objects}, ManagerMethod{"number_of_objects", number_of_objects},
-    ManagerMethod{"shutdown", shutdown}, ManagerMethod{"debug_info", debug_info},
-    ManagerMethod{"find", find},       ManagerMethod{"names", names},
-    ManagerMethod{Impl::kStatistics, stat},
-};
-
-}  // namespace
 
 std::vector<std::string_view> Core::manager_methods() {
   std::vector<std::string_view> names;
-  for (const ManagerMethod& method : kMethods) names.push_back(method.name);
+  for (const Method& method : manager_class({}).methods) names.push_back(method.name);
   return names;
-}
-
-std::optional<MethodNumber> Core::Impl::manager_method(std::string_view name) const {
-  const auto found = std::ranges::find(kMethods, name, &ManagerMethod::name);
-  if (found == kMethods.end()) return std::nullopt;
-  const auto place = static_cast<std::size_t>(found - kMethods.begin());
-  return MethodNumber{static_cast<std::uint32_t>(registry.number_of_methods() + place)};
-}
-
-Value Core::Impl::serve_manager(Session& session, std::string_view method, Arguments& arguments,
-                                std::optional<MethodNumber>& number) {
-  const auto found = std::ranges::find(kMethods, method, &ManagerMethod::name);
-  if (found == kMethods.end()) throw BadCall("the manager has no such method");
-  number = manager_method(method);
-  return found->serve(*this, session, arguments);
 }
 
 }  // namespace steward::detail::server

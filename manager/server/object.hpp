@@ -7,12 +7,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <steward/core/auth.hpp>
 #include <steward/core/clock.hpp>
+#include <steward/core/errors.hpp>
 #include <steward/core/handle_codec.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
@@ -41,18 +44,47 @@ struct Owner {
 // How a session ended. An orderly end (`bye`) is never taken for a death.
 enum class Ending : std::uint8_t { orderly, died };
 
+// Why a call waits no more. Nobody hears of the end of one that is abandoned: its session has
+// ended, or has come back without it.
+enum class GaveUp : std::uint8_t { deadline, cancelled, abandoned };
+
+class Object;
+
+// A list of calls that wait at an object, as the core sees it: see waiters.hpp.
+class WaiterList {
+ public:
+  // REQUIRES: the list is a member of `owner`.
+  explicit WaiterList(Object& owner);
+  WaiterList(const WaiterList&) = delete;
+  WaiterList& operator=(const WaiterList&) = delete;
+
+  virtual void ids(std::vector<ParkId>& out) const = 0;
+  virtual void remove(ParkId id) = 0;
+
+ protected:
+  ~WaiterList() = default;
+
+ private:
+  friend class Object;
+  WaiterList* next_;
+};
+
 // What the core does for an object beyond the object's own state. Valid during the call only.
 class Context {
  public:
   virtual core::Time now() const = 0;
 
-  // Ends a parked call with a result or an error; the id is spent then. `text` gets object and
-  // method in front. The object has taken the waiter off its own list.
+  // Ends a parked call with a result or an error: it is on no list then, and the id is spent.
+  // `text` gets object and method in front.
   virtual void answer(ParkId parked, Value result) = 0;
   virtual void fail(ParkId parked, core::ErrorCode code, std::string text) = 0;
 
   // Who made a parked call.
   virtual CallKey caller_of(ParkId parked) const = 0;
+  // For Waiters: the call is in this list from now on, and no more in the one where it was.
+  virtual void move(ParkId parked, WaiterList& list) = 0;
+  // For gave_up(): a call whose time is up waits on, without end. Others cannot be kept.
+  virtual void keep(ParkId parked) = 0;
 
   // The answer of call `key` (just given, or about to be) hands something over: until the client
   // confirms it, the object gets it back (Object::returned) if the client cancels or dies.
@@ -85,9 +117,9 @@ class Call : public Context {
  public:
   virtual CallKey key() const = 0;
   virtual Owner owner() const = 0;
-  // Parks this call: the method returns kParked, and somebody else's call answers it, or its
-  // deadline, cancellation or session's end does (Object::forget). Throws Overloaded.
-  virtual ParkId park() = 0;
+  // For Waiters, which put it into this list: the call's method returns kParked, and somebody
+  // else's call answers it, or nobody (Object::gave_up). Throws Overloaded.
+  virtual ParkId park(WaiterList& list) = 0;
   // Whether the call carries a deadline: park() then ends at the latest with it.
   virtual bool timed() const = 0;
   // Throws Overloaded if the manager's objects may not grow by so many bytes. Asked for methods
@@ -152,16 +184,21 @@ class Object {
   // Nobody refers to it any more: the last that is asked of it. Its parked calls end by themselves.
   virtual void destroyed(Context&) {}
 
+  // How often its contents, what its methods can show, have changed: never less than before. Of
+  // contents that are outside nothing is known here.
+  virtual std::uint64_t changes() const { return 0; }
   // What its contents take, by Value::footprint; that of an empty object is counted for it.
   virtual std::size_t bytes() const { return 0; }
 
   // All state, in an order that depends on nothing but the inputs; starts with a version number.
   virtual void save(Saver& out) const = 0;
 
-  // A parked call ended without the object: its deadline, cancellation, or its session's end.
-  virtual void forget(ParkId, Context&) {}
+  // A parked call, still on its list, is about to end without an answer. The object may answer it,
+  // or fail it in words of its own; one whose time is up it may keep (Context::keep). Else the core
+  // ends it.
+  virtual void gave_up(ParkId, GaveUp, Context&) {}
   // The calls parked here, first come first; they get StaleHandle when the object is destroyed.
-  virtual std::vector<ParkId> waiting() const { return {}; }
+  std::vector<ParkId> waiting() const;
 
   // The client has (confirmed) or never got (returned) what call `key` handed over.
   virtual void confirmed(CallKey, Context&) {}
@@ -173,7 +210,39 @@ class Object {
 
   // The time that it has asked for (Context::set_alarm) has come. There is no alarm set now.
   virtual void alarm(Context&) {}
+
+ private:
+  friend class WaiterList;
+  WaiterList* lists_ = nullptr;  // members of what inherits this
 };
+
+// There was no memory in the middle of a change: nobody knows what it has left behind, and an
+// outcome that depends on the heap is no function of the inputs. It ends the manager. (Where only
+// the arguments, or the result of a read, find no memory, the call gets Overloaded.)
+class OutOfMemory final : public std::runtime_error {
+ public:
+  OutOfMemory() : runtime_error("no memory in the middle of a change") {}
+};
+
+// Runs `change`, for which there must be memory.
+template <class F>
+auto changing(F&& change) {
+  try {
+    return change();
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory();
+  }
+}
+
+// Runs what comes before a change, and may fail.
+template <class F>
+auto preparing(F&& prepare) {
+  try {
+    return prepare();
+  } catch (const std::bad_alloc&) {
+    throw Overloaded("there is no memory for it");
+  }
+}
 
 // What objects are made with: the same for all of a core.
 struct Environment {

@@ -1,6 +1,7 @@
 #include <steward/manager/server/object_table.hpp>
 
 #include <algorithm>
+#include <utility>
 
 #include <steward/core/errors.hpp>
 
@@ -24,11 +25,16 @@ ObjectTable::~ObjectTable() {
   for (auto id = order.rbegin(); id != order.rend(); ++id) entries_.erase(*id);
 }
 
+void ObjectTable::add_manager(const Class& type, std::unique_ptr<Object> object) {
+  entries_.emplace(core::kManagerObject, Entry{std::move(object), &type, {}});
+}
+
 core::ReferencePtr ObjectTable::add(const Class& type, std::unique_ptr<Object> object) {
   const core::ObjectId id{++last_id_};
   core::Token token{incarnation_, id, std::string(type.name), 0, addresses_, std::nullopt};
   auto reference = std::make_shared<const CountedReference>(std::move(token), released_);
-  entries_.emplace(id, Entry{std::move(object), &type, reference, ++last_version_});
+  const std::uint64_t changes = object->changes();
+  entries_.emplace(id, Entry{std::move(object), &type, reference, ++last_version_, changes});
   bytes_ += kObjectBytes;
   changed_.push_back(id);
   ++counts_[&type];
@@ -47,12 +53,11 @@ core::ReferencePtr ObjectTable::reference(core::ObjectId id) const {
 
 Object& ObjectTable::change(core::ObjectId id) {
   Entry& entry = entries_.at(id);
-  entry.version = ++last_version_;
   if (changed_.empty() || changed_.back() != id) changed_.push_back(id);
   return *entry.object;
 }
 
-std::size_t ObjectTable::bytes() {
+void ObjectTable::look_at_changed() {
   for (const core::ObjectId id : changed_) {
     const auto found = entries_.find(id);
     if (found == entries_.end()) continue;
@@ -60,8 +65,14 @@ std::size_t ObjectTable::bytes() {
     bytes_ -= entry.bytes;
     entry.bytes = entry.object->bytes();
     bytes_ += entry.bytes;
+    const std::uint64_t changes = entry.object->changes();
+    if (std::exchange(entry.changes, changes) != changes) entry.version = ++last_version_;
   }
   changed_.clear();
+}
+
+std::size_t ObjectTable::bytes() {
+  look_at_changed();
   return bytes_;
 }
 
@@ -79,7 +90,9 @@ std::optional<ObjectTable::Unreferenced> ObjectTable::take_unreferenced() {
 std::vector<core::ObjectId> ObjectTable::ids() const {
   std::vector<core::ObjectId> ids;
   ids.reserve(entries_.size());
-  for (const auto& [id, entry] : entries_) ids.push_back(id);
+  for (const auto& [id, entry] : entries_) {
+    if (id != core::kManagerObject) ids.push_back(id);
+  }
   std::ranges::sort(ids);
   return ids;
 }

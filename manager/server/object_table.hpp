@@ -31,8 +31,10 @@ class ObjectTable {
     std::unique_ptr<Object> object;
     const Class* type = nullptr;
     std::weak_ptr<const core::Reference> reference;
-    std::uint64_t version = 0;  // of the last change, see change()
-    std::size_t bytes = 0;      // as bytes() counted it last
+    std::uint64_t version = 0;  // rises over all objects with each input that changes contents
+    // As look_at_changed() saw them last.
+    std::uint64_t changes = 0;
+    std::size_t bytes = 0;
   };
 
   ObjectTable(core::Incarnation incarnation, std::vector<std::string> addresses);
@@ -41,6 +43,9 @@ class ObjectTable {
   // Destroys the objects in reverse order of creation.
   ~ObjectTable();
 
+  // The manager's own, as core::kManagerObject: it can be found and changed, and is not counted,
+  // listed nor saved. Once.
+  void add_manager(const Class& type, std::unique_ptr<Object> object);
   // Gives the object an id that was never used and returns its first reference.
   core::ReferencePtr add(const Class& type, std::unique_ptr<Object> object);
 
@@ -49,8 +54,11 @@ class ObjectTable {
   // nullptr likewise, also when the object only waits for its destruction.
   core::ReferencePtr reference(core::ObjectId id) const;
 
-  // The one gate through which objects change: stamps the version that snapshots and watches go by.
+  // The one gate through which objects change.
   Object& change(core::ObjectId id);
+  // Gives those whose contents have changed since their next version, which snapshots and watches
+  // go by, and counts what they take.
+  void look_at_changed();
 
   // The next object that nobody refers to any more, taken out of the table.
   struct Unreferenced {
@@ -59,12 +67,12 @@ class ObjectTable {
   };
   std::optional<Unreferenced> take_unreferenced();
 
-  std::size_t size() const { return entries_.size(); }
-  // What all objects take: contents (Object::bytes) and kObjectBytes each. Looks again at those
-  // that have changed.
+  std::size_t size() const { return entries_.size() - 1; }
+  // What all objects take: contents (Object::bytes) and kObjectBytes each. Looks at what has
+  // changed.
   std::size_t bytes();
   std::size_t number_of(const Class& type) const;
-  // In order of creation.
+  // In order of creation, without the manager's.
   std::vector<core::ObjectId> ids() const;
 
   void save(Saver& out) const;
@@ -83,7 +91,7 @@ class ObjectTable {
   std::shared_ptr<Released> released_ = std::make_shared<Released>();
   std::unordered_map<core::ObjectId, Entry> entries_;
   std::size_t bytes_ = 0;
-  std::vector<core::ObjectId> changed_;  // since the last recount
+  std::vector<core::ObjectId> changed_;  // perhaps, since the last look
   std::unordered_map<const Class*, std::size_t> counts_;  // never walked
 };
 

@@ -1,6 +1,7 @@
 #include <steward/manager/server/parked_calls.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 #include <vector>
 
 namespace steward::detail::server {
@@ -17,10 +18,27 @@ const ParkedCall* ParkedCalls::find(ParkId id) const {
   return found == calls_.end() ? nullptr : &found->second;
 }
 
+const ParkedCall& ParkedCalls::at(ParkId id) const {
+  if (const ParkedCall* call = find(id)) return *call;
+  throw std::logic_error("a class has ended a call that does not wait");
+}
+
 ParkedCall ParkedCalls::take(ParkId id) {
-  ParkedCall call = std::move(calls_.extract(id).mapped());
+  ParkedCall call = at(id);
+  calls_.erase(id);
+  call.list->remove(id);
   if (call.deadline) by_deadline_.erase({*call.deadline, id});
   return call;
+}
+
+void ParkedCalls::move(ParkId id, WaiterList& list) {
+  at(id).list->remove(id);
+  calls_.at(id).list = &list;
+}
+
+void ParkedCalls::end_deadline(ParkId id) {
+  if (const core::Deadline ended = at(id).deadline) by_deadline_.erase({*ended, id});
+  calls_.at(id).deadline.reset();
 }
 
 core::Deadline ParkedCalls::next_deadline() const {

@@ -1,5 +1,5 @@
-// Calls that wait: one entry each, whatever they wait for. Found by id and by deadline; their
-// objects keep the order of waiting.
+// Calls that wait: one entry each, whatever they wait for. Found by id and by deadline; in order of
+// arrival they stand in the lists of their objects (waiters.hpp).
 //
 // Thread safety: none; part of the core.
 #pragma once
@@ -22,14 +22,19 @@ struct ParkedCall {
   std::string_view method;
   MethodNumber number{};
   core::Deadline deadline;
+  WaiterList* list = nullptr;  // of the object
 };
 
 class ParkedCalls {
  public:
   ParkId add(const ParkedCall& call);
   const ParkedCall* find(ParkId id) const;
-  // The call must be there.
+  // These throw std::logic_error if the call does not wait: its class has answered it already.
+  const ParkedCall& at(ParkId id) const;
+  // Off its object's list as well.
   ParkedCall take(ParkId id);
+  void move(ParkId id, WaiterList& list);
+  void end_deadline(ParkId id);
 
   core::Deadline next_deadline() const;
   // A call whose deadline is not after `now`, the earliest first.

@@ -209,7 +209,7 @@ bool RingHost::start(Ring& ring, Work& work) {
     case Work::Kind::size: answer(ring, work.park, queue.size()); break;
     case Work::Kind::full: answer(ring, work.park, queue.full() ? 1 : 0); break;
     case Work::Kind::ready: answer(ring, work.park, queue.ready() ? 1 : 0); break;
-    case Work::Kind::wait_ready: ring.onlookers.insert(work.park); break;
+    case Work::Kind::wait_ready: ring.watchers.insert(work.park); break;
     case Work::Kind::task_done:
       if (!queue.task_done()) {
         throw BadCall("task_done was called more often than items were taken");
@@ -291,7 +291,7 @@ void RingHost::cancel(Ring& ring, ParkId park) {
   }
   ring.gets.erase(park);
   ring.joins.erase(park);
-  ring.onlookers.erase(park);
+  ring.watchers.erase(park);
   if (ring.held.contains(park)) {
     std::erase_if(done_, [&](const Done& done) {
       return done.object == ring.object && done.park == park;

@@ -124,7 +124,7 @@ class RingHost {
     std::map<ParkId, Put> puts;
     std::map<ParkId, std::uint64_t> gets;  // at most so many items
     std::set<ParkId> joins;
-    std::set<ParkId> onlookers;
+    std::set<ParkId> watchers;
     std::map<ParkId, std::vector<shm::Held>> held;  // got by a call, and not yet anybody's
     std::vector<RingWatch::Word> words;             // to be watched: what waits, waits for these
     Shard* shard = nullptr;                         // that watches them
@@ -134,7 +134,7 @@ class RingHost {
 
     bool waits() const {
       return !back.empty() || !puts.empty() || !gets.empty() || !joins.empty() ||
-             !onlookers.empty();
+             !watchers.empty();
     }
   };
   enum class Step { done, wait, failed };
@@ -182,7 +182,7 @@ class RingHost {
                           std::vector<std::uint64_t>& carried);
   bool advance_first_get(Ring& ring);
   bool advance_joins(Ring& ring);
-  bool advance_onlookers(Ring& ring);
+  bool advance_watchers(Ring& ring);
   void arm(Ring& ring);
   void get(Ring& ring, ParkId park, std::uint64_t max, Done& done, Outcome& outcome);
   void look_for_dead(core::Time now);

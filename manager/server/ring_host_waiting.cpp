@@ -55,7 +55,7 @@ void RingHost::arm(Ring& ring) {
     const std::uint32_t seen = word.fetch_or(1, std::memory_order_seq_cst) | 1U;
     ring.words.push_back({ring.queue, &word, seen});
   };
-  if (!ring.gets.empty() || !ring.onlookers.empty()) add(shm::Event::not_empty);
+  if (!ring.gets.empty() || !ring.watchers.empty()) add(shm::Event::not_empty);
   if (!ring.puts.empty()) add(shm::Event::not_full);
   if (!ring.puts.empty() || !ring.back.empty()) add(shm::Event::block_freed);
   if (!ring.joins.empty()) add(shm::Event::all_done);
@@ -63,7 +63,7 @@ void RingHost::arm(Ring& ring) {
 
 bool RingHost::advance(Ring& ring) {
   const bool any = advance_items(ring);
-  const bool seen = advance_onlookers(ring);
+  const bool seen = advance_watchers(ring);
   return advance_joins(ring) || any || seen;
 }
 
@@ -232,16 +232,16 @@ bool RingHost::advance_joins(Ring& ring) {
 
 // They take nothing: the wake that told them is passed on once nobody here waits for the word any
 // more, to one who does (see RingWatch).
-bool RingHost::advance_onlookers(Ring& ring) {
-  if (ring.onlookers.empty()) return false;
-  make_room(ring.onlookers.size());
+bool RingHost::advance_watchers(Ring& ring) {
+  if (ring.watchers.empty()) return false;
+  make_room(ring.watchers.size());
   try {
     if (!ring.queue->ready()) return false;
-    for (const ParkId park : ring.onlookers) answer(ring, park);
+    for (const ParkId park : ring.watchers) answer(ring, park);
   } catch (...) {
-    for (const ParkId park : ring.onlookers) fail(ring, park);
+    for (const ParkId park : ring.watchers) fail(ring, park);
   }
-  ring.onlookers.clear();
+  ring.watchers.clear();
   return true;
 }
 
@@ -250,7 +250,7 @@ std::size_t RingHost::waiting() const {
   for (const core::ObjectId object : waiting_) {
     const Ring& ring = rings_.at(object);
     count += ring.back.size() + ring.puts.size() + ring.gets.size() + ring.joins.size() +
-             ring.onlookers.size();
+             ring.watchers.size();
   }
   return count;
 }

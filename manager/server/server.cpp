@@ -381,7 +381,9 @@ void Server::feed(const Input& input) {
   const auto* request = std::get_if<input::Request>(&input);
   if (request == nullptr || !core_->answer(*request, now_, outputs_)) {
     if (engine_.keeps()) inputs_.push_back(encode_input(input, now_));
+    failed_ = true;  // should it throw
     core_->apply(input, now_, outputs_);
+    failed_ = false;
   }
   rings_->take(outputs_.work);
   if (outputs_.shutdown) ended_ = true;
@@ -407,14 +409,14 @@ void Server::append_inputs() {
   try {
     engine_.append(inputs_);
   } catch (...) {
-    engine_failed_ = true;
+    failed_ = true;
     throw;
   }
   inputs_.clear();
 }
 
 void Server::pass_gate() {
-  if (engine_failed_) return;
+  if (failed_) return;
   append_inputs();
   // Rings are outside: what is done there must follow from inputs that are kept, and what comes of
   // it are inputs again.

@@ -152,7 +152,7 @@ class Server {
   std::size_t calls_at_once_ = 32;  // of a long message
   Outputs outputs_;
   std::vector<std::string> inputs_;  // of this batch, if the engine keeps them
-  bool engine_failed_ = false;       // what follows from these must never leave
+  bool failed_ = false;  // the engine or the core: nothing must leave any more
 };
 
 }  // namespace steward::detail::server

@@ -4,6 +4,7 @@
 #include <map>
 
 #include <steward/manager/server/class.hpp>
+#include <steward/manager/server/waiters.hpp>
 
 namespace steward::detail::test {
 
@@ -21,15 +22,14 @@ class Slot final : public server::Object {
       value_ = value;
       return;
     }
-    const server::ParkId first = waiters_.begin()->first;
+    const server::ParkId first = waiters_.first().first;
     give(call, call.caller_of(first), value);
-    waiters_.erase(waiters_.begin());
     call.answer(first, value);
   }
 
   server::Outcome take(server::Call& call) {
     if (!value_) {
-      waiters_.emplace(call.park(), true);
+      waiters_.park(call);
       return server::kParked;
     }
     give(call, call.key(), *value_);
@@ -44,12 +44,6 @@ class Slot final : public server::Object {
   std::int64_t ended() const { return ended_; }
   std::int64_t confirmed_count() const { return confirmed_; }
 
-  void forget(server::ParkId id, server::Context&) override { waiters_.erase(id); }
-  std::vector<server::ParkId> waiting() const override {
-    std::vector<server::ParkId> ids;
-    for (const auto& [id, unused] : waiters_) ids.push_back(id);
-    return ids;
-  }
   void confirmed(server::CallKey key, server::Context&) override {
     given_.erase(key);
     ++confirmed_;
@@ -64,8 +58,7 @@ class Slot final : public server::Object {
   void save(server::Saver& out) const override {
     out.number(1);
     out.value(value_ ? *value_ : Value());
-    out.writer().array(waiters_.size());
-    for (const auto& [id, unused] : waiters_) out.number(static_cast<std::uint64_t>(id));
+    waiters_.save(out);
     out.number(given_.size());
   }
 
@@ -76,7 +69,7 @@ class Slot final : public server::Object {
   }
 
   std::optional<Value> value_;
-  std::map<server::ParkId, bool> waiters_;
+  server::Waiters<> waiters_{*this};
   std::map<server::CallKey, Value> given_;
   std::int64_t ended_ = 0;
   std::int64_t confirmed_ = 0;

@@ -44,6 +44,7 @@ class DictObject final : public Object {
   Value items() const;  // as a list of [key, value]
   std::string str(TextLimit limit) const;
 
+  std::uint64_t changes() const override { return map_.changes(); }
   std::size_t bytes() const override { return map_.bytes(); }
   void save(Saver& out) const override;
 

@@ -31,9 +31,12 @@ void ListObject::replace(Value& item, Value by) {
   bytes_ += by.footprint();
   bytes_ -= item.footprint();
   item = std::move(by);
+  ++changes_;
 }
 
 void ListObject::erase_items(std::size_t begin, std::size_t count) {
+  if (count == 0) return;
+  ++changes_;
   const auto first = iterator(begin);
   const auto last = iterator(begin + count);
   std::for_each(first, last, [&](const Value& item) { bytes_ -= item.footprint(); });
@@ -43,12 +46,15 @@ void ListObject::erase_items(std::size_t begin, std::size_t count) {
 void ListObject::append(Value item) {
   items_.push_back(std::move(item));
   bytes_ += items_.back().footprint();
+  ++changes_;
 }
 
 void ListObject::extend(std::vector<Value> items) {
+  if (items.empty()) return;
   const std::size_t added = impl::footprint(items);
   items_.insert(items_.end(), std::move_iterator(items.begin()), std::move_iterator(items.end()));
   bytes_ += added;
+  ++changes_;
 }
 
 void ListObject::insert(std::int64_t index, Value item) {
@@ -57,6 +63,7 @@ void ListObject::insert(std::int64_t index, Value item) {
   const std::size_t added = item.footprint();
   items_.insert(iterator(static_cast<std::size_t>(at)), std::move(item));
   bytes_ += added;
+  ++changes_;
 }
 
 Value ListObject::pop(std::optional<std::int64_t> index) {
@@ -76,15 +83,22 @@ void ListObject::remove(const Value& item) {
   erase_items(static_cast<std::size_t>(*found), 1);
 }
 
-void ListObject::reverse() { std::ranges::reverse(items_); }
+void ListObject::reverse() {
+  if (items_.size() < 2) return;
+  std::ranges::reverse(items_);
+  ++changes_;
+}
 
 // A new deque gives the memory back.
 void ListObject::clear() {
+  if (!items_.empty()) ++changes_;
   items_ = {};
   bytes_ = 0;
 }
 
 void ListObject::sort(std::optional<bool> reverse) {
+  if (items_.size() < 2) return;
+  ++changes_;
   if (reverse.value_or(false)) {
     std::stable_sort(items_.begin(), items_.end(),
                      [](const Value& a, const Value& b) { return b < a; });
@@ -111,8 +125,10 @@ void ListObject::set_slice(std::optional<std::int64_t> begin, std::optional<std:
   const std::vector<Value> rest(items.begin() + static_cast<std::ptrdiff_t>(common), items.end());
   for (std::size_t i = 0; i < common; ++i) replace(*iterator(slice.begin + i), std::move(items[i]));
   if (slice.count > common) return erase_items(slice.begin + common, slice.count - common);
+  if (rest.empty()) return;
   items_.insert(iterator(slice.begin + common), rest.begin(), rest.end());
   bytes_ += impl::footprint(rest);
+  ++changes_;
 }
 
 void ListObject::erase(std::int64_t index) { erase_items(position(index), 1); }

@@ -46,6 +46,7 @@ class ListObject final : public Object {
   Value copy() const;
   std::string str(TextLimit limit) const;
 
+  std::uint64_t changes() const override { return changes_; }
   std::size_t bytes() const override { return bytes_; }
   void save(Saver& out) const override;
 
@@ -65,6 +66,7 @@ class ListObject final : public Object {
   // nothing beside decoding the call. The price is half a kilobyte for an empty list.
   std::deque<Value> items_;
   std::size_t bytes_ = 0;  // of all items
+  std::uint64_t changes_ = 0;
 };
 
 Class list_class();

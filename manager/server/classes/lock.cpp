@@ -1,6 +1,5 @@
 #include <steward/manager/server/classes/lock.hpp>
 
-#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -43,13 +42,18 @@ LockObject::LockObject(Arguments& arguments, bool reentrant)
     : reentrant_(reentrant),
       policy_(policy_of(arguments.take<std::optional<std::uint64_t>>().value_or(0))) {}
 
+void LockObject::enter(State state) {
+  state_ = state;
+  ++changes_;
+}
+
 void LockObject::require_unpoisoned() const {
   if (state_ == State::poisoned) throw Poisoned(kPoisoned);
 }
 
 std::optional<Value> LockObject::grant(const Owner& owner, CallKey key, Context& context) {
   if (state_ == State::free) {
-    state_ = State::held;
+    enter(State::held);
     owner_ = owner;
     depth_ = 0;
     token_ = context.next_fencing_token();
@@ -74,7 +78,7 @@ Outcome LockObject::lock(Call& call) {
   if (!reentrant_ && held_by(call.owner()) && !call.timed()) {
     throw BadCall("this thread holds the lock already, and would wait for itself");
   }
-  wait(call.park(), call.owner());
+  waits_by_owner_.emplace(call.owner(), waiters_.park(call, call.owner()));
   return kParked;
 }
 
@@ -98,31 +102,25 @@ void LockObject::give_back(Call& call) {
   unlock(call);
 }
 
-void LockObject::wait(ParkId parked, const Owner& owner) {
-  waiters_.emplace(parked, owner);
-  waits_by_owner_.emplace(owner, parked);
-}
-
 void LockObject::pass_on(Context& context) {
-  state_ = State::free;
+  enter(State::free);
   unconfirmed_.clear();
-  if (waiters_.empty()) return tell_onlookers(context);
+  if (waiters_.empty()) return answer_all(watchers_, Value(), context);
   // The first waiter, and in a reentrant lock whatever else the same thread waits for: it must not
   // wait for itself.
-  const Owner next = waiters_.begin()->second;
+  const Owner next = waiters_.first().second;
   auto wait = waits_by_owner_.lower_bound({next, ParkId{}});
   while (wait != waits_by_owner_.end() && wait->first == next) {
     const ParkId id = wait->second;
     auto granted = grant(next, context.caller_of(id), context);
     if (!granted) return;
-    waiters_.erase(id);
     wait = waits_by_owner_.erase(wait);
     context.answer(id, *std::move(granted));
   }
 }
 
 void LockObject::reset() {
-  if (state_ == State::poisoned) state_ = State::free;
+  if (state_ == State::poisoned) enter(State::free);
 }
 
 bool LockObject::ready(Call& call) {
@@ -132,28 +130,12 @@ bool LockObject::ready(Call& call) {
 
 Outcome LockObject::wait_ready(Call& call) {
   if (ready(call)) return Value();
-  onlookers_.insert(call.park());
+  watchers_.park(call);
   return kParked;
 }
 
-void LockObject::tell_onlookers(Context& context) {
-  for (const ParkId id : std::exchange(onlookers_, {})) context.answer(id, Value());
-}
-
-void LockObject::forget(ParkId parked, Context&) {
-  if (onlookers_.erase(parked) > 0) return;
-  const auto waiter = waiters_.find(parked);
-  if (waiter == waiters_.end()) return;
-  waits_by_owner_.erase({waiter->second, parked});
-  waiters_.erase(waiter);
-}
-
-std::vector<ParkId> LockObject::waiting() const {
-  std::vector<ParkId> all;
-  for (const auto& [id, owner] : waiters_) all.push_back(id);
-  all.insert(all.end(), onlookers_.begin(), onlookers_.end());
-  std::ranges::sort(all);
-  return all;
+void LockObject::gave_up(ParkId parked, GaveUp, Context&) {
+  if (const Owner* owner = waiters_.find(parked)) waits_by_owner_.erase({*owner, parked});
 }
 
 void LockObject::confirmed(CallKey key, Context&) {
@@ -183,17 +165,17 @@ void LockObject::owner_died(Call& call, std::uint64_t token) {
 void LockObject::lose_owner(bool died, Context& context) {
   death_to_tell_ = died || untold_death();
   if (policy_ == OwnerDeath::abandon) {
-    state_ = State::abandoned;
+    enter(State::abandoned);
     unconfirmed_.clear();
   } else if (policy_ == OwnerDeath::poison && died) {
-    state_ = State::poisoned;
+    enter(State::poisoned);
     death_to_tell_ = false;
     unconfirmed_.clear();
     waits_by_owner_.clear();
-    for (const auto& [id, owner] : std::exchange(waiters_, {})) {
-      context.fail(id, core::ErrorCode::poisoned, kPoisoned);
+    while (!waiters_.empty()) {
+      context.fail(waiters_.first().first, core::ErrorCode::poisoned, kPoisoned);
     }
-    tell_onlookers(context);
+    answer_all(watchers_, Value(), context);
   } else {
     pass_on(context);
   }
@@ -212,13 +194,8 @@ void LockObject::save(Saver& out) const {
   out.number(static_cast<std::uint64_t>(state_));
   out.number(token_);
   out.writer().boolean(death_to_tell_);
-  out.writer().array(waiters_.size());
-  for (const auto& [id, owner] : waiters_) {
-    out.number(static_cast<std::uint64_t>(id));
-    save_owner(out, owner);
-  }
-  out.writer().array(onlookers_.size());
-  for (const ParkId id : onlookers_) out.number(static_cast<std::uint64_t>(id));
+  waiters_.save(out, [&](const Owner& owner) { save_owner(out, owner); });
+  watchers_.save(out);
   if (state_ != State::held) return;
   save_owner(out, owner_);
   out.number(depth_);

@@ -2,16 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/classes/texts.hpp>
+#include <steward/manager/server/waiters.hpp>
 
 namespace steward::detail::server {
 
@@ -28,9 +27,9 @@ enum class OwnerDeath : std::uint8_t {
 // A grant counts as seen once the client has confirmed it or has unlocked. One that comes back
 // (its taker cancelled, or never got it) is undone as if it had not been given; its token is spent.
 //
-// Onlookers wait until lock() would not, and take nothing: any number of them is told at once.
+// Watchers wait until lock() would not, and take nothing: any number of them is told at once.
 //
-// Invariants, whenever no method runs: 1. somebody waits or looks on only while it is held or
+// Invariants, whenever no method runs: 1. somebody waits or watches only while it is held or
 // abandoned; 2. the owner's session owns something here (Context::own) exactly while it is held.
 class LockObject : public Object {
  public:
@@ -54,9 +53,9 @@ class LockObject : public Object {
   std::uint64_t token() const { return token_; }
   std::string str(TextLimit limit) const;
 
+  std::uint64_t changes() const override { return changes_; }
   void save(Saver& out) const override;
-  void forget(ParkId parked, Context& context) override;
-  std::vector<ParkId> waiting() const override;
+  void gave_up(ParkId parked, GaveUp why, Context& context) override;
   void confirmed(CallKey key, Context& context) override;
   void returned(CallKey key, Context& context) override;
   void session_ended(SessionNumber session, Ending ending, Context& context) override;
@@ -72,10 +71,9 @@ class LockObject : public Object {
   void require_unpoisoned() const;
   // nullopt: somebody has it.
   std::optional<Value> grant(const Owner& owner, CallKey key, Context& context);
-  void wait(ParkId parked, const Owner& owner);
+  void enter(State state);
   // The lock is nobody's now: the first waiter gets it.
   void pass_on(Context& context);
-  void tell_onlookers(Context& context);
   // The owner will never unlock it. REQUIRES: it is held, and by nobody's session any more.
   void lose_owner(bool died, Context& context);
   // What the next owner is told if the current hold ends by other than its owner's death.
@@ -84,11 +82,12 @@ class LockObject : public Object {
   const bool reentrant_;
   OwnerDeath policy_ = OwnerDeath::release;
   State state_ = State::free;
+  std::uint64_t changes_ = 0;
   std::uint64_t token_ = 0;
   bool death_to_tell_ = false;  // to the next owner
-  std::map<ParkId, Owner> waiters_;
+  Waiters<Owner> waiters_{*this};
   std::set<std::pair<Owner, ParkId>> waits_by_owner_;  // the same
-  std::set<ParkId> onlookers_;
+  Waiters<> watchers_{*this};
 
   // Of the current hold.
   Owner owner_;

@@ -24,6 +24,7 @@ void OrderedMap::replace_at(std::uint32_t position, Value value) {
   bytes_ += value.footprint();
   bytes_ -= place.footprint();
   place = std::move(value);
+  ++changes_;
 }
 
 OrderedMap::Stored& OrderedMap::append(Value key, Value value, std::uint32_t hash) {
@@ -35,6 +36,7 @@ OrderedMap::Stored& OrderedMap::append(Value key, Value value, std::uint32_t has
   stored_.push_back({{std::move(key), std::move(value)}, hash});
   index_.insert(hash, static_cast<std::uint32_t>(stored_.size() - 1));
   ++size_;
+  ++changes_;
   const Entry& entry = stored_.back().entry;
   bytes_ += entry.key.footprint() + entry.value.footprint();
   return stored_.back();
@@ -74,6 +76,7 @@ OrderedMap::Entry OrderedMap::remove(std::uint32_t position) {
   Entry entry = std::exchange(stored.entry, Entry{});
   stored.live = false;
   --size_;
+  ++changes_;
   bytes_ -= entry.key.footprint() + entry.value.footprint();
   while (!stored_.empty() && !stored_.back().live) stored_.pop_back();
 
@@ -97,6 +100,7 @@ void OrderedMap::close_gaps() {
 }
 
 void OrderedMap::clear() {
+  if (size_ > 0) ++changes_;
   stored_ = {};
   index_.reset(0);
   size_ = 0;

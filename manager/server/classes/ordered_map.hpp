@@ -52,6 +52,8 @@ class OrderedMap {
   Entry take_last();
   void clear();
 
+  // How often it has changed.
+  std::uint64_t changes() const { return changes_; }
   // Of all keys and values, by Value::footprint.
   std::size_t bytes() const { return bytes_; }
 
@@ -84,6 +86,7 @@ class OrderedMap {
   ValueIndex index_;
   std::size_t size_ = 0;
   std::size_t bytes_ = 0;
+  std::uint64_t changes_ = 0;
 };
 
 template <class F>

@@ -42,7 +42,9 @@ Outcome QueueObject::put(Call& call, Value item) {
   require_open();
   const std::size_t bytes = item.footprint();
   if (full()) {
-    putters_[call.park()].push_back(std::move(item));
+    Putter waiting;
+    waiting.push_back(std::move(item));
+    putters_.park(call, std::move(waiting));
     bytes_ += bytes;
     return kParked;
   }
@@ -75,9 +77,9 @@ Outcome QueueObject::put_many(Call& call, std::vector<Value> items) {
   }
   // It waits even if getters make room for all of it at once: where no more calls may wait, it must
   // be refused before its first item is in.
-  Putter& waiting = putters_[call.park()];
-  bytes_ += impl::footprint(items);
-  waiting.assign(std::move_iterator(items.begin()), std::move_iterator(items.end()));
+  const std::size_t bytes = impl::footprint(items);
+  putters_.park(call, Putter(std::move_iterator(items.begin()), std::move_iterator(items.end())));
+  bytes_ += bytes;
   settle(call);
   return kParked;
 }
@@ -89,18 +91,20 @@ Outcome QueueObject::take_or_park(Call& call, Getter getter) {
     return result;
   }
   require_open();
-  getters_.emplace(call.park(), getter);
+  getters_.park(call, getter);
   return kParked;
 }
 
 Outcome QueueObject::get(Call& call) {
-  if (outside_) return ask(call, Asked::get, {.kind = Work::Kind::get, .number = 1});
+  if (outside_) return ask(call, {.asked = Asked::get}, {.kind = Work::Kind::get, .number = 1});
   return take_or_park(call, {});
 }
 
 Outcome QueueObject::get_many(Call& call, std::uint64_t max) {
   if (max == 0) return Value(Value::List());
-  if (outside_) return ask(call, Asked::get_many, {.kind = Work::Kind::get, .number = max});
+  if (outside_) {
+    return ask(call, {.asked = Asked::get_many}, {.kind = Work::Kind::get, .number = max});
+  }
   return take_or_park(call, {.asked = Asked::get_many, .max = max});
 }
 
@@ -118,6 +122,7 @@ Outcome QueueObject::try_get(Call& call) {
 
 void QueueObject::enter(Value value) {
   items_.push_back({std::move(value), entered_ + 1});
+  ++changes_;
   ++entered_;
   ++unfinished_;
 }
@@ -138,6 +143,7 @@ Value QueueObject::take(const Getter& getter, CallKey key, Context& context) {
   const auto end = items_.begin() + static_cast<std::ptrdiff_t>(count);
   std::vector<Item> taken(items_.begin(), end);
   items_.erase(items_.begin(), end);
+  ++changes_;
   Value result = taken.front().value;
   if (getter.asked == Asked::reserve) {
     Item& item = taken.front();
@@ -158,34 +164,24 @@ Value QueueObject::take(const Getter& getter, CallKey key, Context& context) {
 void QueueObject::settle(Context& context) {
   while (admit_first(context) || serve_first(context)) {
   }
-  if (ready()) tell_onlookers(context);
-}
-
-void QueueObject::tell_onlookers(Context& context) {
-  for (const ParkId id : std::exchange(onlookers_, {})) context.answer(id, Value());
+  if (ready()) answer_all(watchers_, Value(), context);
 }
 
 // Lets the first putter's items in as far as there is room; says whether anything moved.
 bool QueueObject::admit_first(Context& context) {
   if (putters_.empty() || full()) return false;
-  const auto first = putters_.begin();
-  Putter& items = first->second;
+  auto& [id, items] = putters_.first();
   while (!items.empty() && !full()) {
     enter(std::move(items.front()));
     items.pop_front();
   }
-  if (items.empty()) {
-    const ParkId id = first->first;
-    putters_.erase(first);
-    context.answer(id, Value());
-  }
+  if (items.empty()) context.answer(id, Value());
   return true;
 }
 
 bool QueueObject::serve_first(Context& context) {
   if (getters_.empty() || items_.empty()) return false;
-  const auto [id, getter] = *getters_.begin();
-  getters_.erase(getters_.begin());
+  const auto [id, getter] = getters_.first();
   context.answer(id, take(getter, context.caller_of(id), context));
   return true;
 }
@@ -202,20 +198,20 @@ Outcome QueueObject::task_done(Call& call) {
 void QueueObject::finish_task(Context& context) {
   // Others may have reported what is in flight before it was settled.
   if (unfinished_ == 0 || --unfinished_ > 0) return;
-  for (const ParkId id : std::exchange(joiners_, {})) context.answer(id, Value());
+  answer_all(joiners_, Value(), context);
 }
 
 Outcome QueueObject::join(Call& call) {
   if (outside_) return ask(call, Asked::join, Work::Kind::join);
   if (unfinished_ == 0) return Value();
-  joiners_.insert(call.park());
+  joiners_.park(call);
   return kParked;
 }
 
 Outcome QueueObject::wait_ready(Call& call) {
   if (outside_) return ask(call, Asked::wait_ready, Work::Kind::wait_ready);
   if (ready()) return Value();
-  onlookers_.insert(call.park());
+  watchers_.park(call);
   return kParked;
 }
 
@@ -223,40 +219,28 @@ Outcome QueueObject::wait_ready(Call& call) {
 // get only while it is empty. (An item in flight may still come back, for whoever asks then.)
 Outcome QueueObject::close(Call& call) {
   if (outside_) return ask(call, Asked::close, Work::Kind::close);
-  closed_ = true;
-  for (const auto& [id, items] : std::exchange(putters_, {})) {
+  if (!std::exchange(closed_, true)) ++changes_;
+  while (!putters_.empty()) {
+    const auto& [id, items] = putters_.first();
     for (const Value& item : items) bytes_ -= item.footprint();
     call.fail(id, core::ErrorCode::closed, kQueueClosed);
   }
-  for (const auto& [id, getter] : std::exchange(getters_, {})) {
-    call.fail(id, core::ErrorCode::closed, kQueueClosed);
+  while (!getters_.empty()) {
+    call.fail(getters_.first().first, core::ErrorCode::closed, kQueueClosed);
   }
-  tell_onlookers(call);
+  answer_all(watchers_, Value(), call);
   return Value();
 }
 
-void QueueObject::forget(ParkId parked, Context& context) {
-  if (forget_outside(parked, context)) return;
-  // A put that is forgotten was never acknowledged: what of it has not entered never will. That
+void QueueObject::gave_up(ParkId parked, GaveUp, Context& context) {
+  if (asking_.find(parked) != nullptr) {
+    context.work({.kind = Work::Kind::cancel, .park = parked});
+  }
+  // A put that is given up was never acknowledged: what of it has not entered never will. That
   // makes no room, and takes nobody's place: the others go on waiting.
-  if (const auto putter = putters_.extract(parked)) {
-    for (const Value& item : putter.mapped()) bytes_ -= item.footprint();
+  if (const Putter* items = putters_.find(parked)) {
+    for (const Value& item : *items) bytes_ -= item.footprint();
   }
-  getters_.erase(parked);
-  joiners_.erase(parked);
-  onlookers_.erase(parked);
-}
-
-std::vector<ParkId> QueueObject::waiting() const {
-  std::vector<ParkId> all(joiners_.begin(), joiners_.end());
-  all.insert(all.end(), onlookers_.begin(), onlookers_.end());
-  for (const auto& [id, items] : putters_) all.push_back(id);
-  for (const auto& [id, getter] : getters_) all.push_back(id);
-  if (outside_) {
-    for (const auto& [id, call] : outside_->calls) all.push_back(id);
-  }
-  std::ranges::sort(all);
-  return all;
 }
 
 void QueueObject::confirmed(CallKey key, Context& context) {
@@ -281,6 +265,7 @@ void QueueObject::put_back(std::vector<Item> items, Context& context) {
     const auto place = std::ranges::upper_bound(items_, item->number, {}, &Item::number);
     items_.insert(place, std::move(*item));
   }
+  ++changes_;
   settle(context);
 }
 
@@ -314,25 +299,19 @@ void QueueObject::save(Saver& out) const {
     out.writer().array(items.size());
     for (const Item& item : items) save_item(out, item);
   }
-  out.writer().array(putters_.size());
-  for (const auto& [id, items] : putters_) {
-    out.number(static_cast<std::uint64_t>(id));
+  putters_.save(out, [&](const Putter& items) {
     out.writer().array(items.size());
     for (const Value& item : items) out.value(item);
-  }
-  out.writer().array(getters_.size());
-  for (const auto& [id, getter] : getters_) {
-    out.number(static_cast<std::uint64_t>(id));
+  });
+  getters_.save(out, [&](const Getter& getter) {
     out.number(static_cast<std::uint64_t>(getter.asked));
     out.number(getter.max);
     out.writer().boolean(getter.time_ms.has_value());
     if (getter.time_ms) out.number(*getter.time_ms);
-  }
-  out.writer().array(joiners_.size());
-  for (const ParkId id : joiners_) out.number(static_cast<std::uint64_t>(id));
+  });
+  joiners_.save(out);
   save_reserved(out);
-  out.writer().array(onlookers_.size());
-  for (const ParkId id : onlookers_) out.number(static_cast<std::uint64_t>(id));
+  watchers_.save(out);
   out.writer().boolean(outside_.has_value());
   if (outside_) save_outside(out);
 }

@@ -14,6 +14,7 @@
 #include <steward/core/value.hpp>
 #include <steward/manager/server/class.hpp>
 #include <steward/manager/server/classes/texts.hpp>
+#include <steward/manager/server/waiters.hpp>
 
 namespace steward::detail::server {
 
@@ -37,11 +38,11 @@ namespace steward::detail::server {
 // among the callers here is still served first, but local clients do not queue up with them. An
 // item that is no value reaches its getter as bytes. Items in the ring do not count in bytes().
 //
-// Onlookers wait until a get would not, and take nothing: any number of them is told at once.
+// Watchers wait until a get would not, and take nothing: any number of them is told at once.
 //
-// Invariants, whenever no method runs and the items are in here: 1. a get waits, and somebody looks
-// on, only while there is no item; 2. a put waits only while the queue is full; 3. items_ rises by
-// Item::number; 4. once closed, nobody waits but in join.
+// Invariants, whenever no method runs and the items are in here: 1. a get waits, and somebody
+// watches, only while there is no item; 2. a put waits only while the queue is full; 3. items_
+// rises by Item::number; 4. once closed, nobody waits but in join.
 class QueueObject final : public Object {
  public:
   // [maxsize]; 0 or nothing: unbounded.
@@ -91,9 +92,9 @@ class QueueObject final : public Object {
   // Of the items that are here, in flight, or wait to enter; of a ring those behind its stubs, and
   // those of which it has not said yet that it carries them.
   std::size_t bytes() const override { return bytes_; }
+  std::uint64_t changes() const override { return changes_; }
   void save(Saver& out) const override;
-  void forget(ParkId parked, Context& context) override;
-  std::vector<ParkId> waiting() const override;
+  void gave_up(ParkId parked, GaveUp why, Context& context) override;
   void confirmed(CallKey key, Context& context) override;
   void returned(CallKey key, Context& context) override;
   void session_ended(SessionNumber session, Ending ending, Context& context) override;
@@ -143,7 +144,6 @@ class QueueObject final : public Object {
     std::uint64_t last_number = 0;
     std::map<std::uint64_t, Kept> kept = {};
     std::set<std::pair<SessionNumber, std::uint64_t>> by_redeemer = {};
-    std::map<ParkId, Waiting> calls = {};
     std::map<CallKey, Taken> taken = {};
   };
 
@@ -181,13 +181,12 @@ class QueueObject final : public Object {
   std::vector<RingItem> to_ring(std::vector<Value> values);
   void put_outside(ParkId parked, Asked asked, std::vector<RingItem> items, Context& context);
   Outcome ask_put(Call& call, Asked asked, std::vector<Value> items);
-  Outcome ask(Call& call, Asked asked, Work work);
+  Outcome ask(Call& call, Waiting waiting, Work work);
   Outcome ask(Call& call, Asked asked, Work::Kind kind);
   void give(ParkId parked, const Waiting& waiting, const WorkResult& result, Context& context);
   // nullopt: a stub whose item somebody has had.
   std::optional<Value> from_ring(const WorkResult::Item& item, std::vector<std::uint64_t>& stubs,
                                  Context& context) const;
-  bool forget_outside(ParkId parked, Context& context);
   bool confirmed_outside(CallKey key, Context& context);
   bool returned_outside(CallKey key, Context& context);
   void put_back_outside(std::vector<Item> items, Context& context);
@@ -210,13 +209,13 @@ class QueueObject final : public Object {
   void finish_task(Context& context);
   // Restores the invariants 1 and 2: serves and admits those who wait until nobody can move.
   void settle(Context& context);
-  void tell_onlookers(Context& context);
   bool admit_first(Context& context);
   bool serve_first(Context& context);
   static void save_item(Saver& out, const Item& item);
 
   const std::uint64_t item_bytes_;
   std::size_t bytes_ = 0;
+  std::uint64_t changes_ = 0;
   std::uint64_t maxsize_ = 0;
   bool closed_ = false;
   std::uint64_t entered_ = 0;     // items ever
@@ -224,11 +223,11 @@ class QueueObject final : public Object {
   std::deque<Item> items_;
   std::map<CallKey, std::vector<Item>> in_flight_;
   Reservations reserved_;
-  // Ids of parked calls rise: these are first come, first served.
-  std::map<ParkId, Putter> putters_;
-  std::map<ParkId, Getter> getters_;
-  std::set<ParkId> joiners_;
-  std::set<ParkId> onlookers_;
+  Waiters<Putter> putters_{*this};
+  Waiters<Getter> getters_{*this};
+  Waiters<> joiners_{*this};
+  Waiters<> watchers_{*this};
+  Waiters<Waiting> asking_{*this};  // the ring
   std::optional<Outside> outside_;
 };
 

@@ -81,6 +81,7 @@ void QueueObject::look_for_stubs_of(SessionNumber session, Context& context) {
 void QueueObject::mapped(Context& context) {
   const std::vector<ParkId> waiting_here = waiting();
   outside_.emplace(Outside{});
+  ++changes_;
   Work move{.kind = Work::Kind::move_in};
   std::vector<Value> values;
   for (const Item& item : items_) {
@@ -96,53 +97,52 @@ void QueueObject::mapped(Context& context) {
   move.closed = closed_;
   context.work(std::move(move));
   for (const ParkId id : waiting_here) {
-    if (const auto putter = putters_.extract(id)) {
+    if (Putter* putter = putters_.find(id)) {
       std::vector<Value> items;
-      for (Value& item : putter.mapped()) {
+      for (Value& item : *putter) {
         bytes_ -= item.footprint();
         items.push_back(std::move(item));
       }
+      asking_.adopt(id, context, {.asked = Asked::put});
       put_outside(id, Asked::put, to_ring(std::move(items)), context);
-    } else if (const auto getter = getters_.extract(id)) {
-      const auto [asked, max, time_ms] = getter.mapped();
-      outside_->calls.emplace(id, Waiting{.asked = asked, .max = max, .time_ms = time_ms});
+    } else if (const Getter* getter = getters_.find(id)) {
+      const auto [asked, max, time_ms] = *getter;
+      asking_.adopt(id, context, {.asked = asked, .max = max, .time_ms = time_ms});
       context.work({.kind = Work::Kind::get, .park = id, .number = max});
-    } else if (joiners_.erase(id) > 0) {
-      outside_->calls.emplace(id, Waiting{Asked::join});
+    } else if (joiners_.find(id) != nullptr) {
+      asking_.adopt(id, context, {.asked = Asked::join});
       context.work({.kind = Work::Kind::join, .park = id});
     } else {
-      outside_->calls.emplace(id, Waiting{Asked::wait_ready});
+      asking_.adopt(id, context, {.asked = Asked::wait_ready});
       context.work({.kind = Work::Kind::wait_ready, .park = id});
     }
   }
-  onlookers_.clear();
 }
 
 void QueueObject::put_outside(ParkId parked, Asked asked, std::vector<RingItem> items,
                               Context& context) {
-  outside_->calls.emplace(parked, Waiting{asked});
   const auto kind = asked == Asked::try_put ? Work::Kind::try_put : Work::Kind::put;
   context.work({.kind = kind, .park = parked, .items = std::move(items)});
 }
 
 // It keeps the values last: there may be no memory to encode them, and no room for who waits.
 Outcome QueueObject::ask_put(Call& call, Asked asked, std::vector<Value> values) {
-  std::vector<RingItem> items = encode(values);
-  const ParkId parked = call.park();
+  std::vector<RingItem> items = preparing([&] { return encode(values); });
+  const ParkId parked = asking_.park(call, {.asked = asked});
   keep(items, std::move(values));
   put_outside(parked, asked, std::move(items), call);
   return kParked;
 }
 
-Outcome QueueObject::ask(Call& call, Asked asked, Work work) {
-  work.park = call.park();
-  outside_->calls.emplace(work.park, Waiting{.asked = asked, .max = work.number});
+Outcome QueueObject::ask(Call& call, Waiting waiting, Work work) {
+  waiting.max = work.number;
+  work.park = asking_.park(call, waiting);
   call.work(std::move(work));
   return kParked;
 }
 
 Outcome QueueObject::ask(Call& call, Asked asked, Work::Kind kind) {
-  return ask(call, asked, Work{.kind = kind});
+  return ask(call, {.asked = asked}, {.kind = kind});
 }
 
 Outcome QueueObject::ask_size(Call& call) { return ask(call, Asked::size, Work::Kind::size); }
@@ -151,17 +151,15 @@ Outcome QueueObject::ask_full(Call& call) { return ask(call, Asked::full, Work::
 Outcome QueueObject::ask_ready(Call& call) { return ask(call, Asked::ready, Work::Kind::ready); }
 
 Outcome QueueObject::ask_str(Call& call, TextLimit limit) {
-  Outcome parked = ask(call, Asked::str, Work::Kind::size);
-  outside_->calls.rbegin()->second.text_limit = limit;
-  return parked;
+  return ask(call, {.asked = Asked::str, .text_limit = limit}, {.kind = Work::Kind::size});
 }
 
 void QueueObject::work_done(ParkId parked, const WorkResult& result, Context& context) {
   if (!outside_) return;
   for (const std::uint64_t number : result.let_go) drop_kept(number, context);
-  const auto node = outside_->calls.extract(parked);
-  if (node.empty()) return;
-  const Waiting& waiting = node.mapped();
+  const Waiting* asking = asking_.find(parked);
+  if (asking == nullptr) return;
+  const Waiting waiting = *asking;
   if (result.code != core::ErrorCode::ok) {
     return context.fail(parked, result.code, std::string(result.text));
   }
@@ -228,7 +226,6 @@ void QueueObject::give(ParkId parked, const Waiting& waiting, const WorkResult& 
   }
   if (values.empty() && !result.items.empty()) {
     // There was nothing behind all of these: it goes on as if they had not been there.
-    outside_->calls.emplace(parked, waiting);
     const bool waits = waiting.asked != Asked::try_get;
     const auto kind = waits ? Work::Kind::get : Work::Kind::try_get;
     return context.work({.kind = kind, .park = parked, .number = waiting.max});
@@ -294,12 +291,6 @@ void QueueObject::redeemed(Call& call, std::uint64_t number) {
   if (outside_) drop_kept(number, call);
 }
 
-bool QueueObject::forget_outside(ParkId parked, Context& context) {
-  if (!outside_ || outside_->calls.erase(parked) == 0) return false;
-  context.work({.kind = Work::Kind::cancel, .park = parked});
-  return true;
-}
-
 bool QueueObject::confirmed_outside(CallKey key, Context& context) {
   if (!outside_) return false;
   const auto node = outside_->taken.extract(key);
@@ -342,16 +333,14 @@ void QueueObject::save_outside(Saver& out) const {
     out.writer().boolean(kept.redeemer.has_value());
     if (kept.redeemer) out.number(static_cast<std::uint64_t>(*kept.redeemer));
   }
-  out.writer().array(outside_->calls.size());
-  for (const auto& [id, call] : outside_->calls) {
-    out.number(static_cast<std::uint64_t>(id));
+  asking_.save(out, [&](const Waiting& call) {
     out.number(static_cast<std::uint64_t>(call.asked));
     out.writer().boolean(call.text_limit.has_value());
     if (call.text_limit) out.number(*call.text_limit);
     out.number(call.max);
     out.writer().boolean(call.time_ms.has_value());
     if (call.time_ms) out.number(*call.time_ms);
-  }
+  });
   out.writer().array(outside_->taken.size());
   for (const auto& [key, taken] : outside_->taken) {
     out.number(static_cast<std::uint64_t>(key.session));

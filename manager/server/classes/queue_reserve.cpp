@@ -10,9 +10,8 @@ namespace steward::detail::server {
 
 Outcome QueueObject::reserve(Call& call, std::optional<std::uint64_t> time_ms) {
   if (!outside_) return take_or_park(call, {.asked = Asked::reserve, .time_ms = time_ms});
-  Outcome parked = ask(call, Asked::reserve, {.kind = Work::Kind::get, .number = 1});
-  outside_->calls.rbegin()->second.time_ms = time_ms;
-  return parked;
+  return ask(call, {.asked = Asked::reserve, .time_ms = time_ms},
+             {.kind = Work::Kind::get, .number = 1});
 }
 
 // The time begins now, also for who has waited: what is on its way to the caller is taken already.

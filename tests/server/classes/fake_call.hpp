@@ -152,7 +152,7 @@ class Hosted {
   void cancel(const Answer& answer) {
     if (answer.parked && parked_.contains(*answer.parked)) {
       Serving context(*this);
-      object_->forget(*answer.parked, context);
+      object_->gave_up(*answer.parked, GaveUp::cancelled, context);
       end(*answer.parked, std::nullopt, "timed_out: cancelled");
     } else {
       give_back(answer.key);
@@ -164,10 +164,11 @@ class Hosted {
   void end_session(std::uint64_t number, Ending ending, Order order = Order::ownership_first) {
     const SessionNumber session{number};
     for (auto call = parked_.begin(); call != parked_.end();) {
-      const auto [id, key] = *call++;
-      if (key.session != session) continue;
+      const auto [id, parked] = *call++;
+      if (parked.key.session != session) continue;
       Serving context(*this);
-      object_->forget(id, context);
+      object_->gave_up(id, GaveUp::abandoned, context);
+      parked.list->remove(id);
       parked_.erase(id);
     }
     if (order == Order::ownership_first) end_ownership(session, ending);
@@ -213,6 +214,7 @@ class Hosted {
   }
   // What the object takes, and what its last adding call asked for.
   std::size_t bytes() const { return object_->bytes(); }
+  std::uint64_t changes() const { return object_->changes(); }
   std::size_t last_room() const { return last_room_; }
   std::string save() const {
     std::string bytes;
@@ -223,11 +225,16 @@ class Hosted {
   // Exactly the calls that are parked must be waiting in the object, in order.
   void check_waiting() const {
     std::vector<ParkId> expected;
-    for (const auto& [id, key] : parked_) expected.push_back(id);
+    for (const auto& [id, parked] : parked_) expected.push_back(id);
     EXPECT_EQ(object_->waiting(), expected);
   }
 
  private:
+  struct Parked {
+    CallKey key;
+    WaiterList* list;
+  };
+
   class Serving final : public Call {
    public:
     explicit Serving(Hosted& host) : host_(host) {}
@@ -239,7 +246,12 @@ class Hosted {
     void fail(ParkId id, core::ErrorCode code, std::string text) override {
       host_.end(id, std::nullopt, std::string(name_of(code)) + ": " + text);
     }
-    CallKey caller_of(ParkId id) const override { return host_.parked_.at(id); }
+    CallKey caller_of(ParkId id) const override { return host_.parked_.at(id).key; }
+    void move(ParkId id, WaiterList& list) override {
+      Parked& parked = host_.parked_.at(id);
+      std::exchange(parked.list, &list)->remove(id);
+    }
+    void keep(ParkId) override { ADD_FAILURE() << "no class keeps a call"; }
     void hand_over(CallKey key) override {
       EXPECT_TRUE(host_.unconfirmed_.insert(key).second) << "handed over twice";
     }
@@ -259,9 +271,9 @@ class Hosted {
 
     CallKey key() const override { return key_; }
     Owner owner() const override { return owner_; }
-    ParkId park() override {
+    ParkId park(WaiterList& list) override {
       const ParkId id{++host_.last_park_};
-      host_.parked_.emplace(id, key_);
+      host_.parked_.emplace(id, Parked{key_, &list});
       parked = id;
       return id;
     }
@@ -307,7 +319,9 @@ class Hosted {
   void end(ParkId id, std::optional<Value> value, std::string error) {
     const auto call = parked_.find(id);
     ASSERT_TRUE(call != parked_.end()) << "a call ended that did not wait";
-    ended_[call->second] = {call->second, id, std::move(value), std::move(error)};
+    const auto [key, list] = call->second;
+    list->remove(id);
+    ended_[key] = {key, id, std::move(value), std::move(error)};
     parked_.erase(call);
   }
 
@@ -330,7 +344,7 @@ class Hosted {
   std::uint64_t last_park_ = 0;
   std::uint64_t last_token_ = 0;
   std::size_t last_room_ = 0;
-  std::map<ParkId, CallKey> parked_;
+  std::map<ParkId, Parked> parked_;
   std::map<CallKey, Answer> ended_;
   std::set<CallKey> unconfirmed_;
   std::vector<Work> work_;

@@ -369,7 +369,7 @@ TEST_P(EveryLock, IsReadyWhileNobodyHoldsIt) {
   EXPECT_EQ(lock.call(kOne, "wait_ready").value, Value());
 }
 
-TEST_P(EveryLock, TellsAllOnlookersOnceNobodyWantsIt) {
+TEST_P(EveryLock, TellsAllWatchersOnceNobodyWantsIt) {
   Hosted lock(GetParam());
   lock.call(kOne, "lock");
   const Answer two = lock.call(kTwo, "wait_ready");
@@ -386,7 +386,7 @@ TEST_P(EveryLock, TellsAllOnlookersOnceNobodyWantsIt) {
   lock.check_waiting();
 }
 
-TEST_P(EveryLock, AnOnlookerThatLeavesIsForgotten) {
+TEST_P(EveryLock, AnWatcherThatLeavesIsForgotten) {
   Hosted lock(GetParam());
   lock.call(kOne, "lock");
   lock.cancel(lock.call(kTwo, "wait_ready"));
@@ -395,7 +395,7 @@ TEST_P(EveryLock, AnOnlookerThatLeavesIsForgotten) {
   EXPECT_EQ(lock.call(kTwo, "lock").value, grant(2));
 }
 
-TEST_P(EveryLock, OnlookersHearOfAPoisoningAndOfARelease) {
+TEST_P(EveryLock, WatchersHearOfAPoisoningAndOfARelease) {
   for (const int policy : {kRelease, kPoison}) {
     Hosted lock(GetParam(), {policy});
     lock.call(kOne, "lock");
@@ -413,7 +413,7 @@ TEST_P(EveryLock, OnlookersHearOfAPoisoningAndOfARelease) {
   EXPECT_EQ(lock.now(two).value, Value());
 }
 
-TEST_P(EveryLock, AGrantThatComesBackIsSeenByOnlookers) {
+TEST_P(EveryLock, AGrantThatComesBackIsSeenByWatchers) {
   Hosted lock(GetParam());
   const Answer given = lock.call(kOne, "lock");
   const Answer two = lock.call(kTwo, "wait_ready");

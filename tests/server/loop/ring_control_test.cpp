@@ -36,7 +36,7 @@ TEST_F(RingControl, RefusesInASentenceWhatHasNoRing) {
   start();
   BareClient client = this->client();
   EXPECT_EQ(refusal(core::ObjectId{77}), "the object no longer exists");
-  EXPECT_EQ(refusal(core::kManagerObject), "the object no longer exists");
+  EXPECT_EQ(refusal(core::kManagerObject), "a manager has no ring in shared memory");
   EXPECT_EQ(refusal(client.create("list")), "a list has no ring in shared memory");
   const core::ObjectId largest = queue_of(client, shm::kMaxsizeMax);
   EXPECT_EQ(ring(largest)->shape().maxsize, shm::kMaxsizeMax);

@@ -6,12 +6,12 @@
 namespace steward::detail::test {
 namespace {
 
-class RingOnlookers : public RingTest {
+class RingWatchers : public RingTest {
  protected:
   void SetUp() override { start(); }
 };
 
-TEST_F(RingOnlookers, AreToldOfWhatALocalProcessPuts) {
+TEST_F(RingWatchers, AreToldOfWhatALocalProcessPuts) {
   BareClient client = this->client();
   const core::ObjectId queue = queue_of(client, 0);
   const auto ring = this->ring(queue);
@@ -27,27 +27,27 @@ TEST_F(RingOnlookers, AreToldOfWhatALocalProcessPuts) {
   EXPECT_EQ(client.get(queue, "ready"), Value(false));
 }
 
-TEST_F(RingOnlookers, DoNotKeepAWakeFromALocalGetter) {
+TEST_F(RingWatchers, DoNotKeepAWakeFromALocalGetter) {
   BareClient client = this->client();
   const core::ObjectId queue = queue_of(client, 0);
   const auto ring = this->ring(queue);
   for (int round = 0; round < 50; ++round) {
-    const core::Seq onlooker = client.post(queue, "wait_ready", arguments());
+    const core::Seq watcher = client.post(queue, "wait_ready", arguments());
     wait_until_parked(1);
     auto getter = std::async(std::launch::async, [&] {
       return take(*ring, core::deadline_after(kPatience));
     });
-    // The onlooker may see the first, or the getter be faster: it sees the second at the latest.
+    // The watcher may see the first, or the getter be faster: it sees the second at the latest.
     EXPECT_EQ(put(*ring, round), RingOutcome::done);
     EXPECT_TRUE(eventually([&] { return getter.wait_for(0s) == std::future_status::ready; }));
     EXPECT_EQ(getter.get(), Value(round));
     EXPECT_EQ(put(*ring, -1), RingOutcome::done);
-    EXPECT_EQ(client.answer(onlooker).code, core::ErrorCode::ok);
+    EXPECT_EQ(client.answer(watcher).code, core::ErrorCode::ok);
     EXPECT_EQ(take(*ring), Value(-1));
   }
 }
 
-TEST_F(RingOnlookers, AreToldOfTheCloseAndCanLeave) {
+TEST_F(RingWatchers, AreToldOfTheCloseAndCanLeave) {
   BareClient client = this->client();
   const core::ObjectId queue = queue_of(client, 0);
   const auto ring = this->ring(queue);
