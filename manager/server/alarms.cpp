@@ -26,11 +26,17 @@ core::Deadline Alarms::next_deadline() const {
 }
 
 void Alarms::save(Saver& out) const {
-  out.writer().array(times_.size());
-  for (const auto& [object, time] : times_) {
-    out.number(core::number(object));
-    out.writer().integer(time.time_since_epoch().count());
-  }
+  out.each(times_, [&](const auto& alarm) {
+    out.number(core::number(alarm.first));
+    out.time(alarm.second);
+  });
+}
+
+void Alarms::load(Loader& in) {
+  in.each([&] {
+    const core::ObjectId object{in.number()};
+    set(object, in.time());
+  });
 }
 
 }  // namespace steward::detail::server

@@ -10,7 +10,7 @@
 
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
-#include <steward/manager/server/object.hpp>
+#include <steward/manager/server/saved_state.hpp>
 
 namespace steward::detail::server {
 
@@ -23,6 +23,7 @@ class Alarms {
 
   core::Deadline next_deadline() const;
   void save(Saver& out) const;
+  void load(Loader& in);
 
  private:
   std::map<core::ObjectId, core::Time> times_;

@@ -1,7 +1,6 @@
 #include <steward/manager/server/class.hpp>
 
 #include <stdexcept>
-#include <typeinfo>
 
 namespace steward::detail::server {
 
@@ -35,17 +34,6 @@ const Method* Registry::find(const Class& type, const core::MethodKey& key) {
     if (method.name == name) return &method;
   }
   return nullptr;
-}
-
-core::Token Saver::outgoing(const core::Reference& reference) {
-  core::Token token = reference.token();
-  // Ours go without saying; others are found by them.
-  if (typeid(reference) != typeid(core::Reference)) token.addresses.clear();
-  return token;
-}
-
-core::ReferencePtr Saver::incoming(core::Token token) {
-  return std::make_shared<const core::Reference>(std::move(token));
 }
 
 }  // namespace steward::detail::server

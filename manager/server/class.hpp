@@ -31,6 +31,7 @@
 #include <steward/manager/server/answer_bytes.hpp>
 #include <steward/manager/server/arguments.hpp>
 #include <steward/manager/server/object.hpp>
+#include <steward/manager/server/saved_state.hpp>
 
 namespace steward::detail::server {
 
@@ -55,6 +56,8 @@ struct Class {
   std::string_view name;  // the typeid; of static storage
   std::unique_ptr<Object> (*create)(const Environment&, Arguments&);
   std::vector<Method> methods;
+  // An object as Object::save wrote it; nullptr: this class is not loaded (those of tests).
+  std::unique_ptr<Object> (*load)(const Environment&, Loader&) = nullptr;
 };
 
 // The classes of one server, looked up by name; methods by name or index.
@@ -244,6 +247,12 @@ std::unique_ptr<Object> create(const Environment& environment, Arguments& argume
   auto object = std::make_unique<C>(environment, arguments);
   arguments.finish();
   return object;
+}
+
+// For classes that have a constructor (const Environment&, Loader&) as well.
+template <class C>
+std::unique_ptr<Object> load(const Environment& environment, Loader& in) {
+  return std::make_unique<C>(environment, in);
 }
 
 }  // namespace steward::detail::server

@@ -8,17 +8,31 @@
 
 #include <steward/core/errors.hpp>
 #include <steward/manager/server/core_impl.hpp>
+#include <steward/manager/server/input_log.hpp>
 #include <steward/manager/server/manager_object.hpp>
 
 namespace steward::detail::server {
 namespace {
 
 constexpr std::size_t kReplyBytesToPrune = 1U << 20U;
+constexpr std::uint64_t kSaveVersion = 3;
 
 }  // namespace
 
 Core::Core(Identity identity, const Registry& registry, core::Limits limits)
     : impl_(std::make_unique<Impl>(std::move(identity), registry, limits)) {}
+
+Core::Core(Identity identity, const Registry& registry, std::string_view saved) {
+  core::Reader reader(saved);
+  if (reader.natural() != kSaveVersion) throw BadCall("the saved state is of another version");
+  const auto incarnation = core::Incarnation::from(reader.bytes());
+  if (!incarnation) throw BadCall("the saved state is damaged");
+  identity.incarnation = *incarnation;
+  identity.started_unix_ms = reader.natural();
+  const core::Limits limits = decode_limits(reader);
+  impl_ = std::make_unique<Impl>(std::move(identity), registry, limits);
+  impl_->load(reader);
+}
 
 Core::~Core() = default;
 
@@ -205,12 +219,12 @@ void Core::Impl::collect() {
 }
 
 std::string Core::Impl::save() const {
-  constexpr std::uint64_t kVersion = 2;
   std::string state;
   Saver out(state);
-  out.number(kVersion);
+  out.number(kSaveVersion);
   out.writer().bytes(identity.incarnation.view());
   out.number(identity.started_unix_ms);
+  encode_limits(out.writer(), limits);
   out.number(fencing_tokens);
   objects.save(out);
   out.writer().map(names.size());
@@ -223,6 +237,30 @@ std::string Core::Impl::save() const {
   parked.save(out);
   alarms.save(out);
   return state;
+}
+
+// From where the limits end.
+void Core::Impl::load(core::Reader& reader) {
+  Loader in(reader, identity.incarnation,
+            [&](core::ObjectId id) { return objects.reference(id); });
+  fencing_tokens = in.number();
+  // They stay until all who refer to them are there.
+  const std::vector<core::ReferencePtr> references = objects.load(in, registry, environment);
+  for (std::size_t left = reader.map(); left > 0; --left) {
+    std::string name(reader.string());
+    names.emplace(std::move(name), in.reference(core::ObjectId{in.number()}));
+  }
+  leases.load(in);
+  sessions.load(in);
+  parked.load(in, [&](ParkedCall& call, std::string_view method) -> const Method* {
+    const ObjectTable::Entry* entry = objects.find(call.object);
+    if (entry == nullptr) return nullptr;
+    call.type = entry->type->name;
+    return Registry::find(*entry->type, method);
+  });
+  alarms.load(in);
+  reader.finish();
+  objects.look_at_changed();
 }
 
 }  // namespace steward::detail::server

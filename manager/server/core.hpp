@@ -106,6 +106,10 @@ struct Outputs {
 class Core {
  public:
   Core(Identity identity, const Registry& registry, core::Limits limits = {});
+  // Goes on where the core was whose save() gave `saved`: same inputs, same outputs. Incarnation,
+  // start and limits are that core's. Throws BadCall if `saved` is damaged, of another version, or
+  // has classes that `registry` cannot load.
+  Core(Identity identity, const Registry& registry, std::string_view saved);
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
   ~Core();

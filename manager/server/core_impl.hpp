@@ -52,6 +52,7 @@ class Core::Impl {
   // Throws Overloaded if all objects may not grow by so many bytes.
   void require_room(std::size_t bytes);
   std::string save() const;
+  void load(core::Reader& reader);
   core::Deadline next_deadline() const;
 
   // --- one call (core_calls.cpp)

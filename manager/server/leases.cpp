@@ -43,13 +43,21 @@ core::Deadline Leases::next_deadline() const {
 }
 
 void Leases::save(Saver& out) const {
-  out.writer().array(leases_.size());
-  for (const auto& [nonce, lease] : leases_) {
-    out.writer().bytes(nonce.view());
-    out.number(core::number(lease.object->token().object));
-    out.number(static_cast<std::uint64_t>(lease.by));
-    out.writer().integer(lease.end.time_since_epoch().count());
-  }
+  out.each(leases_, [&](const auto& lease) {
+    out.writer().bytes(lease.first.view());
+    out.number(core::number(lease.second.object->token().object));
+    out.number(static_cast<std::uint64_t>(lease.second.by));
+    out.time(lease.second.end);
+  });
+}
+
+void Leases::load(Loader& in) {
+  in.each([&] {
+    const auto nonce = core::Nonce::from(in.reader().bytes());
+    core::ReferencePtr object = in.reference(core::ObjectId{in.number()});
+    const SessionNumber by{in.number()};
+    if (!nonce || !add(*nonce, std::move(object), by, in.time())) Loader::damaged();
+  });
 }
 
 }  // namespace steward::detail::server

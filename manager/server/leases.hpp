@@ -10,7 +10,7 @@
 
 #include <steward/core/clock.hpp>
 #include <steward/core/token.hpp>
-#include <steward/manager/server/object.hpp>
+#include <steward/manager/server/saved_state.hpp>
 
 namespace steward::detail::server {
 
@@ -27,6 +27,7 @@ class Leases {
   std::size_t count_of(SessionNumber session) const;
   core::Deadline next_deadline() const;
   void save(Saver& out) const;
+  void load(Loader& in);
 
  private:
   struct Lease {

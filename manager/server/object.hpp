@@ -16,10 +16,8 @@
 #include <steward/core/auth.hpp>
 #include <steward/core/clock.hpp>
 #include <steward/core/errors.hpp>
-#include <steward/core/handle_codec.hpp>
 #include <steward/core/value.hpp>
 #include <steward/core/wire.hpp>
-#include <steward/core/writer.hpp>
 #include <steward/manager/server/work.hpp>
 
 namespace steward::detail::server {
@@ -49,6 +47,7 @@ enum class Ending : std::uint8_t { orderly, died };
 enum class GaveUp : std::uint8_t { deadline, cancelled, abandoned };
 
 class Object;
+class Saver;
 
 // A list of calls that wait at an object, as the core sees it: see waiters.hpp.
 class WaiterList {
@@ -149,20 +148,6 @@ class Outcome {
   std::optional<Value> result_;
 };
 
-// Writes state for Core::save: MessagePack with handles as bare tokens.
-class Saver : public core::HandleCodec {
- public:
-  explicit Saver(std::string& out) : writer_(out) {}
-  core::Writer& writer() { return writer_; }
-  void value(const Value& value) { core::encode_value(writer_, value, *this); }
-  void number(std::uint64_t value) { writer_.natural(value); }
-  core::Token outgoing(const core::Reference& reference) override;
-  core::ReferencePtr incoming(core::Token token) override;
-
- private:
-  core::Writer writer_;
-};
-
 // One managed object. The destructor releases what it holds (handles inside Values count
 // themselves).
 class Object {
@@ -191,6 +176,7 @@ class Object {
   virtual std::size_t bytes() const { return 0; }
 
   // All state, in an order that depends on nothing but the inputs; starts with a version number.
+  // What it wrote its class reads again (Class::load).
   virtual void save(Saver& out) const = 0;
 
   // A parked call, still on its list, is about to end without an answer. The object may answer it,

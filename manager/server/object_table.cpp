@@ -31,10 +31,19 @@ void ObjectTable::add_manager(const Class& type, std::unique_ptr<Object> object)
 
 core::ReferencePtr ObjectTable::add(const Class& type, std::unique_ptr<Object> object) {
   const core::ObjectId id{++last_id_};
+  core::ReferencePtr reference = enter(id, type, ++last_version_);
+  Entry& entry = entries_.at(id);
+  entry.object = std::move(object);
+  entry.changes = entry.object->changes();
+  return reference;
+}
+
+// Without the object itself.
+core::ReferencePtr ObjectTable::enter(core::ObjectId id, const Class& type,
+                                      std::uint64_t version) {
   core::Token token{incarnation_, id, std::string(type.name), 0, addresses_, std::nullopt};
   auto reference = std::make_shared<const CountedReference>(std::move(token), released_);
-  const std::uint64_t changes = object->changes();
-  entries_.emplace(id, Entry{std::move(object), &type, reference, ++last_version_, changes});
+  entries_.emplace(id, Entry{nullptr, &type, reference, version});
   bytes_ += kObjectBytes;
   changed_.push_back(id);
   ++counts_[&type];
@@ -106,14 +115,33 @@ void ObjectTable::save(Saver& out) const {
   out.number(last_id_);
   out.number(last_version_);
   const std::vector<core::ObjectId> order = ids();
-  out.writer().array(order.size());
-  for (const core::ObjectId id : order) {
+  // All of them first: their contents refer to each other.
+  out.each(order, [&](core::ObjectId id) {
     const Entry& entry = *find(id);
     out.number(core::number(id));
     out.writer().string(entry.type->name);
     out.number(entry.version);
-    entry.object->save(out);
+  });
+  for (const core::ObjectId id : order) find(id)->object->save(out);
+}
+
+std::vector<core::ReferencePtr> ObjectTable::load(Loader& in, const Registry& registry,
+                                                  const Environment& environment) {
+  last_id_ = in.number();
+  last_version_ = in.number();
+  std::vector<core::ReferencePtr> references;
+  in.each([&] {
+    const core::ObjectId id{in.number()};
+    const Class* type = registry.find(in.reader().string());
+    if (type == nullptr || type->load == nullptr || find(id) != nullptr) Loader::damaged();
+    references.push_back(enter(id, *type, in.number()));
+  });
+  for (const core::ReferencePtr& reference : references) {
+    Entry& entry = entries_.at(reference->token().object);
+    entry.object = entry.type->load(environment, in);
+    entry.changes = entry.object->changes();
   }
+  return references;
 }
 
 }  // namespace steward::detail::server

@@ -76,6 +76,10 @@ class ObjectTable {
   std::vector<core::ObjectId> ids() const;
 
   void save(Saver& out) const;
+  // Into an empty table. What nobody refers to when the references that it gives back are gone is
+  // gone as well.
+  std::vector<core::ReferencePtr> load(Loader& in, const Registry& registry,
+                                       const Environment& environment);
 
  private:
   // Outlives the table while references do.
@@ -83,6 +87,7 @@ class ObjectTable {
     std::vector<core::ObjectId> ids;
   };
   class CountedReference;
+  core::ReferencePtr enter(core::ObjectId id, const Class& type, std::uint64_t version);
 
   const core::Incarnation incarnation_;
   const std::vector<std::string> addresses_;

@@ -56,17 +56,32 @@ void ParkedCalls::save(Saver& out) const {
   for (const auto& [id, call] : calls_) ids.push_back(id);
   std::ranges::sort(ids);
   out.number(last_id_);
-  out.writer().array(ids.size());
-  for (const ParkId id : ids) {
+  out.each(ids, [&](ParkId id) {
     const ParkedCall& call = calls_.at(id);
     out.number(static_cast<std::uint64_t>(id));
-    out.number(static_cast<std::uint64_t>(call.key.session));
-    out.number(call.key.seq);
+    out.key(call.key);
     out.number(core::number(call.object));
     out.writer().string(call.method);
-    out.writer().boolean(call.deadline.has_value());
-    if (call.deadline) out.writer().integer(call.deadline->time_since_epoch().count());
-  }
+    out.deadline(call.deadline);
+  });
+}
+
+void ParkedCalls::load(Loader& in, const MethodOf& method_of) {
+  last_id_ = in.number();
+  in.each([&] {
+    const ParkId id{in.number()};
+    ParkedCall call;
+    call.key = in.key();
+    call.object = core::ObjectId{in.number()};
+    const Method* method = method_of(call, in.reader().string());
+    if (method == nullptr) Loader::damaged();
+    call.method = method->name;
+    call.number = method->number;
+    call.deadline = in.deadline();
+    call.list = &in.list_of(id);
+    if (call.deadline) by_deadline_.emplace(*call.deadline, id);
+    calls_.emplace(id, call);
+  });
 }
 
 }  // namespace steward::detail::server

@@ -4,6 +4,7 @@
 // Thread safety: none; part of the core.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -42,6 +43,9 @@ class ParkedCalls {
 
   std::size_t size() const { return calls_.size(); }
   void save(Saver& out) const;
+  // `method_of` finds the method of an object; the lists have been loaded.
+  using MethodOf = std::function<const Method*(ParkedCall&, std::string_view)>;
+  void load(Loader& in, const MethodOf& method_of);
 
  private:
   std::uint64_t last_id_ = 0;

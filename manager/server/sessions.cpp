@@ -53,38 +53,67 @@ void Sessions::close(SessionNumber number) {
 
 void Sessions::save(Saver& out) const {
   out.number(last_number_);
-  out.writer().array(by_number_.size());
-  for (const auto& [number, session] : by_number_) {
-    out.number(static_cast<std::uint64_t>(number));
+  out.each(by_number_, [&](const auto& entry) {
+    const Session& session = entry.second;
+    out.number(static_cast<std::uint64_t>(entry.first));
     out.writer().bytes(session.id.view());
     out.writer().bytes(session.secret);
     out.number(session.first_incomplete);
-    out.writer().map(session.replies.size());
-    for (const auto& [seq, reply] : session.replies) {
-      out.number(seq);
-      out.writer().bytes(*reply);
-    }
-    out.writer().map(session.parked.size());
-    for (const auto& [seq, parked] : session.parked) {
-      out.number(seq);
-      out.number(static_cast<std::uint64_t>(parked));
-    }
-    out.writer().map(session.unconfirmed.size());
-    for (const auto& [seq, object] : session.unconfirmed) {
-      out.number(seq);
-      out.number(core::number(object));
-    }
-    out.writer().map(session.grants.size());
-    for (const auto& [object, grant] : session.grants) {
-      out.number(core::number(object));
-      out.number(grant.count);
-    }
-    out.writer().map(session.owned.size());
-    for (const auto& [object, count] : session.owned) {
-      out.number(core::number(object));
-      out.number(count);
-    }
-  }
+    out.each(session.replies, [&](const auto& reply) {
+      out.number(reply.first);
+      out.writer().bytes(*reply.second);
+    });
+    out.each(session.parked, [&](const auto& parked) {
+      out.number(parked.first);
+      out.number(static_cast<std::uint64_t>(parked.second));
+    });
+    out.each(session.unconfirmed, [&](const auto& call) {
+      out.number(call.first);
+      out.number(core::number(call.second));
+    });
+    out.each(session.grants, [&](const auto& grant) {
+      out.number(core::number(grant.first));
+      out.number(grant.second.count);
+    });
+    out.each(session.owned, [&](const auto& owned) {
+      out.number(core::number(owned.first));
+      out.number(owned.second);
+    });
+  });
+}
+
+void Sessions::load(Loader& in) {
+  last_number_ = in.number();
+  in.each([&] {
+    const SessionNumber number{in.number()};
+    const auto id = core::SessionId::from(in.reader().bytes());
+    if (!id || !by_id_.emplace(*id, number).second) Loader::damaged();
+    Session& session = by_number_[number];
+    session.number = number;
+    session.id = *id;
+    session.secret = in.reader().bytes();
+    session.first_incomplete = in.number();
+    in.each([&] {
+      const core::Seq seq = in.number();
+      session.store(seq, std::make_shared<const std::string>(in.reader().bytes()));
+    });
+    in.each([&] {
+      const core::Seq seq = in.number();
+      session.parked.emplace(seq, ParkId{in.number()});
+    });
+    in.each([&] {
+      const core::Seq seq = in.number();
+      session.unconfirmed.emplace(seq, core::ObjectId{in.number()});
+    });
+    in.each([&] {
+      const core::ObjectId object{in.number()};
+      session.grants.emplace(object, Session::Grant{in.reference(object), in.number()});
+    });
+    in.each([&] {
+      const core::ObjectId object{in.number()};
+      session.owned.emplace(object, in.number());
+    });
+  });
 }
 
 }  // namespace steward::detail::server

@@ -12,7 +12,7 @@
 #include <steward/core/ids.hpp>
 #include <steward/core/token.hpp>
 #include <steward/core/wire.hpp>
-#include <steward/manager/server/object.hpp>
+#include <steward/manager/server/saved_state.hpp>
 
 namespace steward::detail::server {
 
@@ -63,6 +63,7 @@ class Sessions {
   // In order of opening.
   const std::map<SessionNumber, Session>& all() const { return by_number_; }
   void save(Saver& out) const;
+  void load(Loader& in);
 
  private:
   std::uint64_t last_number_ = 0;

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include <steward/manager/server/object.hpp>
+#include <steward/manager/server/saved_state.hpp>
 
 namespace steward::detail::server {
 
@@ -56,14 +57,25 @@ class Waiters final : public WaiterList {
   // `one` writes what is remembered of one.
   template <class F>
   void save(Saver& out, F&& one) const {
-    out.writer().array(waiters_.size());
-    for (const auto& [id, remembered] : waiters_) {
-      out.number(static_cast<std::uint64_t>(id));
-      one(remembered);
-    }
+    out.each(waiters_, [&](const auto& waiter) {
+      out.number(static_cast<std::uint64_t>(waiter.first));
+      one(waiter.second);
+    });
   }
   void save(Saver& out) const {
     save(out, [](const Nothing&) {});
+  }
+  // `one` reads it.
+  template <class F>
+  void load(Loader& in, F&& one) {
+    in.each([&] {
+      const ParkId id{in.number()};
+      in.waits(id, *this);
+      waiters_.emplace(id, one());
+    });
+  }
+  void load(Loader& in) {
+    load(in, [] { return Nothing{}; });
   }
 
  private:

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <steward/core/errors.hpp>
 #include <steward/tests/server/core_driver.hpp>
 
 namespace steward::detail::test {
@@ -221,6 +222,61 @@ TEST(CoreDeterminism, EqualInputsGiveEqualOutputsAndStateWhateverTheHashSeed) {
     EXPECT_GT(a.successes, 100U) << "the inputs are all wrong: the comparison proves little";
   }
   EXPECT_GT(works_done, 5U * static_cast<unsigned>(rounds)) << "rings are hardly in it";
+}
+
+// What an engine has to rely on: a state that is written down and inputs that are, and nothing else.
+TEST(CoreDeterminism, ACoreOfASavedStateThatReadsTheLogGoesOnIdentically) {
+  const std::uint64_t seed = seed_of_run();
+  const int rounds = std::getenv("STEWARD_FULL") != nullptr ? 200 : 10;
+  for (int round = 0; round < rounds; ++round) {
+    const server::Registry registry = server::builtin_classes();
+    CoreDriver a(registry, {}, 1);
+    CoreDriver b(registry, {}, 99);
+    b.logged = true;
+    Inputs inputs(seed + static_cast<std::uint64_t>(round));
+    for (int i = 0; i < 2000; ++i) {
+      inputs.step(a, b);
+      if (i % 50 != 0) continue;
+      const std::string saved = b.core.save();
+      b.reload(registry, static_cast<std::uint8_t>(i));
+      ASSERT_EQ(saved, b.core.save()) << "round " << round << " step " << i;
+      ASSERT_EQ(a.core.bytes_of_objects(), b.core.bytes_of_objects());
+    }
+    ASSERT_EQ(a.transcript, b.transcript) << "round " << round;
+    ASSERT_EQ(a.core.save(), b.core.save()) << "round " << round;
+    ASSERT_EQ(a.core.next_deadline(), b.core.next_deadline());
+    EXPECT_GT(a.successes, 100U) << "the inputs are all wrong: the comparison proves little";
+  }
+}
+
+TEST(CoreDeterminism, ASavedStateThatIsDamagedIsRefusedInASentence) {
+  const server::Registry registry = server::builtin_classes();
+  CoreDriver driver(registry);
+  CoreDriver::Client client = driver.open();
+  const core::ObjectId list = driver.create(client, "list", arguments(Value::List{1, "two"}));
+  const core::ObjectId queue = driver.create(client, "queue", arguments(), "work");
+  driver.call(client, list, "append", arguments(Value::List{3}));
+  driver.send(client, queue, "get", arguments(), 1000);
+  const std::string saved = driver.core.save();
+  const auto load = [&](const std::string& state) {
+    const server::Core core(identity_of_test(), registry, std::string_view(state));
+  };
+  EXPECT_NO_THROW(load(saved));
+  for (std::size_t size = 0; size < saved.size(); ++size) {
+    EXPECT_THROW(load(saved.substr(0, size)), BadCall) << size;
+  }
+  EXPECT_THROW(load(saved + "x"), BadCall);
+  // Any byte may be another: it is refused, or it is the state of another core.
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    for (const int flip : {0x01, 0x10, 0x80, 0xff}) {
+      std::string other = saved;
+      other[i] = static_cast<char>(other[i] ^ flip);
+      try {
+        load(other);
+      } catch (const Error&) {
+      }
+    }
+  }
 }
 
 TEST(CoreDeterminism, NothingIsLeftWhenAllSessionsHaveEnded) {

@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <steward/core/codec.hpp>
 #include <steward/manager/server/core.hpp>
+#include <steward/manager/server/input_log.hpp>
 
 namespace steward::detail::test {
 
@@ -108,7 +110,7 @@ class CoreDriver {
   void request(const Client& client, const std::string& bytes) {
     const server::input::Request input{client.session, bytes};
     server::Outputs outputs;
-    if (!core.answer(input, now, outputs)) core.apply(input, now, outputs);
+    if (!core.answer(input, now, outputs)) return apply(input);
     take(outputs);
   }
 
@@ -121,9 +123,24 @@ class CoreDriver {
 
   void apply(const server::Input& input) {
     server::Outputs outputs;
-    core.apply(input, now, outputs);
+    if (logged) {
+      const std::string bytes = server::encode_input(input, now);
+      const server::LoggedInput read = server::decode_input(bytes);
+      core.apply(read.input, read.now, outputs);
+    } else {
+      core.apply(input, now, outputs);
+    }
     take(outputs);
   }
+
+  // In the place of the core comes one that is made of its saved state.
+  void reload(const server::Registry& registry, std::uint8_t seed) {
+    const std::string saved = core.save();
+    std::destroy_at(&core);
+    std::construct_at(&core, identity_of_test(seed), registry, std::string_view(saved));
+  }
+  // Inputs go through the log first.
+  bool logged = false;
 
   void pass(std::chrono::milliseconds time) {
     now += time;

@@ -48,6 +48,14 @@ DictObject::DictObject(const Environment& environment, Arguments& arguments)
   if (auto entries = arguments.take<std::optional<Value::Map>>()) update(*std::move(entries));
 }
 
+DictObject::DictObject(const Environment& environment, Loader& in) : map_(environment.seed) {
+  in.version(kDictSaveVersion);
+  for (std::size_t left = in.reader().map(); left > 0; --left) {
+    Value key = in.value();
+    map_.set(std::move(key), in.value());
+  }
+}
+
 void DictObject::set(Value key, Value value) {
   require_key(key);
   map_.set(std::move(key), std::move(value));
@@ -189,7 +197,8 @@ Class dict_class() {
            adding<&D::add>("add"),
            adding<&D::compare_exchange>("compare_exchange"),
            adding<&D::swap_if>("swap_if"),
-           method<&D::str>("str")}};
+           method<&D::str>("str")},
+          load<D>};
 }
 
 }  // namespace steward::detail::server

@@ -18,6 +18,7 @@ class DictObject final : public Object {
  public:
   // As update(), or nothing.
   DictObject(const Environment& environment, Arguments& arguments);
+  DictObject(const Environment& environment, Loader& in);
 
   void set(Value key, Value value);
   Value setdefault(Value key, Value value);

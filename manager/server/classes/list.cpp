@@ -20,6 +20,11 @@ ListObject::ListObject(const Environment&, Arguments& arguments) {
   if (auto items = arguments.take<std::optional<std::vector<Value>>>()) extend(std::move(*items));
 }
 
+ListObject::ListObject(const Environment&, Loader& in) {
+  in.version(kListSaveVersion);
+  in.each([&] { append(in.value()); });
+}
+
 std::size_t ListObject::position(std::int64_t index) const {
   const auto size = static_cast<std::int64_t>(items_.size());
   const std::int64_t at = index < 0 ? index + size : index;
@@ -174,8 +179,7 @@ std::string ListObject::str(TextLimit limit) const {
 
 void ListObject::save(Saver& out) const {
   out.number(kListSaveVersion);
-  out.writer().array(items_.size());
-  for (const Value& item : items_) out.value(item);
+  out.each(items_, [&](const Value& item) { out.value(item); });
 }
 
 Class list_class() {
@@ -202,7 +206,8 @@ Class list_class() {
            adding<&L::set_slice>("set_slice"),
            method<&L::erase>("erase"),
            method<&L::erase_slice>("erase_slice"),
-           method<&L::str>("str")}};
+           method<&L::str>("str")},
+          load<L>};
 }
 
 }  // namespace steward::detail::server

@@ -18,6 +18,7 @@ class ListObject final : public Object {
  public:
   // [[items...]], or nothing.
   ListObject(const Environment& environment, Arguments& arguments);
+  ListObject(const Environment& environment, Loader& in);
 
   void append(Value item);
   void extend(std::vector<Value> items);

@@ -26,6 +26,11 @@ void save_owner(Saver& out, const Owner& owner) {
   out.number(owner.thread);
 }
 
+Owner load_owner(Loader& in) {
+  const SessionNumber session{in.number()};
+  return {session, in.number()};
+}
+
 std::vector<Method> lock_methods() {
   using L = LockObject;
   return {method<&L::lock>("lock"),     method<&L::try_lock>("try_lock"),
@@ -41,6 +46,25 @@ std::vector<Method> lock_methods() {
 LockObject::LockObject(Arguments& arguments, bool reentrant)
     : reentrant_(reentrant),
       policy_(policy_of(arguments.take<std::optional<std::uint64_t>>().value_or(0))) {}
+
+LockObject::LockObject(Loader& in, bool reentrant) : reentrant_(reentrant) {
+  in.version(kLockSaveVersion);
+  policy_ = policy_of(in.number());
+  const std::uint64_t state = in.number();
+  if (state > static_cast<std::uint64_t>(State::poisoned)) Loader::damaged();
+  state_ = static_cast<State>(state);
+  token_ = in.number();
+  death_to_tell_ = in.boolean();
+  waiters_.load(in, [&] { return load_owner(in); });
+  for (const auto& [id, owner] : waiters_) waits_by_owner_.emplace(owner, id);
+  watchers_.load(in);
+  if (state_ != State::held) return;
+  owner_ = load_owner(in);
+  depth_ = in.number();
+  previous_owner_died_ = in.boolean();
+  seen_ = in.boolean();
+  in.each([&] { unconfirmed_.insert(in.key()); });
+}
 
 void LockObject::enter(State state) {
   state_ = state;
@@ -201,14 +225,14 @@ void LockObject::save(Saver& out) const {
   out.number(depth_);
   out.writer().boolean(previous_owner_died_);
   out.writer().boolean(seen_);
-  out.writer().array(unconfirmed_.size());
-  for (const CallKey& key : unconfirmed_) {
-    out.number(static_cast<std::uint64_t>(key.session));
-    out.number(key.seq);
-  }
+  out.each(unconfirmed_, [&](const CallKey& key) { out.key(key); });
 }
 
-Class lock_class() { return {"lock", create<PlainLockObject>, lock_methods()}; }
-Class rlock_class() { return {"rlock", create<RLockObject>, lock_methods()}; }
+Class lock_class() {
+  return {"lock", create<PlainLockObject>, lock_methods(), load<PlainLockObject>};
+}
+Class rlock_class() {
+  return {"rlock", create<RLockObject>, lock_methods(), load<RLockObject>};
+}
 
 }  // namespace steward::detail::server

@@ -63,6 +63,7 @@ class LockObject : public Object {
  protected:
   // [policy], or nothing. Reentrant: the owner may lock again, and unlocks as often.
   LockObject(Arguments& arguments, bool reentrant);
+  LockObject(Loader& in, bool reentrant);
 
  private:
   enum class State : std::uint8_t { free = 0, held = 1, abandoned = 2, poisoned = 3 };
@@ -100,11 +101,13 @@ class LockObject : public Object {
 class PlainLockObject final : public LockObject {
  public:
   PlainLockObject(const Environment&, Arguments& arguments) : LockObject(arguments, false) {}
+  PlainLockObject(const Environment&, Loader& in) : LockObject(in, false) {}
 };
 
 class RLockObject final : public LockObject {
  public:
   RLockObject(const Environment&, Arguments& arguments) : LockObject(arguments, true) {}
+  RLockObject(const Environment&, Loader& in) : LockObject(in, true) {}
 };
 
 Class lock_class();

@@ -13,7 +13,7 @@
 namespace steward::detail::server {
 namespace {
 
-constexpr std::uint64_t kQueueSaveVersion = 7;
+constexpr std::uint64_t kQueueSaveVersion = 8;
 
 }  // namespace
 
@@ -280,40 +280,81 @@ std::string QueueObject::str(TextLimit limit) const {
 
 void QueueObject::save_item(Saver& out, const Item& item) {
   out.number(item.number);
-  out.writer().boolean(item.redelivered);
+  out.boolean(item.redelivered);
   out.value(item.value);
+}
+
+QueueObject::Item QueueObject::load_item(Loader& in) {
+  const std::uint64_t number = in.number();
+  const bool redelivered = in.boolean();
+  return {load_value(in), number, redelivered};
+}
+
+Value QueueObject::load_value(Loader& in) {
+  Value value = in.value();
+  bytes_ += value.footprint();
+  return value;
+}
+
+QueueObject::Asked QueueObject::load_asked(Loader& in) {
+  const std::uint64_t asked = in.number();
+  if (asked > static_cast<std::uint64_t>(Asked::wait_ready)) Loader::damaged();
+  return static_cast<Asked>(asked);
 }
 
 void QueueObject::save(Saver& out) const {
   out.number(kQueueSaveVersion);
   out.number(maxsize_);
-  out.writer().boolean(closed_);
+  out.boolean(closed_);
   out.number(entered_);
   out.number(unfinished_);
-  out.writer().array(items_.size());
-  for (const Item& item : items_) save_item(out, item);
-  out.writer().array(in_flight_.size());
-  for (const auto& [key, items] : in_flight_) {
-    out.number(static_cast<std::uint64_t>(key.session));
-    out.number(key.seq);
-    out.writer().array(items.size());
-    for (const Item& item : items) save_item(out, item);
-  }
+  out.each(items_, [&](const Item& item) { save_item(out, item); });
+  out.each(in_flight_, [&](const auto& taken) {
+    out.key(taken.first);
+    out.each(taken.second, [&](const Item& item) { save_item(out, item); });
+  });
   putters_.save(out, [&](const Putter& items) {
-    out.writer().array(items.size());
-    for (const Value& item : items) out.value(item);
+    out.each(items, [&](const Value& item) { out.value(item); });
   });
   getters_.save(out, [&](const Getter& getter) {
     out.number(static_cast<std::uint64_t>(getter.asked));
     out.number(getter.max);
-    out.writer().boolean(getter.time_ms.has_value());
-    if (getter.time_ms) out.number(*getter.time_ms);
+    out.optional(getter.time_ms);
   });
   joiners_.save(out);
   save_reserved(out);
   watchers_.save(out);
-  out.writer().boolean(outside_.has_value());
+  out.boolean(outside_.has_value());
   if (outside_) save_outside(out);
+}
+
+QueueObject::QueueObject(const Environment& environment, Loader& in)
+    : item_bytes_(environment.item_bytes) {
+  in.version(kQueueSaveVersion);
+  maxsize_ = in.number();
+  closed_ = in.boolean();
+  entered_ = in.number();
+  unfinished_ = in.number();
+  in.each([&] { items_.push_back(load_item(in)); });
+  in.each([&] {
+    std::vector<Item>& items = in_flight_[in.key()];
+    in.each([&] { items.push_back(load_item(in)); });
+  });
+  putters_.load(in, [&] {
+    Putter items;
+    in.each([&] { items.push_back(load_value(in)); });
+    return items;
+  });
+  getters_.load(in, [&] {
+    Getter getter{.asked = load_asked(in)};
+    getter.max = in.number();
+    getter.time_ms = in.optional();
+    return getter;
+  });
+  joiners_.load(in);
+  load_reserved(in);
+  watchers_.load(in);
+  if (in.boolean()) load_outside(in);
 }
 
 Class queue_class() {
@@ -341,7 +382,8 @@ Class queue_class() {
            method<&Q::reserve>("reserve"),
            method<&Q::ack>("ack"),
            method<&Q::nack>("nack"),
-           method<&Q::touch>("touch")}};
+           method<&Q::touch>("touch")},
+          load<Q>};
 }
 
 }  // namespace steward::detail::server

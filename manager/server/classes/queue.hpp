@@ -47,6 +47,7 @@ class QueueObject final : public Object {
  public:
   // [maxsize]; 0 or nothing: unbounded.
   QueueObject(const Environment& environment, Arguments& arguments);
+  QueueObject(const Environment& environment, Loader& in);
 
   // All of them throw Closed on a closed queue; taking does so only once it is empty.
   Outcome put(Call& call, Value item);
@@ -172,6 +173,7 @@ class QueueObject final : public Object {
   void end_overdue(Context& context);
   void set_alarm(Context& context) const;
   void save_reserved(Saver& out) const;
+  void load_reserved(Loader& in);
 
   // queue_outside.cpp
   static RingItem encode(const Value& value);
@@ -193,7 +195,9 @@ class QueueObject final : public Object {
   void drop_kept(std::uint64_t number, Context& context);
   void look_for_stubs_of(SessionNumber session, Context& context);
   void save_outside(Saver& out) const;
+  void load_outside(Loader& in);
   static void save_taken(Saver& out, const Taken& taken);
+  static Taken load_taken(Loader& in);
 
   // Throws Overloaded for an item that no answer could carry: whoever took it would never get it.
   void require_short(const Value& item) const;
@@ -212,6 +216,10 @@ class QueueObject final : public Object {
   bool admit_first(Context& context);
   bool serve_first(Context& context);
   static void save_item(Saver& out, const Item& item);
+  // What is loaded is counted in bytes().
+  Item load_item(Loader& in);
+  Value load_value(Loader& in);
+  static Asked load_asked(Loader& in);
 
   const std::uint64_t item_bytes_;
   std::size_t bytes_ = 0;

@@ -326,33 +326,59 @@ void QueueObject::destroyed(Context& context) {
 
 void QueueObject::save_outside(Saver& out) const {
   out.number(outside_->last_number);
-  out.writer().array(outside_->kept.size());
-  for (const auto& [number, kept] : outside_->kept) {
-    out.number(number);
-    out.value(kept.value);
-    out.writer().boolean(kept.redeemer.has_value());
-    if (kept.redeemer) out.number(static_cast<std::uint64_t>(*kept.redeemer));
-  }
+  out.each(outside_->kept, [&](const auto& kept) {
+    out.number(kept.first);
+    out.value(kept.second.value);
+    const auto& redeemer = kept.second.redeemer;
+    out.boolean(redeemer.has_value());
+    if (redeemer) out.number(static_cast<std::uint64_t>(*redeemer));
+  });
   asking_.save(out, [&](const Waiting& call) {
     out.number(static_cast<std::uint64_t>(call.asked));
-    out.writer().boolean(call.text_limit.has_value());
-    if (call.text_limit) out.number(*call.text_limit);
     out.number(call.max);
-    out.writer().boolean(call.time_ms.has_value());
-    if (call.time_ms) out.number(*call.time_ms);
+    out.optional(call.text_limit);
+    out.optional(call.time_ms);
   });
-  out.writer().array(outside_->taken.size());
-  for (const auto& [key, taken] : outside_->taken) {
-    out.number(static_cast<std::uint64_t>(key.session));
-    out.number(key.seq);
-    save_taken(out, taken);
-  }
+  out.each(outside_->taken, [&](const auto& taken) {
+    out.key(taken.first);
+    save_taken(out, taken.second);
+  });
+}
+
+void QueueObject::load_outside(Loader& in) {
+  outside_.emplace(Outside{});
+  outside_->last_number = in.number();
+  in.each([&] {
+    const std::uint64_t number = in.number();
+    Kept kept{load_value(in)};
+    if (in.boolean()) {
+      kept.redeemer = SessionNumber{in.number()};
+      outside_->by_redeemer.emplace(*kept.redeemer, number);
+    }
+    outside_->kept.emplace(number, std::move(kept));
+  });
+  asking_.load(in, [&] {
+    Waiting call{.asked = load_asked(in)};
+    call.max = in.number();
+    call.text_limit = in.optional();
+    call.time_ms = in.optional();
+    return call;
+  });
+  in.each([&] {
+    const CallKey key = in.key();
+    outside_->taken.emplace(key, load_taken(in));
+  });
 }
 
 void QueueObject::save_taken(Saver& out, const Taken& taken) {
   out.number(static_cast<std::uint64_t>(taken.parked));
-  out.writer().array(taken.stubs.size());
-  for (const std::uint64_t number : taken.stubs) out.number(number);
+  out.each(taken.stubs, [&](std::uint64_t number) { out.number(number); });
+}
+
+QueueObject::Taken QueueObject::load_taken(Loader& in) {
+  Taken taken{ParkId{in.number()}};
+  in.each([&] { taken.stubs.push_back(in.number()); });
+  return taken;
 }
 
 }  // namespace steward::detail::server

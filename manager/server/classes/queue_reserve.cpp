@@ -139,21 +139,35 @@ void QueueObject::set_alarm(Context& context) const {
 
 void QueueObject::save_reserved(Saver& out) const {
   out.number(reserved_.last_number);
-  out.writer().array(reserved_.by_number.size());
-  for (const auto& [number, reservation] : reserved_.by_number) {
-    out.number(number);
-    out.number(static_cast<std::uint64_t>(reservation.key.session));
-    out.number(reservation.key.seq);
-    out.writer().boolean(reservation.end.has_value());
-    if (reservation.end) out.writer().integer(reservation.end->time_since_epoch().count());
+  out.each(reserved_.by_number, [&](const auto& entry) {
+    const Reservation& reservation = entry.second;
+    out.number(entry.first);
+    out.key(reservation.key);
+    out.deadline(reservation.end);
     const auto* taken = std::get_if<Taken>(&reservation.what);
-    out.writer().boolean(taken != nullptr);
+    out.boolean(taken != nullptr);
     if (taken == nullptr) {
       save_item(out, std::get<Item>(reservation.what));
     } else {
       save_taken(out, *taken);
     }
-  }
+  });
+}
+
+void QueueObject::load_reserved(Loader& in) {
+  reserved_.last_number = in.number();
+  in.each([&] {
+    const std::uint64_t number = in.number();
+    const CallKey key = in.key();
+    const core::Deadline end = in.deadline();
+    if (in.boolean()) {
+      reserved_.by_number.emplace(number, Reservation{key, end, load_taken(in)});
+    } else {
+      reserved_.by_number.emplace(number, Reservation{key, end, load_item(in)});
+    }
+    reserved_.by_key.emplace(key, number);
+    if (end) reserved_.by_end.emplace(*end, number);
+  });
 }
 
 }  // namespace steward::detail::server
