@@ -203,7 +203,7 @@ void Core::Impl::collect() {
 }
 
 std::string Core::Impl::save() const {
-  constexpr std::uint64_t kVersion = 2;
+  constexpr std::uint64_t kVersion = 3;
   std::string state;
   Saver out(state);
   out.number(kVersion);

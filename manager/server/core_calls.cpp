@@ -288,6 +288,7 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
     Arguments arguments(call.args, incoming);
     if (call.object == core::kManagerObject) {
       require_room_for_reply();
+      serving = call.seq;
       const Value result = serve_manager(session, method, arguments, number);
       if (call.post) return session.store(call.seq, std::make_shared<const std::string>());
       return reply(session, call.seq, result, true);
@@ -436,6 +437,7 @@ void Core::Impl::drop_parked(ParkId id) {
 void Core::Impl::confirm(Session& session, core::Seq seq) {
   const auto node = session.unconfirmed.extract(seq);
   if (node.empty()) return;
+  if (node.mapped() == core::kManagerObject) return static_cast<void>(session.claims.erase(seq));
   const ObjectTable::Entry* entry = objects.find(node.mapped());
   if (entry == nullptr) return;
   Serving context(*this, node.mapped(), entry->type->name);
@@ -445,10 +447,31 @@ void Core::Impl::confirm(Session& session, core::Seq seq) {
 void Core::Impl::take_back(Session& session, core::Seq seq) {
   const auto node = session.unconfirmed.extract(seq);
   if (node.empty()) return;
+  if (node.mapped() == core::kManagerObject) return renew_lease(session, seq);
   const ObjectTable::Entry* entry = objects.find(node.mapped());
   if (entry == nullptr) return;
   Serving context(*this, node.mapped(), entry->type->name);
   objects.change(node.mapped()).returned({session.number, seq}, context);
+}
+
+void Core::Impl::end_lease(Session& session, const core::Nonce& nonce) {
+  const auto lease = leases.take(nonce);
+  if (!lease) return;
+  const core::ObjectId object = lease->object->token().object;
+  session.claims.insert_or_assign(
+      serving, Session::EndedLease{nonce, object, lease->by, lease->end});
+  session.unconfirmed.insert_or_assign(serving, core::kManagerObject);
+}
+
+// Unless the object is gone, since the client has dropped what it was given.
+void Core::Impl::renew_lease(Session& session, core::Seq seq) {
+  const Session::EndedLease lease = session.claims.extract(seq).mapped();
+  const auto grant = session.grants.find(lease.object);
+  // Where no answer could be sent, nothing was granted.
+  if (grant != session.grants.end() && grant->second.count == 0) session.grants.erase(grant);
+  core::ReferencePtr object = objects.reference(lease.object);
+  if (object == nullptr || lease.end <= now) return;
+  static_cast<void>(leases.add({lease.nonce, std::move(object), lease.by, lease.end}));
 }
 
 // The caller does not wait any more. A call that is parked ends here, with a word that it was not

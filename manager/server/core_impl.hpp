@@ -84,6 +84,9 @@ class Core::Impl {
   // --- ends of calls (core_calls.cpp)
   void confirm(Session& session, core::Seq seq);
   void take_back(Session& session, core::Seq seq);
+  // The claim that is being served ends the lease, unless it is given up: then that waits again.
+  void end_lease(Session& session, const core::Nonce& nonce);
+  void renew_lease(Session& session, core::Seq seq);
   // What the undelivered calls have handed over, if they have.
   void return_undelivered();
   void cancel(Session& session, core::Seq seq);
@@ -130,6 +133,7 @@ class Core::Impl {
   // Of the input that is being applied.
   core::Time now;
   Outputs* outputs = nullptr;
+  core::Seq serving = 0;  // the call to the manager object that is served
   std::size_t replied_bytes = 0;
   std::vector<CallKey> undelivered;  // calls whose results their callers do not get
 };

@@ -62,7 +62,9 @@ Value create(Impl& core, Session&, Arguments& arguments) {
   return Value::of_reference(std::move(reference));
 }
 
-Value claim(Impl& core, Session&, Arguments& arguments) {
+// Who has the object by this lease may say so again: he has merely read the handle twice, or two of
+// his threads are at it, or he did not get the answer in time.
+Value claim(Impl& core, Session& session, Arguments& arguments) {
   const core::ObjectId id{arguments.take<std::uint64_t>()};
   core::ReferencePtr reference = existing(core, id);
   std::optional<core::Nonce> lease;
@@ -71,11 +73,13 @@ Value claim(Impl& core, Session&, Arguments& arguments) {
   }
   const bool needs_lease = arguments.take<std::optional<bool>>().value_or(false);
   arguments.finish();
-  if (needs_lease && !(lease && core.leases.waits(*lease, id))) {
-    throw StaleHandle("this handle is good for one use by its lease, which is spent or over");
+  const bool good = lease && (core.leases.waits(*lease, id) || session.has_by(id, *lease));
+  if (needs_lease && !good) {
+    throw StaleHandle("this handle is good for one client by its lease, which is spent or over");
   }
+  if (needs_lease) session.spend(id, *lease);
   // A lease that is spent or over makes this a plain claim.
-  if (lease) core.leases.end(*lease);
+  if (lease) core.end_lease(session, *lease);
   return Value::of_reference(std::move(reference));
 }
 
@@ -87,8 +91,8 @@ Value lease(Impl& core, Session& session, Arguments& arguments) {
     throw Overloaded(fmt::format("{} handles of this client travel unclaimed, the limit",
                                  core.limits.claim_leases));
   }
-  if (!core.leases.add(nonce, existing(core, id), session.number,
-                       core.now + core.limits.claim_lease)) {
+  if (!core.leases.add({nonce, existing(core, id), session.number,
+                        core.now + core.limits.claim_lease})) {
     throw BadCall("this nonce is in use");
   }
   return {};
@@ -97,7 +101,7 @@ Value lease(Impl& core, Session& session, Arguments& arguments) {
 Value revoke(Impl& core, Session&, Arguments& arguments) {
   const core::Nonce nonce = take_nonce(arguments);
   arguments.finish();
-  return core.leases.end(nonce);
+  return core.leases.take(nonce).has_value();
 }
 
 Value drop(Impl&, Session& session, Arguments& arguments) {

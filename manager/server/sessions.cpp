@@ -1,6 +1,21 @@
 #include <steward/manager/server/sessions.hpp>
 
+#include <algorithm>
+
 namespace steward::detail::server {
+
+void Session::spend(core::ObjectId object, const core::Nonce& lease) {
+  std::deque<core::Nonce>& spent = grants[object].spent;
+  if (std::ranges::find(spent, lease) != spent.end()) return;
+  if (spent.size() == Grant::kSpentMax) spent.pop_front();
+  spent.push_back(lease);
+}
+
+bool Session::has_by(core::ObjectId object, const core::Nonce& lease) const {
+  const auto grant = grants.find(object);
+  return grant != grants.end() &&
+         std::ranges::find(grant->second.spent, lease) != grant->second.spent.end();
+}
 
 void Session::store(core::Seq seq, StoredReply reply) {
   reply_bytes += reply->size() + kStoredReplyCost;
@@ -74,10 +89,20 @@ void Sessions::save(Saver& out) const {
       out.number(seq);
       out.number(core::number(object));
     }
+    out.writer().map(session.claims.size());
+    for (const auto& [seq, lease] : session.claims) {
+      out.number(seq);
+      out.writer().bytes(lease.nonce.view());
+      out.number(core::number(lease.object));
+      out.number(static_cast<std::uint64_t>(lease.by));
+      out.writer().integer(lease.end.time_since_epoch().count());
+    }
     out.writer().map(session.grants.size());
     for (const auto& [object, grant] : session.grants) {
       out.number(core::number(object));
       out.number(grant.count);
+      out.writer().array(grant.spent.size());
+      for (const core::Nonce& nonce : grant.spent) out.writer().bytes(nonce.view());
     }
     out.writer().map(session.owned.size());
     for (const auto& [object, count] : session.owned) {
