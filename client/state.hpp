@@ -70,9 +70,9 @@ class ClientState {
   // it has not used it yet.
   core::ReferencePtr claimed(const Claimable& reference);
   // Likewise; if there is none yet, the one that `claim` gives. One thread at a time; others share
-  // what comes of it as in connect(). Throws Disconnected at the deadline, Interrupted, what `claim`
-  // throws, and BadCall if that runs code which comes here for the same reference, or for one more,
-  // each time that it is asked.
+  // what comes of it as in connect(). Throws Disconnected at the deadline, Interrupted, what
+  // `claim` throws, and BadCall if that runs code which comes here for the same reference, or for
+  // one more, each time that it is asked.
   core::ReferencePtr claimed(const Claimable& reference, core::Deadline deadline,
                              const std::function<core::ReferencePtr()>& claim);
 

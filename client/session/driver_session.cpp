@@ -383,6 +383,8 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
                       ": its handle came from somebody who has not proved that he may use it, and "
                       "carries no lease");
   }
+  const auto late = [&] { return TimeoutError(core::describe(token) + " was not claimed in time"); };
+  if (has_passed(deadline)) throw late();  // or a take would be given a moment more
   // What ends a lease is confirmed: given up by then, it has not ended it.
   Receipt receipt;
   CallOptions options;
@@ -393,7 +395,7 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
   const auto result =
       call(core::kManagerObject, "claim",
            claim_arguments(token.object, token.nonce, needs_lease), options);
-  if (!result) throw TimeoutError(core::describe(token) + " was not claimed in time");
+  if (!result) throw late();
   ResultScope scope(*this, *result, result->session);
   const core::Reader::Extension extension = core::Reader(*result).extension();
   if (extension.type != core::kHandleExtension) {

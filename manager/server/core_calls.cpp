@@ -463,7 +463,8 @@ void Core::Impl::end_lease(Session& session, const core::Nonce& nonce) {
   session.unconfirmed.insert_or_assign(serving, core::kManagerObject);
 }
 
-// Unless the object is gone, since the client has dropped what it was given.
+// Unless the object is gone, since the client has dropped what it was given, or others have taken
+// its place.
 void Core::Impl::renew_lease(Session& session, core::Seq seq) {
   const Session::EndedLease lease = session.claims.extract(seq).mapped();
   const auto grant = session.grants.find(lease.object);
@@ -471,6 +472,7 @@ void Core::Impl::renew_lease(Session& session, core::Seq seq) {
   if (grant != session.grants.end() && grant->second.count == 0) session.grants.erase(grant);
   core::ReferencePtr object = objects.reference(lease.object);
   if (object == nullptr || lease.end <= now) return;
+  if (leases.count_of(lease.by) >= limits.claim_leases) return;
   static_cast<void>(leases.add({lease.nonce, std::move(object), lease.by, lease.end}));
 }
 

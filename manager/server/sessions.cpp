@@ -5,9 +5,9 @@
 namespace steward::detail::server {
 
 void Session::spend(core::ObjectId object, const core::Nonce& lease) {
-  std::deque<core::Nonce>& spent = grants[object].spent;
+  std::vector<core::Nonce>& spent = grants[object].spent;
   if (std::ranges::find(spent, lease) != spent.end()) return;
-  if (spent.size() == Grant::kSpentMax) spent.pop_front();
+  if (spent.size() == Grant::kSpentMax) spent.erase(spent.begin());
   spent.push_back(lease);
 }
 

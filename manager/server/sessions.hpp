@@ -4,11 +4,11 @@
 // Thread safety: none; part of the core.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
@@ -51,8 +51,8 @@ struct Session {
     core::ReferencePtr reference;
     std::uint64_t count = 0;  // handles sent to this client and not yet dropped
     // By which it was claimed where one was needed: as long as the client has the object, they are
-    // good for it again. So many of the newest.
-    std::deque<core::Nonce> spent = {};
+    // good for it again. Of many the newest.
+    std::vector<core::Nonce> spent = {};
     static constexpr std::size_t kSpentMax = 64;
   };
   std::map<core::ObjectId, Grant> grants;

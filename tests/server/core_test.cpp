@@ -25,8 +25,8 @@ class CoreTest : public testing::Test {
   }
   // One that needs it.
   ErrorCode claim(CoreDriver::Client& client, core::ObjectId object, const Value& nonce) {
-    return driver.call(client, kManagerObject, "claim", arguments(core::number(object), nonce, true))
-        .code;
+    const std::string args = arguments(core::number(object), nonce, true);
+    return driver.call(client, kManagerObject, "claim", args).code;
   }
 
   const Value kNonce = Value::of_bytes("0123456789abcdef");
