@@ -383,7 +383,9 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
                       ": its handle came from somebody who has not proved that he may use it, and "
                       "carries no lease");
   }
-  const auto late = [&] { return TimeoutError(core::describe(token) + " was not claimed in time"); };
+  const auto late = [&] {
+    return TimeoutError(core::describe(token) + " was not claimed in time");
+  };
   if (has_passed(deadline)) throw late();  // or a take would be given a moment more
   // What ends a lease is confirmed: given up by then, it has not ended it.
   Receipt receipt;

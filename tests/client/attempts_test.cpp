@@ -143,7 +143,8 @@ TEST_F(AttemptsTest, CodeInTheMiddleOfAClaimThatAlwaysUsesANewHandleFails) {
     return state.claimed(*client::Claimable::from(*anew), soon(), asks);
   };
   EXPECT_EQ(text_of<BadCall>([&] { claim({}, asks); }),
-            "list#3: its first use asks the program, which uses another such handle for the answer");
+            "list#3: its first use asks the program, which uses another such handle for the "
+            "answer");
   EXPECT_LT(times, 100);
   EXPECT_EQ(claim({}, [&] { return answer; }), answer);
 }
