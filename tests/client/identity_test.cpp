@@ -204,6 +204,7 @@ TEST_F(Deputy, AStrangersHandleWithALeaseIsGoodForItsObjectOnce) {
   const core::Token leased = reference->outgoing();
   core::ReferencePtr decoded = said(theirs, leased);
   add(client::session_of(decoded), 1);
+  EXPECT_EQ(mine.manager().acks().size(), 1U) << "the claim is confirmed, and the lease ends";
   add(client::session_of(decoded), 1);
   EXPECT_EQ(mine.manager().runs("add"), 2U);
   decoded.reset();
