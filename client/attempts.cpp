@@ -22,16 +22,22 @@ namespace {
 // what another thread makes whose own check waits for this thread. So a thread waits for nobody's
 // session while it makes one, and for nobody's claim while it makes either: it makes one for
 // itself. (Who claims may wait for a session, since who makes one waits for no claim.)
+//   Such code is run by what it asks for in turn: where that never ends, the stack would.
 class Making {
  public:
   enum class What : std::uint8_t { claim, session };
 
-  // Throws BadCall if the code that was run does nothing but ask for this very reference again.
+  // Throws BadCall if the code that was run does nothing but ask for this very reference again, or
+  // for one more each time.
   Making(What what, const Claimable* reference)
-      : what_(what), reference_(reference), outer_(innermost) {
-    if (reference != nullptr && of(*reference) > 1) {
+      : what_(what),
+        reference_(reference),
+        outer_(innermost),
+        depth_(outer_ == nullptr ? 1 : outer_->depth_ + 1) {
+    if (reference != nullptr && (of(*reference) > 1 || depth_ > kDepthMax)) {
       throw BadCall(core::describe(reference->token()) +
-                    ": its first use asks the program, which uses it for the answer");
+                    ": its first use asks the program, which uses " +
+                    (depth_ > kDepthMax ? "another such handle" : "it") + " for the answer");
     }
     innermost = this;
   }
@@ -47,6 +53,8 @@ class Making {
   }
 
  private:
+  static constexpr std::size_t kDepthMax = 16;
+
   static std::size_t of(const Claimable& reference) {
     std::size_t times = 0;
     for (const Making* each = innermost; each != nullptr; each = each->outer_) {
@@ -59,6 +67,7 @@ class Making {
   const What what_;
   const Claimable* const reference_;
   const Making* const outer_;
+  const std::size_t depth_;
 };
 thread_local const Making* Making::innermost = nullptr;
 
@@ -215,7 +224,7 @@ core::ReferencePtr ClientState::claimed(const Claimable& reference, core::Deadli
   core::ReferencePtr kept = claimed;
   {
     const std::lock_guard lock(mutex_);
-    // Who has come first meanwhile may have spent the lease of this one.
+    // Code in the middle of this claim, or of another thread's connecting, may have come first.
     if (reference.claimed_ != nullptr) {
       kept = reference.claimed_;
       if (!interrupted) failure = nullptr;

@@ -79,7 +79,8 @@ class ClientReference final : public Claimable {
 };
 
 // A handle that was decoded. Whoever wrote it says which addresses its manager has, so that nothing
-// is dialled before somebody uses it. Until then it keeps nothing alive.
+// is dialled before somebody uses it. Until then it keeps nothing alive. A use that ends before the
+// object was claimed, by its deadline or by an interrupt, leaves the handle as it was.
 class UnclaimedReference final : public Claimable {
  public:
   // `terms` and `writer`: of the session that it came by, and what proves its manager; null: it

@@ -276,6 +276,11 @@ core::ReferencePtr claimed_here(const core::Reference& reference, core::Deadline
   if (claimable == nullptr) {
     throw BadCall(core::describe(reference.token()) + " is not a reference of this process");
   }
+  // Who has no time left would only ask in vain, and perhaps the program, too.
+  if (has_passed(deadline)) {
+    if (core::ReferencePtr known = ClientState::current().claimed(*claimable)) return known;
+    throw TimeoutError(core::describe(reference.token()) + " was not claimed in time");
+  }
   return ClientState::current().claimed(*claimable, deadline, [&] {
     if (const ClientReference* own = ClientReference::from(reference)) {
       return own->session()->claim(reference.token(), deadline, ClaimBy::number);

@@ -25,7 +25,8 @@ struct ConnectOptions {
   // message of a Connection, is dialled without a key, and only where every session of this process
   // allows it; in a forked child also those of its parent.
   //   Called by any thread, by several at once. What it throws, the call throws. It cannot use the
-  // very handle that it is asked about. It is kept, and asked, at least as long as the Manager that
+  // very handle that it is asked about; another one it can, but not one more each time that this
+  // asks it again: both throw BadCall. It is kept, and asked, at least as long as the Manager that
   // it was given for, and as any proxy that this process got from that manager meanwhile; maybe as
   // long as the process lives, although nobody uses the manager any more. What it refers to must be
   // there as long.

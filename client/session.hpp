@@ -129,8 +129,10 @@ class Session : public std::enable_shared_from_this<Session> {
   // the next one.
   virtual core::ReferencePtr adopt(core::Token token,
                                    std::optional<SessionNumber> granted_to = {}) = 0;
-  // Asks the manager for a reference to the object of this token, which is of this incarnation.
-  // Throws StaleHandle if there is no such object, or no such lease.
+  // Asks the manager for a reference to the object of this token, which is of this incarnation. By
+  // a lease that this session has claimed by, it may claim again while it has the object. Throws
+  // StaleHandle if there is no such object, or no such lease; TimeoutError at the deadline, and
+  // then the lease waits as before.
   virtual core::ReferencePtr claim(const core::Token& token, core::Deadline deadline = {},
                                    ClaimBy by = ClaimBy::number) = 0;
 

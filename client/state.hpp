@@ -69,10 +69,10 @@ class ClientState {
   // The reference through which this process uses one that it merely copied or decoded. nullptr:
   // it has not used it yet.
   core::ReferencePtr claimed(const Claimable& reference);
-  // Likewise; if there is none yet, the one that `claim` gives. One thread at a time, since a lease
-  // is spent by its first claim; others share what comes of it as in connect(). Throws Disconnected
-  // at the deadline, Interrupted, what `claim` throws, and BadCall if that runs code which comes
-  // here for the same reference each time that it is asked.
+  // Likewise; if there is none yet, the one that `claim` gives. One thread at a time; others share
+  // what comes of it as in connect(). Throws Disconnected at the deadline, Interrupted, what
+  // `claim` throws, and BadCall if that runs code which comes here for the same reference, or for
+  // one more, each time that it is asked.
   core::ReferencePtr claimed(const Claimable& reference, core::Deadline deadline,
                              const std::function<core::ReferencePtr()>& claim);
 

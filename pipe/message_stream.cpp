@@ -101,7 +101,12 @@ bool MessageStream::Turn::take(core::Deadline deadline, const std::stop_token& s
   make_anew_in_child();
   core::StoppableCondition condition(given_, mutex_, stop, wait);
   std::unique_lock lock(mutex_);
+  if (!deadline && taken_ && taker_ == std::this_thread::get_id()) {
+    throw BadCall(std::string(wait) +
+                  ": this thread waits at this Connection already, and would wait for itself");
+  }
   if (!condition.until(lock, deadline, [&] { return !taken_; })) return false;
+  taker_ = std::this_thread::get_id();
   return ever_taken_ = taken_ = true;
 }
 

@@ -17,6 +17,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include <sys/types.h>
 #include <unistd.h>
@@ -112,7 +113,8 @@ class MessageStream {
   // not there.
   class Turn {
    public:
-    // False: the deadline passed before. Throws Interrupted.
+    // False: the deadline passed before. Throws Interrupted, and BadCall where the calling thread
+    // has it already, as it may in an interrupt check, and would wait for itself for ever.
     bool take(core::Deadline deadline, const std::stop_token& stop, std::string_view wait);
     void give();
     // Whether a thread had it when this process was forked. For who has it now.
@@ -130,6 +132,7 @@ class MessageStream {
     std::mutex mutex_;
     std::condition_variable given_;
     bool taken_ = false;
+    std::thread::id taker_;
     bool ever_taken_ = false;
   };
   class Hold;

@@ -40,8 +40,14 @@ class Blocking : public Target {
   template <class Reading, class... A>
   typename Reading::Result read_as(const Reading& reading, const Method& method,
                                    const A&... arguments) const {
+    return read_by(reading, method, time_limit(method), arguments...);
+  }
+
+  // For a part of a call that has begun before.
+  template <class Reading, class... A>
+  typename Reading::Result read_by(const Reading& reading, const Method& method,
+                                   const TimeLimit& limit, const A&... arguments) const {
     try {
-      const core::Deadline limit = deadline();
       const client::SessionPtr with = session(method, limit);
       if (with == nullptr) return reading(Reply{nullptr, object(), false, {}, 0});
       client::Kept kept;
@@ -64,8 +70,8 @@ class Blocking : public Target {
  private:
   template <class... A>
   std::string pack(client::Session& with, client::Kept& kept, const Method& method,
-                   core::Deadline limit, const A&... arguments) const {
-    const client::ArgumentScope scope(with, kept, client::earliest(limit, method.until));
+                   const TimeLimit& limit, const A&... arguments) const {
+    const client::ArgumentScope scope(with, kept, limit.end);
     const core::StopScope stop(method.stop);
     std::string packed;
     try {

@@ -80,7 +80,9 @@ Lent<LeaseWays> QueuePort::reserve(const Method& method, std::optional<core::Dur
                                    ItemReader read, bool& redelivered) const {
   const Limit limit(*this, method);
   Ring* const ring = this->ring(method, limit);
-  if (ring == nullptr) return reserve_in_manager(method, time, read, redelivered);
+  if (ring == nullptr) {
+    return reserve_in_manager(method, limit.time, time, read, redelivered);
+  }
   const RingCall by_ring(*this, *ring, method, limit);
   // Allocated before anything is taken, so that no item is lost for want of memory.
   auto lease = std::make_unique<RingLease>(*this, *ring, time);
@@ -106,7 +108,7 @@ Lent<LeaseWays> QueuePort::reserve(const Method& method, std::optional<core::Dur
   return Lent<LeaseWays>(std::move(lease));
 }
 
-Lent<LeaseWays> QueuePort::reserve_in_manager(const Method& method,
+Lent<LeaseWays> QueuePort::reserve_in_manager(const Method& method, const TimeLimit& limit,
                                               std::optional<core::Duration> time, ItemReader read,
                                               bool& redelivered) const {
   auto lease = std::make_unique<ManagerLease>(*this, time);
@@ -120,7 +122,7 @@ Lent<LeaseWays> QueuePort::reserve_in_manager(const Method& method,
   };
   const client::HomeProcess home;
   try {
-    read_as(ReadBy{reading}, method, lease->milliseconds);
+    read_by(ReadBy{reading}, method, limit, lease->milliseconds);
   } catch (...) {
     if (lease->number != 0 && home.is_this_one()) given_back(lease->number);
     throw;
@@ -157,7 +159,8 @@ std::shared_ptr<const void> QueuePort::view(const Method& method, ItemReader rea
   Ring* const ring = this->ring(method, limit);
   if (ring == nullptr) {
     // The manager has no such method: nobody looks into its memory.
-    static_cast<void>(take_in_manager(until_stopped(method.stop, taking("get")), read));
+    const Method get = until_stopped(method.stop, taking("get"));
+    static_cast<void>(take_in_manager(get, limit.time, read));
     return nullptr;
   }
   const auto owner = std::make_shared<InPlace>(*this, *ring);  // first: see reserve()

@@ -6,6 +6,7 @@
 #include <steward/client/waiting.hpp>
 #include <steward/core/errors.hpp>
 #include <steward/core/writer.hpp>
+#include <steward/proxy/results.hpp>
 #include <steward/proxy/ring_call.hpp>
 
 namespace steward::detail::proxy {
@@ -32,7 +33,7 @@ QueuePort::Ring* QueuePort::ring(const Method& method, const Limit& limit) const
   } catch (...) {
     fail(method);
   }
-  const bool over = ring == nullptr && !limit.own && client::has_passed(until);
+  const bool over = ring == nullptr && !limit.time.own && client::has_passed(until);
   if (over) throw timed_out(method);
   return ring;
 }
@@ -40,21 +41,21 @@ QueuePort::Ring* QueuePort::ring(const Method& method, const Limit& limit) const
 bool QueuePort::put(const Method& method, const Outgoing& item) const {
   const Limit limit(*this, method);
   Ring* const ring = this->ring(method, limit);
-  if (ring == nullptr) return put_in_manager(method, item);
+  if (ring == nullptr) return put_in_manager(method, limit.time, item);
   return RingCall(*this, *ring, method, limit).put(item);
 }
 
 void QueuePort::put_many(const Method& method, const OutgoingItems& items) const {
   const Limit limit(*this, method);
   Ring* const ring = this->ring(method, limit);
-  if (ring == nullptr) return call<void>(method, items);
+  if (ring == nullptr) return read_by(As<void>(), method, limit.time, items);
   RingCall(*this, *ring, method, limit).put_many(items);
 }
 
 bool QueuePort::take(const Method& method, ItemReader read) const {
   const Limit limit(*this, method);
   Ring* const ring = this->ring(method, limit);
-  if (ring == nullptr) return take_in_manager(method, read);
+  if (ring == nullptr) return take_in_manager(method, limit.time, read);
   shm::Held none;
   return RingCall(*this, *ring, method, limit).take(read, none) != RingCall::Took::nothing;
 }
@@ -62,7 +63,7 @@ bool QueuePort::take(const Method& method, ItemReader read) const {
 void QueuePort::take_many(const Method& method, std::size_t max, SlotReader read) const {
   const Limit limit(*this, method);
   Ring* const ring = this->ring(method, limit);
-  if (ring == nullptr) return take_many_in_manager(method, max, read);
+  if (ring == nullptr) return take_many_in_manager(method, limit.time, max, read);
   RingCall(*this, *ring, method, limit).take_many(max, read);
 }
 
@@ -70,7 +71,7 @@ template <class R, class F>
 R QueuePort::ask(const Method& method, F operation) const {
   const Limit limit(*this, method);
   Ring* const ring = this->ring(method, limit);
-  if (ring == nullptr) return call<R>(method);
+  if (ring == nullptr) return read_by(As<R>(), method, limit.time);
   return RingCall(*this, *ring, method, limit).on_ring([&] { return operation(*ring); });
 }
 
@@ -89,7 +90,7 @@ void QueuePort::task_done() const {
   const Method method = changing("task_done");
   const Limit limit(*this, method);
   Ring* const ring = this->ring(method, limit);
-  if (ring == nullptr) return call<void>(method);
+  if (ring == nullptr) return read_by(As<void>(), method, limit.time);
   if (RingCall(*this, *ring, method, limit).on_ring([&] { return ring->task_done(); })) return;
   throw BadCall(name(method) + ": task_done was called more often than items were taken");
 }
@@ -98,7 +99,7 @@ void QueuePort::join(std::stop_token stop) const {
   const Method method = until_stopped(std::move(stop), waiting(reading("join")));
   const Limit limit(*this, method);
   Ring* const ring = this->ring(method, limit);
-  if (ring == nullptr) return call<void>(method);
+  if (ring == nullptr) return read_by(As<void>(), method, limit.time);
   const RingCall by_ring(*this, *ring, method, limit);
   const auto outcome = by_ring.on_ring([&] { return ring->join(limit.until); });
   static_cast<void>(by_ring.concluded(outcome));
@@ -110,8 +111,10 @@ void QueuePort::close() const {
 
 // ---- Through the manager ----
 
-bool QueuePort::put_in_manager(const Method& method, const Outgoing& item) const {
-  return method.parks ? read_as(Done(), method, item) : call<bool>(method, item);
+bool QueuePort::put_in_manager(const Method& method, const TimeLimit& limit,
+                               const Outgoing& item) const {
+  return method.parks ? read_by(Done(), method, limit, item)
+                      : read_by(As<bool>(), method, limit, item);
 }
 
 void QueuePort::show_reply(std::string_view encoded, ItemReader read) {
@@ -119,7 +122,8 @@ void QueuePort::show_reply(std::string_view encoded, ItemReader read) {
   static_cast<void>(read(shm::Item{shm::bytes_of(encoded), kPacked}));
 }
 
-bool QueuePort::take_in_manager(const Method& method, ItemReader read) const {
+bool QueuePort::take_in_manager(const Method& method, const TimeLimit& limit,
+                                ItemReader read) const {
   const auto reading = [&](const Reply& reply) {
     if (!reply.done) return false;
     if (method.parks) {
@@ -131,11 +135,11 @@ bool QueuePort::take_in_manager(const Method& method, ItemReader read) const {
     show_reply(found.next(), read);
     return true;
   };
-  return read_as(ReadBy{reading}, method);
+  return read_by(ReadBy{reading}, method, limit);
 }
 
-void QueuePort::take_many_in_manager(const Method& method, std::size_t max,
-                                     SlotReader read) const {
+void QueuePort::take_many_in_manager(const Method& method, const TimeLimit& limit,
+                                     std::size_t max, SlotReader read) const {
   const auto reading = [&](const Reply& reply) {
     impl::Elements found(reply.result);
     for (std::size_t slot = 0; found.left() > 0; ++slot) {
@@ -146,7 +150,7 @@ void QueuePort::take_many_in_manager(const Method& method, std::size_t max,
       show_reply(found.next(), read_it);
     }
   };
-  read_as(ReadBy{reading}, method, max);
+  read_by(ReadBy{reading}, method, limit, max);
 }
 
 // ---- What the manager is told, and whose error it is ----

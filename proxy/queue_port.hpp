@@ -124,13 +124,15 @@ class QueuePort : public Blocking {
   template <class R, class F>
   R ask(const Method& method, F operation) const;
 
-  bool put_in_manager(const Method& method, const Outgoing& item) const;
+  bool put_in_manager(const Method& method, const TimeLimit& limit, const Outgoing& item) const;
   // Shows the item that a reply has brought.
   static void show_reply(std::string_view encoded, ItemReader read);
-  bool take_in_manager(const Method& method, ItemReader read) const;
-  void take_many_in_manager(const Method& method, std::size_t max, SlotReader read) const;
-  Lent<LeaseWays> reserve_in_manager(const Method& method, std::optional<core::Duration> time,
-                                     ItemReader read, bool& redelivered) const;
+  bool take_in_manager(const Method& method, const TimeLimit& limit, ItemReader read) const;
+  void take_many_in_manager(const Method& method, const TimeLimit& limit, std::size_t max,
+                            SlotReader read) const;
+  Lent<LeaseWays> reserve_in_manager(const Method& method, const TimeLimit& limit,
+                                     std::optional<core::Duration> time, ItemReader read,
+                                     bool& redelivered) const;
 
   // Tells the manager that the stub is gone from the ring, so that it need not keep the item.
   // Throws nothing: if this fails, the manager finds out when the session ends.

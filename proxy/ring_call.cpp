@@ -50,11 +50,10 @@ shm::SharedQueue::Outcome QueuePort::RingCall::put_packed(const Outgoing& item) 
 
 // With what is left of the call's time.
 bool QueuePort::RingCall::put_by_manager(const Outgoing& item) const {
-  if (!method_.parks) return port_.put_in_manager(method_, item);
-  Method put = until_stopped(method_.stop, offering("put"));
-  put.timed = own_time();
-  put.until = until().deadline();
-  return as_part(put, [&] { return port_.put_in_manager(put, item); });
+  const TimeLimit& time = limit_.time;
+  if (!method_.parks) return port_.put_in_manager(method_, time, item);
+  const Method put = until_stopped(method_.stop, offering("put"));
+  return as_part(put, [&] { return port_.put_in_manager(put, time, item); });
 }
 
 void QueuePort::RingCall::put_many(const OutgoingItems& items) const {
@@ -196,8 +195,8 @@ void QueuePort::RingCall::give_back(const shm::Held& held) const noexcept {
 
 bool QueuePort::RingCall::fetch(std::uint64_t stub, const shm::Held& held, ItemReader read,
                                 bool heard) const {
-  Method ask = until_stopped(method_.stop, reading("redeem"));
-  if (!until().is_now()) ask.until = until().deadline();
+  const Method ask = until_stopped(method_.stop, reading("redeem"));
+  const TimeLimit time{limit_.time.end};  // not the item's own time: that it is late is an error
   bool answered = false;
   const auto reading = ReadBy{[&](const Reply& reply) {
     answered = true;
@@ -205,7 +204,7 @@ bool QueuePort::RingCall::fetch(std::uint64_t stub, const shm::Held& held, ItemR
     return true;
   }};
   try {
-    return as_part(ask, [&] { return port_.read_as(reading, ask, stub); });
+    return as_part(ask, [&] { return port_.read_by(reading, ask, time, stub); });
   } catch (const std::out_of_range&) {
     if (answered) {  // the exception came from the reader, not from the manager
       give_back(held);

@@ -40,10 +40,8 @@ class RingHandleCodec final : public core::HandleCodec {
 // When a call that begins now must end, what that means, and what may end it before. Refers to the
 // method, which outlives it.
 struct QueuePort::Limit {
-  Limit(const QueuePort& port, const Method& method) {
-    const core::Deadline whole = port.deadline();
-    own = method.timed && !(whole && (!method.until || *whole < *method.until));
-    until = shm::Until(own ? method.until : whole);
+  Limit(const QueuePort& port, const Method& method)
+      : time(port.time_limit(method)), until(time.end) {
     if (method.stop.stop_possible()) stopping.token = &method.stop;
     if (core::interrupt_check() != nullptr) stopping.interrupted = core::ask_interrupt_check;
     if (stopping.token != nullptr || stopping.interrupted != nullptr) {
@@ -53,7 +51,7 @@ struct QueuePort::Limit {
   Limit(const Limit&) = delete;
   Limit& operator=(const Limit&) = delete;
 
-  bool own;  // the end of a timed form's own time: a result, not an error
+  const TimeLimit time;
   shm::Until until;
   shm::Stopping stopping = {};
 };
@@ -148,7 +146,7 @@ class QueuePort::RingCall {
 
   // A form that does not wait has no time.
   shm::Until until() const { return method_.parks ? limit_.until : shm::Until(Ring::kNow); }
-  bool own_time() const { return !method_.parks || limit_.own; }
+  bool own_time() const { return !method_.parks || limit_.time.own; }
 
   bool failed(Ring::Outcome outcome) const;
   static bool show_packed(const shm::Item& item, ItemReader read);

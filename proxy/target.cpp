@@ -13,14 +13,6 @@
 #include <steward/core/interrupt.hpp>
 
 namespace steward::detail::proxy {
-namespace {
-
-// Whether it is a timed form whose own time ends first: that is a result, and no error.
-bool has_own_time(const Method& method, core::Deadline limit) {
-  return method.timed && !(limit && (!method.until || *limit < *method.until));
-}
-
-}  // namespace
 
 core::ReferencePtr owned(core::ReferencePtr reference) {
   if (!reference) return nullptr;
@@ -47,37 +39,41 @@ std::string Target::name(const Method& method) const {
   return fmt::format("{}.{}", object, method.name);
 }
 
-client::SessionPtr Target::session(const Method& method, core::Deadline limit) const {
+TimeLimit Target::time_limit(const Method& method) const {
+  const bool own = method.timed && !(timeout_ && (!method.wait || *timeout_ < *method.wait));
+  return {own ? method.until : deadline(), own};
+}
+
+client::SessionPtr Target::session(const Method& method, const TimeLimit& limit) const {
   if (!reference_) throw StaleHandle(name(method) + ": the proxy is empty");
-  const core::Deadline until = client::earliest(limit, method.until);
   try {
     const core::StopScope scope(method.stop);
-    return client::session_of(reference_, until);
+    return client::session_of(reference_, limit.end);
   } catch (const Interrupted&) {
     core::throw_interrupted(name(method));
   } catch (const Disconnected&) {
-    if (!client::has_passed(until)) throw;
+    if (!client::has_passed(limit.end)) throw;
   } catch (const TimeoutError&) {
-    if (!client::has_passed(until)) throw;
+    if (!client::has_passed(limit.end)) throw;
   } catch (...) {
     fail(method);
   }
-  if (!has_own_time(method, limit)) throw timed_out(method);
+  if (!limit.own) throw timed_out(method);
   return nullptr;
 }
 
 std::optional<client::Result> Target::call(client::Session& session, const Method& method,
-                                           core::Deadline limit, std::string_view arguments,
+                                           const TimeLimit& limit, std::string_view arguments,
                                            client::Receipt& receipt) const {
   client::CallOptions options;
   options.effect = method.effect;
-  options.deadline = client::earliest(limit, method.until);
+  options.deadline = limit.end;
   if (method.confirm) options.receipt = &receipt;
   options.parks = method.parks;
   options.object_type = reference_->token().type;
   options.stop = method.stop;
   std::optional<client::Result> reply = session.call(object(), method.name, arguments, options);
-  if (!reply && !has_own_time(method, limit)) throw timed_out(method);
+  if (!reply && !limit.own) throw timed_out(method);
   return reply;
 }
 

@@ -23,7 +23,14 @@ struct Method {
   bool parks = false;    // the manager may let it wait for what others do
   bool timed = false;    // a timed form: not done by `until` is a result, not an error
   core::Deadline until = std::nullopt;
+  std::optional<core::Duration> wait = std::nullopt;  // how long that was when it began
   std::stop_token stop = {};
+};
+
+// When a call must end, and what that means.
+struct TimeLimit {
+  core::Deadline end;
+  bool own = false;  // a timed form's own time is over then: a result, and no error
 };
 
 inline Method reading(std::string_view name) { return {name, client::Effect::read}; }
@@ -52,6 +59,7 @@ template <class Rep, class Period>
 Method within(std::chrono::duration<Rep, Period> wait, Method method) {
   method.timed = true;
   method.until = core::deadline_after(wait);
+  if (method.until) method.wait = std::chrono::ceil<core::Duration>(wait);
   return method;
 }
 
@@ -88,19 +96,24 @@ class Target {
     return timeout_ ? core::deadline_after(*timeout_) : std::nullopt;
   }
 
-  // The call under all proxies, which has until `limit` (as deadline()) or the method's own time.
-  // `arguments` is a MessagePack array, encoded under session.codec(). nullopt: a timed form was
-  // not done in its own time. What a method takes is the caller's once he keeps the receipt. Throws
-  // as client::Session::call.
+  // Likewise, be it for the timeout or the method's own time: the shorter one counts, whichever
+  // clock was read first.
+  TimeLimit time_limit(const Method& method) const;
+
+  // The call under all proxies. `arguments` is a MessagePack array, encoded under session.codec().
+  // nullopt: a timed form was not done in its own time. What a method takes is the caller's once he
+  // keeps the receipt. Throws as client::Session::call.
   std::optional<client::Result> call(client::Session& session, const Method& method,
-                                     core::Deadline limit, std::string_view arguments,
+                                     const TimeLimit& limit, std::string_view arguments,
                                      client::Receipt& receipt) const;
 
   // The session that calls go through. nullptr: a timed form's own time was over before there was
   // one. Throws StaleHandle if the proxy is empty or its object is gone, Disconnected,
   // TimeoutError.
-  client::SessionPtr session(const Method& method) const { return session(method, deadline()); }
-  client::SessionPtr session(const Method& method, core::Deadline limit) const;
+  client::SessionPtr session(const Method& method) const {
+    return session(method, time_limit(method));
+  }
+  client::SessionPtr session(const Method& method, const TimeLimit& limit) const;
 
   // "list#3.pop": how error texts name a call.
   std::string name(const Method& method) const;

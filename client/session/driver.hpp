@@ -18,7 +18,6 @@
 #include <optional>
 #include <vector>
 
-#include <steward/client/leased_handles.hpp>
 #include <steward/client/proof.hpp>
 #include <steward/client/session.hpp>
 #include <steward/client/session/background.hpp>
@@ -201,7 +200,6 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   std::vector<Terms::Allow> also_allow() const;
 
   // --- driver_session.cpp
-  core::ReferencePtr said(core::Token token);
   void run(BlockingCall& waiting, const CallLabel& label, std::string_view args,
            const CallOptions& options);
   void await_end(Use& use, BlockingCall& waiting);
@@ -227,7 +225,6 @@ class SessionDriver final : public Session, private Leadership::EventHandler {
   AlsoAllow also_;  // beside terms_
   Leadership leadership_{*this};
   SessionCore core_;
-  LeasedHandles leased_;                  // those that its manager has said of others
   std::unique_ptr<Transport> transport_;  // null: closed
   shm::UniqueFd control_;                 // the manager hangs up here when the session is over
   shm::UniqueFd process_;                 // the manager's pidfd

@@ -383,12 +383,21 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
                       ": its handle came from somebody who has not proved that he may use it, and "
                       "carries no lease");
   }
+  const auto late = [&] {
+    return TimeoutError(core::describe(token) + " was not claimed in time");
+  };
+  if (has_passed(deadline)) throw late();  // or a take would be given a moment more
+  // What ends a lease is confirmed: given up by then, it has not ended it.
+  Receipt receipt;
   CallOptions options;
   options.deadline = deadline;
   options.object_type = token.type;
+  if (token.nonce) options.effect = Effect::take;
+  if (token.nonce) options.receipt = &receipt;
   const auto result =
       call(core::kManagerObject, "claim",
            claim_arguments(token.object, token.nonce, needs_lease), options);
+  if (!result) throw late();
   ResultScope scope(*this, *result, result->session);
   const core::Reader::Extension extension = core::Reader(*result).extension();
   if (extension.type != core::kHandleExtension) {
@@ -407,6 +416,7 @@ core::ReferencePtr SessionDriver::claim(const core::Token& token, core::Deadline
   }
   core::ReferencePtr reference = scope.incoming(std::move(claimed));
   scope.done();
+  receipt.keep();
   return reference;
 }
 
@@ -475,26 +485,7 @@ core::Token SessionDriver::outgoing(const core::Reference& reference, core::Dead
 
 core::ReferencePtr SessionDriver::SessionHandleCodec::incoming(core::Token token) {
   if (token.incarnation == session_.incarnation_) return session_.adopt(std::move(token));
-  return session_.said(std::move(token));
-}
-
-// A handle of another manager. What is spent by its first claim is not to be claimed again by who
-// reads the same once more.
-core::ReferencePtr SessionDriver::said(core::Token token) {
-  const std::optional<core::Nonce> lease = token.nonce;
-  core::ReferencePtr reference = unclaimed(std::move(token), this);
-  if (!lease || proof_.kind == Proof::Kind::user || inherited()) return reference;
-  return guarded([&] {
-    core::ReferencePtr known;  // if it has to go, then after the mutex
-    const Lock lock(mutex_);
-    known = leased_.find(*lease);
-    const bool same = known != nullptr && known->token() == reference->token() &&
-                      static_cast<const UnclaimedReference&>(*known).terms()->allow ==
-                          static_cast<const UnclaimedReference&>(*reference).terms()->allow;
-    if (same) return known;
-    leased_.note(*lease, reference);
-    return reference;
-  });
+  return unclaimed(std::move(token), &session_);
 }
 
 // --- holds

@@ -2,11 +2,12 @@
 
 namespace steward::detail::server {
 
-bool Leases::add(const core::Nonce& nonce, core::ReferencePtr object, SessionNumber by,
-                 core::Time end) {
-  if (!leases_.try_emplace(nonce, Lease{std::move(object), by, end}).second) return false;
-  by_end_.emplace(end, nonce);
-  ++counts_[by];
+bool Leases::add(Lease lease) {
+  const core::Nonce nonce = lease.nonce;
+  const auto [added, is_new] = leases_.try_emplace(nonce, std::move(lease));
+  if (!is_new) return false;
+  by_end_.emplace(added->second.end, nonce);
+  ++counts_[added->second.by];
   return true;
 }
 
@@ -15,20 +16,19 @@ bool Leases::waits(const core::Nonce& nonce, core::ObjectId object) const {
   return found != leases_.end() && found->second.object->token().object == object;
 }
 
-bool Leases::end(const core::Nonce& nonce) {
-  const auto found = leases_.find(nonce);
-  if (found == leases_.end()) return false;
-  by_end_.erase({found->second.end, nonce});
-  const auto count = counts_.find(found->second.by);
+std::optional<Leases::Lease> Leases::take(const core::Nonce& nonce) {
+  auto found = leases_.extract(nonce);
+  if (found.empty()) return std::nullopt;
+  by_end_.erase({found.mapped().end, nonce});
+  const auto count = counts_.find(found.mapped().by);
   if (--count->second == 0) counts_.erase(count);
-  leases_.erase(found);
-  return true;
+  return std::move(found.mapped());
 }
 
 void Leases::end_expired(core::Time now) {
   while (!by_end_.empty() && by_end_.begin()->first <= now) {
     const core::Nonce nonce = by_end_.begin()->second;
-    end(nonce);
+    static_cast<void>(take(nonce));
   }
 }
 
@@ -53,10 +53,10 @@ void Leases::save(Saver& out) const {
 
 void Leases::load(Loader& in) {
   in.each([&] {
-    const auto nonce = core::Nonce::from(in.reader().bytes());
+    const core::Nonce nonce = in.id<core::Nonce>();
     core::ReferencePtr object = in.reference(core::ObjectId{in.number()});
     const SessionNumber by{in.number()};
-    if (!nonce || !add(*nonce, std::move(object), by, in.time())) Loader::damaged();
+    if (!add({nonce, std::move(object), by, in.time()})) Loader::damaged();
   });
 }
 

@@ -32,6 +32,10 @@ core::ReferencePtr ManagerObject::existing(core::ObjectId id) const {
   throw StaleHandle(fmt::format("object #{} no longer exists", core::number(id)));
 }
 
+Session& ManagerObject::session_of(CallKey key) const {
+  return *core_.sessions.find(key.session);
+}
+
 Value ManagerObject::create(std::string_view type_name, std::optional<std::string> name,
                             Arguments init) {
   if (name && (name->empty() || name->size() > core_.limits.name_bytes)) {
@@ -58,17 +62,45 @@ Value ManagerObject::create(std::string_view type_name, std::optional<std::strin
   return Value::of_reference(std::move(reference));
 }
 
-Value ManagerObject::claim(std::uint64_t object, std::optional<Value> nonce,
+// Who has the object by this lease may say so again: he has merely read the handle twice, or two of
+// his threads are at it, or he did not get the answer in time.
+Value ManagerObject::claim(Call& call, std::uint64_t object, std::optional<Value> nonce,
                            std::optional<bool> needs_lease) {
   const core::ObjectId id{object};
   core::ReferencePtr reference = existing(id);
+  Session& session = session_of(call.key());
   const auto lease = nonce ? core::Nonce::from(nonce->bytes()) : std::nullopt;
-  if (needs_lease.value_or(false) && !(lease && core_.leases.waits(*lease, id))) {
-    throw StaleHandle("this handle is good for one use by its lease, which is spent or over");
+  if (needs_lease.value_or(false)) {
+    if (!lease || !(core_.leases.waits(*lease, id) || session.has_by(id, *lease))) {
+      throw StaleHandle(
+          "this handle is good for one client by its lease, which is spent or over");
+    }
+    session.spend(id, *lease);
   }
   // A lease that is spent or over makes this a plain claim.
-  if (lease) core_.leases.end(*lease);
+  if (const auto ended = lease ? core_.leases.take(*lease) : std::nullopt) {
+    session.claims.insert_or_assign(
+        call.key().seq,
+        Session::EndedLease{*lease, ended->object->token().object, ended->by, ended->end});
+    call.hand_over(call.key());
+  }
   return Value::of_reference(std::move(reference));
+}
+
+void ManagerObject::confirmed(CallKey key, Context&) { session_of(key).claims.erase(key.seq); }
+
+// The lease waits again, unless the object is gone, since the client has dropped what it was given,
+// or others have taken its place.
+void ManagerObject::returned(CallKey key, Context& context) {
+  Session& session = session_of(key);
+  const Session::EndedLease lease = session.claims.extract(key.seq).mapped();
+  const auto grant = session.grants.find(lease.object);
+  // Where no answer could be sent, nothing was granted.
+  if (grant != session.grants.end() && grant->second.count == 0) session.grants.erase(grant);
+  core::ReferencePtr object = core_.objects.reference(lease.object);
+  if (object == nullptr || lease.end <= context.now()) return;
+  if (core_.leases.count_of(lease.by) >= core_.limits.claim_leases) return;
+  static_cast<void>(core_.leases.add({lease.nonce, std::move(object), lease.by, lease.end}));
 }
 
 void ManagerObject::lease(Call& call, std::uint64_t object, const Value& value) {
@@ -78,16 +110,18 @@ void ManagerObject::lease(Call& call, std::uint64_t object, const Value& value) 
     throw Overloaded(fmt::format("{} handles of this client travel unclaimed, the limit",
                                  core_.limits.claim_leases));
   }
-  if (!core_.leases.add(nonce, existing(core::ObjectId{object}), session,
-                        core_.now + core_.limits.claim_lease)) {
+  if (!core_.leases.add({nonce, existing(core::ObjectId{object}), session,
+                         core_.now + core_.limits.claim_lease})) {
     throw BadCall("this nonce is in use");
   }
 }
 
-bool ManagerObject::revoke(const Value& nonce) { return core_.leases.end(nonce_of(nonce)); }
+bool ManagerObject::revoke(const Value& nonce) {
+  return core_.leases.take(nonce_of(nonce)).has_value();
+}
 
 void ManagerObject::drop(Call& call, const std::vector<Value>& counts) {
-  auto& grants = core_.sessions.find(call.key().session)->grants;
+  auto& grants = session_of(call.key()).grants;
   for (const Value& item : counts) {
     const Value::List& pair = item.list();
     if (pair.size() != 2) throw BadCall("expected pairs of object and count");

@@ -21,8 +21,9 @@ class ManagerObject final : public Object {
 
   // Opens the object of this name, or makes it.
   Value create(std::string_view type, std::optional<std::string> name, Arguments init);
-  // With a nonce: ends that lease; it must be there if `needs_lease`.
-  Value claim(std::uint64_t object, std::optional<Value> nonce, std::optional<bool> needs_lease);
+  // With a nonce: ends that lease; it must be there if `needs_lease`, or this client's already. Like
+  // what a queue gives, the lease waits again if the claim is given up.
+  Value claim(Call& call, std::uint64_t object, std::optional<Value> nonce, std::optional<bool> needs_lease);
   void lease(Call& call, std::uint64_t object, const Value& nonce);
   bool revoke(const Value& nonce);
   // [object, count]: so many references less.
@@ -39,10 +40,13 @@ class ManagerObject final : public Object {
   void stat() const {}
   void shutdown();
 
+  void confirmed(CallKey key, Context& context) override;
+  void returned(CallKey key, Context& context) override;
   void save(Saver&) const override {}
 
  private:
   core::ReferencePtr existing(core::ObjectId id) const;
+  Session& session_of(CallKey key) const;
 
   Core::Impl& core_;
 };

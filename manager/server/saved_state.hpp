@@ -62,6 +62,11 @@ class Loader final : public core::HandleCodec {
   void each(F&& one) {
     for (std::size_t left = reader_.array(); left > 0; --left) one();
   }
+  template <class Id>
+  Id id() {
+    if (const auto id = Id::from(reader_.bytes())) return *id;
+    damaged();
+  }
   void version(std::uint64_t version);
   [[noreturn]] static void damaged();
 

@@ -1,6 +1,21 @@
 #include <steward/manager/server/sessions.hpp>
 
+#include <algorithm>
+
 namespace steward::detail::server {
+
+void Session::spend(core::ObjectId object, const core::Nonce& lease) {
+  std::vector<core::Nonce>& spent = grants[object].spent;
+  if (std::ranges::find(spent, lease) != spent.end()) return;
+  if (spent.size() == Grant::kSpentMax) spent.erase(spent.begin());
+  spent.push_back(lease);
+}
+
+bool Session::has_by(core::ObjectId object, const core::Nonce& lease) const {
+  const auto grant = grants.find(object);
+  return grant != grants.end() &&
+         std::ranges::find(grant->second.spent, lease) != grant->second.spent.end();
+}
 
 void Session::store(core::Seq seq, StoredReply reply) {
   reply_bytes += reply->size() + kStoredReplyCost;
@@ -71,9 +86,19 @@ void Sessions::save(Saver& out) const {
       out.number(call.first);
       out.number(core::number(call.second));
     });
+    out.each(session.claims, [&](const auto& claim) {
+      const Session::EndedLease& lease = claim.second;
+      out.number(claim.first);
+      out.writer().bytes(lease.nonce.view());
+      out.number(core::number(lease.object));
+      out.number(static_cast<std::uint64_t>(lease.by));
+      out.time(lease.end);
+    });
     out.each(session.grants, [&](const auto& grant) {
       out.number(core::number(grant.first));
       out.number(grant.second.count);
+      out.each(grant.second.spent,
+               [&](const core::Nonce& nonce) { out.writer().bytes(nonce.view()); });
     });
     out.each(session.owned, [&](const auto& owned) {
       out.number(core::number(owned.first));
@@ -86,11 +111,11 @@ void Sessions::load(Loader& in) {
   last_number_ = in.number();
   in.each([&] {
     const SessionNumber number{in.number()};
-    const auto id = core::SessionId::from(in.reader().bytes());
-    if (!id || !by_id_.emplace(*id, number).second) Loader::damaged();
+    const auto id = in.id<core::SessionId>();
+    if (!by_id_.emplace(id, number).second) Loader::damaged();
     Session& session = by_number_[number];
     session.number = number;
-    session.id = *id;
+    session.id = id;
     session.secret = in.reader().bytes();
     session.first_incomplete = in.number();
     in.each([&] {
@@ -106,8 +131,18 @@ void Sessions::load(Loader& in) {
       session.unconfirmed.emplace(seq, core::ObjectId{in.number()});
     });
     in.each([&] {
+      const core::Seq seq = in.number();
+      const core::Nonce nonce = in.id<core::Nonce>();
       const core::ObjectId object{in.number()};
-      session.grants.emplace(object, Session::Grant{in.reference(object), in.number()});
+      const SessionNumber by{in.number()};
+      session.claims.emplace(seq, Session::EndedLease{nonce, object, by, in.time()});
+    });
+    in.each([&] {
+      const core::ObjectId object{in.number()};
+      Session::Grant& grant = session.grants[object];
+      grant.reference = in.reference(object);
+      grant.count = in.number();
+      in.each([&] { grant.spent.push_back(in.id<core::Nonce>()); });
     });
     in.each([&] {
       const core::ObjectId object{in.number()};

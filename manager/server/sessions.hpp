@@ -8,7 +8,9 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
+#include <steward/core/clock.hpp>
 #include <steward/core/ids.hpp>
 #include <steward/core/token.hpp>
 #include <steward/core/wire.hpp>
@@ -36,14 +38,30 @@ struct Session {
   // Calls whose answer handed something over that the client has not confirmed.
   std::map<core::Seq, core::ObjectId> unconfirmed;
 
+  // The leases that such calls have ended: they wait again where the call is given up.
+  struct EndedLease {
+    core::Nonce nonce;
+    core::ObjectId object{};
+    SessionNumber by{};
+    core::Time end;
+  };
+  std::map<core::Seq, EndedLease> claims;
+
   struct Grant {
     core::ReferencePtr reference;
     std::uint64_t count = 0;  // handles sent to this client and not yet dropped
+    // By which it was claimed where one was needed: as long as the client has the object, they are
+    // good for it again. Of many the newest.
+    std::vector<core::Nonce> spent = {};
+    static constexpr std::size_t kSpentMax = 64;
   };
   std::map<core::ObjectId, Grant> grants;
   // Objects that this session owns something in (Context::own), and how often.
   std::map<core::ObjectId, std::uint64_t> owned;
 
+  void spend(core::ObjectId object, const core::Nonce& lease);
+  // Whether this client has the object by this lease.
+  bool has_by(core::ObjectId object, const core::Nonce& lease) const;
   void store(core::Seq seq, StoredReply reply);
   // The client has this one.
   void forget_reply(core::Seq seq);

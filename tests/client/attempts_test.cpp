@@ -134,6 +134,21 @@ TEST_F(AttemptsTest, CodeInTheMiddleOfAClaimThatAlwaysUsesTheSameHandleFails) {
             "list#3: its first use asks the program, which uses it for the answer");
 }
 
+// As a ConnectOptions::allow that reads the same element of a list each time.
+TEST_F(AttemptsTest, CodeInTheMiddleOfAClaimThatAlwaysUsesANewHandleFails) {
+  int times = 0;
+  std::function<core::ReferencePtr()> asks = [&] {
+    ++times;
+    const core::ReferencePtr anew = client::unclaimed(reference->token());
+    return state.claimed(*client::Claimable::from(*anew), soon(), asks);
+  };
+  EXPECT_EQ(text_of<BadCall>([&] { claim({}, asks); }),
+            "list#3: its first use asks the program, which uses another such handle for the "
+            "answer");
+  EXPECT_LT(times, 100);
+  EXPECT_EQ(claim({}, [&] { return answer; }), answer);
+}
+
 TEST_F(AttemptsTest, CodeInTheMiddleOfConnectingMayConnectToTheSame) {
   bool dialled = false;
   const auto dial = [&]() -> Made {

@@ -86,10 +86,12 @@ std::vector<std::string> FakeManager::take(std::uint64_t number, std::string_vie
     for (const Seq seq : core::decode_seqs(envelope)) {
       acks_.push_back(seq);
       known->second.replies.erase(seq);
+      known->second.claims.erase(seq);
     }
   } else if (envelope.kind == core::Envelope::cancel) {
     for (const Seq seq : core::decode_seqs(envelope)) {
       cancels_.push_back(seq);
+      if (auto claim = known->second.claims.extract(seq)) leases_.insert(std::move(claim.mapped()));
       auto& replies = known->second.replies;
       if (known->second.parked.erase(seq) != 0) {
         replies[seq] = error(seq, core::ErrorCode::timed_out, "cancelled");
@@ -187,7 +189,9 @@ std::string FakeManager::run(Session& session, const core::Call& call, const std
   if (method == "add") return result(call.seq, encoded(sum_ += args.integer()));
   if (method == "fail") throw BadCall(std::string(args.string()));
   if (method == "handle") return result(call.seq, handle(session, args.natural()));
-  if (method == "claim") return result(call.seq, claim(session, args, count));
+  if (method == "claim") {
+    return result(call.seq, claim(session, args, count, call.seq));
+  }
   if (method == "lease") {
     const std::uint64_t object = args.natural();
     leases_.emplace(args.bytes(), object);
@@ -206,20 +210,28 @@ std::string FakeManager::run(Session& session, const core::Call& call, const std
       auto& granted = session.grants[object];
       if (dropped > granted) throw BadCall("dropped more than granted");
       granted -= dropped;
-      if (granted == 0) session.grants.erase(object);
+      if (granted > 0) continue;
+      session.grants.erase(object);
+      std::erase_if(session.spent, [&](const auto& lease) { return lease.second == object; });
     }
     return result(call.seq, "\xc0");
   }
   throw BadCall("no such method");
 }
 
-std::string FakeManager::claim(Session& session, core::Reader& args, std::size_t count) {
+std::string FakeManager::claim(Session& session, core::Reader& args, std::size_t count, Seq seq) {
   const std::uint64_t object = args.natural();
-  const bool has_nonce = !args.nil_if_next();
-  const auto lease = leases_.find(has_nonce ? std::string(args.bytes()) : std::string());
-  const bool is_live = lease != leases_.end() && lease->second == object;
-  if (count > 2 && args.boolean() && !is_live) throw StaleHandle("no lease");
-  if (lease != leases_.end()) leases_.erase(lease);
+  const std::string nonce = args.nil_if_next() ? std::string() : std::string(args.bytes());
+  const auto is_in = [&](const std::map<std::string, std::uint64_t>& leases) {
+    const auto lease = leases.find(nonce);
+    return lease != leases.end() && lease->second == object;
+  };
+  const bool needs_lease = count > 2 && args.boolean();
+  if (needs_lease && !is_in(leases_) && !is_in(session.spent)) throw StaleHandle("no lease");
+  if (needs_lease) session.spent.emplace(nonce, object);
+  if (const auto lease = leases_.extract(nonce)) {
+    session.claims.emplace(seq, std::pair(lease.key(), lease.mapped()));
+  }
   return handle(session, object);
 }
 

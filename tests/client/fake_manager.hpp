@@ -27,7 +27,7 @@ namespace steward::detail::test {
 //   fail(text)                BadCall
 //   handle(n) -> handle of object n
 //   unlock()
-// and of object 0: claim, lease, drop. Of leases it knows only whether they were claimed.
+// and of object 0: claim, lease, drop. Of leases it knows who has claimed by them.
 class FakeManager {
  public:
   using Seq = core::Seq;
@@ -90,6 +90,8 @@ class FakeManager {
     std::map<Seq, std::string> replies;
     std::map<Seq, bool> parked;
     std::map<std::uint64_t, std::uint64_t> grants;
+    std::map<std::string, std::uint64_t> spent;             // leases, by those it has the object
+    std::map<Seq, std::pair<std::string, std::uint64_t>> claims;  // by leases, not confirmed
   };
   struct Connection {
     bool known = false;
@@ -104,7 +106,7 @@ class FakeManager {
   std::string serve(Session& session, const core::Call& call);
   std::string run(Session& session, const core::Call& call, const std::string& method);
   std::string handle(Session& session, std::uint64_t object);
-  std::string claim(Session& session, core::Reader& args, std::size_t count);
+  std::string claim(Session& session, core::Reader& args, std::size_t count, Seq seq);
 
   const core::Incarnation incarnation_;
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <steward/client/interrupt.hpp>
 #include <steward/client/private_directory.hpp>
 #include <steward/client/reference.hpp>
 #include <steward/core/auth_key.hpp>
@@ -196,30 +197,29 @@ TEST_F(Deputy, AStrangersHandleGivesNothingAtThisUsersManager) {
 
 // Who was given it may pass it on: once, and no other object by it.
 TEST_F(Deputy, AStrangersHandleWithALeaseIsGoodForItsObjectOnce) {
-  const core::ReferencePtr reference = client::open_token(of_mine());
+  core::ReferencePtr reference = client::open_token(of_mine());
   core::Token other = reference->outgoing();
   other.object = core::ObjectId{4};
   EXPECT_THROW(client::session_of(said(theirs, other)), StaleHandle);
   const core::Token leased = reference->outgoing();
   core::ReferencePtr decoded = said(theirs, leased);
   add(client::session_of(decoded), 1);
+  EXPECT_EQ(mine.manager().acks().size(), 1U) << "the claim is confirmed, and the lease ends";
   add(client::session_of(decoded), 1);
   EXPECT_EQ(mine.manager().runs("add"), 2U);
   decoded.reset();
+  reference.reset();
   EXPECT_THROW(client::session_of(said(theirs, leased)), StaleHandle);
 }
 
 // As by a second look at the same element of a list.
-TEST_F(Deputy, AHandleThatIsReadAgainIsTheOneThatIsInUse) {
+TEST_F(Deputy, AHandleThatIsReadAgainIsGoodWhileItIsInUse) {
   const core::ReferencePtr reference = client::open_token(of_mine());
   const core::Token leased = reference->outgoing();
   const core::ReferencePtr decoded = said(theirs, leased);
   add(client::session_of(decoded), 1);
   add(client::session_of(said(theirs, leased)), 1);
   EXPECT_EQ(mine.manager().runs("add"), 2U);
-  // What is said elsewhere, or of another object, is another handle.
-  TcpHouse second;
-  EXPECT_THROW(client::session_of(said(client::connect(second.address()), leased)), StaleHandle);
   core::Token other = leased;
   other.object = core::ObjectId{4};
   EXPECT_THROW(client::session_of(said(theirs, other)), StaleHandle);
@@ -234,7 +234,70 @@ TEST_F(Deputy, AHandleThatIsReadAgainIsAskedForByWhoHasComeSince) {
   EXPECT_THROW(client::session_of(said(again, leased)), Disconnected);
 }
 
-// A lease is spent by its first claim.
+TEST_F(Deputy, AHandleThatIsReadAgainIsGoodWhoeverHasComeOrGoneSince) {
+  const core::Token leased = client::open_token(of_mine())->outgoing();
+  const core::ReferencePtr decoded = said(theirs, leased);
+  client::session_of(decoded);
+  client::SessionPtr again =
+      client::connect(stranger.address(), {.allow = [](std::string_view) { return true; }});
+  {
+    const core::ReferencePtr second = said(again, leased);
+    add(client::session_of(second), 1);
+  }
+  again.reset();
+  add(client::session_of(said(theirs, leased)), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 2U);
+}
+
+TEST_F(Deputy, AHandleIsGoodAfterAUseThatEndedBeforeItsManagerAnswered) {
+  const core::ReferencePtr decoded = said(theirs, client::open_token(of_mine())->outgoing());
+  mine.manager().swallow_replies(true);
+  EXPECT_THROW(client::session_of(decoded, core::deadline_after(50ms)), TimeoutError);
+  EXPECT_EQ(mine.manager().runs("claim"), 2U);
+  mine.manager().swallow_replies(false);
+  // By now this process has given back what the late answer brought.
+  client::connect(mine.address())->call(kList, "echo", arguments({encoded(1)}), {});
+  add(client::session_of(decoded), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 1U);
+}
+
+TEST_F(Deputy, WhoHasNoTimeLeftAsksNobodyForAHandle) {
+  int asked = 0;
+  theirs = client::connect(stranger.address(), {.allow = [&](std::string_view) {
+                             ++asked;
+                             return true;
+                           }});
+  const core::ReferencePtr decoded = said(theirs, client::open_token(of_mine())->outgoing());
+  EXPECT_THROW(client::session_of(decoded, std::chrono::steady_clock::now()), TimeoutError);
+  EXPECT_EQ(mine.manager().runs("claim"), 1U) << "that of the program's own";
+  EXPECT_EQ(asked, 0);
+  client::session_of(decoded);
+  client::session_of(decoded, std::chrono::steady_clock::now());
+}
+
+// While the claim that waits is answered, another one is made for the same handle.
+TEST_F(Deputy, AnInterruptCheckMayUseTheHandleThatIsWaitedFor) {
+  static core::ReferencePtr decoded;
+  static FakeManager* manager;
+  static std::atomic<int> used;
+  manager = &mine.manager();
+  used = 0;
+  decoded = said(theirs, client::open_token(of_mine())->outgoing());
+  mine.manager().swallow_replies(true);
+  set_interrupt_check([] {
+    if (manager->runs("claim") < 2 || used++ > 0) return false;
+    manager->swallow_replies(false);
+    add(client::session_of(decoded), 1);
+    return true;
+  });
+  EXPECT_THROW(client::session_of(decoded), Interrupted);
+  set_interrupt_check(nullptr);
+  EXPECT_EQ(used, 1);
+  add(client::session_of(decoded), 1);
+  EXPECT_EQ(mine.manager().runs("add"), 2U);
+  decoded.reset();
+}
+
 TEST_F(Deputy, ThreadsClaimAHandleOnce) {
   const core::ReferencePtr reference = client::open_token(of_mine());
   std::promise<void> asked;

@@ -1,5 +1,9 @@
 #include <chrono>
+#include <complex>
+#include <cstdint>
+#include <optional>
 #include <thread>
+#include <type_traits>
 
 #include <gtest/gtest.h>
 
@@ -55,6 +59,38 @@ TYPED_TEST(QueueConformance, LendsRoomForAnItemAndShowsOneWhereItIs) {
   *number = 5;
   number.commit();
   EXPECT_EQ(*numbers.take(), 5);
+}
+
+// It is packed in two parts.
+struct Measured {
+  double value = 0;
+  std::int16_t unit = 0;
+  MSGPACK_DEFINE(value, unit)
+};
+
+TYPED_TEST(QueueConformance, LendsRoomForWhatDoesNotTravelAsItsBytes) {
+  using Complex = std::complex<double>;
+  static_assert(std::is_trivially_copyable_v<Complex> && std::is_trivially_copyable_v<Measured>);
+  const Queue<Complex> numbers = this->manager().template queue<Complex>();
+  auto number = numbers.loan();
+  *number = {1.5, -2};
+  number.commit();
+  numbers.put({3, 4});
+  EXPECT_EQ(*numbers.take(), Complex(1.5, -2));
+  EXPECT_EQ(numbers.get(), Complex(3, 4));
+
+  const Queue<Measured> queue = this->manager().template queue<Measured>();
+  auto measured = queue.loan();
+  measured->value = 2.5;
+  measured->unit = 7;
+  measured.commit();
+  const auto taken = queue.take();
+  EXPECT_EQ(taken->value, 2.5);
+  EXPECT_EQ(taken->unit, 7);
+  // It is what everybody else reads.
+  queue.put({0.5, 3});
+  const Queue<Value> untyped = open<Queue<Value>>(queue.handle().str());
+  EXPECT_EQ(untyped.get(), Value(Value::List{Value(0.5), Value(3)}));
 }
 
 TYPED_TEST(QueueConformance, TellsEmptyAndFullWithoutWaiting) {
@@ -162,6 +198,18 @@ TYPED_TEST(QueueConformance, KeepsItsDeadlineOnCopiesWithATimeout) {
   queue.put(1);
   EXPECT_THROW(queue.with_timeout(10ms).put(2), TimeoutError);
   EXPECT_EQ(queue.with_timeout(1h).get(), 1);
+}
+
+// Whichever clock was read first.
+TYPED_TEST(QueueConformance, GivesATimedFormTheShorterOfBothTimes) {
+  Queue<int> queue = this->manager().template queue<int>(1);
+  const auto soon = queue.with_timeout(10ms);
+  EXPECT_THROW(soon.get_for(10ms + 1ns), TimeoutError);
+  EXPECT_EQ(soon.get_for(10ms), std::nullopt);
+  EXPECT_EQ(soon.get_for(1ms), std::nullopt);
+  queue.put(1);
+  EXPECT_THROW(soon.put_for(2, 10ms + 1ns), TimeoutError);
+  EXPECT_FALSE(soon.put_for(2, 10ms));
 }
 
 }  // namespace

@@ -268,6 +268,44 @@ TEST(HandlesInMessages, NeedALeaseOnlyFromStrangers) {
   }
 }
 
+// By a manager over tcp without a key, whose handles need their leases.
+TEST(HandlesOfStrangers, AreGoodAgainWhileTheyAreInUse) {
+  const manager::PrivateServer server{manager::Types(), {.address = "tcp://127.0.0.1:0"}};
+  const std::string& address = server.addresses().back();
+  const Manager stranger = Manager::connect(address);
+  const Manager mine;
+  const List<List<int>> lists = stranger.list<List<int>>({mine.list<int>({5})});
+  List<int> list = lists.at(0);
+  EXPECT_EQ(list.at(0), 5);
+  {
+    const Manager again = Manager::connect(address, {.allow = [](std::string_view) {
+                                             return true;
+                                           }});
+    EXPECT_EQ(lists.at(0).at(0), 5);
+  }
+  EXPECT_EQ(lists.at(0).at(0), 5);
+  list = {};
+  EXPECT_EQ(mine.number_of_objects(), 0U);
+  EXPECT_THROW(lists.at(0).at(0), StaleHandle);
+}
+
+// `allow` has to be asked for the handle that it asks by.
+TEST(HandlesOfStrangers, CannotBeWhatTheyAreAllowedBy) {
+  const manager::PrivateServer server{manager::Types(), {}};
+  static const List<List<int>>* lists = nullptr;
+  static int asked = 0;
+  const Manager manager = Manager::connect(server.addresses().front(), {.allow = [](auto) {
+                                             ++asked;
+                                             return lists == nullptr || lists->at(0).at(0) == 5;
+                                           }});
+  const Manager other;
+  const auto made = manager.list<List<int>>({other.list<int>({5})});
+  lists = &made;
+  EXPECT_THROW(made.at(0).size(), BadCall);
+  EXPECT_LT(asked, 100);
+  lists = nullptr;  // it may be asked as long as the process lives
+}
+
 TEST_F(AllowedTest, IsAskedForManagersThatAreConnected) {
   const manager::PrivateServer other{manager::Types(), {}};
   const Manager known = Manager::connect(other.addresses().front());

@@ -255,6 +255,28 @@ TEST(InterruptCheck, IsAskedThoughTheSignalCameBeforeTheWait) {
   set_interrupt_check(nullptr);
 }
 
+// At the Connection that its thread waits at: everything but what would wait for that thread.
+TEST(InterruptCheck, IsToldWhereItWouldWaitForItself) {
+  auto [near, far] = pipe<std::string>();
+  static Text* connection;
+  static std::string told;
+  connection = &near;
+  told.clear();
+  set_interrupt_check([] {
+    told = text_of<BadCall>([] { connection->recv(); });
+    EXPECT_FALSE(connection->try_recv());
+    EXPECT_FALSE(connection->poll(1ms));
+    return true;
+  });
+  EXPECT_EQ(text_of<Interrupted>([&, &near = near] { near.recv(); }),
+            "Connection.recv: interrupted");
+  set_interrupt_check(nullptr);
+  EXPECT_EQ(told, "Connection.recv: this thread waits at this Connection already, and would wait "
+                  "for itself");
+  far.send("after");
+  EXPECT_EQ(near.recv(), "after");
+}
+
 TEST(InterruptCheck, EndsWaitsAtConnectionsAndListeners) {
   auto [near, far] = pipe<std::string>();
   expect_the_check_to_end([&, &near = near] { near.recv(); });

@@ -69,5 +69,22 @@ TEST_F(FirstCall, OfATimedFormWasNotDoneInTime) {
             0);
 }
 
+// Nobody else refers to the queue: its handle has a lease, which waits on.
+TEST_F(FirstCall, ThatEndedTooEarlyLeavesTheHandleAsItWas) {
+  House elsewhere;
+  const auto queues = elsewhere.make<List<Queue<int>>>();
+  queues.append(house.make<Queue<int>>());
+  const Queue<int> queue = queues.at(0);
+  {
+    const House::Pause pause(house);
+    EXPECT_EQ(queue.get_for(20ms), std::nullopt);
+  }
+  // By now this process has given back what the late answer brought.
+  EXPECT_EQ(house.number_of_objects(), 1U);
+  EXPECT_EQ(house.number_of_objects(), 1U);
+  queue.put(1);
+  EXPECT_EQ(queue.get(), 1);
+}
+
 }  // namespace
 }  // namespace steward::detail::test

@@ -20,6 +20,16 @@ class CoreTest : public testing::Test {
     driver.send(client, kManagerObject, "drop", arguments(Value(Value::List{pair})), {}, true);
   }
 
+  void lease(core::ObjectId object, const Value& nonce) {
+    driver.call(ann, kManagerObject, "lease", arguments(core::number(object), nonce));
+  }
+  // One that needs it.
+  ErrorCode claim(CoreDriver::Client& client, core::ObjectId object, const Value& nonce) {
+    const std::string args = arguments(core::number(object), nonce, true);
+    return driver.call(client, kManagerObject, "claim", args).code;
+  }
+
+  const Value kNonce = Value::of_bytes("0123456789abcdef");
   const server::Registry registry = slot_registry();
   CoreDriver driver{registry};
   CoreDriver::Client ann = driver.open();
@@ -290,18 +300,75 @@ TEST_F(CoreTest, ASpentNonceIsAPlainClaim) {
 }
 
 // By a handle of whose writer the client does not know what he may use.
-TEST_F(CoreTest, AClaimThatNeedsALeaseGetsItsObjectOnce) {
+TEST_F(CoreTest, AClaimThatNeedsALeaseGetsItsObjectForOneClient) {
   const auto object = slot(ann);
   const auto other = slot(ann);
-  const Value nonce = Value::of_bytes("0123456789abcdef");
-  driver.call(ann, kManagerObject, "lease", arguments(core::number(object), nonce));
-  const auto claim = [&](core::ObjectId which, const Value& by) {
-    return driver.call(bob, kManagerObject, "claim", arguments(core::number(which), by, true)).code;
-  };
-  EXPECT_EQ(claim(object, Value()), ErrorCode::stale_handle);
-  EXPECT_EQ(claim(other, nonce), ErrorCode::stale_handle);
-  EXPECT_EQ(claim(object, nonce), ErrorCode::ok);
-  EXPECT_EQ(claim(object, nonce), ErrorCode::stale_handle);
+  CoreDriver::Client eve = driver.open();
+  lease(object, kNonce);
+  EXPECT_EQ(claim(bob, object, Value()), ErrorCode::stale_handle);
+  EXPECT_EQ(claim(bob, other, kNonce), ErrorCode::stale_handle);
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::ok);
+  EXPECT_EQ(claim(eve, object, kNonce), ErrorCode::stale_handle);
+  EXPECT_EQ(claim(bob, other, kNonce), ErrorCode::stale_handle);
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::ok) << "it has the object by this lease";
+  drop(bob, object);
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::ok) << "each claim has given one reference";
+  drop(bob, object, 2);
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::stale_handle);
+}
+
+TEST_F(CoreTest, RemembersTheNewestLeasesByWhichAClientHasAnObject) {
+  const auto object = slot(ann);
+  const auto nonce = [](char letter) { return Value::of_bytes(std::string(16, letter)); };
+  for (int i = 0; i <= 64; ++i) {
+    lease(object, nonce(static_cast<char>(i)));
+    EXPECT_EQ(claim(bob, object, nonce(static_cast<char>(i))), ErrorCode::ok);
+  }
+  EXPECT_EQ(claim(bob, object, nonce(1)), ErrorCode::ok);
+  EXPECT_EQ(claim(bob, object, nonce(0)), ErrorCode::stale_handle);
+}
+
+// As what a take has handed over.
+TEST_F(CoreTest, ALeaseWaitsAgainWhereItsClaimIsGivenUp) {
+  const auto object = slot(ann);
+  lease(object, kNonce);
+  driver.end(ann, Ending::orderly);
+  CoreDriver::Client eve = driver.open();
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::ok);
+  EXPECT_EQ(claim(eve, object, kNonce), ErrorCode::stale_handle);
+  driver.cancel(bob, bob.next_seq - 1);
+  drop(bob, object);
+  EXPECT_EQ(driver.core.number_of_objects(), 1U);
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::ok);
+  driver.end(bob);
+  EXPECT_EQ(claim(eve, object, kNonce), ErrorCode::ok) << "bob has not confirmed it";
+  driver.cancel(eve, eve.next_seq - 1);
+  drop(eve, object);
+  driver.pass(std::chrono::seconds(60));
+  EXPECT_EQ(driver.core.number_of_objects(), 0U) << "it ends when it would have ended";
+}
+
+TEST_F(CoreTest, ALeaseIsSpentByAClaimThatIsConfirmed) {
+  const auto object = slot(ann);
+  lease(object, kNonce);
+  driver.end(ann, Ending::orderly);
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::ok);
+  driver.acknowledge(bob, bob.next_seq - 1);
+  driver.cancel(bob, bob.next_seq - 1);
+  drop(bob, object);
+  EXPECT_EQ(driver.core.number_of_objects(), 0U);
+}
+
+TEST_F(CoreTest, ALeaseDoesNotWaitAgainForAnObjectThatIsGone) {
+  const auto object = slot(ann);
+  lease(object, kNonce);
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::ok);
+  const core::Seq seq = bob.next_seq - 1;
+  driver.end(ann, Ending::orderly);
+  drop(bob, object);
+  EXPECT_EQ(driver.core.number_of_objects(), 0U);
+  driver.cancel(bob, seq);
+  EXPECT_EQ(claim(bob, object, kNonce), ErrorCode::stale_handle);
 }
 
 // A client that gave a call up and lost its reply learns from the second what it was granted.

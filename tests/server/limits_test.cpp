@@ -179,6 +179,9 @@ TEST_F(CoreLimits, LeasesOfASession) {
       arguments(core::number(object), Value::of_bytes(std::string(16, 'a')));
   EXPECT_EQ(driver->call(other, kManagerObject, "claim", claim).code, ErrorCode::ok);
   EXPECT_EQ(lease(object, 'c'), ErrorCode::ok) << "one was claimed";
+  driver->cancel(other, other.next_seq - 1);
+  driver->call(client, kManagerObject, "revoke", arguments(Value::of_bytes(std::string(16, 'b'))));
+  EXPECT_EQ(lease(object, 'a'), ErrorCode::ok) << "it has not come back beside the others";
 }
 
 TEST_F(CoreLimits, TimeOfALease) {
