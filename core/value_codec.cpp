@@ -1,5 +1,7 @@
 // Values as MessagePack, both ways.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include <steward/core/handle_codec.hpp>
 #include <steward/core/limits.hpp>
@@ -10,6 +12,15 @@
 namespace steward::detail::core {
 namespace {
 
+// As short as it can be without a loss, as integers are: so a value that somebody else wrote, floats
+// for instance, never becomes longer here.
+void encode_real(Writer& out, double value) {
+  const bool in_range = std::abs(value) <= double{std::numeric_limits<float>::max()};
+  const float shorter = in_range ? static_cast<float>(value) : 0;
+  if (in_range && double{shorter} == value) return out.real32(shorter);
+  out.real(value);
+}
+
 // Depth was checked: recursion is bounded.
 void encode(Writer& out, const Value& value, HandleCodec& codec) {
   switch (value.kind()) {
@@ -17,7 +28,7 @@ void encode(Writer& out, const Value& value, HandleCodec& codec) {
     case ValueKind::boolean: return out.boolean(value.boolean());
     case ValueKind::integer:
       return value.is<std::int64_t>() ? out.integer(value.integer()) : out.natural(value.natural());
-    case ValueKind::real: return out.real(value.real());
+    case ValueKind::real: return encode_real(out, value.real());
     case ValueKind::string: return out.string(value.string());
     case ValueKind::bytes: return out.bytes(value.bytes());
     case ValueKind::list:

@@ -42,11 +42,23 @@ TEST(ValueCodec, WritesEachKindInItsShortestForm) {
   EXPECT_EQ(hex(bytes_of(Value(true))), "c3");
   EXPECT_EQ(hex(bytes_of(Value(-1))), "ff");
   EXPECT_EQ(hex(bytes_of(Value(UINT64_MAX))), "cf ff ff ff ff ff ff ff ff");
-  EXPECT_EQ(hex(bytes_of(Value(1.0))), "cb 3f f0 00 00 00 00 00 00");
+  EXPECT_EQ(hex(bytes_of(Value(1.0))), "ca 3f 80 00 00");
+  EXPECT_EQ(hex(bytes_of(Value(-0.0))), "ca 80 00 00 00");
+  EXPECT_EQ(hex(bytes_of(Value(0.1))), "cb 3f b9 99 99 99 99 99 9a");
+  EXPECT_EQ(hex(bytes_of(Value(1e300))).substr(0, 2), "cb");
+  EXPECT_EQ(hex(bytes_of(Value(INFINITY))), "cb 7f f0 00 00 00 00 00 00");
   EXPECT_EQ(hex(bytes_of(Value("ab"))), "a2 61 62");
   EXPECT_EQ(hex(bytes_of(Value::of_bytes("ab"))), "c4 02 61 62");
   EXPECT_EQ(hex(bytes_of(Value(Value::List{1, Value::List{2, 3}}))), "92 01 92 02 03");
   EXPECT_EQ(hex(bytes_of(Value::of_map({{"b", 1}, {"a", 2}}))), "82 a1 62 01 a1 61 02");
+}
+
+TEST(ValueCodec, FloatsAreAsShortAsTheyCame) {
+  std::string bytes;
+  Writer out(bytes);
+  out.array(3);
+  for (const float number : {0.1F, -3e-42F, 3.4e38F}) out.real32(number);
+  EXPECT_EQ(bytes_of(value_of(bytes)), bytes);
 }
 
 TEST(ValueCodec, EveryKindComesBack) {
