@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <regex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -314,6 +315,27 @@ Findings not_built(const Files& files, std::string_view commands) {
   return out;
 }
 
+// `Suite.Test` in a document, where a test of that suite is meant: the first letter says so.
+Findings tests_not_there(const Files& files, const File& document) {
+  std::set<std::string> there;
+  const std::regex test(R"(\bTEST(?:_F|_P)?\(\s*(\w+)\s*,\s*(\w+)\s*\))");
+  for (const File& file : files) {
+    if (!file.path.ends_with("_test.cpp")) continue;
+    for (std::sregex_iterator at(file.code.begin(), file.code.end(), test), end; at != end; ++at) {
+      there.insert((*at)[1].str() + '.' + (*at)[2].str());
+    }
+  }
+  Findings out;
+  const std::regex named(R"(`([A-Z]\w*\.[A-Z]\w*)`)");
+  const std::string& text = document.text;
+  for (std::sregex_iterator at(text.begin(), text.end(), named), end; at != end; ++at) {
+    if (there.contains((*at)[1].str())) continue;
+    const auto position = static_cast<std::size_t>(at->position());
+    out.push_back(finding(document, line_of(text, position), (*at)[1].str() + " is no test"));
+  }
+  return out;
+}
+
 Findings left_for_now(const Files& files) {
   constexpr std::string_view kMark = "TODO(" "now)";  // in two, so as not to find itself
   Findings out;
@@ -385,6 +407,12 @@ TEST(Tidy, IncludesHaveOneSpelling) { expect_none(quoted_includes(tree())); }
 TEST(Tidy, OnlyProcessForks) { expect_none(forks(tree())); }
 TEST(Tidy, TestsDoNotSleep) { expect_none(sleeps(tree())); }
 TEST(Tidy, EveryTestFileIsBuilt) { expect_none(not_built(tree(), read(STEWARD_COMMANDS))); }
+TEST(Tidy, TestsThatDocumentsNameExist) {
+  const std::string path = "docs/threat_model.md";
+  const File document(path, read(STEWARD_SOURCE_DIR "/" + path));
+  EXPECT_NE(document.text.find("`Tidy.TestsThatDocumentsNameExist`"), npos);
+  expect_none(tests_not_there(tree(), document));
+}
 TEST(Tidy, NothingIsLeftForNow) { expect_none(left_for_now(tree())); }
 TEST(Tidy, LinesAndFilesAreShort) { expect_none(sizes(tree())); }
 TEST(Tidy, LockFreeFilesSayTheirContract) { expect_none(banners(tree())); }
@@ -442,6 +470,12 @@ TEST(TidyRules, TestFileThatIsNotBuiltIsReported) {
   const Files files{{"tests/core/a_test.cpp", ""}, {"tests/core/b_test.cpp", ""}};
   const auto commands = R"("file": "/somewhere/tests/core/b_test.cpp")";
   EXPECT_EQ(not_built(files, commands), Findings{"tests/core/a_test.cpp:1: is not built"});
+}
+
+TEST(TidyRules, TestThatADocumentNamesAndIsNotThereIsReported) {
+  const Files files{{"tests/core/a_test.cpp", "TEST(One, IsHere) {}\nTEST_F(Two, IsToo) {}\n"}};
+  const File document("docs/a.md", "`One.IsHere`, `Two.IsToo`,\n`One.IsNot`; `Limits.h`, `a.B`\n");
+  EXPECT_EQ(tests_not_there(files, document), Findings{"docs/a.md:2: One.IsNot is no test"});
 }
 
 TEST(TidyRules, WorkLeftForNowIsReported) {

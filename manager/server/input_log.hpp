@@ -1,5 +1,5 @@
-// The core's inputs as bytes, for an engine that keeps them, and back: MessagePack arrays of a number
-// for the kind, the batch's time in nanoseconds, and the fields.
+// The core's inputs as bytes, for an engine that keeps them, and back: MessagePack arrays of a
+// number for the kind, the batch's time in nanoseconds, and the fields.
 #pragma once
 
 #include <string>

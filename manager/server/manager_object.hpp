@@ -21,9 +21,10 @@ class ManagerObject final : public Object {
 
   // Opens the object of this name, or makes it.
   Value create(std::string_view type, std::optional<std::string> name, Arguments init);
-  // With a nonce: ends that lease; it must be there if `needs_lease`, or this client's already. Like
-  // what a queue gives, the lease waits again if the claim is given up.
-  Value claim(Call& call, std::uint64_t object, std::optional<Value> nonce, std::optional<bool> needs_lease);
+  // With a nonce: ends that lease; it must be there if `needs_lease`, or this client's already.
+  // Like what a queue gives, the lease waits again if the claim is given up.
+  Value claim(Call& call, std::uint64_t object, std::optional<Value> nonce,
+              std::optional<bool> needs_lease);
   void lease(Call& call, std::uint64_t object, const Value& nonce);
   bool revoke(const Value& nonce);
   // [object, count]: so many references less.

@@ -224,7 +224,7 @@ TEST(CoreDeterminism, EqualInputsGiveEqualOutputsAndStateWhateverTheHashSeed) {
   EXPECT_GT(works_done, 5U * static_cast<unsigned>(rounds)) << "rings are hardly in it";
 }
 
-// What an engine has to rely on: a state that is written down and inputs that are, and nothing else.
+// What an engine has to rely on: a state and inputs that are written down, and nothing else.
 TEST(CoreDeterminism, ACoreOfASavedStateThatReadsTheLogGoesOnIdentically) {
   const std::uint64_t seed = seed_of_run();
   const int rounds = std::getenv("STEWARD_FULL") != nullptr ? 200 : 10;
