@@ -22,8 +22,8 @@ struct Limits {
   // there is always room for the calls of whoever has what these wait for. A call that finds no
   // room among the 960 within 10 s throws Overloaded: the others may wait for just that one.
   std::size_t calls_in_flight = 1024;
-  std::size_t parked_calls = 1'000'000;             // in all sessions together
-  std::size_t reply_store_bytes = 64U << 20U;       // replies kept for retries; per session
+  std::size_t parked_calls = 1'000'000;             // in all sessions; past it each has its share
+  std::size_t reply_store_bytes = 64U << 20U;       // replies kept for one; of all 16 times that
   // Replies that wait for one session whose client does not read: with so many it is served when it
   // has read. Also the limit of all results that 32 calls of one message may ask for.
   std::size_t unsent_bytes = 64U << 20U;

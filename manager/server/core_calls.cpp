@@ -176,10 +176,12 @@ class Core::Impl::Serving final : public Call {
     return core_.limits.message_bytes - std::min(core_.limits.message_bytes, kBesides);
   }
   ParkId park(WaiterList& list) override {
-    if (core_.parked.size() >= core_.limits.parked_calls) {
+    Session& session = *core_.sessions.find(key_.session);
+    // Past the limit everybody still has a share: nobody's many calls keep others from waiting.
+    const std::size_t share = core_.limits.parked_calls / core_.sessions.size();
+    if (core_.parked.size() >= core_.limits.parked_calls && session.parked.size() >= share) {
       throw Overloaded(fmt::format("{} calls wait already, the limit", core_.parked.size()));
     }
-    Session& session = *core_.sessions.find(key_.session);
     // A decent client waits by itself; nobody else's waiting may suffer from another.
     if (session.parked.size() >= core_.limits.calls_in_flight) {
       throw Overloaded(fmt::format("{} calls of this client wait already, the limit",
@@ -271,7 +273,7 @@ void Core::Impl::serve(Session& session, const core::Call& call) {
   // What is posted has as much room again: more often than not it gives something back.
   const auto require_room_for_reply = [&] {
     const std::size_t used = session.reply_bytes;
-    const std::size_t limit = limits.reply_store_bytes;
+    const std::size_t limit = sessions.reply_bytes_for_each(limits.reply_store_bytes);
     if (used <= limit || (call.post && used - limit <= limit)) return;
     change = false;
     throw Overloaded(

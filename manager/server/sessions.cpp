@@ -19,32 +19,46 @@ bool Session::has_by(core::ObjectId object, const core::Nonce& lease) const {
 
 void Session::store(core::Seq seq, StoredReply reply) {
   reply_bytes += reply->size() + kStoredReplyCost;
+  *all_reply_bytes += reply->size() + kStoredReplyCost;
   replies.insert_or_assign(seq, std::move(reply));
+}
+
+void Session::release(const StoredReply& reply) {
+  reply_bytes -= reply->size() + kStoredReplyCost;
+  *all_reply_bytes -= reply->size() + kStoredReplyCost;
 }
 
 void Session::forget_reply(core::Seq seq) {
   const auto reply = replies.find(seq);
   if (reply == replies.end()) return;
-  reply_bytes -= reply->second->size() + kStoredReplyCost;
+  release(reply->second);
   replies.erase(reply);
 }
 
 void Session::prune_replies(core::Seq first) {
   const auto end = replies.lower_bound(first);
-  for (auto reply = replies.begin(); reply != end; ++reply) {
-    reply_bytes -= reply->second->size() + kStoredReplyCost;
-  }
+  for (auto reply = replies.begin(); reply != end; ++reply) release(reply->second);
   replies.erase(replies.begin(), end);
 }
 
 Session& Sessions::open(const core::SessionId& id, std::string_view secret) {
-  const SessionNumber number{++last_number_};
+  return add(SessionNumber{++last_number_}, id, secret);
+}
+
+Session& Sessions::add(SessionNumber number, const core::SessionId& id, std::string_view secret) {
   Session& session = by_number_[number];
   session.number = number;
   session.id = id;
   session.secret = secret;
+  session.all_reply_bytes = &reply_bytes_;
   by_id_.emplace(id, number);
   return session;
+}
+
+std::size_t Sessions::reply_bytes_for_each(std::size_t most) const {
+  constexpr std::size_t kStores = 16;
+  if (reply_bytes_ / kStores < most || by_number_.empty()) return most;
+  return std::min(most, kStores * most / by_number_.size());
 }
 
 Session* Sessions::find(const core::SessionId& id) {
@@ -62,7 +76,9 @@ Session* Sessions::find(SessionNumber number) {
 }
 
 void Sessions::close(SessionNumber number) {
-  by_id_.erase(by_number_.at(number).id);
+  const Session& session = by_number_.at(number);
+  reply_bytes_ -= session.reply_bytes;
+  by_id_.erase(session.id);
   by_number_.erase(number);
 }
 
@@ -112,11 +128,8 @@ void Sessions::load(Loader& in) {
   in.each([&] {
     const SessionNumber number{in.number()};
     const auto id = in.id<core::SessionId>();
-    if (!by_id_.emplace(id, number).second) Loader::damaged();
-    Session& session = by_number_[number];
-    session.number = number;
-    session.id = id;
-    session.secret = in.reader().bytes();
+    if (by_id_.contains(id) || by_number_.contains(number)) Loader::damaged();
+    Session& session = add(number, id, in.reader().bytes());
     session.first_incomplete = in.number();
     in.each([&] {
       const core::Seq seq = in.number();

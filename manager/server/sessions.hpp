@@ -34,6 +34,7 @@ struct Session {
   core::Seq first_incomplete = 1;
   std::map<core::Seq, StoredReply> replies;
   std::size_t reply_bytes = 0;  // that these take
+  std::size_t* all_reply_bytes = nullptr;  // of all sessions
   std::map<core::Seq, ParkId> parked;
   // Calls whose answer handed something over that the client has not confirmed.
   std::map<core::Seq, core::ObjectId> unconfirmed;
@@ -67,6 +68,9 @@ struct Session {
   void forget_reply(core::Seq seq);
   // Forgets stored replies of calls before `first`.
   void prune_replies(core::Seq first);
+
+ private:
+  void release(const StoredReply& reply);
 };
 
 class Sessions {
@@ -78,13 +82,19 @@ class Sessions {
   void close(SessionNumber number);
 
   std::size_t size() const { return by_number_.size(); }
+  // How many bytes of replies may be kept for a session, where nobody may have more than `most`:
+  // once all together have sixteen times that, each has its share of it.
+  std::size_t reply_bytes_for_each(std::size_t most) const;
   // In order of opening.
   const std::map<SessionNumber, Session>& all() const { return by_number_; }
   void save(Saver& out) const;
   void load(Loader& in);
 
  private:
+  Session& add(SessionNumber number, const core::SessionId& id, std::string_view secret);
+
   std::uint64_t last_number_ = 0;
+  std::size_t reply_bytes_ = 0;
   std::map<SessionNumber, Session> by_number_;
   std::unordered_map<core::SessionId, SessionNumber> by_id_;
 };

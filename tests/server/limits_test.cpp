@@ -112,6 +112,45 @@ TEST_F(CoreLimits, APutOfManyThatMayNotWaitPutsNothing) {
   EXPECT_EQ(code(queue, "put", arguments(4)), ErrorCode::overloaded);
 }
 
+TEST_F(CoreLimits, ManyParkedCallsOfOneSessionKeepNobodyElseFromWaiting) {
+  start({.parked_calls = 4});
+  const auto object = make("slot");
+  for (int i = 0; i < 4; ++i) driver->send(client, object, "take", arguments());
+  EXPECT_EQ(code(object, "take", arguments()), ErrorCode::overloaded);
+  CoreDriver::Client other = driver->open();
+  const core::Seq first = driver->send(other, object, "take", arguments());
+  const core::Seq second = driver->send(other, object, "take", arguments());
+  EXPECT_FALSE(driver->answered(other, first) || driver->answered(other, second));
+  const core::Seq past_its_share = driver->send(other, object, "take", arguments());
+  EXPECT_EQ(driver->answer(other, past_its_share).code, ErrorCode::overloaded);
+  EXPECT_EQ(driver->core.number_parked(), 6U);
+}
+
+TEST_F(CoreLimits, KeptRepliesOfManySessionsLeaveEachItsShare) {
+  constexpr std::size_t kEach = 4 + server::kStoredReplyCost;
+  start({.reply_store_bytes = 4 * kEach});
+  const auto object = make("slot");
+  std::vector<CoreDriver::Client> others;
+  for (int i = 0; i < 31; ++i) others.push_back(driver->open());
+  const auto kept_for = [&](CoreDriver::Client& who) {
+    int kept = 0;
+    while (driver->call(who, object, "own", arguments()).code == ErrorCode::ok) ++kept;
+    return kept;
+  };
+  int all = 0;
+  for (CoreDriver::Client& other : others) all += kept_for(other);
+  // Those who come early have as much as anybody may, until all have sixteen times that.
+  EXPECT_LE(all, 64 + 3 * 31);
+  CoreDriver::Client last = driver->open();
+  EXPECT_GE(kept_for(last), 2);
+  driver->end(others.front());
+  others.front() = last;
+  for (CoreDriver::Client& other : others) {
+    other.first_incomplete = other.next_seq;
+    EXPECT_EQ(driver->call(other, object, "own", arguments()).code, ErrorCode::ok);
+  }
+}
+
 TEST_F(CoreLimits, KeptRepliesOfASession) {
   // [seq, code, nil] has four bytes.
   constexpr std::size_t kEach = 4 + server::kStoredReplyCost;
