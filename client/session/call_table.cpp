@@ -151,6 +151,8 @@ PendingCall* CallTable::forsaken() const noexcept {
 }
 
 void CallTable::drop_cancelled() {
+  // Their cancels are said again, and answered behind replies that were made before.
+  for (Note& cancel : cancels_) cancel.before = next_seq_;
   const auto cancelled = std::ranges::count_if(calls_, [](const auto& c) { return c->cancelled; });
   if (cancelled == 0) return;
   // First: the rest must not end half-way.
