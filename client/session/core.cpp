@@ -527,6 +527,8 @@ void SessionCore::thread_ended(core::ThreadNumber thread, core::Time now) {
 std::optional<Frame> SessionCore::front() {
   if (!link_.greeting().empty()) return Frame{link_.greeting(), {}};
   if (!link_.online()) return std::nullopt;
+  if (const auto frame = calls_.front()) return frame;
+  drop_owed();  // what it waited for may have ended before it could be sent
   return calls_.front();
 }
 
