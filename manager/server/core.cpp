@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/planted_fault.hpp>
 #include <steward/manager/server/core_impl.hpp>
 
 namespace steward::detail::server {
@@ -88,6 +89,8 @@ void Core::Impl::opened(const input::SessionOpened& input) {
 void Core::Impl::ended(const input::SessionEnded& input) {
   Session* session = sessions.find(input.session);
   if (session == nullptr) return;
+  const bool lives_on = core::planted(core::Fault::lock_given_to_a_dead_session);
+  if (lives_on) end_ownership(*session, input.ending);
   while (!session->parked.empty()) drop_parked(session->parked.begin()->second);
   end_ownership(*session, input.ending);
   while (!session->unconfirmed.empty()) take_back(*session, session->unconfirmed.rbegin()->first);
@@ -100,7 +103,8 @@ void Core::Impl::resumed(const input::SessionResumed& input) {
   std::vector<ParkId> given_up;
   const std::set<core::Seq> awaited(input.incomplete.begin(), input.incomplete.end());
   for (const auto& [seq, id] : session->parked) {
-    if (!awaited.contains(seq)) given_up.push_back(id);
+    const bool dropped = core::planted(core::Fault::waiter_dropped_by_a_resume);
+    if (dropped || !awaited.contains(seq)) given_up.push_back(id);
   }
   for (const ParkId id : given_up) drop_parked(id);
   complete_before(*session, input.first_incomplete);
