@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include <steward/core/planted_fault.hpp>
+
 namespace steward::detail::client {
 namespace {
 
@@ -75,7 +77,7 @@ std::unique_ptr<PendingCall> CallTable::take_out(PendingCall& call) {
   const auto at = position(calls, call.seq);
   std::unique_ptr<PendingCall> removed = std::move(*at);
   calls.erase(at);
-  if (removed->parks) --parking_;
+  if (removed->parks && !core::planted(core::Fault::slot_not_freed)) --parking_;
   return removed;
 }
 
@@ -151,6 +153,8 @@ PendingCall* CallTable::forsaken() const noexcept {
 }
 
 void CallTable::drop_cancelled() {
+  // Their cancels are said again, and answered behind replies that were made before.
+  for (Note& cancel : cancels_) cancel.before = next_seq_;
   const auto cancelled = std::ranges::count_if(calls_, [](const auto& c) { return c->cancelled; });
   if (cancelled == 0) return;
   // First: the rest must not end half-way.

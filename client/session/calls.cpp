@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include <steward/core/planted_fault.hpp>
 #include <steward/core/writer.hpp>
 
 namespace steward::detail::client {
@@ -241,6 +242,7 @@ void Calls::finish(PendingCall& call, Outcome outcome) noexcept {
   Completion* completion = std::exchange(call.completion, nullptr);
   if (completion == nullptr) return;
   completion->call_ = nullptr;
+  if (core::planted(core::Fault::completion_twice)) completion->done(outcome);
   completion->done(std::move(outcome));
 }
 
@@ -393,7 +395,8 @@ void Calls::resume() {
   pause();
   flowing_ = true;
   drop_cancelled();
-  if (auto acks = table_.acks(); !acks.empty()) {
+  auto acks = table_.acks();
+  if (!acks.empty() && !core::planted(core::Fault::ack_not_kept_over_a_resume)) {
     send(core::encode_seqs(core::Envelope::ack, acks));
   }
   if (auto cancels = table_.cancels(); !cancels.empty()) {

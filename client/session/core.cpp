@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/planted_fault.hpp>
 #include <steward/core/writer.hpp>
 
 namespace steward::detail::client {
@@ -161,7 +162,9 @@ Outcome SessionCore::outcome_of(PendingCall& call, const core::Reply& reply) noe
   Outcome outcome{Outcome::End::replied, reply.code, std::string(reply.payload), session_};
   // A read loses nothing if it tells of an error that waits to be told.
   if (ok && call.effect == Effect::read && !call.aside && errors_.has(call.thread)) {
-    references_.owe(grants_in(reply.payload, link_.incarnation()));
+    if (!core::planted(core::Fault::reference_kept_after_an_error)) {
+      references_.owe(grants_in(reply.payload, link_.incarnation()));
+    }
     return *errors_.take(call.thread);
   }
   if (ok && call.confirm) calls_.ack(reply.seq);
@@ -527,6 +530,8 @@ void SessionCore::thread_ended(core::ThreadNumber thread, core::Time now) {
 std::optional<Frame> SessionCore::front() {
   if (!link_.greeting().empty()) return Frame{link_.greeting(), {}};
   if (!link_.online()) return std::nullopt;
+  if (const auto frame = calls_.front()) return frame;
+  drop_owed();  // what it waited for may have ended before it could be sent
   return calls_.front();
 }
 

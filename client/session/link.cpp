@@ -13,6 +13,9 @@ constexpr std::chrono::milliseconds kLastReplies{100};
 // A manager that asks for proof again and again on one connection will never be content.
 constexpr unsigned kAnswersMax = 8;
 constexpr std::chrono::milliseconds kCalm{20};
+// A manager that asks the same again has not believed the answer, or it had none yet: then it is
+// asked for another challenge, which it has by then.
+constexpr std::chrono::milliseconds kAskAgain{1100};
 constexpr std::chrono::milliseconds kDialAgain{100};
 
 bool due(core::Deadline deadline, core::Time now) { return deadline && *deadline <= now; }
@@ -75,7 +78,11 @@ Link::Welcomed Link::welcome(const core::Welcome& welcome) {
 // own, and only the last one counts. So a further answer waits until no more come, ever longer.
 bool Link::challenged(std::string_view challenge, core::Time now) {
   if (phase_ != Phase::greeting && phase_ != Phase::online) return false;
-  if (challenge == answered_challenge_ || challenges_answered_ == kAnswersMax) return false;
+  if (challenges_answered_ == kAnswersMax) return false;
+  if (challenge == answered_challenge_) {
+    if (phase_ == Phase::greeting && !calm_at_) calm_at_ = now + kAskAgain;
+    return false;
+  }
   phase_ = Phase::greeting;
   want_connection(now);
   challenge_ = challenge;
@@ -88,10 +95,13 @@ bool Link::should_prove(core::Time now) const {
 }
 
 void Link::prove(std::vector<core::Seq> incomplete, core::Seq first_incomplete) {
-  greeting_ = handshake_.known()
-                  ? handshake_.prove(challenge_, std::move(incomplete), first_incomplete)
-                  : handshake_.hello();
-  answered_challenge_ = std::exchange(challenge_, {});
+  if (handshake_.known() && !challenge_.empty()) {
+    greeting_ = handshake_.prove(challenge_, std::move(incomplete), first_incomplete);
+    answered_challenge_ = std::exchange(challenge_, {});
+  } else {
+    greeting_ = handshake_.hello();
+    if (!challenge_.empty()) answered_challenge_ = std::exchange(challenge_, {});
+  }
   ++challenges_answered_;
   calm_at_ = std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/planted_fault.hpp>
 #include <steward/manager/server/core_impl.hpp>
 #include <steward/manager/server/input_log.hpp>
 #include <steward/manager/server/manager_object.hpp>
@@ -105,6 +106,8 @@ void Core::Impl::opened(const input::SessionOpened& input) {
 void Core::Impl::ended(const input::SessionEnded& input) {
   Session* session = sessions.find(input.session);
   if (session == nullptr) return;
+  const bool lives_on = core::planted(core::Fault::lock_given_to_a_dead_session);
+  if (lives_on) end_ownership(*session, input.ending);
   while (!session->parked.empty()) {
     give_up(session->parked.begin()->second, GaveUp::abandoned);
   }
@@ -119,7 +122,8 @@ void Core::Impl::resumed(const input::SessionResumed& input) {
   std::vector<ParkId> given_up;
   const std::set<core::Seq> awaited(input.incomplete.begin(), input.incomplete.end());
   for (const auto& [seq, id] : session->parked) {
-    if (!awaited.contains(seq)) given_up.push_back(id);
+    const bool dropped = core::planted(core::Fault::waiter_dropped_by_a_resume);
+    if (dropped || !awaited.contains(seq)) given_up.push_back(id);
   }
   for (const ParkId id : given_up) give_up(id, GaveUp::abandoned);
   complete_before(*session, input.first_incomplete);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/planted_fault.hpp>
 #include <steward/manager/server/core_impl.hpp>
 #include <steward/manager/server/wait_ms.hpp>
 
@@ -163,7 +164,8 @@ class Core::Impl::Serving final : public Call {
     return value;
   }
   std::uint64_t next_fencing_token() override {
-    return (core_.identity.started_unix_ms << 20U) + ++core_.fencing_tokens;
+    if (!core::planted(core::Fault::token_not_raised)) ++core_.fencing_tokens;
+    return (core_.identity.started_unix_ms << 20U) + core_.fencing_tokens;
   }
 
   CallKey key() const override { return key_; }
@@ -211,7 +213,7 @@ std::string Core::Impl::error_text(core::ObjectId object, std::string_view type,
 
 void Core::Impl::send(Session& session, core::Seq seq, std::string bytes, bool keep) {
   auto reply = std::make_shared<const std::string>(std::move(bytes));
-  if (keep) session.store(seq, reply);
+  if (keep && !core::planted(core::Fault::reply_store_off)) session.store(seq, reply);
   replied_bytes += reply->size();
   outputs->replies.push_back({session.id, std::move(reply)});
 }
@@ -464,6 +466,7 @@ void Core::Impl::take_back(Session& session, core::Seq seq) {
 // done; what was handed over already goes back. A reply that is kept is said again: only from that
 // does a client that has lost it know which references it was granted.
 void Core::Impl::cancel(Session& session, core::Seq seq) {
+  if (core::planted(core::Fault::cancel_ignored)) return;
   if (const auto waiting = session.parked.find(seq); waiting != session.parked.end()) {
     return give_up(waiting->second, GaveUp::cancelled);
   }

@@ -171,6 +171,7 @@ void Outbox::retry(core::Time now) {
 
 void Outbox::forget(const std::string& route) {
   waiting_.erase(route);
+  if (waiting_.empty()) next_retry_ = std::nullopt;  // or the loop would never wait again
   listener_.forget(route);
 }
 

@@ -143,6 +143,23 @@ TEST_F(CallsTest, AreSentAgainInOrderBehindAcksAndCancels) {
   EXPECT_EQ(take(), "");
 }
 
+TEST_F(CallsTest, ThatWereCancelledAreKnownUntilACancelThatIsSaidAgainMustHaveBeenAnswered) {
+  Told first, second, third;
+  start(&first);
+  take();
+  calls.cancel(first);
+  take();
+  start(&second);
+  take();
+  calls.resume();
+  start(&third);
+  reply(2);  // it had come before the connection broke, and its answer overtakes
+  EXPECT_EQ(calls.first_incomplete(), 1U);
+  EXPECT_TRUE(calls.take_abandoned(1)) << "what it was given must go back";
+  reply(3);
+  EXPECT_EQ(calls.first_incomplete(), 4U);
+}
+
 TEST_F(CallsTest, TellOfTheEarliestDeadline) {
   EXPECT_FALSE(calls.next_deadline());
   Told late, early;

@@ -98,6 +98,22 @@ TEST_F(LinkTest, AnswersTheLastOfManyChallengesEverLater) {
   EXPECT_TRUE(link.should_prove(kStart + 80ms));
 }
 
+TEST_F(LinkTest, AsksForAnotherChallengeWhereItsAnswerIsNotBelieved) {
+  begin();
+  link.connection_lost(kStart);
+  link.connected(kStart);
+  ASSERT_TRUE(link.challenged("first", kStart));
+  link.prove({}, 1);
+  link.greeted();
+  EXPECT_FALSE(link.challenged("first", kStart));
+  EXPECT_FALSE(link.should_prove(kStart + 1s)) << "the welcome may be under way";
+  ASSERT_TRUE(link.should_prove(kStart + 2s));
+  link.prove({}, 1);
+  EXPECT_TRUE(greeting().proof.empty());
+  EXPECT_FALSE(link.challenged("first", kStart + 2s)) << "the same answer would not do";
+  EXPECT_TRUE(link.challenged("second", kStart + 2s));
+}
+
 TEST_F(LinkTest, CountsAsOutOfReachAfterItsPatienceAndOnce) {
   begin();
   link.connection_lost(kStart);

@@ -80,6 +80,24 @@ TEST_F(SessionCoreTest, ADeadlineEndsACallByItsKind) {
   EXPECT_FALSE(session.next_deadline());
 }
 
+TEST_F(SessionCoreTest, WhatGoesBackDoesNotWaitForACallThatEndsUnsent) {
+  connect();
+  Told granted;
+  start(granted, "handle", {encoded(5)});
+  flow();
+  auto reference =
+      std::make_shared<const core::Reference>(list_token(manager.incarnation(), 5));
+  session.granted(reference, session.session(), now);
+  ASSERT_EQ(manager.grants().size(), 1U);
+  Told told;
+  start(told, "park", {}, Effect::take, now + 1s);
+  session.released(*reference, now);
+  session.tick(now += 1s);
+  ASSERT_EQ(told.end(), End::not_done);
+  flow();
+  EXPECT_TRUE(manager.grants().empty());
+}
+
 TEST_F(SessionCoreTest, AnOfferWaitsForTheManagersLastWord) {
   connect();
   Told told;

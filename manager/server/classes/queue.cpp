@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <steward/core/errors.hpp>
+#include <steward/core/planted_fault.hpp>
 #include <steward/core/writer.hpp>
 #include <steward/manager/server/answer_bytes.hpp>
 #include <steward/manager/server/classes/texts.hpp>
@@ -262,7 +263,8 @@ void QueueObject::put_back(std::vector<Item> items, Context& context) {
   // that each goes in at the very front, or near it.
   for (auto item = items.rbegin(); item != items.rend(); ++item) {
     item->redelivered = true;
-    const auto place = std::ranges::upper_bound(items_, item->number, {}, &Item::number);
+    auto place = std::ranges::upper_bound(items_, item->number, {}, &Item::number);
+    if (core::planted(core::Fault::requeue_at_the_back)) place = items_.end();
     items_.insert(place, std::move(*item));
   }
   ++changes_;

@@ -24,6 +24,7 @@ class Post final : public Listener {
   bool receive(Arrival&) override { return false; }
   Sent send(const std::string& route, std::string& frame) override {
     if (route == broken) throw std::runtime_error("the network is broken");
+    if (route == full) return Sent::would_block;
     sent.emplace_back(route, std::move(frame));
     return Sent::sent;
   }
@@ -33,6 +34,7 @@ class Post final : public Listener {
 
   std::vector<std::pair<std::string, std::string>> sent;
   std::string broken;  // a send to this route fails
+  std::string full;    // and to this one blocks
 
  private:
   std::vector<std::string> none_;
@@ -108,6 +110,15 @@ TEST_P(OutboxParcels, NothingOfABatchThatCouldNotBeSentGoesToSomebodyElse) {
   outbox.release({});
   ASSERT_EQ(post.sent.size(), routes);
   for (const auto& [route, frame] : post.sent) EXPECT_EQ(frame, core::encode_bye()) << route;
+}
+
+TEST_P(OutboxParcels, NothingIsTriedAgainOnceNobodyIsLeftWhoDoesNotRead) {
+  post.full = route_of(0);
+  outbox.reply(post.full, reply_of(1));
+  outbox.release({});
+  ASSERT_TRUE(outbox.next_deadline());
+  outbox.forget(post.full);
+  EXPECT_FALSE(outbox.next_deadline()) << "the loop would never wait again";
 }
 
 // Around the number from which on a table is kept, and far from it.
