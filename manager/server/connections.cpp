@@ -307,10 +307,8 @@ void Connections::take(Outputs& outputs) {
 }
 
 void Connections::look_at_outbox() {
-  for (const std::string& route : outbox_.take_gone()) {
-    if (const auto session = session_at(route)) unbind(links_.at(*session));
-    outbox_.forget(route);
-  }
+  // The route remains the session's: what was said there before may not have been read yet.
+  for (const std::string& route : outbox_.take_gone()) outbox_.forget(route);
   for (const std::string& route : outbox_.take_slow()) close_slow(route);
 }
 
