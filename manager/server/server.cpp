@@ -34,8 +34,13 @@ constexpr std::size_t kBacklogBytesMost = 4 * kBacklogBytes;
 // What is still there of those who have died is to be heard before their death is: so much more.
 constexpr std::size_t kDrainFrames = 16'384;
 constexpr std::size_t kDrainBytes = 64U << 20U;
-// Those who have left more than is done in this time are served in turn before their deaths.
+// For so long, all of them together, the dead keep the others waiting. Those of whom more comes
+// later, and those who have left more than is done in this time, are served in turn.
 constexpr core::Duration kDrainTime = std::chrono::milliseconds(100);
+// Where so much comes of others that it is never all heard, the dead are dead by then.
+constexpr core::Duration kHearTime = std::chrono::seconds(1);
+// How long it sleeps at most where the end of a connection is still to come.
+constexpr core::Duration kBetweenLooks = std::chrono::milliseconds(1);
 // A message of more calls is served in parts, between which the others have their turn.
 constexpr std::size_t kCallsAtOnce = 32;
 // And fewer at once where these take longer than that: a single one may walk along a long list.
@@ -161,7 +166,7 @@ void Server::run() {
 void Server::step(std::optional<core::Duration> longest) {
   const core::Time before = now_;
   const std::optional<core::Duration> patience = wait(longest);
-  batch_size_ = 0;
+  batch_size_ = batch_bytes_ = 0;
   const std::size_t behind = backlog_waits_ ? 0 : backlog_.bytes();
   if (behind < kBacklogBytesMost) {
     collect(behind < kBacklogBytes ? burst_ : std::min(burst_, kFewFrames), kBatchBytes);
@@ -169,9 +174,8 @@ void Server::step(std::optional<core::Duration> longest) {
   // Only now who has died: what a process did before its end is in the batch, or lost with it, and
   // whoever has seen the end finds it done.
   poller_.wait(core::Duration::zero());
-  if (liveness_->has_dead() && backlog_.bytes() < kBacklogBytesMost) {
-    collect(kDrainFrames, kDrainBytes);
-  }
+  find_dead();
+  if (backlog_.bytes() < kBacklogBytesMost) hear_last_words();
   now_ = std::max(now_, options_.clock());
   excuse_silence(before, patience);
 
@@ -220,7 +224,7 @@ std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest
   // After an empty look the next one is for a single frame: each look in vain costs system calls.
   // Where more waits, twice as many are taken each time, but no more than are soon dealt with:
   // replies leave at the end of a pass, and nobody is to wait long for what others have sent.
-  const bool behind = !backlog_.empty() && !backlog_waits_;
+  const bool behind = (!backlog_.empty() && !backlog_waits_) || !dying_.empty();
   const bool readable = listener_->readable();
   if (!readable) heard_all_ = options_.clock();
   if (readable || behind) {
@@ -253,13 +257,10 @@ void Server::excuse_silence(core::Time before, std::optional<core::Duration> pat
   }
 }
 
-// Only now whose lease is over: what clients have sent, this pass has heard. Where there was too
-// much to be heard for long, nobody's is.
+// Only those are over that were when there was nothing more to be heard: whatever clients had sent
+// until then has renewed theirs.
 void Server::expire_leases() {
-  if (now_ - heard_all_ > core::Duration(options_.limits.session_lease) / 4) {
-    liveness_->excuse(now_);
-  }
-  liveness_->expire(now_);
+  liveness_->expire(heard_all_);
   for (const core::SessionId& session : liveness_->take_dead()) connections_->died(session);
 }
 
@@ -272,8 +273,7 @@ core::Deadline Server::next_deadline() const {
 }
 
 void Server::collect(std::size_t frames, std::size_t most) {
-  std::size_t bytes = 0;
-  while (batch_size_ < frames && bytes < most) {
+  while (batch_size_ < frames && batch_bytes_ < most) {
     if (batch_size_ == batch_.size()) batch_.emplace_back();
     Arrival& arrival = batch_[batch_size_];
     if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
@@ -281,30 +281,71 @@ void Server::collect(std::size_t frames, std::size_t most) {
       heard_all_ = options_.clock();
       return;
     }
-    bytes += arrival.frame.size();
+    batch_bytes_ += arrival.frame.size();
     statistics_->arrived(arrival.frame.size());
     ++batch_size_;
   }
+}
+
+void Server::find_dead() {
+  for (const core::SessionId& session : liveness_->take_dead()) {
+    dying_.push_back({session, connections_->route_of(session), options_.clock()});
+  }
+}
+
+// What a process has sent is here when the end of its connection is: only then the listener's having
+// nothing more means that there is nothing more. The kernel closes a process's control socket when
+// it closes its connection. Where a copy of the process keeps the one open it keeps the other, and
+// nobody waits for that.
+void Server::hear_last_words() {
+  const core::Time end = options_.clock() + kDrainTime;
+  while (!std::ranges::all_of(dying_, [&](const Dying& each) { return is_heard(each); })) {
+    const core::Time now = options_.clock();
+    bool complete = true;
+    for (Dying& each : dying_) {
+      if (each.ended) continue;
+      if (now >= std::min(end, each.found + kDrainTime) || each.route.empty() ||
+          listener_->has_ended(each.route) || !liveness_->has_hung_up(each.session)) {
+        each.ended = now;
+      }
+      complete = complete && each.ended;
+    }
+    collect(kDrainFrames, kDrainBytes);
+    if (complete || batch_size_ >= kDrainFrames || batch_bytes_ >= kDrainBytes) return;
+    poller_.wait(kBetweenLooks);
+    find_dead();
+  }
+}
+
+bool Server::is_heard(const Dying& dying) const {
+  return dying.ended && heard_all_ >= *dying.ended;
+}
+
+void Server::bury_dead() {
+  const std::size_t died = std::erase_if(dying_, [&](const Dying& dying) {
+    if (backlog_.has(dying.route)) return false;
+    if (!is_heard(dying) && now_ - dying.found < kHearTime) return false;
+    connections_->died(dying.session);
+    return true;
+  });
+  if (died > 0) rings_->process_died(now_);
 }
 
 // Of a session that has died its own requests are applied first, then its death, then the others'.
 void Server::apply_batch() {
   pass_began_ = served_ = options_.clock();
   const core::Time end = pass_began_ + kDrainTime;  // for all of them together
-  for (const core::SessionId& session : liveness_->take_dead()) {
-    dying_.push_back({session, connections_->route_of(session)});
-    if (!dying_.back().route.empty()) serve_all_of(dying_.back().route, end);
+  for (Dying& dying : dying_) {
+    if (std::exchange(dying.first_served, true) || dying.route.empty()) continue;
+    serve_all_of(dying.route, end);
   }
-  const std::size_t died = std::erase_if(dying_, [&](const Dying& dying) {
-    if (backlog_.has(dying.route)) return false;
-    connections_->died(dying.session);
-    return true;
-  });
-  if (died > 0) rings_->process_died(now_);
+  bury_dead();
   for (std::size_t i = 0; i < batch_size_; ++i) {
     if (!batch_[i].route.empty() && !put_off(batch_[i])) serve(batch_[i]);
   }
   serve_backlog();
+  // Those whose last part was served only now; nothing else may tell the loop to look again.
+  bury_dead();
   if (batch_.size() > kBatchFrames) batch_.resize(kBatchFrames);
 }
 
