@@ -65,8 +65,8 @@ class Connections {
 
   // The session's process has ended, or its lease is over: in order, if it has said that it would.
   void died(const core::SessionId& session);
-  // Connections that the outbox found gone or too slow.
-  void look_at_outbox();
+  // Connections that the outbox found gone, overfull or too slow.
+  void look_at_outbox(core::Time now);
   // Every client hears that the manager ends.
   void say_goodbye();
 

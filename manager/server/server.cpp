@@ -45,7 +45,8 @@ constexpr core::Duration kBetweenLooks = std::chrono::milliseconds(1);
 constexpr std::size_t kCallsAtOnce = 32;
 // And fewer at once where these take longer than that: a single one may walk along a long list.
 constexpr core::Duration kPartTime = std::chrono::milliseconds(1);
-constexpr std::size_t kPartsMost = 65'536 / kCallsAtOnce;
+// What a message may come to, where calls take long.
+constexpr std::size_t kPartsMost = 65'536;
 // What a call has at least.
 constexpr std::size_t kCallBytes = 8;
 // How long a pass serves, but for the part that it is at.
@@ -199,9 +200,10 @@ void Server::step(std::optional<core::Duration> longest) {
   }
   pass_gate();
   if (std::exchange(listener_woke_, false)) outbox_->retry_soon();
-  outbox_->retry(now_);
+  // Whoever has read may be served again.
+  if (outbox_->retry(now_)) backlog_waits_ = false;
   // Whom the outbox found gone or too slow: that too changes what others may have.
-  connections_->look_at_outbox();
+  connections_->look_at_outbox(now_);
   pass_gate();
   note_handshakes();
   if (listener_->cut_floods(now_, statistics_->bytes_received() + outbox_->sent().bytes) > 0) {
@@ -276,7 +278,6 @@ void Server::collect(std::size_t frames, std::size_t most) {
   while (batch_size_ < frames && batch_bytes_ < most) {
     if (batch_size_ == batch_.size()) batch_.emplace_back();
     Arrival& arrival = batch_[batch_size_];
-    if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
     if (!listener_->receive(arrival)) {
       heard_all_ = options_.clock();
       return;
@@ -293,10 +294,10 @@ void Server::find_dead() {
   }
 }
 
-// What a process has sent is here when the end of its connection is: only then the listener's having
-// nothing more means that there is nothing more. The kernel closes a process's control socket when
-// it closes its connection. Where a copy of the process keeps the one open it keeps the other, and
-// nobody waits for that.
+// What a process has sent is here when the end of its connection is: only then nothing more comes
+// once the listener has nothing more. The kernel closes a process's control socket when it closes
+// its connection. Where a copy of the process keeps the one open it keeps the other, and nobody
+// waits for that.
 void Server::hear_last_words() {
   const core::Time end = options_.clock() + kDrainTime;
   while (!std::ranges::all_of(dying_, [&](const Dying& each) { return is_heard(each); })) {
@@ -342,6 +343,8 @@ void Server::apply_batch() {
   bury_dead();
   for (std::size_t i = 0; i < batch_size_; ++i) {
     if (!batch_[i].route.empty() && !put_off(batch_[i])) serve(batch_[i]);
+    // An assignment would keep it.
+    if (batch_[i].frame.capacity() > kKeptBytes) std::string().swap(batch_[i].frame);
   }
   serve_backlog();
   // Those whose last part was served only now; nothing else may tell the loop to look again.
@@ -351,13 +354,22 @@ void Server::apply_batch() {
 
 bool Server::pass_is_over() const { return served_ - pass_began_ > kServeTime; }
 
+// Of a client that does not read. It may have a message in parts, one call in each, and another
+// message. Where all together have too much, it may have its share.
+bool Server::is_too_much(const Arrival& arrival) const {
+  const core::Limits& limits = options_.limits;
+  const std::size_t frames = backlog_.frames(arrival.route);
+  const std::size_t bytes = backlog_.bytes(arrival.route) + arrival.frame.size();
+  return frames > 2 * limits.calls_in_flight + kPartsMost ||
+         bytes > 2 * limits.message_bytes + frames * Backlog::kFrameCost ||
+         (backlog_.bytes() > kBacklogBytesMost && bytes > kBacklogBytesMost / backlog_.routes());
+}
+
 bool Server::put_off(Arrival& arrival) {
   const bool full = outbox_->is_full(arrival.route);
   if (!full && !pass_is_over() && (backlog_.empty() || !backlog_.has(arrival.route))) return false;
   const std::string& route = arrival.route;
-  if (full && (backlog_.frames(route) > 2 * options_.limits.calls_in_flight + kPartsMost ||
-               backlog_.bytes(route) + arrival.frame.size() > options_.limits.message_bytes ||
-               backlog_.bytes() > kBacklogBytesMost)) {
+  if (full && is_too_much(arrival)) {
     backlog_.forget(route);
     connections_->close_slow(route);
     return true;
@@ -402,7 +414,9 @@ void Server::serve_all_of(const std::string& route, core::Time end) {
   }
 }
 
-// One frame of each route, however long the pass has taken; then as long as it may.
+// As long as a pass may take, and one frame at least. Whoever was served stands behind all the
+// others, so nobody starves; and only one call that is long by itself comes before replies leave
+// and the loop looks around.
 void Server::serve_backlog() {
   backlog_waits_ = false;
   // Who is dead reads nothing any more, and is not to be waited for.
@@ -410,7 +424,8 @@ void Server::serve_backlog() {
     const bool dead = std::ranges::find(dying_, route, &Dying::route) != dying_.end();
     return dead || !outbox_->is_full(route);
   };
-  for (std::size_t turn = 0, all = backlog_.routes(); turn < all || !pass_is_over(); ++turn) {
+  pass_began_ = served_;
+  while (!pass_is_over()) {
     std::optional<Arrival> next = backlog_.next(may);
     backlog_waits_ = !next;
     if (!next) return;

@@ -106,6 +106,7 @@ class Server {
   // Ends the sessions of the dead that have been served to the end.
   void bury_dead();
   void apply_batch();
+  bool is_too_much(const Arrival& arrival) const;
   // Puts off what is not to be served now. False: the frame may be served.
   bool put_off(Arrival& arrival);
   void serve(Arrival& arrival);

@@ -28,13 +28,13 @@ struct Script {
     return server::Sent::sent;
   };
   std::vector<std::pair<std::string, std::string>> sent;  // routes and frames
+  bool wakes = true;  // no pass sleeps; to be said before the server begins
 };
 
 class ScriptedListener final : public server::Listener {
  public:
   explicit ScriptedListener(Script& script) : script_(script) {}
 
-  // Always readable: no pass sleeps.
   std::vector<int> fds() const override { return {fd_.get()}; }
   bool readable() override { return script_.readable(); }
   bool receive(server::Arrival& arrival) override {
@@ -56,7 +56,7 @@ class ScriptedListener final : public server::Listener {
 
  private:
   Script& script_;
-  const shm::UniqueFd fd_{::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)};
+  const shm::UniqueFd fd_{::eventfd(script_.wakes ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK)};
   const std::vector<std::string> addresses_{"scripted:"};
 };
 
