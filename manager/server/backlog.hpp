@@ -19,6 +19,9 @@ namespace steward::detail::server {
 // routes take turns. Thread safety: none; the loop's thread only.
 class Backlog {
  public:
+  // What a frame takes beside its bytes.
+  static constexpr std::size_t kFrameCost = 128;
+
   bool empty() const { return lines_.empty(); }
   std::size_t routes() const { return lines_.size(); }
   // Of all.
@@ -60,8 +63,6 @@ class Backlog {
   };
   using Place = std::list<Line>::iterator;
 
-  // What a frame takes beside its bytes.
-  static constexpr std::size_t kFrameCost = 128;
   static std::size_t cost(const Frame& frame) { return frame.bytes.size() + kFrameCost; }
 
   Line& line_of(const std::string& route);

@@ -306,10 +306,13 @@ void Connections::take(Outputs& outputs) {
   }
 }
 
-void Connections::look_at_outbox() {
-  for (const std::string& route : outbox_.take_gone()) {
-    if (const auto session = session_at(route)) unbind(links_.at(*session));
-    outbox_.forget(route);
+void Connections::look_at_outbox(core::Time now) {
+  // The route remains the session's: what was said there before may not have been read yet.
+  for (const std::string& route : outbox_.take_gone()) outbox_.forget(route);
+  for (const std::string& route : outbox_.take_overfull()) {
+    if (session_at(route)) {
+      outbox_.cut(route, core::encode_unknown_connection(challenge_of(route, now, 0)), now);
+    }
   }
   for (const std::string& route : outbox_.take_slow()) close_slow(route);
 }

@@ -52,7 +52,7 @@ class Connections {
   // The session that frames of this route belong to.
   std::optional<core::SessionId> session_at(const std::string& route) const;
 
-  // Empty: it has none, or is gone.
+  // The last that it had, which may have gone. Empty: it has none, or is no session.
   std::string route_of(const core::SessionId& session) const;
 
   void receive(const Arrival& arrival, core::Time now);
@@ -65,8 +65,8 @@ class Connections {
 
   // The session's process has ended, or its lease is over: in order, if it has said that it would.
   void died(const core::SessionId& session);
-  // Connections that the outbox found gone or too slow.
-  void look_at_outbox();
+  // Connections that the outbox found gone, overfull or too slow.
+  void look_at_outbox(core::Time now);
   // Every client hears that the manager ends.
   void say_goodbye();
 
@@ -76,7 +76,7 @@ class Connections {
 
  private:
   struct Link {
-    std::string route = {};   // empty: its connection was lost, or is not proven yet
+    std::string route = {};   // empty: none is proven yet; else the last one, even if it has gone
     std::string ticket = {};  // that opened it, until the client has shown that it got the welcome
     std::deque<std::string> answered = {};  // challenges that it was resumed by: each is good once
     bool leased = false;

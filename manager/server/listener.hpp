@@ -44,6 +44,8 @@ class Listener {
   virtual bool receive(Arrival& arrival) = 0;
   // Takes `frame` (leaves it unspecified) unless it would block.
   virtual Sent send(const std::string& route, std::string& frame) = 0;
+  // All that this connection has said and ever will is there for receive().
+  virtual bool has_ended(const std::string& /*route*/) { return true; }
   // Nothing more will be sent there.
   virtual void forget(const std::string& route) = 0;
 

@@ -105,6 +105,11 @@ Router::Router(zmq::context_t& context, const std::string& path, const core::Lim
                NotifierPtr notifier) try
     : notifier_(std::move(notifier)), socket_(context, zmq::socket_type::router) {
   take_options(limits);
+  // ZeroMQ drops what the kernel has of a connection that ends while its queue is full: so there is
+  // room for all that a client may have under way, its calls and its word on each. Whoever sends
+  // more than he may loses by it.
+  socket_.set(zmq::sockopt::rcvhwm, static_cast<int>(2 * limits.calls_in_flight) + kQueueMessages);
+  watch_connections(context, "inproc://steward-local");
   const PrivateUmask scope;
   socket_.bind("ipc://" + path);
   fd_ = socket_.get(zmq::sockopt::fd);
@@ -134,7 +139,8 @@ Router::Router(zmq::context_t& context, const core::TcpAddress& address,
       throw zmq::error_t();
     }
   }
-  watch_connections(context, limits);
+  watch_connections(context, "inproc://steward-remote");
+  flood_guard_.emplace(limits.message_bytes);
   // To bind, ZeroMQ knows the names of interfaces, but none of hosts.
   core::TcpAddress bound = address;
   if (bound.host == "localhost") bound.host = "127.0.0.1";
@@ -161,16 +167,14 @@ void Router::take_options(const core::Limits& limits) {
 }
 
 // ZeroMQ's thread never waits for us to hear of them.
-void Router::watch_connections(zmq::context_t& context, const core::Limits& limits) {
-  constexpr const char* kPlace = "inproc://steward-connections";
+void Router::watch_connections(zmq::context_t& context, const std::string& place) {
   constexpr int kEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | kHandshakeFailed;
-  if (zmq_socket_monitor(socket_.handle(), kPlace, kEvents) != 0) throw zmq::error_t();
+  if (zmq_socket_monitor(socket_.handle(), place.c_str(), kEvents) != 0) throw zmq::error_t();
   events_.emplace(context, zmq::socket_type::pair);
   events_->set(zmq::sockopt::linger, 0);
   events_->set(zmq::sockopt::rcvhwm, 0);
-  events_->connect(kPlace);
+  events_->connect(place);
   events_fd_ = events_->get(zmq::sockopt::fd);
-  flood_guard_.emplace(limits.message_bytes);
 }
 
 void Router::hear_events() {
@@ -199,10 +203,10 @@ void Router::hear_of(int fd, bool accepted) {
     last_words_.push_back({fd, std::move(gone->second)});
     if (last_words_.size() > kLastWordsMax) last_words_.pop_front();
     connections_.erase(gone);
-    flood_guard_->closed(fd);
+    if (flood_guard_) flood_guard_->closed(fd);
   }
   if (!accepted) return;
-  flood_guard_->accepted(fd);
+  if (flood_guard_) flood_guard_->accepted(fd);
   connections_.emplace(fd, Connection{++last_connection_});
 }
 
@@ -219,6 +223,12 @@ std::optional<std::string_view> Router::name_of(std::string_view route) {
   const auto named = numbers_.find(std::string(route));
   if (named == numbers_.end() || named->second != number) return std::nullopt;
   return route;
+}
+
+bool Router::has_ended(std::string_view route) {
+  if (numbered()) return !name_of(route);
+  hear_events();
+  return !numbers_.contains(std::string(route));
 }
 
 std::size_t Router::cut_floods(core::Time now, std::uint64_t moved) {
@@ -242,7 +252,9 @@ bool Router::receive(std::string& route, std::string& frame) {
     more = part.more();
     if (count == 1 && !more) frame.assign(part.data<char>(), part.size());
   }
-  if (events_) route += connection_of(name.to_string_view(), zmq_msg_get(part.handle(), ZMQ_SRCFD));
+  const std::string number =
+      connection_of(name.to_string_view(), zmq_msg_get(part.handle(), ZMQ_SRCFD));
+  if (numbered()) route += number;
   route.append(name.data<char>(), name.size());
   return true;
 }
@@ -250,7 +262,7 @@ bool Router::receive(std::string& route, std::string& frame) {
 // The events of a connection come before what it says.
 std::string Router::connection_of(std::string_view name, int fd) {
   hear_events();
-  flood_guard_->delivered(fd);
+  if (flood_guard_) flood_guard_->delivered(fd);
   std::uint64_t number = 0;
   if (const auto found = connections_.find(fd); found != connections_.end()) {
     number = found->second.number;
@@ -284,7 +296,7 @@ zmq::message_t Router::message_of(std::string_view route, std::string& frame) {
 }
 
 Sent Router::send(std::string_view route, std::string& frame) try {
-  if (events_) {
+  if (numbered()) {
     const auto name = name_of(route);
     if (!name) return Sent::gone;
     return send_to(*name, frame);

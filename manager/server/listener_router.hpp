@@ -67,19 +67,22 @@ class Router {
   core::Deadline next_look() const {
     return flood_guard_ ? flood_guard_->next_look() : std::nullopt;
   }
-  // Readable when connections come or go; -1: nobody is told.
+  // All that the connection of this route has said is there to be received: ZeroMQ tells of its end
+  // when it has read the last of it.
+  bool has_ended(std::string_view route);
+  // Readable when connections come or go.
   int events_fd() const { return events_fd_; }
   void hear_events();
   std::uint64_t handshakes_failed() const { return handshakes_failed_; }
   Sent send(std::string_view route, std::string& frame);
   void forget(const std::string& route) {
-    windows_.erase(events_ ? route.substr(sizeof(std::uint64_t)) : route);
+    windows_.erase(numbered() ? route.substr(sizeof(std::uint64_t)) : route);
   }
   // What was sent leaves if its peers read it soon.
   void close();
 
  private:
-  // At a tcp address, numbered in the order of their coming.
+  // Numbered in the order of their coming.
   struct Connection {
     std::uint64_t number = 0;
     std::string name = {};  // once it has said something
@@ -89,7 +92,10 @@ class Router {
   static void sent_parcel(void*, void* hint);
 
   void take_options(const core::Limits& limits);
-  void watch_connections(zmq::context_t& context, const core::Limits& limits);
+  // `place`: where ZeroMQ tells of them; one of each context's.
+  void watch_connections(zmq::context_t& context, const std::string& place);
+  // Whether routes begin with the numbers of connections: at a tcp address.
+  bool numbered() const { return flood_guard_.has_value(); }
   void hear_of(int fd, bool accepted);
   void forget_name(const Connection& connection);
   // The first part of a route, for what has come by this descriptor.

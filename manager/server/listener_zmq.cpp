@@ -73,6 +73,9 @@ class ZmqListener final : public Listener {
   bool readable() override;
   bool receive(Arrival& arrival) override;
   Sent send(const std::string& route, std::string& frame) override;
+  bool has_ended(const std::string& route) override {
+    return at(route).has_ended(std::string_view(route).substr(1));
+  }
   void forget(const std::string& route) override { at(route).forget(route.substr(1)); }
   const std::vector<std::string>& addresses() const override { return addresses_; }
   std::size_t cut_floods(core::Time now, std::uint64_t moved) override {
@@ -123,7 +126,7 @@ ZmqListener::ZmqListener(const Directory& directory, const core::Limits& limits,
 }
 
 std::vector<int> ZmqListener::fds() const {
-  std::vector<int> fds{local_->fd(), drained_->fd()};
+  std::vector<int> fds{local_->fd(), local_->events_fd(), drained_->fd()};
   if (remote_) {
     fds.push_back(remote_->fd());
     fds.push_back(remote_->events_fd());
@@ -133,6 +136,7 @@ std::vector<int> ZmqListener::fds() const {
 
 bool ZmqListener::readable() {
   drained_->silence();
+  local_->hear_events();
   if (remote_) remote_->hear_events();
   const bool local = local_->readable();
   return (remote_ && remote_->readable()) || local;

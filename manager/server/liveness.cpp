@@ -11,7 +11,7 @@ namespace {
 
 // Nothing is said at the control socket once the ticket is redeemed: whatever can be read there is
 // the end.
-bool has_hung_up(int socket) {
+bool hung_up(int socket) {
   try {
     return !shm::receive_with_fds(socket, 1, shm::Wait::none).would_block;
   } catch (const std::system_error&) {
@@ -26,7 +26,7 @@ Liveness::~Liveness() {
 }
 
 bool Liveness::watch(const core::SessionId& session, LocalPeer peer) {
-  if (shm::has_ended(peer.pidfd.get()) || has_hung_up(peer.socket.get())) return false;
+  if (shm::has_ended(peer.pidfd.get()) || hung_up(peer.socket.get())) return false;
   const auto [place, added] = peers_.emplace(session, std::move(peer));
   poller_.add(place->second.socket.get(), [this, session] { look(session); });
   poller_.add(place->second.pidfd.get(), [this, session] { look(session); });
@@ -37,11 +37,16 @@ void Liveness::look(const core::SessionId& session) {
   const auto place = peers_.find(session);
   if (place == peers_.end()) return;
   const LocalPeer& peer = place->second;
-  if (!shm::has_ended(peer.pidfd.get()) && !has_hung_up(peer.socket.get())) return;
+  if (!shm::has_ended(peer.pidfd.get()) && !hung_up(peer.socket.get())) return;
   // Said once: both descriptors stay readable from now on.
   poller_.remove(peer.socket.get());
   poller_.remove(peer.pidfd.get());
   dead_.push_back(session);
+}
+
+bool Liveness::has_hung_up(const core::SessionId& session) const {
+  const auto place = peers_.find(session);
+  return place != peers_.end() && hung_up(place->second.socket.get());
 }
 
 void Liveness::lease(const core::SessionId& session, core::Time now) {

@@ -36,7 +36,7 @@ class Liveness {
   void renew(const core::SessionId& session, core::Time now);
   // From now on its lease is core::kLastLease, if it was longer.
   void shorten(const core::SessionId& session);
-  // Those are dead whose lease is over.
+  // Those are dead whose lease is over at this time.
   void expire(core::Time now);
   // When the next lease is over.
   core::Deadline next_deadline() const;
@@ -47,6 +47,8 @@ class Liveness {
   void close_left() { left_.clear(); }
 
   bool has_dead() const { return !dead_.empty(); }
+  // Its control socket is closed at the other end, in all copies of its process.
+  bool has_hung_up(const core::SessionId& session) const;
   // Sessions found dead since the last call, first found first.
   std::vector<core::SessionId> take_dead() { return std::exchange(dead_, {}); }
 

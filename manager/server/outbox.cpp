@@ -33,7 +33,8 @@ void Outbox::reply(const std::string& route, std::shared_ptr<const std::string> 
 bool Outbox::is_full(const std::string& route) const {
   if (waiting_.empty()) return false;
   const auto waiting = waiting_.find(route);
-  return waiting != waiting_.end() && waiting->second.bytes >= limits_.unsent_bytes;
+  if (waiting == waiting_.end()) return false;
+  return waiting->second.overfull || waiting->second.bytes >= limits_.unsent_bytes;
 }
 
 void Outbox::envelope(const std::string& route, std::string frame) {
@@ -124,25 +125,37 @@ void Outbox::keep(const std::string& route, std::string frame, core::Time now) {
   const auto [place, is_new] = waiting_.try_emplace(route);
   Waiting& waiting = place->second;
   if (is_new) waiting.since = now;
+  if (waiting.overfull) return;
   // Before it was full, there may have come the results of one message more. Past that others
-  // answer calls that it has made before, again and again.
+  // answer calls that it has made before, again and again: its session has these replies.
   if (waiting.bytes > 2 * limits_.unsent_bytes + limits_.message_bytes) {
-    slow_.push_back(route);
+    waiting.overfull = true;
+    overfull_.push_back(route);
     return;
   }
+  add(waiting, std::move(frame), now);
+}
+
+void Outbox::add(Waiting& waiting, std::string frame, core::Time now) {
   waiting.bytes += frame.size() + kFrameCost;
   waiting.frames.push_back(std::move(frame));
   if (!next_retry_) next_retry_ = now + kRetry;
 }
 
+void Outbox::cut(const std::string& route, std::string frame, core::Time now) {
+  const auto waiting = waiting_.find(route);
+  if (waiting == waiting_.end()) return send(route, std::move(frame), now);
+  add(waiting->second, std::move(frame), now);
+}
+
 bool Outbox::send_waiting(const std::string& route, Waiting& waiting, core::Time now) {
   while (!waiting.frames.empty()) {
     std::string& frame = waiting.frames.front();
-    const std::size_t size = frame.size() + kFrameCost;
+    const std::size_t size = frame.size();
     switch (listener_.send(route, frame)) {
       case Sent::sent:
         note_sent(size);
-        waiting.bytes -= size;
+        waiting.bytes -= size + kFrameCost;
         waiting.since = now;
         waiting.frames.pop_front();
         break;
@@ -156,17 +169,21 @@ bool Outbox::send_waiting(const std::string& route, Waiting& waiting, core::Time
   return false;
 }
 
-void Outbox::retry(core::Time now) {
-  if (waiting_.empty()) return;
+bool Outbox::retry(core::Time now) {
+  if (waiting_.empty()) return false;
   const bool soon = soon_ && now - last_retry_ >= kRetrySoon;
-  if (!soon && next_retry_ && now < *next_retry_) return;
+  if (!soon && next_retry_ && now < *next_retry_) return false;
   soon_ = false;
   last_retry_ = now;
+  bool less = false;
   for (auto place = waiting_.begin(); place != waiting_.end();) {
-    place = send_waiting(place->first, place->second, now) ? std::next(place)
-                                                           : waiting_.erase(place);
+    const std::size_t before = place->second.frames.size();
+    const bool waits = send_waiting(place->first, place->second, now);
+    less = less || !waits || place->second.frames.size() < before;
+    place = waits ? std::next(place) : waiting_.erase(place);
   }
   next_retry_ = waiting_.empty() ? core::Deadline() : now + kRetry;
+  return less;
 }
 
 void Outbox::forget(const std::string& route) {

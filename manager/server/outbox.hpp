@@ -42,10 +42,13 @@ class Outbox {
 
   // Sends what was gathered, or keeps it in order behind what waits already.
   void release(core::Time now);
-  // Tries again what waits, if it is time.
-  void retry(core::Time now);
+  // Tries again what waits, if it is time. True: there is less of it.
+  bool retry(core::Time now);
   // It may be time: the listener has something to say.
   void retry_soon() { soon_ = true; }
+  // Of an overfull route: behind what waits there comes this one envelope, which tells the client
+  // to ask again. Replies are not kept before it has read that: it gets them when it asks.
+  void cut(const std::string& route, std::string frame, core::Time now);
   // Nothing more goes there.
   void forget(const std::string& route);
   // Something waits for this client to read.
@@ -55,8 +58,10 @@ class Outbox {
   // That release() will send.
   std::size_t gathered_bytes() const { return gathered_bytes_; }
 
-  // Routes whose connection was found gone, and those that have read nothing for too long.
+  // Routes whose connection was found gone, those for which too much waits to keep more, and those
+  // that have read nothing for too long.
   std::vector<std::string> take_gone() { return std::exchange(gone_, {}); }
+  std::vector<std::string> take_overfull() { return std::exchange(overfull_, {}); }
   std::vector<std::string> take_slow() { return std::exchange(slow_, {}); }
 
   // What the listener has taken.
@@ -76,7 +81,8 @@ class Outbox {
   struct Waiting {
     std::deque<std::string> frames;
     std::size_t bytes = 0;  // with what it costs to keep them
-    core::Time since;  // nothing could be sent
+    core::Time since;       // nothing could be sent
+    bool overfull = false;  // nothing more is kept
   };
 
   Parcel& add_parcel(const std::string& route);
@@ -86,7 +92,8 @@ class Outbox {
   void send(const std::string& route, std::string frame, core::Time now);
   void note_sent(std::size_t bytes);
   void keep(const std::string& route, std::string frame, core::Time now);
-  // False: it is gone or past its budget, and noted so.
+  void add(Waiting& waiting, std::string frame, core::Time now);
+  // False: nothing waits any more, or it is gone or past its budget, and noted so.
   bool send_waiting(const std::string& route, Waiting& waiting, core::Time now);
 
   Listener& listener_;
@@ -102,6 +109,7 @@ class Outbox {
   core::Time last_retry_;
   bool soon_ = false;
   std::vector<std::string> gone_;
+  std::vector<std::string> overfull_;
   std::vector<std::string> slow_;
   Traffic sent_;
 };

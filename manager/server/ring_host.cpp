@@ -87,10 +87,7 @@ std::vector<RingHost::Done> RingHost::perform(core::Time now) {
     if (std::exchange(again_, std::nullopt)) touched_.insert(waiting_.begin(), waiting_.end());
     do_work();
     look_around(now);
-    for (; !touched_.empty(); touched_.erase(touched_.begin())) {
-      const auto ring = rings_.find(*touched_.begin());
-      if (ring != rings_.end()) settle(ring->second);
-    }
+    settle_touched(now);
     search(now);
     watch();
   } catch (const std::bad_alloc&) {
@@ -99,6 +96,24 @@ std::vector<RingHost::Done> RingHost::perform(core::Time now) {
     again_ = now + kAgain;  // there is no thread to watch for those who wait
   }
   return std::exchange(done_, {});
+}
+
+// What one of them lacks, a thread that would watch it or memory, is no reason for the others to
+// wait.
+void RingHost::settle_touched(core::Time now) {
+  for (auto place = touched_.begin(); place != touched_.end();) {
+    const auto ring = rings_.find(*place);
+    try {
+      if (ring != rings_.end()) settle(ring->second);
+      place = touched_.erase(place);
+    } catch (const std::bad_alloc&) {
+      again_ = now + kAgain;
+      ++place;
+    } catch (const SystemError&) {
+      again_ = now + kAgain;
+      ++place;
+    }
+  }
 }
 
 // ---- Work ----

@@ -173,6 +173,7 @@ class RingHost {
   // Lets those who wait go on as far as they can; afterwards the words of those who cannot are
   // ready to be watched.
   void settle(Ring& ring);
+  void settle_touched(core::Time now);
   // True: somebody has got further.
   bool advance(Ring& ring);
   bool advance_items(Ring& ring);

@@ -77,12 +77,14 @@ void RingHost::watch() {
 
 void RingHost::process_died(core::Time now) {
   if (rings_.empty()) return;
-  next_to_recover_ = rings_.begin()->first;
+  // A walk that is under way goes on, or deaths that come fast would keep it at the first rings.
+  if (!next_to_recover_) next_to_recover_ = rings_.begin()->first;
   recover_again_ = now + kRecoverAgain;
 }
 
 core::Deadline RingHost::next_deadline() const {
-  if (next_to_recover_ || !searched_.empty()) return core::Time::min();
+  // After a want of something nothing goes on before it is time to try again.
+  if (!again_ && (next_to_recover_ || !searched_.empty())) return core::Time::min();
   core::Deadline next = recover_again_;
   const core::Deadline slice = waiting_.empty() ? core::Deadline() : next_slice_;
   for (const core::Deadline other : {search_again_, again_, slice}) {

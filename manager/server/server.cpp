@@ -34,13 +34,19 @@ constexpr std::size_t kBacklogBytesMost = 4 * kBacklogBytes;
 // What is still there of those who have died is to be heard before their death is: so much more.
 constexpr std::size_t kDrainFrames = 16'384;
 constexpr std::size_t kDrainBytes = 64U << 20U;
-// Those who have left more than is done in this time are served in turn before their deaths.
+// For so long, all of them together, the dead keep the others waiting. Those of whom more comes
+// later, and those who have left more than is done in this time, are served in turn.
 constexpr core::Duration kDrainTime = std::chrono::milliseconds(100);
+// Where so much comes of others that it is never all heard, the dead are dead by then.
+constexpr core::Duration kHearTime = std::chrono::seconds(1);
+// How long it sleeps at most where the end of a connection is still to come.
+constexpr core::Duration kBetweenLooks = std::chrono::milliseconds(1);
 // A message of more calls is served in parts, between which the others have their turn.
 constexpr std::size_t kCallsAtOnce = 32;
 // And fewer at once where these take longer than that: a single one may walk along a long list.
 constexpr core::Duration kPartTime = std::chrono::milliseconds(1);
-constexpr std::size_t kPartsMost = 65'536 / kCallsAtOnce;
+// What a message may come to, where calls take long.
+constexpr std::size_t kPartsMost = 65'536;
 // What a call has at least.
 constexpr std::size_t kCallBytes = 8;
 // How long a pass serves, but for the part that it is at.
@@ -161,7 +167,7 @@ void Server::run() {
 void Server::step(std::optional<core::Duration> longest) {
   const core::Time before = now_;
   const std::optional<core::Duration> patience = wait(longest);
-  batch_size_ = 0;
+  batch_size_ = batch_bytes_ = 0;
   const std::size_t behind = backlog_waits_ ? 0 : backlog_.bytes();
   if (behind < kBacklogBytesMost) {
     collect(behind < kBacklogBytes ? burst_ : std::min(burst_, kFewFrames), kBatchBytes);
@@ -169,9 +175,8 @@ void Server::step(std::optional<core::Duration> longest) {
   // Only now who has died: what a process did before its end is in the batch, or lost with it, and
   // whoever has seen the end finds it done.
   poller_.wait(core::Duration::zero());
-  if (liveness_->has_dead() && backlog_.bytes() < kBacklogBytesMost) {
-    collect(kDrainFrames, kDrainBytes);
-  }
+  find_dead();
+  if (backlog_.bytes() < kBacklogBytesMost) hear_last_words();
   now_ = std::max(now_, options_.clock());
   excuse_silence(before, patience);
 
@@ -195,9 +200,10 @@ void Server::step(std::optional<core::Duration> longest) {
   }
   pass_gate();
   if (std::exchange(listener_woke_, false)) outbox_->retry_soon();
-  outbox_->retry(now_);
+  // Whoever has read may be served again.
+  if (outbox_->retry(now_)) backlog_waits_ = false;
   // Whom the outbox found gone or too slow: that too changes what others may have.
-  connections_->look_at_outbox();
+  connections_->look_at_outbox(now_);
   pass_gate();
   note_handshakes();
   if (listener_->cut_floods(now_, statistics_->bytes_received() + outbox_->sent().bytes) > 0) {
@@ -220,7 +226,7 @@ std::optional<core::Duration> Server::wait(std::optional<core::Duration> longest
   // After an empty look the next one is for a single frame: each look in vain costs system calls.
   // Where more waits, twice as many are taken each time, but no more than are soon dealt with:
   // replies leave at the end of a pass, and nobody is to wait long for what others have sent.
-  const bool behind = !backlog_.empty() && !backlog_waits_;
+  const bool behind = (!backlog_.empty() && !backlog_waits_) || !dying_.empty();
   const bool readable = listener_->readable();
   if (!readable) heard_all_ = options_.clock();
   if (readable || behind) {
@@ -253,13 +259,10 @@ void Server::excuse_silence(core::Time before, std::optional<core::Duration> pat
   }
 }
 
-// Only now whose lease is over: what clients have sent, this pass has heard. Where there was too
-// much to be heard for long, nobody's is.
+// Only those are over that were when there was nothing more to be heard: whatever clients had sent
+// until then has renewed theirs.
 void Server::expire_leases() {
-  if (now_ - heard_all_ > core::Duration(options_.limits.session_lease) / 4) {
-    liveness_->excuse(now_);
-  }
-  liveness_->expire(now_);
+  liveness_->expire(heard_all_);
   for (const core::SessionId& session : liveness_->take_dead()) connections_->died(session);
 }
 
@@ -272,51 +275,101 @@ core::Deadline Server::next_deadline() const {
 }
 
 void Server::collect(std::size_t frames, std::size_t most) {
-  std::size_t bytes = 0;
-  while (batch_size_ < frames && bytes < most) {
+  while (batch_size_ < frames && batch_bytes_ < most) {
     if (batch_size_ == batch_.size()) batch_.emplace_back();
     Arrival& arrival = batch_[batch_size_];
-    if (arrival.frame.capacity() > kKeptBytes) arrival.frame = {};
     if (!listener_->receive(arrival)) {
       heard_all_ = options_.clock();
       return;
     }
-    bytes += arrival.frame.size();
+    batch_bytes_ += arrival.frame.size();
     statistics_->arrived(arrival.frame.size());
     ++batch_size_;
   }
+}
+
+void Server::find_dead() {
+  for (const core::SessionId& session : liveness_->take_dead()) {
+    dying_.push_back({session, connections_->route_of(session), options_.clock()});
+  }
+}
+
+// What a process has sent is here when the end of its connection is: only then nothing more comes
+// once the listener has nothing more. The kernel closes a process's control socket when it closes
+// its connection. Where a copy of the process keeps the one open it keeps the other, and nobody
+// waits for that.
+void Server::hear_last_words() {
+  const core::Time end = options_.clock() + kDrainTime;
+  while (!std::ranges::all_of(dying_, [&](const Dying& each) { return is_heard(each); })) {
+    const core::Time now = options_.clock();
+    bool complete = true;
+    for (Dying& each : dying_) {
+      if (each.ended) continue;
+      if (now >= std::min(end, each.found + kDrainTime) || each.route.empty() ||
+          listener_->has_ended(each.route) || !liveness_->has_hung_up(each.session)) {
+        each.ended = now;
+      }
+      complete = complete && each.ended;
+    }
+    collect(kDrainFrames, kDrainBytes);
+    if (complete || batch_size_ >= kDrainFrames || batch_bytes_ >= kDrainBytes) return;
+    poller_.wait(kBetweenLooks);
+    find_dead();
+  }
+}
+
+bool Server::is_heard(const Dying& dying) const {
+  return dying.ended && heard_all_ >= *dying.ended;
+}
+
+void Server::bury_dead() {
+  const std::size_t died = std::erase_if(dying_, [&](const Dying& dying) {
+    if (backlog_.has(dying.route)) return false;
+    if (!is_heard(dying) && now_ - dying.found < kHearTime) return false;
+    connections_->died(dying.session);
+    return true;
+  });
+  if (died > 0) rings_->process_died(now_);
 }
 
 // Of a session that has died its own requests are applied first, then its death, then the others'.
 void Server::apply_batch() {
   pass_began_ = served_ = options_.clock();
   const core::Time end = pass_began_ + kDrainTime;  // for all of them together
-  for (const core::SessionId& session : liveness_->take_dead()) {
-    dying_.push_back({session, connections_->route_of(session)});
-    if (!dying_.back().route.empty()) serve_all_of(dying_.back().route, end);
+  for (Dying& dying : dying_) {
+    if (std::exchange(dying.first_served, true) || dying.route.empty()) continue;
+    serve_all_of(dying.route, end);
   }
-  const std::size_t died = std::erase_if(dying_, [&](const Dying& dying) {
-    if (backlog_.has(dying.route)) return false;
-    connections_->died(dying.session);
-    return true;
-  });
-  if (died > 0) rings_->process_died(now_);
+  bury_dead();
   for (std::size_t i = 0; i < batch_size_; ++i) {
     if (!batch_[i].route.empty() && !put_off(batch_[i])) serve(batch_[i]);
+    // An assignment would keep it.
+    if (batch_[i].frame.capacity() > kKeptBytes) std::string().swap(batch_[i].frame);
   }
   serve_backlog();
+  // Those whose last part was served only now; nothing else may tell the loop to look again.
+  bury_dead();
   if (batch_.size() > kBatchFrames) batch_.resize(kBatchFrames);
 }
 
 bool Server::pass_is_over() const { return served_ - pass_began_ > kServeTime; }
 
+// Of a client that does not read. It may have a message in parts, one call in each, and another
+// message. Where all together have too much, it may have its share.
+bool Server::is_too_much(const Arrival& arrival) const {
+  const core::Limits& limits = options_.limits;
+  const std::size_t frames = backlog_.frames(arrival.route);
+  const std::size_t bytes = backlog_.bytes(arrival.route) + arrival.frame.size();
+  return frames > 2 * limits.calls_in_flight + kPartsMost ||
+         bytes > 2 * limits.message_bytes + frames * Backlog::kFrameCost ||
+         (backlog_.bytes() > kBacklogBytesMost && bytes > kBacklogBytesMost / backlog_.routes());
+}
+
 bool Server::put_off(Arrival& arrival) {
   const bool full = outbox_->is_full(arrival.route);
   if (!full && !pass_is_over() && (backlog_.empty() || !backlog_.has(arrival.route))) return false;
   const std::string& route = arrival.route;
-  if (full && (backlog_.frames(route) > 2 * options_.limits.calls_in_flight + kPartsMost ||
-               backlog_.bytes(route) + arrival.frame.size() > options_.limits.message_bytes ||
-               backlog_.bytes() > kBacklogBytesMost)) {
+  if (full && is_too_much(arrival)) {
     backlog_.forget(route);
     connections_->close_slow(route);
     return true;
@@ -361,7 +414,9 @@ void Server::serve_all_of(const std::string& route, core::Time end) {
   }
 }
 
-// One frame of each route, however long the pass has taken; then as long as it may.
+// As long as a pass may take, and one frame at least. Whoever was served stands behind all the
+// others, so nobody starves; and only one call that is long by itself comes before replies leave
+// and the loop looks around.
 void Server::serve_backlog() {
   backlog_waits_ = false;
   // Who is dead reads nothing any more, and is not to be waited for.
@@ -369,7 +424,8 @@ void Server::serve_backlog() {
     const bool dead = std::ranges::find(dying_, route, &Dying::route) != dying_.end();
     return dead || !outbox_->is_full(route);
   };
-  for (std::size_t turn = 0, all = backlog_.routes(); turn < all || !pass_is_over(); ++turn) {
+  pass_began_ = served_;
+  while (!pass_is_over()) {
     std::optional<Arrival> next = backlog_.next(may);
     backlog_waits_ = !next;
     if (!next) return;

@@ -79,6 +79,15 @@ class Server {
   void stop();
 
  private:
+  // Dead, but for what they have asked for before.
+  struct Dying {
+    core::SessionId session;
+    std::string route;
+    core::Time found;
+    core::Deadline ended = {};  // since then nothing more comes from there; nullopt: not known
+    bool first_served = false;  // before all others, as far as there was time
+  };
+
   Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> listener, Registry classes,
          ServerOptions options, std::size_t descriptors);
 
@@ -88,9 +97,16 @@ class Server {
   void expire_leases();
   void watch_listener();
   void note_handshakes();
-  // Until the batch has so many frames, or has grown by so many bytes.
+  // Until the batch has so many frames or bytes.
   void collect(std::size_t frames, std::size_t most);
+  void find_dead();
+  // All that they have said, if it comes in time.
+  void hear_last_words();
+  bool is_heard(const Dying& dying) const;
+  // Ends the sessions of the dead that have been served to the end.
+  void bury_dead();
   void apply_batch();
+  bool is_too_much(const Arrival& arrival) const;
   // Puts off what is not to be served now. False: the frame may be served.
   bool put_off(Arrival& arrival);
   void serve(Arrival& arrival);
@@ -138,12 +154,8 @@ class Server {
   core::Time now_;
   std::vector<Arrival> batch_;  // only the first batch_size_ count; the others keep their memory
   std::size_t batch_size_ = 0;
+  std::size_t batch_bytes_ = 0;
   Backlog backlog_;
-  // Dead, but for what they have asked for before.
-  struct Dying {
-    core::SessionId session;
-    std::string route;
-  };
   std::vector<Dying> dying_;
   core::Time heard_all_;  // when the listener had no more
   bool backlog_waits_ = false;  // for clients to read: there is nothing to do for it now

@@ -250,8 +250,14 @@ class BareClient {
     last_frame = receive();
     core::OpenEnvelope asked = core::open_envelope(last_frame);
     if (asked.kind != core::Envelope::unknown_connection) return asked.kind;
-    hello.proof = core::session_proof(core::Role::client, with_secret, session,
-                                      core::decode_text(asked));
+    return prove(core::decode_text(asked), with_secret, std::move(incomplete));
+  }
+  core::Envelope prove(std::string_view challenge, std::string_view with_secret,
+                       std::vector<core::Seq> incomplete) {
+    core::Hello hello;
+    hello.session = session;
+    hello.nonce = nonce;
+    hello.proof = core::session_proof(core::Role::client, with_secret, session, challenge);
     hello.incomplete = std::move(incomplete);
     hello.first_incomplete = first_incomplete;
     send(core::encode(hello));

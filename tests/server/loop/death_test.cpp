@@ -5,6 +5,7 @@
 #include <steward/process/launch.hpp>
 #include <steward/tests/server/loop/launched.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
+#include <steward/tests/server/loop/scripted.hpp>
 
 namespace steward::detail::test {
 namespace {
@@ -34,6 +35,21 @@ void peer(process::ChildContext& context, std::string_view directory) {
   reader.natural();
   context.confirm(reader.bytes());
   until_killed(context);
+}
+
+// Holds the lock "l", and has begun. Then it says far more than 64 frames, and ends when the kernel
+// has them all.
+constexpr int kLastWords = 900;
+void talker(process::ChildContext& context, std::string_view address) {
+  BareClient client = BareClient::come_in(std::string(address), poll_briefly);
+  client.hello();
+  const core::ObjectId lock = client.create("lock", "l");
+  const core::ObjectId list = client.create("list", "x");
+  client.get(lock, "lock");
+  context.confirm();
+  for (int i = 0; i < kLastWords; ++i) client.post(list, "append", arguments(Value(i)));
+  client.post(lock, "unlock", arguments());
+  dynamic_cast<ZmqWire&>(client.wire()).flush();
 }
 
 class Death : public LoopTest {
@@ -149,6 +165,106 @@ TEST_F(Death, ComesAfterAllOfItsOwnRequests) {
   ASSERT_EQ(grabbed.list().size(), 1U);
   EXPECT_FALSE(grabbed.list()[0].list()[1].boolean()) << "it had been unlocked";
   EXPECT_EQ(other.get(list, "size").integer(), 1'000);
+}
+
+// Much of it is still with the kernel when the process has ended.
+TEST_F(Death, ComesAfterAllThatTheKernelHasOfIt) {
+  process::prepare(process::For::process);
+  start();
+  BareClient other = client();
+  const core::ObjectId lock = other.create("lock", "l");
+  const core::ObjectId list = other.create("list", "x");
+  const process::Child child = launch(talker, address());
+  ASSERT_TRUE(child.wait(core::deadline_after(kPatience)));
+  ASSERT_TRUE(eventually([&] { return server->core().number_of_sessions() == 1; }));
+  const Value grabbed = other.get(lock, "try_lock");
+  ASSERT_EQ(grabbed.list().size(), 1U);
+  EXPECT_FALSE(grabbed.list()[0].list()[1].boolean()) << "it had been unlocked";
+  EXPECT_EQ(other.get(list, "size").integer(), kLastWords);
+}
+
+// A process that holds the lock "l", at a scripted connection.
+class ScriptedDeath : public ScriptedTest {
+ protected:
+  void SetUp() override {
+    process::prepare(process::For::process);
+    start();
+    child = launch_beside([this] { step(); }, peer, directory);
+    mortal.emplace(connect("mortal", server::Peer::local, child.confirmation()));
+    other.emplace(connect("other"));
+    lock = mortal->create("lock", "l");
+    list = other->create("list", "x");
+    mortal->create("list", "x");
+    other->create("lock", "l");
+    mortal->get(lock, "lock");
+    rest();
+  }
+  bool died_with_the_lock() {
+    const Value grabbed = other->get(lock, "try_lock");
+    return grabbed.list().at(0).list().at(1).boolean();
+  }
+
+  process::Child child;
+  std::optional<BareClient> mortal;
+  std::optional<BareClient> other;
+  core::ObjectId lock{};
+  core::ObjectId list{};
+};
+
+TEST_F(ScriptedDeath, ComesAfterItsRequestsAlthoughAnEarlierReplyFoundNobody) {
+  mortal->post(list, "size", arguments());
+  mortal->post(list, "append", arguments(1));
+  mortal->post(lock, "unlock", arguments());
+  script.send = [](const std::string& route) {
+    return route == "mortal" ? server::Sent::gone : server::Sent::sent;
+  };
+  step();
+  ASSERT_EQ(script.arrivals.size(), 1U) << "the last is to be served in another pass";
+  kill_and_wait(child);
+  rest();
+  EXPECT_EQ(server->core().number_of_sessions(), 1U);
+  EXPECT_EQ(other->get(list, "size").integer(), 1);
+  EXPECT_FALSE(died_with_the_lock());
+}
+
+TEST_F(ScriptedDeath, IsAppliedInThePassThatServesTheLastOfItsRequests) {
+  mortal->post(list, "append", arguments(1));
+  mortal->post(list, "append", arguments(2));
+  kill_and_wait(child);
+  tick = 60ms;  // past what the dead may keep the others waiting for, after the first of them
+  step();
+  EXPECT_EQ(server->core().number_of_sessions(), 1U);
+  tick = {};
+  EXPECT_EQ(other->get(list, "size").integer(), 2);
+}
+
+TEST_F(ScriptedDeath, ComesAfterWhatTheListenerReadsWhileItIsAwaited) {
+  int asked = 0;
+  script.has_ended = [&](const std::string& route) {
+    EXPECT_EQ(route, "mortal");
+    if (++asked == 2) mortal->post(lock, "unlock", arguments());
+    return asked > 2;
+  };
+  kill_and_wait(child);
+  const core::Seq grab = other->post(lock, "try_lock", arguments());
+  step();
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(server->core().number_of_sessions(), 1U);
+  EXPECT_FALSE(other->answer(grab).result.list().at(0).list().at(1).boolean());
+}
+
+TEST_F(ScriptedDeath, WhoseConnectionDoesNotEndHoldsOthersUpForATenthOfASecond) {
+  script.has_ended = [&](const std::string&) { return false; };
+  kill_and_wait(child);
+  const core::Seq grab = other->post(lock, "try_lock", arguments());
+  const core::Time before = time;
+  tick = 1ms;
+  step();
+  EXPECT_GE(time - before, 100ms);
+  EXPECT_LE(time - before, 150ms);
+  tick = {};
+  EXPECT_EQ(server->core().number_of_sessions(), 1U);
+  EXPECT_TRUE(other->answer(grab).result.list().at(0).list().at(1).boolean());
 }
 
 // Death is a matter of processes: a forked child that keeps the control socket open hides nothing.

@@ -13,6 +13,9 @@ class Fairness : public LoopTest {
     network = server::LocalNetwork::make();
     server::ServerOptions options;
     options.limits = limits;
+    options.clock = [this] {
+      return tick == core::Duration{} ? std::chrono::steady_clock::now() : time += tick;
+    };
     options.note = [this](std::string_view text) { notes.emplace_back(text); };
     server = std::make_unique<server::Server>(nullptr, network->listen(),
                                               server::builtin_classes(), std::move(options));
@@ -35,6 +38,8 @@ class Fairness : public LoopTest {
   }
 
   std::shared_ptr<server::LocalNetwork> network;
+  core::Time time = std::chrono::steady_clock::now() + 1h;
+  core::Duration tick{};  // if any, as much passes whenever somebody asks
 };
 
 TEST_F(Fairness, AMessageOfManyCallsIsServedInParts) {
@@ -74,6 +79,7 @@ TEST_F(Fairness, BesideALongBacklogEverybodyElseGetsInInOnePass) {
   for (BareClient& each : light) each.create("list", "l");
   for (int i = 0; i < 4; ++i) send_many(heavy, 65'536, kManagerObject, "stat");
   for (int i = 0; i < 5; ++i) server->step(0ms);
+  tick = 20us;
   for (int round = 0; round < 3; ++round) {
     for (BareClient& each : light) each.post(list, "size", arguments());
     server->step(0ms);

@@ -99,7 +99,8 @@ class SlowListener final : public server::Listener {
   bool readable() override { return false; }
   bool receive(server::Arrival&) override { return false; }
   server::Sent send(const std::string&, std::string& frame) override {
-    if (!reads) return server::Sent::would_block;
+    if (!reads && most == 0) return server::Sent::would_block;
+    most -= std::min<std::size_t>(most, 1);
     sent.push_back(std::move(frame));
     return server::Sent::sent;
   }
@@ -108,6 +109,7 @@ class SlowListener final : public server::Listener {
   void close() override {}
 
   bool reads = false;
+  std::size_t most = 0;  // frames that it reads although it does not read
   std::deque<std::string> sent;
 
  private:
@@ -135,12 +137,47 @@ TEST_F(Unread, BytesAtTheLimitFillIt) {
 }
 
 // Who is full is asked for nothing more: but others may answer what was asked before.
-TEST_F(Unread, MoreThanTwiceTheLimitAndAMessageIsTooMuch) {
+TEST_F(Unread, MoreThanTwiceTheLimitAndAMessageIsNotKept) {
   server::Outbox outbox(listener, {.message_bytes = 1'000, .unsent_bytes = 1'000});
   for (int i = 0; i < 4; ++i) say(outbox, 1'000 - server::Outbox::kFrameCost);
+  EXPECT_TRUE(outbox.take_overfull().empty());
+  for (int i = 0; i < 3; ++i) say(outbox, 1);
+  EXPECT_EQ(outbox.take_overfull(), std::vector<std::string>{"route"}) << "said once";
+  outbox.cut("route", "ask again", now);
+  say(outbox, 2);
+  EXPECT_TRUE(outbox.take_overfull().empty());
   EXPECT_TRUE(outbox.take_slow().empty());
-  say(outbox, 1);
-  EXPECT_EQ(outbox.take_slow(), std::vector<std::string>{"route"});
+
+  listener.reads = true;
+  now += 1s;
+  EXPECT_TRUE(outbox.retry(now));
+  ASSERT_EQ(listener.sent.size(), 5U);
+  EXPECT_EQ(listener.sent.back(), "ask again");
+  EXPECT_FALSE(outbox.is_full("route"));
+  say(outbox, 3);
+  EXPECT_EQ(listener.sent.back(), "xxx");
+}
+
+TEST_F(Unread, WhoIsOverfullIsFullUntilAllOfItIsRead) {
+  server::Outbox outbox(listener, {.message_bytes = 1'000, .unsent_bytes = 1'000});
+  for (int i = 0; i < 5; ++i) say(outbox, 1'000 - server::Outbox::kFrameCost);
+  outbox.cut("route", "ask again", now);
+  listener.most = 4;
+  now += 1s;
+  EXPECT_TRUE(outbox.retry(now));
+  EXPECT_TRUE(outbox.is_full("route"));
+  now += 1s;
+  EXPECT_FALSE(outbox.retry(now));
+}
+
+TEST_F(Unread, WhatWaitedCountsAsSentWithItsOwnBytes) {
+  server::Outbox outbox(listener, {});
+  say(outbox, 10);
+  listener.reads = true;
+  now += 1s;
+  outbox.retry(now);
+  EXPECT_EQ(outbox.sent().bytes, 10U);
+  EXPECT_EQ(outbox.sent().frames, 1U);
 }
 
 TEST_F(Unread, WhatWasReadMakesRoom) {

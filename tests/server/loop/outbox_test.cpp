@@ -68,6 +68,42 @@ TEST_F(Outbox, AClientThatReadsNothingForTooLongIsClosed) {
   EXPECT_EQ(server->core().number_of_sessions(), 0U);
 }
 
+// It has asked for it all before, and others answer: it has done nothing wrong.
+TEST_F(Outbox, AClientThatStandsStillAsksAgainForWhatIsTooMuchToKeep) {
+  core::Limits limits;
+  limits.unsent_bytes = 2U << 20U;
+  limits.message_bytes = 2U << 20U;
+  start(limits);
+  BareClient still = client();
+  BareClient other = client();
+  const core::ObjectId queue = still.create("queue", "q");
+  other.create("queue", "q");
+  std::vector<core::Seq> missing;
+  for (int i = 0; i < 60; ++i) missing.push_back(still.post(queue, "get", arguments()));
+  ASSERT_TRUE(eventually([&] { return server->core().number_parked() == 60; }));
+  for (int i = 0; i < 60; ++i) other.get(queue, "put", Value(text(512U << 10U)));
+  EXPECT_EQ(server->incidents().slow, 0U);
+  ASSERT_EQ(server->core().number_of_sessions(), 2U);
+
+  for (;;) {
+    still.last_frame = still.receive();
+    const core::OpenEnvelope envelope = core::open_envelope(still.last_frame);
+    if (envelope.kind != Envelope::replies) break;
+    for (const core::Reply& reply : core::decode_replies(envelope)) {
+      EXPECT_EQ(std::erase(missing, reply.seq), 1U);
+    }
+  }
+  ASSERT_FALSE(missing.empty());
+  ASSERT_EQ(core::open_envelope(still.last_frame).kind, Envelope::unknown_connection);
+  const std::string challenge(core::decode_text(core::open_envelope(still.last_frame)));
+  ASSERT_EQ(still.prove(challenge, still.secret, missing), Envelope::welcome);
+  for (const core::Seq seq : missing) {
+    still.send_call(seq, queue, "get", arguments());
+    EXPECT_EQ(still.answer(seq).result.string().size(), 512U << 10U);
+  }
+  EXPECT_EQ(other.get(queue, "size").integer(), 0);
+}
+
 TEST_F(Outbox, AResultLongerThanAMessageIsAnError) {
   core::Limits limits;
   limits.message_bytes = 4096;

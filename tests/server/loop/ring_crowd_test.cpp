@@ -3,6 +3,8 @@
 #include <map>
 
 #include <steward/manager/server/ring_host.hpp>
+#include <steward/tests/client/forked.hpp>
+#include <steward/tests/server/loop/few_descriptors.hpp>
 #include <steward/tests/server/loop/ring_test.hpp>
 
 namespace steward::detail::test {
@@ -87,6 +89,55 @@ TEST_F(RingCrowd, WhoeverLeavesALineOfVeryManyLeavesAtOnce) {
   EXPECT_EQ(host.waiting(), 1U);
   EXPECT_EQ(ring->put(as_bytes(core::encoded(Value(1))), 0, kNow), RingOutcome::done);
   serve_until([&] { return answers.contains(ParkId{1}); });
+}
+
+TEST_F(RingCrowd, DeathsThatComeFastKeepNoRingFromItsTurn) {
+  std::vector<std::unique_ptr<shm::SharedQueue>> rings;
+  for (std::uint64_t i = 0; i < kMany; ++i) rings.push_back(open(i));
+  shm::SharedQueue& last = *rings.back();
+  EXPECT_EQ(last.put(as_bytes(core::encoded(Value(1))), 0, kNow), RingOutcome::done);
+  Forked taker([this](int) -> int {
+    const auto ring = open(kMany - 1);
+    shm::Held held;
+    const auto see = [](const shm::Item&) { return true; };
+    const auto ever = [] { return core::Deadline(); };
+    // Without a word: its end is a death.
+    ::_exit(ring->reserve(ever, see, kNow, held) == RingOutcome::done ? 0 : 1);
+  });
+  ASSERT_EQ(taker.join(), 0);
+  EXPECT_EQ(last.size(), 0U);
+  // One in each pass, and time stands still.
+  const core::Time when = now();
+  for (std::uint64_t pass = 0; pass < kMany / 32; ++pass) {
+    host.process_died(when);
+    host.perform(when);
+  }
+  EXPECT_EQ(last.size(), 1U);
+}
+
+TEST_F(RingCrowd, ALackOfDescriptorsForOneIsNoneOfTheOthers) {
+  Forked child([this](int) {
+    const auto without = open(0);
+    const auto searched = open(1);
+    limit_descriptors(64);
+    const auto taken = take_all_descriptors();
+    take(0, Work::Kind::get, 1);  // for which somebody must watch
+    std::vector<Work> look;
+    look.push_back({.kind = Work::Kind::look, .object = queue(1)});
+    look.back().items.push_back({.number = 7});
+    host.take(look);
+    bool told = false;
+    const core::Time when = now();
+    for (int i = 0; i < 3; ++i) {
+      for (const RingHost::Done& done : host.perform(when)) {
+        told = told || done.let_go == std::vector<std::uint64_t>{7};
+      }
+    }
+    EXPECT_TRUE(told);
+    EXPECT_GT(*host.next_deadline(), when) << "there is nothing to be done at once";
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  EXPECT_EQ(child.join(), 0);
 }
 
 TEST_F(RingCrowd, AWaiterThatLeftGivesItsPlaceToTheNextInOrder) {
