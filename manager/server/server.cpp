@@ -200,7 +200,7 @@ void Server::step(std::optional<core::Duration> longest) {
   connections_->look_at_outbox();
   pass_gate();
   note_handshakes();
-  if (listener_->cut_floods(now_, statistics_->bytes_received() + outbox_->sent().bytes) > 0) {
+  if (listener_->cut_floods(now_) > 0) {
     if (options_.note) options_.note("cut a remote connection: it sends a message without end");
   }
 }
