@@ -275,8 +275,8 @@ std::uint64_t Router::number_of(std::string_view name, zmq::message_t& part) {
   return connection != nullptr ? connection->number : ++last_connection_;
 }
 
-// nullptr: it is nobody's. ZeroMQ does not say where it came from (a peer of an old protocol, or one
-// that was gone at once), or it is what no client begins with, and too long to be kept.
+// nullptr: it is nobody's. ZeroMQ does not say where it came from (a peer of an old protocol, or
+// one that was gone at once), or it is what no client begins with, and too long to be kept.
 Router::Connection* Router::connection_of(std::string_view name, zmq::message_t& part) {
   const Origin origin = zmq_msg_gets(part.handle(), kDescriptor);
   if (origin == nullptr) return nullptr;

@@ -196,7 +196,9 @@ int lose_the_spare(int) {
   guard.guard_port(port);
   std::vector<shm::UniqueFd> clients;
   for (int i = 0; i < 3; ++i) clients.push_back(connect_tcp(port));
-  const auto accepted = [&] { return shm::UniqueFd(::accept4(listening.get(), nullptr, nullptr, 0)); };
+  const auto accepted = [&] {
+    return shm::UniqueFd(::accept4(listening.get(), nullptr, nullptr, 0));
+  };
 
   rlimit before{};
   ::getrlimit(RLIMIT_NOFILE, &before);

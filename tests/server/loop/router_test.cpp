@@ -40,7 +40,8 @@ class BarePeer {
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    const auto* name_of_it = reinterpret_cast<const sockaddr*>(&address);
+    if (::connect(socket_.get(), name_of_it, sizeof address) != 0) {
       throw std::system_error(errno, std::generic_category(), "connect");
     }
     const std::string ready = "\x05READY\x0bSocket-Type\0\0\0\x06" "DEALER\x08Identity"s +
