@@ -86,15 +86,20 @@ int turned_away() {
   return -1;
 }
 
+// It may be gone: where another thread took the descriptor that it was given up for.
+void keep_spare() {
+  int nobody = -1;
+  const int again = open_spare();
+  if (again >= 0 && !guards.spare.compare_exchange_strong(nobody, again)) ::close(again);
+}
+
 // Takes the next connection off the backlog by giving up the spare descriptor for a moment.
 int turn_away_next(int listening) {
   const int spare = guards.spare.exchange(-1);
   if (spare >= 0) ::close(spare);
   const int socket = next_accept()(listening, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) ::close(socket);
-  int nobody = -1;
-  const int again = spare >= 0 ? open_spare() : -1;
-  if (again >= 0 && !guards.spare.compare_exchange_strong(nobody, again)) ::close(again);
+  keep_spare();
   if (socket >= 0) return turned_away();
   // Somebody else was faster and has taken the spare too. ENFILE is an error that libzmq bears.
   errno = ENFILE;
@@ -104,8 +109,11 @@ int turn_away_next(int listening) {
 int guarded_accept(int listening, sockaddr* address, socklen_t* size, int flags) {
   const int socket = next_accept()(listening, address, size, flags);
   if (socket >= 0) {
-    if (socket < guards.tcp_ceiling.load()) return socket;
+    const bool spared = guards.spare.load() >= 0;
+    if (spared && socket < guards.tcp_ceiling.load()) return socket;
     const Guarded guarded = what_guards(listening);
+    if (!spared && guarded != Guarded::no) keep_spare();
+    if (socket < guards.tcp_ceiling.load()) return socket;
     const bool local = guarded == Guarded::local && socket < guards.ceiling.load();
     if (local || guarded == Guarded::no) return socket;
     ::close(socket);

@@ -3,27 +3,26 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <utility>
 
-#include <steward/manager/server/resident_bytes.hpp>
-
 namespace steward::detail::server {
 namespace {
 
 using std::chrono::milliseconds;
 
-// While nothing happens, and while somebody has much under way.
 constexpr milliseconds kLook{50};
+// While somebody is past the bound, for those who are.
 constexpr milliseconds kCloseLook{5};
-constexpr std::size_t kMuch = 1U << 20U;
-// A byte of a message may become so many: a list of one small number has two, and takes 170.
-constexpr std::uint64_t kGrowth = 200;
-// Buffers, threads, the allocator's leftovers.
-constexpr std::uint64_t kSlack = 64U << 20U;
+// After so much work all are asked. To read a bound's worth takes several times as much; an idle
+// manager has worked so long after some seconds.
+constexpr core::Duration kLeastWork = milliseconds(5);
+// And so much more for each peer, who is asked in a twentieth of it.
+constexpr core::Duration kWorkForEach = std::chrono::microseconds(80);
 // What ZeroMQ and CURVE add to a message that is as long as may be, rounded up.
 constexpr std::size_t kFraming = 1U << 20U;
 
@@ -53,10 +52,16 @@ void end_connection(int fd) {
   ::connect(fd, &nobody, sizeof nobody);
 }
 
+core::Duration worked() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
 }  // namespace
 
 FloodGuard::FloodGuard(std::size_t message_bytes)
-    : FloodGuard(message_bytes, {bytes_received, end_connection, resident_bytes}) {}
+    : FloodGuard(message_bytes, {bytes_received, end_connection, worked}) {}
 
 FloodGuard::FloodGuard(std::size_t message_bytes, Kernel kernel)
     : bound_(message_bytes + kFraming), kernel_(std::move(kernel)) {}
@@ -74,71 +79,57 @@ void FloodGuard::delivered(int fd) {
   ++round_;
 }
 
-// Since its last whole message, if that is much.
-std::uint64_t FloodGuard::under_way(int fd, Peer& peer) {
-  const std::optional<std::uint64_t> received = kernel_.bytes_received(fd);
-  if (!received) return 0;
-  if (std::exchange(peer.delivered, false)) {
-    peer.whole = *received;
-    peer.since_round = 0;
-  }
-  const std::uint64_t since = *received - std::min(*received, peer.whole);
-  if (since > kMuch && peer.since_round == 0) peer.since_round = round_;
-  // Of two rounds since then one is whole: what is under way is no message that waits here.
-  return peer.since_round != 0 && round_ >= peer.since_round + 2 ? since : 0;
+void FloodGuard::cut(int fd) {
+  if (const auto peer = peers_.find(fd); peer != peers_.end()) cut(fd, peer->second);
 }
 
-bool FloodGuard::grows_unexplained(std::uint64_t under_way, std::uint64_t moved) {
-  const std::size_t resident = kernel_.resident();
-  const std::size_t before = std::exchange(resident_, resident);
-  const std::uint64_t messages = moved - std::exchange(moved_, moved);
-  const std::uint64_t parts = under_way - std::min(under_way, std::exchange(under_way_, under_way));
-  if (before == 0) return false;  // it has just begun
-  if (resident > before) {
-    const std::uint64_t growth = resident - before;
-    unexplained_ += growth - std::min(growth, messages * kGrowth + parts);
-  } else {
-    unexplained_ -= std::min<std::uint64_t>(unexplained_, before - resident);
-  }
-  return unexplained_ > kSlack;
-}
-
-// False: it is not there any more.
-bool FloodGuard::cut(int fd, Peer& peer) {
+// Unless it is not there any more.
+void FloodGuard::cut(int fd, const Peer& peer) {
   const sockaddr_storage name = peer_of(fd);
-  if (std::memcmp(&name, &peer.name, sizeof name) != 0) return false;
+  if (std::memcmp(&name, &peer.name, sizeof name) != 0) return;
   kernel_.cut(fd);
-  peer.whole += std::exchange(peer.under_way, 0);
-  return true;
+  ++cut_;
 }
 
-std::size_t FloodGuard::look(core::Time now, std::uint64_t moved) {
-  if (peers_.empty() || now < *next_look()) return 0;
+bool FloodGuard::is_over(Peer& peer, std::uint64_t received) {
+  if (std::exchange(peer.delivered, false)) {
+    peer.whole = received;
+    peer.over_round = 0;
+  }
+  return received > peer.whole + bound_;
+}
+
+void FloodGuard::ask(int fd, Peer& peer) {
+  const std::optional<std::uint64_t> received = kernel_.bytes_received(fd);
+  if (!received || !is_over(peer, *received)) return;
+  if (peer.over_round == 0) {
+    peer.over_round = round_;
+  } else if (round_ >= peer.over_round + 2) {
+    // Of two rounds since then one is whole: what had come by then was no message that waits here.
+    cut(fd, peer);
+    peer.whole = *received;
+    peer.over_round = 0;
+  }
+  over_ = over_ || peer.over_round != 0;
+}
+
+std::size_t FloodGuard::look(core::Time now) {
+  if (peers_.empty() || now < *next_look()) return std::exchange(cut_, 0);
   last_look_ = now;
-  std::uint64_t all = 0;
-  std::size_t cut_off = 0;
-  close_ = false;
+  const core::Duration worked = kernel_.worked();
+  const bool all = worked - worked_ >= kLeastWork + peers_.size() * kWorkForEach;
+  if (!all && !over_) return std::exchange(cut_, 0);
+  if (all) worked_ = worked;
+  over_ = false;
   for (auto& [fd, peer] : peers_) {
-    peer.under_way = under_way(fd, peer);
-    close_ = close_ || peer.since_round != 0;
-    if (peer.under_way > bound_ && cut(fd, peer)) ++cut_off;
-    if (peer.under_way > kMuch) all += peer.under_way;
+    if (all || peer.over_round != 0) ask(fd, peer);
   }
-  if (all == 0) {
-    resident_ = unexplained_ = 0;
-    return cut_off;
-  }
-  if (!grows_unexplained(all, moved)) return cut_off;
-  unexplained_ = 0;
-  for (auto& [fd, peer] : peers_) {
-    if (peer.under_way > kMuch && cut(fd, peer)) ++cut_off;
-  }
-  return cut_off;
+  return std::exchange(cut_, 0);
 }
 
 core::Deadline FloodGuard::next_look() const {
   if (peers_.empty()) return std::nullopt;
-  return last_look_ + (close_ ? kCloseLook : kLook);
+  return last_look_ + (over_ ? kCloseLook : kLook);
 }
 
 }  // namespace steward::detail::server

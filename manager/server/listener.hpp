@@ -49,9 +49,9 @@ class Listener {
   // Nothing more will be sent there.
   virtual void forget(const std::string& route) = 0;
 
-  // Ends the connections of peers that send a message without end; says how many. `moved`: bytes of
-  // messages, in and out, since the start.
-  virtual std::size_t cut_floods(core::Time, std::uint64_t /*moved*/) { return 0; }
+  // Ends the connections of peers that send a message without end, or have a name without bounds;
+  // says how many.
+  virtual std::size_t cut_floods(core::Time) { return 0; }
   // When it wants to look for them.
   virtual core::Deadline next_look() const { return std::nullopt; }
   // How many peers have failed to get in, since the start: with another key, or none, say.

@@ -40,6 +40,12 @@ constexpr int kHandshakeFailed = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
 
 // Connections that have ended, of which something may wait to be read.
 constexpr std::size_t kLastWordsMax = 256;
+// ZeroMQ's sockets have no longer names, but it takes whatever a peer says.
+constexpr std::size_t kNameBytesMax = 255;
+// A hello is shorter.
+constexpr std::size_t kFirstBytesMax = 4096;
+// A property of all that comes through a connection, in memory of the connection's own.
+constexpr const char* kDescriptor = "__fd";
 
 class PrivateUmask {
  public:
@@ -198,21 +204,25 @@ void Router::hear_events() {
 }
 
 void Router::hear_of(int fd, bool accepted) {
-  if (const auto gone = connections_.find(fd); gone != connections_.end()) {
-    forget_name(gone->second);
-    last_words_.push_back({fd, std::move(gone->second)});
-    if (last_words_.size() > kLastWordsMax) last_words_.pop_front();
-    connections_.erase(gone);
+  if (const auto gone = origins_.find(fd); gone != origins_.end()) {
+    for (const Origin origin : gone->second) end(origin);
+    origins_.erase(gone);
     if (flood_guard_) flood_guard_->closed(fd);
   }
   if (!accepted) return;
   if (flood_guard_) flood_guard_->accepted(fd);
-  connections_.emplace(fd, Connection{++last_connection_});
+  origins_.try_emplace(fd);
 }
 
-void Router::forget_name(const Connection& connection) {
+void Router::end(Origin origin) {
+  Connection& connection = connections_.at(origin);
+  connection.fd = -1;
   const auto named = numbers_.find(connection.name);
   if (named != numbers_.end() && named->second == connection.number) numbers_.erase(named);
+  last_words_.push_back(origin);
+  if (last_words_.size() <= kLastWordsMax) return;
+  connections_.erase(last_words_.front());
+  last_words_.pop_front();
 }
 
 std::optional<std::string_view> Router::name_of(std::string_view route) {
@@ -231,56 +241,69 @@ bool Router::has_ended(std::string_view route) {
   return !numbers_.contains(std::string(route));
 }
 
-std::size_t Router::cut_floods(core::Time now, std::uint64_t moved) {
+std::size_t Router::cut_floods(core::Time now) {
   if (!flood_guard_) return 0;
   hear_events();
-  return flood_guard_->look(now, moved);
+  return flood_guard_->look(now);
 }
 
 bool Router::receive(std::string& route, std::string& frame) {
   zmq::message_t name;
   zmq::message_t part;
-  if (!socket_.recv(name, zmq::recv_flags::dontwait)) {
-    if (flood_guard_) flood_guard_->found_nothing();
-    return false;
-  }
-  frame.clear();
-  bool more = name.more();
-  for (std::size_t count = 1; more; ++count) {
-    // The rest of a message is there when its first part is.
-    if (!socket_.recv(part, zmq::recv_flags::dontwait)) break;
-    more = part.more();
-    if (count == 1 && !more) frame.assign(part.data<char>(), part.size());
-  }
-  const std::string number =
-      connection_of(name.to_string_view(), zmq_msg_get(part.handle(), ZMQ_SRCFD));
-  if (numbered()) route += number;
+  do {
+    if (!socket_.recv(name, zmq::recv_flags::dontwait)) {
+      if (flood_guard_) flood_guard_->found_nothing();
+      return false;
+    }
+    frame.clear();
+    part.rebuild();
+    bool more = name.more();
+    for (std::size_t count = 1; more; ++count) {
+      // The rest of a message is there when its first part is.
+      if (!socket_.recv(part, zmq::recv_flags::dontwait)) break;
+      more = part.more();
+      if (count == 1 && !more) frame.assign(part.data<char>(), part.size());
+    }
+    if (name.size() > kNameBytesMax && flood_guard_) {
+      hear_events();
+      flood_guard_->cut(zmq_msg_get(part.handle(), ZMQ_SRCFD));
+    }
+  } while (name.size() > kNameBytesMax);
+  const std::uint64_t number = number_of(name.to_string_view(), part);
+  if (numbered()) route.append(reinterpret_cast<const char*>(&number), sizeof number);
   route.append(name.data<char>(), name.size());
   return true;
 }
 
 // The events of a connection come before what it says.
-std::string Router::connection_of(std::string_view name, int fd) {
+std::uint64_t Router::number_of(std::string_view name, zmq::message_t& part) {
   hear_events();
-  if (flood_guard_) flood_guard_->delivered(fd);
-  std::uint64_t number = 0;
-  if (const auto found = connections_.find(fd); found != connections_.end()) {
-    number = found->second.number;
-    if (found->second.name != name) {
-      // What the one before said, whose descriptor this was, may have come after its end.
-      forget_name(found->second);
-      found->second.name = name;
-      numbers_[found->second.name] = number;
-    }
-  } else {
-    // What it had said before its end may be read behind that.
-    for (const auto& [closed, connection] : last_words_) {
-      if (closed == fd && connection.name == name) number = connection.number;
-    }
+  const Connection* connection = connection_of(name, part);
+  if (flood_guard_) flood_guard_->delivered(connection != nullptr ? connection->fd : -1);
+  return connection != nullptr ? connection->number : ++last_connection_;
+}
+
+// nullptr: it is nobody's. ZeroMQ does not say where it came from (a peer of an old protocol, or
+// one that was gone at once), or it is what no client begins with, and too long to be kept.
+Router::Connection* Router::connection_of(std::string_view name, zmq::message_t& part) {
+  const Origin origin = zmq_msg_gets(part.handle(), kDescriptor);
+  if (origin == nullptr) return nullptr;
+  if (const auto known = connections_.find(origin); known != connections_.end()) {
+    return &known->second;
   }
-  std::string bytes(sizeof number, '\0');
-  std::memcpy(bytes.data(), &number, sizeof number);
-  return bytes;
+  if (part.size() > kFirstBytesMax) return nullptr;
+  Connection& connection = connections_[origin];
+  connection.number = ++last_connection_;
+  connection.fd = zmq_msg_get(part.handle(), ZMQ_SRCFD);
+  connection.name = name;
+  connection.first.copy(part);
+  if (const auto open = origins_.find(connection.fd); open != origins_.end()) {
+    open->second.push_back(origin);
+    numbers_[connection.name] = connection.number;
+  } else {
+    end(origin);
+  }
+  return &connection;
 }
 
 zmq::message_t Router::message_of(std::string_view route, std::string& frame) {

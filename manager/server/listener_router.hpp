@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include <zmq.hpp>
 
@@ -60,10 +61,11 @@ class Router {
   bool readable() { return (socket_.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
   // Fills `frame`, and appends the peer's route to `route`; false: nothing is there. At a tcp
   // address a route is of one connection: a peer may choose its name, and take that of another who
-  // has gone, but not its route.
+  // has gone, but not its route. Who has a longer name than ZeroMQ's own sockets can have is not
+  // heard, and over tcp is cut.
   bool receive(std::string& route, std::string& frame);
   // Of a socket at a tcp address: as Listener has them.
-  std::size_t cut_floods(core::Time now, std::uint64_t moved);
+  std::size_t cut_floods(core::Time now);
   core::Deadline next_look() const {
     return flood_guard_ ? flood_guard_->next_look() : std::nullopt;
   }
@@ -82,10 +84,16 @@ class Router {
   void close();
 
  private:
-  // Numbered in the order of their coming.
+  // One of which something was heard. All that comes through one connection, and
+  // nothing else, refers to one block of ZeroMQ's memory. `first` refers to it too, so that no
+  // later one is in its place. (Descriptors and names are used again, and what the one before has
+  // said may be read after that.)
+  using Origin = const void*;
   struct Connection {
     std::uint64_t number = 0;
-    std::string name = {};  // once it has said something
+    int fd = -1;  // -1: it has ended
+    std::string name;
+    zmq::message_t first;  // of the messages
   };
   struct Window;
   struct Parcel;
@@ -97,9 +105,10 @@ class Router {
   // Whether routes begin with the numbers of connections: at a tcp address.
   bool numbered() const { return flood_guard_.has_value(); }
   void hear_of(int fd, bool accepted);
-  void forget_name(const Connection& connection);
-  // The first part of a route, for what has come by this descriptor.
-  std::string connection_of(std::string_view name, int fd);
+  void end(Origin origin);
+  // Of the connection that this part of a message came by.
+  std::uint64_t number_of(std::string_view name, zmq::message_t& part);
+  Connection* connection_of(std::string_view name, zmq::message_t& part);
   Sent send_to(std::string_view route, std::string& frame);
   // ZeroMQ's name of the peer, if it still stands for the connection of this route.
   std::optional<std::string_view> name_of(std::string_view route);
@@ -113,9 +122,12 @@ class Router {
   std::optional<FloodGuard> flood_guard_;
   std::uint64_t last_connection_ = 0;
   std::uint64_t handshakes_failed_ = 0;
-  std::unordered_map<int, Connection> connections_;  // by their descriptors
-  std::unordered_map<std::string, std::uint64_t> numbers_;  // by their names
-  std::deque<std::pair<int, Connection>> last_words_;       // those that ended last
+  std::unordered_map<Origin, Connection> connections_;
+  // Of the descriptors that are open. (More than one is heard of only where another had the
+  // descriptor before, and ended unheard: which one it was, nobody says.)
+  std::unordered_map<int, std::vector<Origin>> origins_;
+  std::unordered_map<std::string, std::uint64_t> numbers_;  // of those that have not ended, by name
+  std::deque<Origin> last_words_;                           // those that ended last
   std::unordered_map<std::string, std::shared_ptr<Window>> windows_;
 };
 

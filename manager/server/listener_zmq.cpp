@@ -78,8 +78,8 @@ class ZmqListener final : public Listener {
   }
   void forget(const std::string& route) override { at(route).forget(route.substr(1)); }
   const std::vector<std::string>& addresses() const override { return addresses_; }
-  std::size_t cut_floods(core::Time now, std::uint64_t moved) override {
-    return remote_ ? remote_->cut_floods(now, moved) : 0;
+  std::size_t cut_floods(core::Time now) override {
+    return remote_ ? remote_->cut_floods(now) : 0;
   }
   std::uint64_t handshakes_failed() const override {
     return remote_ ? remote_->handshakes_failed() : 0;

@@ -109,7 +109,8 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
                          : listen_zmq(*directory_, options_.limits, options_.entrance)),
       addresses_(listener_->addresses()),
       core_(std::make_unique<Core>(new_identity(addresses_), classes_, options_.limits)),
-      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      notes_(options_.note) {
   if (!stop_) throw SystemError(errno, "cannot make an eventfd");
   now_ = heard_all_ = options_.clock();
   statistics_.emplace(classes_, now_);
@@ -127,7 +128,8 @@ Server::Server(std::unique_ptr<Directory> directory, std::unique_ptr<Listener> l
     }
   }
   connections_.emplace(*core_, control_ ? &*control_ : nullptr, *liveness_, *outbox_,
-                       [this](const Input& input) { feed(input); }, options_.note);
+                       [this](const Input& input) { feed(input); },
+                       [this](std::string_view text) { notes_.say(text, now_); });
   watch_listener();
   core::erase(options_.entrance.key);  // what is needed of it was derived
   end_with(stop_.get());
@@ -206,8 +208,8 @@ void Server::step(std::optional<core::Duration> longest) {
   connections_->look_at_outbox(now_);
   pass_gate();
   note_handshakes();
-  if (listener_->cut_floods(now_, statistics_->bytes_received() + outbox_->sent().bytes) > 0) {
-    if (options_.note) options_.note("cut a remote connection: it sends a message without end");
+  if (listener_->cut_floods(now_) > 0) {
+    notes_.say("cut a remote connection: its message has no end, or its name no bounds", now_);
   }
 }
 

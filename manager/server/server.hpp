@@ -22,6 +22,7 @@
 #include <steward/manager/server/listener.hpp>
 #include <steward/manager/server/listener_zmq.hpp>
 #include <steward/manager/server/liveness.hpp>
+#include <steward/manager/server/notes.hpp>
 #include <steward/manager/server/outbox.hpp>
 #include <steward/manager/server/poller.hpp>
 #include <steward/manager/server/ring_host.hpp>
@@ -149,6 +150,7 @@ class Server {
   shm::UniqueFd stop_;
   std::size_t burst_ = 1;                  // frames that the next pass takes in at most
   bool listener_woke_ = false;
+  Notes notes_;
   core::Time next_note_{};  // of handshakes that failed
   bool ended_ = false;
   core::Time now_;

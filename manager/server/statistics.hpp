@@ -35,8 +35,6 @@ class Statistics {
     received_.bytes += bytes;
   }
 
-  std::uint64_t bytes_received() const { return received_.bytes; }
-
   // Everything, as the protocol says under `stat`; what others count is given by them.
   Value report(const Core& core, const Incidents& incidents, const Traffic& sent,
                std::size_t rings, core::Time now) const;

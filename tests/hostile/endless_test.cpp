@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -37,8 +38,8 @@ void send_all(int fd, std::string_view bytes, bool& alive) {
 
 // ZeroMQ's own protocol (ZMTP 3.0, its RFC 23), since no socket of ZeroMQ sends the parts of a
 // message before its end: a greeting, that we are a DEALER, and parts with more to follow. Comes
-// again when it is cut, until so many bytes are out.
-void send_without_end(int port, std::size_t bytes) {
+// again when it is cut, which it counts, until so many bytes are out.
+void send_without_end(int port, std::size_t bytes, std::atomic<int>& cuts) {
   using namespace std::string_literals;
   const std::string hello = "\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL"s + std::string(48, '\0') +
                             "\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06" "DEALER"s;
@@ -54,7 +55,9 @@ void send_without_end(int port, std::size_t bytes) {
                            sizeof address) == 0;
     send_all(socket.get(), hello, alive);
     for (; alive && sent < bytes; sent += part.size()) send_all(socket.get(), part, alive);
-    if (!alive) poll_briefly();
+    if (alive) continue;
+    ++cuts;
+    poll_briefly();
   }
 }
 
@@ -68,7 +71,10 @@ TEST(Endless, AMessageWithoutEndIsCutAndOthersGoOn) {
 
   constexpr std::size_t kBytes = 500U << 20U;
   std::vector<std::thread> strangers;
-  for (int i = 0; i < 2; ++i) strangers.emplace_back(send_without_end, port, kBytes);
+  std::atomic<int> cuts = 0;
+  for (int i = 0; i < 2; ++i) {
+    strangers.emplace_back([&] { send_without_end(port, kBytes, cuts); });
+  }
   for (int i = 1; i < 500; ++i) {
     numbers.append(i);
     EXPECT_EQ(numbers.at(-1), i);
@@ -80,7 +86,7 @@ TEST(Endless, AMessageWithoutEndIsCutAndOthersGoOn) {
   // What the guard lets pass, and what comes in between two of its looks on a busy machine: less
   // than half of what was sent.
   const std::size_t allowance = std::size_t{kSanitized ? 1024U : 160U} << 20U;
-  EXPECT_GT(peak_bytes(server.pid()), std::size_t{64} << 20U) << "the strangers did not get in";
+  EXPECT_GT(cuts, 0);
   EXPECT_LT(peak_bytes(server.pid()), (std::size_t{256} << 20U) + allowance);
   std::printf("the server's peak: %zu MiB\n", peak_bytes(server.pid()) >> 20U);
 }

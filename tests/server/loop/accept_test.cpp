@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <steward/core/tcp_address.hpp>
+#include <steward/manager/server/accept.hpp>
 #include <steward/tests/client/forked.hpp>
 #include <steward/tests/server/loop/few_descriptors.hpp>
 #include <steward/tests/server/loop/loop_test.hpp>
@@ -175,6 +176,43 @@ TEST_F(Accept, WhereTheProcessItselfTookAllDescriptorsNobodyGetsInAndNobodySpins
   before.get(second, "size");  // and now they are back
   BareClient after = come_in();
   EXPECT_EQ(after.get(after.create("list"), "size").integer(), 0);
+}
+
+// 0: the spare descriptor is there again once there was one for anybody.
+int lose_the_spare(int) {
+  limit_descriptors(kDescriptors);
+  server::AcceptGuard guard;
+  const shm::UniqueFd listening(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (::bind(listening.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+      ::listen(listening.get(), 10) != 0 ||
+      ::getsockname(listening.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return 1;
+  }
+  const std::uint16_t port = ntohs(address.sin_port);
+  guard.guard_port(port);
+  std::vector<shm::UniqueFd> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(connect_tcp(port));
+  const auto accepted = [&] {
+    return shm::UniqueFd(::accept4(listening.get(), nullptr, nullptr, 0));
+  };
+
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{0, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  if (accepted() || errno != ENFILE) return 2;
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  if (!accepted()) return 3;
+  const std::vector<shm::UniqueFd> taken = take_all_descriptors();
+  return !accepted() && errno == ECONNABORTED ? 0 : 4;
+}
+
+TEST(AcceptGuard, TheSpareDescriptorComesBackWhereItWasLost) {
+  EXPECT_EQ(Forked(lose_the_spare).join(), 0);
 }
 
 }  // namespace
