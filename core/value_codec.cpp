@@ -12,8 +12,8 @@
 namespace steward::detail::core {
 namespace {
 
-// As short as it can be without a loss, as integers are: so a value that somebody else wrote, floats
-// for instance, never becomes longer here.
+// As short as it can be without a loss, as integers are: so a value that somebody else wrote, as
+// floats for instance, never becomes longer here.
 void encode_real(Writer& out, double value) {
   const bool in_range = std::abs(value) <= double{std::numeric_limits<float>::max()};
   const float shorter = in_range ? static_cast<float>(value) : 0;
