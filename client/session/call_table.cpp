@@ -153,8 +153,15 @@ PendingCall* CallTable::forsaken() const noexcept {
 }
 
 void CallTable::drop_cancelled() {
-  // Their cancels are said again, and answered behind replies that were made before.
-  for (Note& cancel : cancels_) cancel.before = next_seq_;
+  // Their cancels are said again, and answered behind the replies of calls that were sent before.
+  core::Seq last_sent = 0;
+  for (const auto& call : calls_) {
+    if (call->sent) last_sent = std::max(last_sent, call->seq);
+  }
+  for (const auto& post : posts_) {
+    if (post->sent) last_sent = std::max(last_sent, post->seq);
+  }
+  for (Note& cancel : cancels_) cancel.before = std::max(cancel.before, last_sent + 1);
   const auto cancelled = std::ranges::count_if(calls_, [](const auto& c) { return c->cancelled; });
   if (cancelled == 0) return;
   // First: the rest must not end half-way.
