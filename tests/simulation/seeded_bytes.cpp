@@ -1,6 +1,7 @@
 #include <steward/tests/simulation/seeded_bytes.hpp>
 
 #include <cstddef>
+#include <stdexcept>
 
 #include <sodium.h>
 
@@ -22,6 +23,8 @@ void fill(void* bytes, const std::size_t count) {
 }  // namespace
 
 void seed_random_bytes(std::uint64_t seed) {
+  // Which takes random bytes itself, the first time.
+  if (sodium_init() < 0) throw std::runtime_error("libsodium could not be initialised");
   static randombytes_implementation ours{name, word, nullptr, nullptr, fill, nullptr};
   the_random = test::Random(seed);
   randombytes_set_implementation(&ours);
