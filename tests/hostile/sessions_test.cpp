@@ -190,6 +190,7 @@ class HostileWaiting : public HostileTest {
     core::Limits limits;
     limits.calls_in_flight = 8;
     limits.unsent_bytes = 1U << 20U;
+    limits.unsent_time = std::chrono::seconds(1);
     return limits;
   }
   HostileWaiting() : HostileTest(few()) {}

@@ -101,7 +101,7 @@ void Host::pass() {
   for (const core::SessionId& session : liveness_.take_dead()) connections_.died(session);
   if (const auto due = core_.next_deadline(); due && *due <= now) feed(server::input::Tick{});
   release();
-  connections_.look_at_outbox();
+  connections_.look_at_outbox(now);
   release();
   liveness_.close_left();
 
