@@ -20,9 +20,11 @@ TEST_F(Outbox, AClientThatDoesNotReadIsClosedAtItsBudgetAndNobodyElseNotices) {
   const core::ObjectId list = slow.create("list", "big");
   good.create("list", "big");
   slow.get(list, "append", Value(text(1U << 20U)));
-  // Far more than ZeroMQ, the kernel and the budget hold together.
+  // Far more than ZeroMQ, the kernel and the budget hold together, and then more than two messages.
+  const std::string asked = arguments(text(1U << 20U));
   ASSERT_TRUE(eventually([&] {
     slow.post(list, "copy", arguments());
+    slow.post(list, "count", asked);
     return server->incidents().slow == 1;
   }));
   ASSERT_EQ(notes.size(), 1U);
