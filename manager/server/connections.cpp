@@ -311,7 +311,8 @@ void Connections::look_at_outbox(core::Time now) {
   for (const std::string& route : outbox_.take_gone()) outbox_.forget(route);
   for (const std::string& route : outbox_.take_overfull()) {
     if (session_at(route)) {
-      outbox_.cut(route, core::encode_unknown_connection(challenge_of(route, now, 0)), now);
+      outbox_.ask_to_resume(
+          route, core::encode_unknown_connection(challenge_of(route, now, 0)), now);
     }
   }
   for (const std::string& route : outbox_.take_slow()) close_slow(route);

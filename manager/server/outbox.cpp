@@ -142,7 +142,7 @@ void Outbox::add(Waiting& waiting, std::string frame, core::Time now) {
   if (!next_retry_) next_retry_ = now + kRetry;
 }
 
-void Outbox::cut(const std::string& route, std::string frame, core::Time now) {
+void Outbox::ask_to_resume(const std::string& route, std::string frame, core::Time now) {
   const auto waiting = waiting_.find(route);
   if (waiting == waiting_.end()) return send(route, std::move(frame), now);
   add(waiting->second, std::move(frame), now);

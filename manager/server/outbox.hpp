@@ -48,7 +48,7 @@ class Outbox {
   void retry_soon() { soon_ = true; }
   // Of an overfull route: behind what waits there comes this one envelope, which tells the client
   // to ask again. Replies are not kept before it has read that: it gets them when it asks.
-  void cut(const std::string& route, std::string frame, core::Time now);
+  void ask_to_resume(const std::string& route, std::string frame, core::Time now);
   // Nothing more goes there.
   void forget(const std::string& route);
   // Something waits for this client to read.

@@ -4,10 +4,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <string_view>
 #include <utility>
-
-#include <steward/manager/server/resident_bytes.hpp>
 
 namespace steward::detail::server {
 namespace {
@@ -18,6 +17,15 @@ constexpr std::string_view kUnknown = "unknown.unknown";
 double seconds(const timeval& time) {
   constexpr double kMicrosecond = 1e-6;
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * kMicrosecond;
+}
+
+// That are in memory.
+std::size_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t all = 0;
+  std::size_t resident = 0;
+  if (!(file >> all >> resident)) return 0;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 double cpu_seconds() {

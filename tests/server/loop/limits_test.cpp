@@ -143,7 +143,7 @@ TEST_F(Unread, MoreThanTwiceTheLimitAndAMessageIsNotKept) {
   EXPECT_TRUE(outbox.take_overfull().empty());
   for (int i = 0; i < 3; ++i) say(outbox, 1);
   EXPECT_EQ(outbox.take_overfull(), std::vector<std::string>{"route"}) << "said once";
-  outbox.cut("route", "ask again", now);
+  outbox.ask_to_resume("route", "ask again", now);
   say(outbox, 2);
   EXPECT_TRUE(outbox.take_overfull().empty());
   EXPECT_TRUE(outbox.take_slow().empty());
@@ -161,7 +161,7 @@ TEST_F(Unread, MoreThanTwiceTheLimitAndAMessageIsNotKept) {
 TEST_F(Unread, WhoIsOverfullIsFullUntilAllOfItIsRead) {
   server::Outbox outbox(listener, {.message_bytes = 1'000, .unsent_bytes = 1'000});
   for (int i = 0; i < 5; ++i) say(outbox, 1'000 - server::Outbox::kFrameCost);
-  outbox.cut("route", "ask again", now);
+  outbox.ask_to_resume("route", "ask again", now);
   listener.most = 4;
   now += 1s;
   EXPECT_TRUE(outbox.retry(now));
